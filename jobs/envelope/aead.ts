@@ -1,0 +1,66 @@
+import type { KeyObject } from 'node:crypto';
+import { aesKey, gcmOpen, gcmSeal, IV_BYTES, TAG_BYTES } from './aes.ts';
+import type { Keyset, KeysetKey } from './keyset.ts';
+import { Refusal } from './reasons.ts';
+
+/**
+ * Tink's wire format for AEAD, which is BigQuery's: 0x01 | key id, big-endian | IV | ciphertext | tag.
+ * https://developers.google.com/tink/wire-format#tink_output_prefix
+ */
+const VERSION = 1;
+const PREFIX_BYTES = 5;
+const OVERHEAD_BYTES = PREFIX_BYTES + IV_BYTES + TAG_BYTES;
+
+/** What a keyset can do, its keys prepared once for many rows. */
+export interface Aead {
+  /** Seals under the primary key. */
+  seal(plaintext: Uint8Array, aad: Uint8Array): Buffer;
+  /** Throws Refusal `truncated`, `version`, `unknown-key` or `authentication`, looked at in this order. */
+  open(ciphertext: Uint8Array, aad: Uint8Array): Buffer;
+}
+
+/** The five bytes that stand before a ciphertext of the key. */
+export function tinkPrefix(keyId: number): Buffer {
+  const prefix = Buffer.alloc(PREFIX_BYTES);
+  prefix.writeUInt8(VERSION, 0);
+  prefix.writeUInt32BE(keyId, 1);
+  return prefix;
+}
+
+const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
+  key.enabled && key.tinkPrefix && key.aes !== null;
+
+/**
+ * Prepares a keyset. Keys that are disabled, of another type or without the TINK prefix cannot be used.
+ * Throws Refusal `unknown-key` where none is left, `key-length` for an AES key of an impossible size.
+ */
+export function aead(keyset: Keyset): Aead {
+  const keys = new Map<number, KeyObject>();
+  for (const key of keyset.keys) if (usable(key)) keys.set(key.id, aesKey(key.aes));
+  if (keys.size === 0) throw new Refusal('unknown-key');
+  const primary = keys.get(keyset.primaryKeyId);
+  const prefix = tinkPrefix(keyset.primaryKeyId);
+  return {
+    seal(plaintext, aad) {
+      if (primary === undefined) throw new Refusal('unknown-key');
+      return gcmSeal(prefix, primary, plaintext, aad);
+    },
+    open(ciphertext, aad) {
+      if (ciphertext.length < OVERHEAD_BYTES) throw new Refusal('truncated');
+      const view = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.length);
+      if (view[0] !== VERSION) throw new Refusal('version');
+      const key = keys.get(view.readUInt32BE(1));
+      if (key === undefined) throw new Refusal('unknown-key');
+      const body = PREFIX_BYTES + IV_BYTES;
+      return gcmOpen(key, view.subarray(PREFIX_BYTES, body), view.subarray(body), aad);
+    },
+  };
+}
+
+/** Seals one value under a keyset's primary key; for many values prepare the keyset with `aead` once. */
+export const sealAead = (keyset: Keyset, plaintext: Uint8Array, aad: Uint8Array): Buffer =>
+  aead(keyset).seal(plaintext, aad);
+
+/** Opens one value; errors as Aead.open's and aead's. */
+export const openAead = (keyset: Keyset, ciphertext: Uint8Array, aad: Uint8Array): Buffer =>
+  aead(keyset).open(ciphertext, aad);

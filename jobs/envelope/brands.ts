@@ -1,0 +1,20 @@
+/**
+ * Bytes that must not be mistaken for one another. The brands exist for the compiler alone: a function
+ * that logs or stores takes a Ciphertext or a WrappedKey, and handing it a Plaintext or a DataKey does
+ * not compile.
+ */
+declare const brand: unique symbol;
+
+/** A value in the clear. */
+export type Plaintext = Buffer & { readonly [brand]: 'Plaintext' };
+/** An unwrapped data key (DEK): raw AES key bytes, or a serialised keyset in the `tink` format. */
+export type DataKey = Uint8Array & { readonly [brand]: 'DataKey' };
+/** A data key or a keyset as Cloud KMS encrypted it. */
+export type WrappedKey = Buffer & { readonly [brand]: 'WrappedKey' };
+/** A value as somebody encrypted it. */
+export type Ciphertext = Buffer & { readonly [brand]: 'Ciphertext' };
+
+export const asPlaintext = (bytes: Buffer): Plaintext => bytes as Plaintext;
+export const asDataKey = (bytes: Uint8Array): DataKey => bytes as DataKey;
+export const asWrappedKey = (bytes: Buffer): WrappedKey => bytes as WrappedKey;
+export const asCiphertext = (bytes: Buffer): Ciphertext => bytes as Ciphertext;

@@ -1,0 +1,82 @@
+import { randomInt } from 'node:crypto';
+import type { Keying } from '../deployment.ts';
+import { type Aead, tinkPrefix } from './aead.ts';
+import { aesKey, gcmSeal } from './aes.ts';
+import { asCiphertext, type Ciphertext, type Plaintext, type WrappedKey } from './brands.ts';
+import { AES_GCM_TYPE_URL, serializeKeyset } from './keyset.ts';
+import { randomSlice } from './random.ts';
+
+/** What becomes of a value: the columns bq_encryption_key and the sealed value's. */
+export interface Sealed {
+  readonly key: Ciphertext | WrappedKey;
+  readonly value: Ciphertext;
+}
+/** Seals a value under its row's id, whose decimal text is the AAD. */
+export type Sealer = (plaintext: Plaintext, id: string) => Sealed;
+
+/**
+ * How values are sealed.
+ * - `row`: a fresh AES-256 key a row, as a one-key keyset sealed by the first-level keyset; the value sealed
+ *   by the row's key.
+ * - `shared`: the value sealed by the first-level keyset itself, whose wrapped form stands beside it.
+ * https://cloud.google.com/bigquery/docs/aead-encryption-concepts
+ */
+export function sealer(keying: Keying, keyset: Aead, wrapped: WrappedKey): Sealer {
+  if (keying === 'shared') {
+    return (plaintext, id) => ({
+      key: wrapped,
+      value: asCiphertext(keyset.seal(plaintext, Buffer.from(id))),
+    });
+  }
+  return (plaintext, id) => {
+    const aad = Buffer.from(id);
+    const row = rowKeyset();
+    const value = gcmSeal(row.prefix, aesKey(row.aes), plaintext, aad);
+    return { key: asCiphertext(keyset.seal(row.bytes, aad)), value: asCiphertext(value) };
+  };
+}
+
+/**
+ * Row keysets differ in the key and its id alone, so one is serialised as a template and these are patched
+ * in. Ids are drawn from [2^28, 2^32), where a varint always has five bytes, which keeps the layout fixed.
+ */
+const MIN_ID = 2 ** 28;
+const VARINT_BYTES = 5;
+const KEY_BYTES = 32;
+const template = (() => {
+  const aes = Buffer.alloc(KEY_BYTES, 0xa5);
+  const bytes = serializeKeyset({
+    primaryKeyId: MIN_ID,
+    keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: true }],
+  });
+  const id = varint(MIN_ID);
+  return { bytes, aes: bytes.indexOf(aes), primaryId: bytes.indexOf(id), keyId: bytes.lastIndexOf(id) };
+})();
+
+/** A base-128 varint, least significant group first (protobuf encoding, "Base 128 Varints"). */
+function varint(value: number): Buffer {
+  const bytes = Buffer.alloc(VARINT_BYTES);
+  let rest = value;
+  for (let at = 0; at < VARINT_BYTES; at++) {
+    bytes[at] = (rest & 0x7f) | (at < VARINT_BYTES - 1 ? 0x80 : 0);
+    rest >>>= 7;
+  }
+  return bytes;
+}
+
+/** Overwritten for every row: `bytes` and `aes` are good until the next call. */
+const scratch = Buffer.from(template.bytes);
+
+function rowKeyset(): { bytes: Uint8Array; aes: Uint8Array; prefix: Uint8Array } {
+  const id = randomInt(MIN_ID, 2 ** 32);
+  const aes = randomSlice(KEY_BYTES);
+  const encoded = varint(id);
+  scratch.set(aes, template.aes);
+  scratch.set(encoded, template.primaryId);
+  scratch.set(encoded, template.keyId);
+  return {
+    bytes: scratch,
+    aes: scratch.subarray(template.aes, template.aes + KEY_BYTES),
+    prefix: tinkPrefix(id),
+  };
+}
