@@ -1,0 +1,41 @@
+/**
+ * Every GoogleSQL statement that Reseal issues, for the job and the workflow alike. Each is a function of
+ * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
+ */
+import { ensureKeyset, newestKeyset } from './sql/keysets.ts';
+import { endRun, history, markStaging, markVerified, openRun, readRun } from './sql/ledger.ts';
+import { merge } from './sql/merge.ts';
+import { proveMerged, readValues } from './sql/read.ts';
+import { clock, count, cutoff, values } from './sql/selection.ts';
+import { adopt, proveStaged, stagedCounts } from './sql/staging.ts';
+import type { Warehouse } from './sql/statement.ts';
+
+export { RUN_STATES, type RunState } from './sql/ledger.ts';
+export { readProcedureBody } from './sql/read.ts';
+export { MODES, type Mode, NO_CUTOFF } from './sql/selection.ts';
+export type { ParamType, Statement, Warehouse } from './sql/statement.ts';
+
+/** The statements of a stack, in the order of a run. */
+export function statements(w: Warehouse) {
+  return {
+    clock: clock(),
+    cutoff: cutoff(w),
+    count: count(w),
+    ensureKeyset: ensureKeyset(w),
+    newestKeyset: newestKeyset(w),
+    openRun: openRun(w),
+    markStaging: markStaging(w),
+    values: values(w),
+    adopt: adopt(w),
+    stagedCounts: stagedCounts(w),
+    proveStaged: proveStaged(w),
+    markVerified: markVerified(w),
+    merge: merge(w),
+    endRun: endRun(w),
+    readRun: readRun(w),
+    proveMerged: proveMerged(w),
+    readValues: readValues(w),
+    history: history(w),
+  };
+}
+export type Statements = ReturnType<typeof statements>;

@@ -1,0 +1,89 @@
+import { type Statement, statement, table, type Warehouse } from './statement.ts';
+
+/** Where a run stands. `planned`, `staging` and `verified` can be resumed; the others are ends. */
+export const RUN_STATES = ['planned', 'staging', 'verified', 'succeeded', 'failed', 'cancelled'] as const;
+export type RunState = (typeof RUN_STATES)[number];
+
+const OPEN = {
+  run_id: 'STRING',
+  driver: 'STRING',
+  engine: 'STRING',
+  mode: 'STRING',
+  source_format: 'STRING',
+  keying: 'STRING',
+  keyset_version: 'INT64',
+  snapshot_millis: 'INT64',
+  id_cutoff: 'INT64',
+  selected: 'INT64',
+  distinct_deks: 'INT64',
+} as const;
+
+/** Enters a run into the ledger; entering it again changes nothing. */
+export const openRun = (w: Warehouse): Statement<keyof typeof OPEN> =>
+  statement(
+    'open',
+    OPEN,
+    `MERGE ${table(w, 'runs')} AS r
+USING (SELECT @run_id AS run_id) AS new
+ON r.run_id = new.run_id
+WHEN NOT MATCHED THEN
+  INSERT (run_id, state, driver, engine, mode, source_format, keying, keyset_version, snapshot, id_cutoff, selected, distinct_deks, started_at)
+  VALUES (@run_id, 'planned', @driver, @engine, @mode, @source_format, @keying, @keyset_version, TIMESTAMP_MILLIS(@snapshot_millis), @id_cutoff, @selected, @distinct_deks, CURRENT_TIMESTAMP())`,
+  );
+
+/** The engine is at work; @batch_id is NULL for the direct one. */
+export const markStaging = (w: Warehouse): Statement<'run_id' | 'batch_id'> =>
+  statement(
+    'staging',
+    { run_id: 'STRING', batch_id: 'STRING' },
+    `UPDATE ${table(w, 'runs')} SET state = 'staging', batch_id = @batch_id
+WHERE run_id = @run_id AND state IN ('planned', 'staging')`,
+  );
+
+const VERIFIED = {
+  run_id: 'STRING',
+  staged: 'INT64',
+  rejected: 'INT64',
+  kms_calls: 'INT64',
+  milli_dcu_seconds: 'INT64',
+  cost_usd: 'FLOAT64',
+} as const;
+
+/** Every selected value is staged or refused, and what is staged opens: the run may be merged. */
+export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
+  statement(
+    'verified',
+    VERIFIED,
+    `UPDATE ${table(w, 'runs')}
+SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = @cost_usd
+WHERE run_id = @run_id AND state IN ('planned', 'staging')`,
+  );
+
+/** The run ends without a merge; one that has succeeded stays so. */
+export const endRun = (w: Warehouse): Statement<'run_id' | 'state' | 'error_code' | 'error'> =>
+  statement(
+    'end',
+    { run_id: 'STRING', state: 'STRING', error_code: 'STRING', error: 'STRING' },
+    `UPDATE ${table(w, 'runs')}
+SET state = @state, error_code = @error_code, error = @error, ended_at = CURRENT_TIMESTAMP()
+WHERE run_id = @run_id AND state != 'succeeded'`,
+  );
+
+const COLUMNS = `run_id, state, driver, engine, mode, source_format, keying, keyset_version, UNIX_MILLIS(snapshot) AS snapshot_millis,
+  id_cutoff, selected, distinct_deks, staged, rejected, merged, changed_meanwhile, kms_calls, UNIX_MILLIS(started_at) AS started_millis,
+  UNIX_MILLIS(ended_at) AS ended_millis, batch_id, milli_dcu_seconds, cost_usd, error_code, error`;
+
+export const readRun = (w: Warehouse): Statement<'run_id'> =>
+  statement(
+    'ledger',
+    { run_id: 'STRING' },
+    `SELECT ${COLUMNS} FROM ${table(w, 'runs')} WHERE run_id = @run_id`,
+  );
+
+/** The newest runs, newest first. */
+export const history = (w: Warehouse): Statement<'row_limit'> =>
+  statement(
+    'history',
+    { row_limit: 'INT64' },
+    `SELECT ${COLUMNS} FROM ${table(w, 'runs')} ORDER BY started_at DESC LIMIT @row_limit`,
+  );

@@ -1,0 +1,49 @@
+import type { Field } from '../deployment.ts';
+import { literal, quoted, type Statement, statement, table, token, type Warehouse } from './statement.ts';
+
+/**
+ * The merge: one transaction, so a run is merged whole or not at all, and only once, since the ledger's
+ * state is part of it. A row is written only where its source still has the token it was sealed from
+ * (compare-and-set); a row that changed meanwhile is left for the next run. Duplicates of a staged row are
+ * folded, since BigQuery refuses two sources for one target.
+ */
+export const merge = (w: Warehouse): Statement<'run_id'> =>
+  statement(
+    'merge',
+    { run_id: 'STRING' },
+    `DECLARE merge_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+DECLARE rows_staged INT64 DEFAULT 0;
+DECLARE rows_merged INT64 DEFAULT 0;
+BEGIN TRANSACTION;
+IF EXISTS (SELECT 1 FROM ${table(w, 'runs')} WHERE run_id = @run_id AND state = 'verified') THEN
+SET rows_staged = (SELECT COUNT(*) FROM ${table(w, 'staging')} WHERE run_id = @run_id AND reason IS NULL);
+${w.fields.map((field) => mergeField(w, field)).join('\n')}
+INSERT INTO ${table(w, 'rejected')} (id, field, run_id, reason, dek_fingerprint, source_format, rejected_from, rejected_at)
+SELECT id, field, run_id, reason, dek_fingerprint, ${literal(w.sourceFormat)}, resealed_from, merge_time
+FROM ${table(w, 'staging')} WHERE run_id = @run_id AND reason IS NOT NULL;
+DELETE FROM ${table(w, 'staging')} WHERE run_id = @run_id;
+UPDATE ${table(w, 'runs')}
+SET state = 'succeeded', merged = rows_merged, changed_meanwhile = GREATEST(rows_staged - rows_merged, 0), ended_at = merge_time
+WHERE run_id = @run_id;
+END IF;
+COMMIT TRANSACTION;`,
+  );
+
+function mergeField(w: Warehouse, field: Field): string {
+  const column = (name: string): string => `u.${quoted(name)}`;
+  return `MERGE ${table(w, 'source')} AS u
+USING (
+  SELECT id, resealed_from, decrypted_email, bq_encryption_key, bq_encrypted_email
+  FROM ${table(w, 'staging')}
+  WHERE run_id = @run_id AND field = ${literal(field.name)} AND reason IS NULL
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY id, resealed_from ORDER BY bq_encrypted_email) = 1
+) AS s
+ON ${column(w.idColumn)} = s.id AND ${token(column(field.cipherText), column(field.dek))} = s.resealed_from
+WHEN MATCHED THEN UPDATE SET
+  ${quoted(field.plaintext)} = ${w.storePlaintext ? 's.decrypted_email' : 'NULL'},
+  ${quoted(field.key)} = s.bq_encryption_key,
+  ${quoted(field.sealed)} = s.bq_encrypted_email,
+  ${quoted(field.resealedAt)} = merge_time,
+  ${quoted(field.resealedFrom)} = s.resealed_from;
+SET rows_merged = rows_merged + @@row_count;`;
+}

@@ -1,0 +1,58 @@
+import type { Deployment } from '../deployment.ts';
+
+/** The types that a named parameter of a statement may have. */
+export type ParamType = 'INT64' | 'STRING' | 'BYTES' | 'FLOAT64';
+
+/**
+ * One GoogleSQL statement or script. The text is fixed for a stack; what differs from run to run is a named
+ * parameter, so that the job binds values and the workflow binds expressions to the very same text.
+ */
+export interface Statement<P extends string = string> {
+  /** Also the step in the BigQuery job's id. */
+  readonly name: string;
+  readonly sql: string;
+  readonly params: Readonly<Record<P, ParamType>>;
+}
+
+/** What the statements need to know of a stack. */
+export type Warehouse = Pick<
+  Deployment,
+  | 'project'
+  | 'dataset'
+  | 'tables'
+  | 'idColumn'
+  | 'fields'
+  | 'sourceFormat'
+  | 'keying'
+  | 'storePlaintext'
+  | 'bigqueryKek'
+  | 'verifyRows'
+>;
+
+export function statement<P extends string>(
+  name: string,
+  params: Record<P, ParamType>,
+  sql: string,
+): Statement<P> {
+  return { name, sql: sql.trim(), params };
+}
+
+/** A table's full name, quoted. Settings admit no backtick in any of the three parts. */
+export const table = (w: Warehouse, which: keyof Warehouse['tables']): string =>
+  `\`${w.project}.${w.dataset}.${w.tables[which]}\``;
+
+/** A string literal; GoogleSQL escapes with backslashes. */
+export const literal = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`;
+
+/** A column name, quoted: a user's own may be a reserved word. */
+export const quoted = (column: string): string => `\`${column}\``;
+
+/** How BigQuery's key functions name a Cloud KMS key. */
+export const kmsLiteral = (w: Warehouse): string => literal(`gcp-kms://${w.bigqueryKek}`);
+
+/**
+ * The compare-and-set token of a value: SHA-256 of cipher text, newline, data key. The newline is in
+ * neither alphabet, so no two sources share a token.
+ */
+export const token = (cipherText: string, dek: string): string =>
+  `SHA256(CONCAT(${cipherText}, '\\n', IFNULL(${dek}, '')))`;
