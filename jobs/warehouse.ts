@@ -1,0 +1,130 @@
+import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
+import pRetry, { AbortError } from 'p-retry';
+import type { Endpoints } from './clients.ts';
+import { bigQueryClient } from './clients.ts';
+import type { Deployment } from './deployment.ts';
+import { type ApiFailure, bigQueryFailure, isDuplicate, isTransient } from './failures.ts';
+import { jobId } from './ids.ts';
+import type { Statement } from './sql.ts';
+
+/** What a parameter is bound to: INT64, FLOAT64 and STRING as text or number, BYTES in base64. */
+export type Value = string | number | null;
+/** A row as BigQuery's REST API has it: INT64 as decimal text, BYTES in base64, so that nothing is rounded. */
+export type Row = Readonly<Record<string, string | null>>;
+/** One page of a result, its cells in the order of the SELECT list. */
+export type Page = readonly (readonly (string | null)[])[];
+
+/** Rows a page. Ten thousand rows of a users table are about 3 MB of JSON; BigQuery's limit is 10 MB. */
+const PAGE_ROWS = 10_000;
+/** A job that a passing fault ended is issued again under the next id, at most so often. */
+const ATTEMPTS = 6;
+
+interface RawRow {
+  readonly f: readonly { readonly v: string | null }[];
+}
+
+/** BigQuery, as far as a run needs it. */
+export interface WarehouseClient {
+  /** Runs a statement that only reads; every call is a job of its own. */
+  query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]>;
+  /** The same for results of any size, a page at a time. */
+  pages<P extends string>(statement: Statement<P>, values: Record<P, Value>): AsyncGenerator<Page>;
+  /** Runs a statement that changes something, once for this run however often it is asked to. */
+  once<P extends string>(runId: string, statement: Statement<P>, values: Record<P, Value>): Promise<void>;
+  /** The client itself, for load jobs. */
+  readonly client: BigQuery;
+}
+
+/** The statement's parameters in REST form; https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter */
+export function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
+  return (Object.keys(statement.params) as P[]).map((name) => {
+    const value = values[name];
+    return {
+      name,
+      parameterType: { type: statement.params[name] },
+      parameterValue: value === null ? {} : { value: String(value) },
+    };
+  });
+}
+
+export async function warehouse(deployment: Deployment, endpoints?: Endpoints): Promise<WarehouseClient> {
+  const client = await bigQueryClient(deployment, endpoints);
+  const { location } = deployment;
+
+  async function issue<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    id?: string,
+  ): Promise<Job> {
+    const query = {
+      query: statement.sql,
+      useLegacySql: false,
+      parameterMode: 'NAMED',
+      queryParameters: queryParameters(statement, values),
+    };
+    const labels = { 'reseal-step': statement.name };
+    const named = id === undefined ? {} : { jobId: id };
+    try {
+      const [job] = await client.createJob({ configuration: { query, labels }, location, ...named });
+      return job;
+    } catch (error) {
+      // Some earlier try, of this process or another, issued it: follow that one.
+      if (id !== undefined && isDuplicate(error)) return client.job(id, { location });
+      throw error;
+    }
+  }
+
+  const pageOptions = { autoPaginate: false, skipParsing: true, maxResults: PAGE_ROWS };
+  const cells = (rows: unknown): Page => (rows as RawRow[]).map((row) => row.f.map((cell) => cell.v));
+
+  async function* pages<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+  ): AsyncGenerator<Page> {
+    try {
+      const job = await issue(statement, values);
+      let next: { pageToken?: string } | null = {};
+      while (next !== null) {
+        const answer: QueryRowsResponse = await job.getQueryResults({
+          ...pageOptions,
+          ...next,
+        });
+        const page = cells(answer[0]);
+        const pageToken: string | undefined = answer[1]?.pageToken;
+        next = pageToken === undefined ? null : { pageToken };
+        if (page.length > 0) yield page;
+      }
+    } catch (error) {
+      throw bigQueryFailure(statement.name, error);
+    }
+  }
+
+  return {
+    client,
+    pages,
+    async query(statement, values) {
+      try {
+        const job = await issue(statement, values);
+        const [rows, , response] = await job.getQueryResults({ ...pageOptions, maxResults: 100_000 });
+        const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
+        return cells(rows).map((row) => Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])));
+      } catch (error) {
+        throw bigQueryFailure(statement.name, error);
+      }
+    },
+    async once(runId, statement, values) {
+      await pRetry(
+        async (attempt) => {
+          try {
+            const job = await issue(statement, values, jobId(runId, statement.name, attempt));
+            await job.getQueryResults({ ...pageOptions, maxResults: 1 });
+          } catch (error) {
+            const failure = bigQueryFailure(statement.name, error);
+            throw isTransient(error as ApiFailure) ? failure : new AbortError(failure);
+          }
+        },
+        { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true },
+      );
+    },
+  };
+}
