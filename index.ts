@@ -1,0 +1,69 @@
+import * as pulumi from '@pulumi/pulumi';
+import { applicationOf } from './infra/application.ts';
+import { Bindings } from './infra/bindings.ts';
+import { Identity } from './infra/identity.ts';
+import { Keys } from './infra/keys.ts';
+import { Network } from './infra/network.ts';
+import { describe } from './infra/outputs.ts';
+import { Services } from './infra/services.ts';
+import { loadSettings } from './infra/settings.ts';
+import { Storage } from './infra/storage.ts';
+import { Warehouse } from './infra/warehouse.ts';
+
+const settings = loadSettings(pulumi.runtime.allConfig(), pulumi.getStack());
+const services = new Services('services', { project: settings.project });
+const args = { ...settings, project: services.project };
+
+const keys = new Keys('keys', args);
+const storage = new Storage('storage', { ...args, kmsKey: keys.atRest?.storage });
+const warehouse = new Warehouse('warehouse', {
+  ...args,
+  tables: {
+    source: settings.sourceTable,
+    staging: settings.destinationTable,
+    rejected: settings.rejectedTable,
+    keysets: settings.keysetsTable,
+    runs: settings.runsTable,
+  },
+  projectId: settings.project,
+  bigqueryKek: keys.bigqueryKek,
+  kmsKey: keys.atRest?.bigquery,
+});
+const identity = new Identity('identity', args);
+const network = new Network('network', args);
+const application = applicationOf(settings, storage.bucket);
+new Bindings('bindings', {
+  ...args,
+  composer: settings.composerServiceAccount,
+  identity,
+  keys,
+  storage,
+  warehouse,
+});
+
+const outputs = describe({ settings, storage, warehouse, keys, identity, network, application });
+
+/** The outputs that jobs/deployment.ts reads. */
+export const {
+  stack,
+  project,
+  location,
+  bucket,
+  tempFolder,
+  dataset,
+  tables,
+  readProcedure,
+  idColumn,
+  fields,
+  sourceFormat,
+  keying,
+  storePlaintext,
+  readLimitRows,
+  sourceKek,
+  bigqueryKek,
+  engines,
+  directMaxRows,
+  verifyRows,
+  batch,
+} = outputs;
+export const workflow = null;

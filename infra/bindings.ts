@@ -1,0 +1,141 @@
+import * as gcp from '@pulumi/gcp';
+import * as pulumi from '@pulumi/pulumi';
+import { Component, type StackArgs } from './component.ts';
+import type { Identity } from './identity.ts';
+import type { Keys } from './keys.ts';
+import type { Storage } from './storage.ts';
+import type { TableName, Warehouse } from './warehouse.ts';
+
+export interface BindingsArgs extends StackArgs {
+  identity: Identity;
+  keys: Keys;
+  storage: Storage;
+  warehouse: Warehouse;
+  /** E-mail of the group that may call the read procedure. */
+  readers?: string | undefined;
+  /** E-mail of a Cloud Composer environment's service account. */
+  composer?: string | undefined;
+}
+
+/**
+ * Who may do what. Each role stands on the narrowest resource that takes it; docs/iam.md says why each is
+ * needed. All are single members, so that bindings made elsewhere stay as they are.
+ */
+export class Bindings extends Component {
+  private readonly args: BindingsArgs;
+
+  constructor(name: string, args: BindingsArgs) {
+    super('Bindings', name);
+    this.args = args;
+    this.batch(pulumi.interpolate`serviceAccount:${args.identity.batch}`);
+    this.workflow(pulumi.interpolate`serviceAccount:${args.identity.workflow}`);
+    this.invoker('schedule', args.identity.schedule);
+    if (args.composer !== undefined) this.invoker('composer', args.composer);
+    if (args.readers !== undefined) this.readers(`group:${args.readers}`);
+    this.registerOutputs({});
+  }
+
+  private batch(member: pulumi.Output<string>): void {
+    this.onProject('batch', 'dataproc.worker', member);
+    this.onProject('batch', 'bigquery.readSessionUser', member);
+    this.onProject('batch', 'bigquery.jobUser', member);
+    this.onTable('batch', 'source', 'bigquery.dataViewer', member);
+    this.onTable('batch', 'keysets', 'bigquery.dataViewer', member);
+    this.onTable('batch', 'staging', 'bigquery.dataEditor', member);
+    this.onKey('batch', 'source', 'cloudkms.cryptoKeyDecrypter', member);
+    this.onKey('batch', 'bigquery', 'cloudkms.cryptoKeyDecrypter', member);
+    new gcp.storage.BucketIAMMember(
+      'batch-bucket-storage.objectAdmin',
+      { bucket: this.args.storage.bucket, role: 'roles/storage.objectAdmin', member },
+      this.child,
+    );
+  }
+
+  private workflow(member: pulumi.Output<string>): void {
+    this.onProject('workflow', 'dataproc.serverlessEditor', member);
+    this.onProject('workflow', 'bigquery.jobUser', member);
+    this.onProject('workflow', 'logging.logWriter', member);
+    for (const table of ['source', 'staging', 'rejected', 'keysets', 'runs'] as const)
+      this.onTable('workflow', table, 'bigquery.dataEditor', member);
+    // BigQuery uses the key on the caller's behalf; the workflow itself cannot call KMS with it.
+    this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyEncrypterViaDelegation', member);
+    this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyDecrypterViaDelegation', member);
+    new gcp.serviceaccount.IAMMember(
+      'workflow-batch-account-iam.serviceAccountUser',
+      {
+        serviceAccountId: pulumi.interpolate`projects/${this.args.project}/serviceAccounts/${this.args.identity.batch}`,
+        role: 'roles/iam.serviceAccountUser',
+        member,
+      },
+      this.child,
+    );
+  }
+
+  /** Workflows takes no bindings of its own, so starting one is a role on the project. */
+  private invoker(who: string, email: pulumi.Input<string>): void {
+    this.onProject(who, 'workflows.invoker', pulumi.interpolate`serviceAccount:${email}`);
+  }
+
+  /**
+   * Readers may call the one procedure; the tables they cannot see, as the procedure is what the dataset
+   * lets in. The key answers to BigQuery on their behalf only, and the application's key not at all.
+   * https://cloud.google.com/bigquery/docs/authorized-routines
+   */
+  private readers(member: string): void {
+    const { project, warehouse } = this.args;
+    this.onProject('readers', 'bigquery.jobUser', member);
+    this.onKey('readers', 'bigquery', 'cloudkms.cryptoKeyDecrypterViaDelegation', member);
+    new gcp.bigquery.RoutineIamMember(
+      'readers-read-procedure-bigquery.dataViewer',
+      {
+        project,
+        datasetId: warehouse.dataset,
+        routineId: warehouse.readProcedure,
+        role: 'roles/bigquery.dataViewer',
+        member,
+      },
+      this.child,
+    );
+    new gcp.bigquery.DatasetAccess(
+      'read-procedure-authorized',
+      {
+        project,
+        datasetId: warehouse.dataset,
+        routine: { projectId: project, datasetId: warehouse.dataset, routineId: warehouse.readProcedure },
+      },
+      this.child,
+    );
+  }
+
+  private onProject(who: string, role: string, member: pulumi.Input<string>): void {
+    new gcp.projects.IAMMember(
+      `${who}-project-${role}`,
+      { project: this.args.project, role: `roles/${role}`, member },
+      this.child,
+    );
+  }
+
+  private onTable(who: string, table: TableName, role: string, member: pulumi.Input<string>): void {
+    const { project, warehouse } = this.args;
+    new gcp.bigquery.IamMember(
+      `${who}-${table}-${role}`,
+      {
+        project,
+        datasetId: warehouse.dataset,
+        tableId: warehouse.tables[table],
+        role: `roles/${role}`,
+        member,
+      },
+      this.child,
+    );
+  }
+
+  private onKey(who: string, key: 'source' | 'bigquery', role: string, member: pulumi.Input<string>): void {
+    const { sourceKek, bigqueryKek } = this.args.keys;
+    new gcp.kms.CryptoKeyIAMMember(
+      `${who}-${key}-key-${role}`,
+      { cryptoKeyId: key === 'source' ? sourceKek : bigqueryKek, role: `roles/${role}`, member },
+      this.child,
+    );
+  }
+}

@@ -1,0 +1,36 @@
+import * as gcp from '@pulumi/gcp';
+import * as pulumi from '@pulumi/pulumi';
+import { Component, type StackArgs } from './component.ts';
+
+export interface IdentityArgs extends StackArgs {
+  /** E-mail of an existing service account for the batches, in place of a created one. */
+  serviceAccount?: string | undefined;
+}
+
+/** Who acts: one service account for each thing that does something by itself, and no keys for any. */
+export class Identity extends Component {
+  /** E-mails. */
+  readonly batch: pulumi.Output<string>;
+  readonly workflow: pulumi.Output<string>;
+  readonly schedule: pulumi.Output<string>;
+
+  constructor(name: string, args: IdentityArgs) {
+    super('Identity', name);
+    this.batch =
+      args.serviceAccount === undefined
+        ? this.account('batch', args, 'Runs the batches: reads and seals values')
+        : pulumi.output(args.serviceAccount);
+    this.workflow = this.account('workflow', args, 'Runs the workflow: starts batches, merges');
+    this.schedule = this.account('schedule', args, 'Starts the workflow, and nothing else');
+    this.registerOutputs({ batch: this.batch, workflow: this.workflow, schedule: this.schedule });
+  }
+
+  private account(role: string, { project, stack }: IdentityArgs, description: string) {
+    const account = new gcp.serviceaccount.Account(
+      `${role}-account`,
+      { project, accountId: `reseal-${stack}-${role}`, displayName: `Reseal ${stack}: ${role}`, description },
+      this.child,
+    );
+    return pulumi.interpolate`${account.accountId}@${project}.iam.gserviceaccount.com`;
+  }
+}

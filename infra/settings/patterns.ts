@@ -1,0 +1,92 @@
+import { z } from 'zod';
+
+/** The forms of Google Cloud's names, each with the sentence that a wrong one gets. */
+
+const matching = (pattern: RegExp, error: string) => z.string({ error }).regex(pattern, { error });
+
+export const projectId = matching(
+  /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/,
+  'must be a project id: 6 to 30 lower-case letters, digits and hyphens',
+);
+
+/** Dataproc, the subnetwork and the keys live in one region, so `US` and `global` do not do. */
+export const region = matching(
+  /^[a-z]+-[a-z]+\d+$/,
+  'must be one region: neither global nor a multi-region, as batches and keys live in it',
+);
+
+export const bucketName = matching(
+  /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
+  'must be a bucket name, without gs://',
+);
+
+export const folder = matching(
+  /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
+  'must be a folder name, without a slash at either end',
+);
+
+export const identifier = matching(
+  /^[A-Za-z_][A-Za-z0-9_]{0,127}$/,
+  'must be letters, digits and underscores, not starting with a digit',
+);
+
+export const email = matching(/^[^@\s:]+@[^@\s]+\.[^@\s]+$/, 'must be an e-mail address, without a prefix');
+
+export const gsUri = (suffix: string) =>
+  matching(new RegExp(`^gs://[^/]+/.+\\.${suffix}$`), `must be a gs:// URI that ends in .${suffix}`);
+
+export const className = matching(
+  /^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/,
+  'must be the full name of a Java class',
+);
+
+export const cryptoKey = matching(
+  /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/,
+  'must be the full name of a CryptoKey, without a version',
+);
+
+export const subnetworkName = matching(
+  /^([a-z]([a-z0-9-]*[a-z0-9])?|projects\/[^/]+\/regions\/[^/]+\/subnetworks\/[^/]+)$/,
+  'must be the name of a subnetwork, short or projects/…/regions/…/subnetworks/…',
+);
+
+export const policyTag = matching(
+  /^projects\/[^/]+\/locations\/[^/]+\/taxonomies\/\d+\/policyTags\/\d+$/,
+  'must be the full name of a policy tag',
+);
+
+export const notificationChannel = matching(
+  /^projects\/[^/]+\/notificationChannels\/\d+$/,
+  'must be the full name of a notification channel',
+);
+
+export const keyRingId = matching(
+  /^[A-Za-z0-9_-]{1,63}$/,
+  'must be letters, digits, underscores and hyphens: the id, not the full name',
+);
+
+/** Five fields, as Cloud Scheduler takes them. */
+export const cron = matching(/^\S+( \S+){4}$/, 'must be a cron expression of five fields');
+
+/** Private ranges that a subnetwork can have: /8 to /29. */
+export const cidr = matching(
+  /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){1,3}\/([89]|1\d|2\d)$/,
+  'must be a private IPv4 range in CIDR form',
+);
+
+export const whole = (least: number, most: number) => {
+  const error = `must be a whole number from ${least} to ${most}`;
+  return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
+};
+
+export const share = z
+  .number({ error: 'must be a share between 0 and 1' })
+  .gt(0, { error: 'must be a share above 0' })
+  .max(1, { error: 'must be a share, not a percentage: at most 1' });
+
+export const flag = z.boolean({ error: 'must be true or false' });
+
+/** The location segment of a full resource name (locations/… or regions/…); undefined in a short one. */
+export function locationOf(name: string): string | undefined {
+  return /\/(?:locations|regions)\/([^/]+)\//.exec(name)?.[1];
+}

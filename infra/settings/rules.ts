@@ -1,0 +1,131 @@
+import { clashingColumns, withColumns } from './fields.ts';
+import { locationOf } from './patterns.ts';
+import { isProduction } from './production.ts';
+import type { GivenSettings, SettingName } from './schema.ts';
+
+/** A setting that is wrong, in words; what a right value looks like comes from the schema's example. */
+export interface Violation {
+  setting: SettingName;
+  message: string;
+}
+
+/** A rule between settings. It is judged once each setting that it reads is right by itself. */
+interface Rule {
+  reads: readonly SettingName[];
+  judge(settings: GivenSettings, stack: string): Violation[];
+}
+
+const wrong = (setting: SettingName, message: string): Violation[] => [{ setting, message }];
+
+const elsewhere = (setting: 'bigqueryKek' | 'cmek' | 'columnPolicyTag' | 'subnetwork'): Rule => ({
+  reads: [setting, 'location'],
+  judge: (settings) => {
+    const at = locationOf(settings[setting] ?? '');
+    return at === undefined || at === settings.location
+      ? []
+      : wrong(setting, `is in ${at}, but must be in reseal:location, ${settings.location}`);
+  },
+});
+
+export const rules: Rule[] = [
+  {
+    reads: ['jarFile', 'mainClass'],
+    judge: ({ jarFile, mainClass }) => {
+      if ((jarFile === undefined) === (mainClass === undefined)) return [];
+      return jarFile === undefined
+        ? wrong('jarFile', 'must be set too when reseal:mainClass is')
+        : wrong('mainClass', 'must be set too when reseal:jarFile is');
+    },
+  },
+  {
+    reads: ['jarFile', 'fields'],
+    judge: ({ jarFile, fields }) =>
+      jarFile !== undefined && fields.length > 1
+        ? wrong('fields', 'must be one field with reseal:jarFile: a jar knows one')
+        : [],
+  },
+  {
+    // The bundle's wheels are of Python 3.11, the one of runtime 2.3.
+    reads: ['runtimeVersion', 'jarFile'],
+    judge: ({ runtimeVersion, jarFile }) =>
+      runtimeVersion !== '2.3' && jarFile === undefined
+        ? wrong('runtimeVersion', 'must be 2.3 with the built-in application; others need reseal:jarFile')
+        : [],
+  },
+  {
+    reads: ['fields', 'idColumn'],
+    judge: ({ fields, idColumn }) => {
+      const names = fields.map((field) => field.name);
+      if (new Set(names).size < names.length) return wrong('fields', 'must not name a field twice');
+      const clashes = clashingColumns(idColumn, withColumns(fields));
+      return clashes.length === 0
+        ? []
+        : wrong('fields', `must not use a column for two things: ${clashes.join(', ')}`);
+    },
+  },
+  {
+    reads: ['sourceTable', 'destinationTable', 'rejectedTable', 'keysetsTable', 'runsTable'],
+    judge: ({ sourceTable, destinationTable, rejectedTable, keysetsTable, runsTable }) => {
+      const tables = { sourceTable, destinationTable, rejectedTable, keysetsTable, runsTable };
+      const entries = Object.entries(tables) as [keyof typeof tables, string][];
+      return entries.flatMap(([setting, name], index) => {
+        const first = entries.findIndex(([, other]) => other === name);
+        return first === index
+          ? []
+          : wrong(setting, `must not be the table of reseal:${entries[first]?.[0]}, ${name}`);
+      });
+    },
+  },
+  elsewhere('bigqueryKek'),
+  elsewhere('cmek'),
+  elsewhere('columnPolicyTag'),
+  elsewhere('subnetwork'),
+  {
+    reads: ['network', 'subnetwork'],
+    judge: ({ network, subnetwork }) => {
+      if (network.create === false && subnetwork === undefined)
+        return wrong('subnetwork', 'must be named when reseal:network.create is false');
+      return network.create === true && subnetwork !== undefined
+        ? wrong('network', 'must not create a network when reseal:subnetwork names one')
+        : [];
+    },
+  },
+  {
+    reads: ['kmsCallsPerSecond', 'kmsQuotaPerMinute', 'alerts'],
+    judge: ({ kmsCallsPerSecond, kmsQuotaPerMinute, alerts }) =>
+      kmsCallsPerSecond * 60 > kmsQuotaPerMinute * alerts.kmsQuotaShare
+        ? wrong(
+            'kmsCallsPerSecond',
+            `must stay under ${alerts.kmsQuotaShare} (reseal:alerts.kmsQuotaShare) of reseal:kmsQuotaPerMinute: at most ${Math.floor((kmsQuotaPerMinute * alerts.kmsQuotaShare) / 60)}`,
+          )
+        : [],
+  },
+  {
+    reads: ['composerServiceAccount', 'composerDagBucket'],
+    judge: ({ composerServiceAccount, composerDagBucket }) =>
+      composerServiceAccount !== undefined && composerDagBucket === undefined
+        ? wrong('composerDagBucket', 'must be set too when reseal:composerServiceAccount is')
+        : [],
+  },
+  {
+    reads: ['storePlaintext', 'columnPolicyTag'],
+    judge: ({ storePlaintext, columnPolicyTag }, stack) =>
+      isProduction(stack) && storePlaintext && columnPolicyTag === undefined
+        ? wrong('columnPolicyTag', 'must be set in production when reseal:storePlaintext is true')
+        : [],
+  },
+  {
+    reads: ['engines'],
+    judge: ({ engines }, stack) =>
+      isProduction(stack) && engines.some((engine) => engine !== 'dataproc')
+        ? wrong('engines', 'must be dataproc alone in production')
+        : [],
+  },
+  {
+    reads: ['deletionProtection'],
+    judge: ({ deletionProtection }, stack) =>
+      isProduction(stack) && !deletionProtection
+        ? wrong('deletionProtection', 'must be true in production')
+        : [],
+  },
+];

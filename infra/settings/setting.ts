@@ -1,0 +1,28 @@
+import type { z } from 'zod';
+
+/** What docs/settings.md and the messages say of a setting beside its schema. */
+export interface SettingNotes {
+  /** One sentence: what it decides. */
+  description: string;
+  /** A right value, as it stands in a stack's file. */
+  example: string;
+  /** What holds when it is absent and no constant says it, for example `<project>-reseal-<stack>`. */
+  absent?: string;
+  /** The variable of the Composer DAG that this setting replaces. */
+  seed?: string;
+}
+
+/** A schema with its notes; the notes are what `notesOf` gives back. */
+export function setting<T extends z.ZodType>(schema: T, notes: SettingNotes): T {
+  return schema.meta({ ...notes });
+}
+
+export function notesOf(schema: z.ZodType): SettingNotes {
+  const { description = '', example, absent, seed } = schema.meta() ?? {};
+  return {
+    description,
+    example: typeof example === 'string' ? example : '',
+    ...(typeof absent === 'string' && { absent }),
+    ...(typeof seed === 'string' && { seed }),
+  };
+}

@@ -1,0 +1,146 @@
+import * as gcp from '@pulumi/gcp';
+import * as pulumi from '@pulumi/pulumi';
+import type { Deployment, Field, Keying, SourceFormat } from '../jobs/deployment.ts';
+import { readProcedureBody } from '../jobs/sql.ts';
+import {
+  type Column,
+  keysetColumns,
+  rejectedColumns,
+  runColumns,
+  sourceColumns,
+  stagingColumns,
+} from '../jobs/tables.ts';
+import { Component, type StackArgs } from './component.ts';
+
+export type TableName = keyof Deployment['tables'];
+
+export interface WarehouseArgs extends StackArgs {
+  location: string;
+  dataset: string;
+  tables: Record<TableName, string>;
+  /** False where the application has the source table already: it is used, not managed. */
+  createSourceTable: boolean;
+  /** Id of the stored procedure that reads the values back. */
+  readProcedure: string;
+  /** The project as it stands in the procedure's text. */
+  projectId: string;
+  idColumn: string;
+  fields: Field[];
+  sourceFormat: SourceFormat;
+  keying: Keying;
+  storePlaintext: boolean;
+  verifyRows: number;
+  bigqueryKek: pulumi.Output<string>;
+  /** Policy tag of the plaintext columns. */
+  columnPolicyTag?: string | undefined;
+  /** CryptoKey for tables at rest; Google's own without one. */
+  kmsKey?: pulumi.Output<string> | undefined;
+  /** Refuse to destroy dataset and tables. */
+  deletionProtection: boolean;
+}
+
+const DAY_MILLIS = 86_400_000;
+const STAGING_DAYS = 7;
+
+/** The dataset with the five tables, and the procedure through which values are read back. */
+export class Warehouse extends Component {
+  readonly dataset: pulumi.Output<string>;
+  /** Table ids, each known once its table exists. */
+  readonly tables: Record<TableName, pulumi.Output<string>>;
+  readonly readProcedure: pulumi.Output<string>;
+
+  constructor(name: string, args: WarehouseArgs) {
+    super('Warehouse', name);
+    this.dataset = new gcp.bigquery.Dataset(
+      'dataset',
+      {
+        project: args.project,
+        datasetId: args.dataset,
+        location: args.location,
+        description: 'Customer values and what re-encrypts them',
+        ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
+        deleteContentsOnDestroy: false,
+        labels: args.labels,
+      },
+      this.guarded(args.deletionProtection),
+    ).datasetId;
+
+    this.tables = {
+      source: args.createSourceTable
+        ? this.table('source', args, this.tagged(sourceColumns(args), args), {
+            description: 'Customers, as the application encrypts them and as BigQuery reads them',
+            clusterings: [args.idColumn],
+          })
+        : pulumi.output(args.tables.source),
+      staging: this.table('staging', args, stagingColumns(), {
+        description: 'Values on their way into the source table; expire after a week',
+        // By ingestion: a jar of the user's own writes no time column.
+        timePartitioning: { type: 'DAY', expirationMs: STAGING_DAYS * DAY_MILLIS },
+      }),
+      rejected: this.table('rejected', args, rejectedColumns(), {
+        description: 'Values that could not be re-encrypted, and why',
+        clusterings: ['id'],
+      }),
+      keysets: this.table('keysets', args, keysetColumns(), {
+        description: 'First-level keysets, wrapped by Cloud KMS',
+      }),
+      runs: this.table('runs', args, runColumns(), { description: 'The ledger: one row a run' }),
+    };
+    this.readProcedure = this.procedure(args);
+    this.registerOutputs({ dataset: this.dataset, tables: this.tables });
+  }
+
+  private table(
+    name: TableName,
+    args: WarehouseArgs,
+    columns: object[],
+    more: Partial<gcp.bigquery.TableArgs>,
+  ): pulumi.Output<string> {
+    return new gcp.bigquery.Table(
+      name,
+      {
+        project: args.project,
+        datasetId: this.dataset,
+        tableId: args.tables[name],
+        schema: JSON.stringify(columns),
+        deletionProtection: args.deletionProtection,
+        labels: args.labels,
+        ...more,
+      },
+      this.guarded(args.deletionProtection),
+    ).tableId;
+  }
+
+  /** A policy tag on the columns that may hold plaintext: who may read them is decided there. */
+  private tagged(columns: Column[], { fields, columnPolicyTag }: WarehouseArgs): object[] {
+    const plaintext = new Set(fields.map((field) => field.plaintext));
+    return columns.map((column) =>
+      columnPolicyTag !== undefined && plaintext.has(column.name)
+        ? { ...column, policyTags: { names: [columnPolicyTag] } }
+        : column,
+    );
+  }
+
+  private procedure(args: WarehouseArgs): pulumi.Output<string> {
+    const { source, keysets } = this.tables;
+    return new gcp.bigquery.Routine(
+      'read-procedure',
+      {
+        project: args.project,
+        datasetId: this.dataset,
+        routineId: args.readProcedure,
+        routineType: 'PROCEDURE',
+        language: 'SQL',
+        description: 'Every sealed value in the clear, for those who may use the BigQuery key',
+        // The tables are in the text, so the routine waits for them: BigQuery checks it on creation.
+        definitionBody: pulumi
+          .all([args.bigqueryKek, source, keysets])
+          .apply(
+            ([bigqueryKek]) =>
+              `BEGIN\n${readProcedureBody({ ...args, project: args.projectId, bigqueryKek })}\nEND;`,
+          ),
+      },
+      this.child,
+    ).routineId;
+  }
+}
