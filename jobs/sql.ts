@@ -2,9 +2,9 @@
  * Every GoogleSQL statement that Reseal issues, for the job and the workflow alike. Each is a function of
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
-import { ensureKeyset, newestKeyset } from './sql/keysets.ts';
-import { endRun, history, markStaging, markVerified, openRun, readRun } from './sql/ledger.ts';
-import { merge } from './sql/merge.ts';
+import { ensureKeyset, keysetVersion, newestKeyset } from './sql/keysets.ts';
+import { endRun, history, lastKeying, markStaging, markVerified, openRun, readRun } from './sql/ledger.ts';
+import { merge, rejectedCounts } from './sql/merge.ts';
 import { proveMerged, readValues } from './sql/read.ts';
 import { clock, count, cutoff, values } from './sql/selection.ts';
 import { adopt, proveStaged, stagedCounts } from './sql/staging.ts';
@@ -23,6 +23,7 @@ export function statements(w: Warehouse) {
     count: count(w),
     ensureKeyset: ensureKeyset(w),
     newestKeyset: newestKeyset(w),
+    keysetVersion: keysetVersion(w),
     openRun: openRun(w),
     markStaging: markStaging(w),
     values: values(w),
@@ -33,9 +34,11 @@ export function statements(w: Warehouse) {
     merge: merge(w),
     endRun: endRun(w),
     readRun: readRun(w),
+    rejectedCounts: rejectedCounts(w),
     proveMerged: proveMerged(w),
     readValues: readValues(w),
     history: history(w),
+    lastKeying: lastKeying(w),
   };
 }
 export type Statements = ReturnType<typeof statements>;

@@ -16,6 +16,8 @@ export type Page = readonly (readonly (string | null)[])[];
 
 /** Rows a page. Ten thousand rows of a users table are about 3 MB of JSON; BigQuery's limit is 10 MB. */
 const PAGE_ROWS = 10_000;
+/** What `query` returns at the most; larger results are for `pages`. */
+const SMALL_RESULT = 100_000;
 /** A job that a passing fault ended is issued again under the next id, at most so often. */
 const ATTEMPTS = 6;
 
@@ -25,7 +27,7 @@ interface RawRow {
 
 /** BigQuery, as far as a run needs it. */
 export interface WarehouseClient {
-  /** Runs a statement that only reads; every call is a job of its own. */
+  /** Runs a statement that may be repeated, a job each time, and returns its (small) result. */
   query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]>;
   /** The same for results of any size, a page at a time. */
   pages<P extends string>(statement: Statement<P>, values: Record<P, Value>): AsyncGenerator<Page>;
@@ -99,32 +101,29 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
     }
   }
 
+  async function query<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    id?: string,
+  ): Promise<Row[]> {
+    try {
+      const job = await issue(statement, values, id);
+      const [rows, , response] = await job.getQueryResults({ ...pageOptions, maxResults: SMALL_RESULT });
+      const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
+      return cells(rows).map((row) => Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])));
+    } catch (error) {
+      const failure = bigQueryFailure(statement.name, error);
+      throw isTransient(error as ApiFailure) ? failure : new AbortError(failure);
+    }
+  }
+
+  const patience = { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true };
   return {
     client,
     pages,
-    async query(statement, values) {
-      try {
-        const job = await issue(statement, values);
-        const [rows, , response] = await job.getQueryResults({ ...pageOptions, maxResults: 100_000 });
-        const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
-        return cells(rows).map((row) => Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])));
-      } catch (error) {
-        throw bigQueryFailure(statement.name, error);
-      }
-    },
+    query: (statement, values) => pRetry(() => query(statement, values), patience),
     async once(runId, statement, values) {
-      await pRetry(
-        async (attempt) => {
-          try {
-            const job = await issue(statement, values, jobId(runId, statement.name, attempt));
-            await job.getQueryResults({ ...pageOptions, maxResults: 1 });
-          } catch (error) {
-            const failure = bigQueryFailure(statement.name, error);
-            throw isTransient(error as ApiFailure) ? failure : new AbortError(failure);
-          }
-        },
-        { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true },
-      );
+      await pRetry((attempt) => query(statement, values, jobId(runId, statement.name, attempt)), patience);
     },
   };
 }

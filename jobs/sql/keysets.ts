@@ -26,5 +26,13 @@ const newest = (w: Warehouse): string =>
 export const newestKeyset = (w: Warehouse): Statement<never> =>
   statement('keyset_read', {}, `SELECT version, wrapped ${newest(w)}`);
 
-/** The same as a scalar subquery, for a script variable. */
+/** The keyset that a resumed run began with. */
+export const keysetVersion = (w: Warehouse): Statement<'version'> =>
+  statement(
+    'keyset_version',
+    { version: 'INT64' },
+    `SELECT version, wrapped FROM ${table(w, 'keysets')} WHERE version = @version ORDER BY created_at LIMIT 1`,
+  );
+
+/** The newest as a scalar subquery, for a script variable. */
 export const newestWrapped = (w: Warehouse): string => `(SELECT wrapped ${newest(w)})`;

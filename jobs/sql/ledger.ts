@@ -1,6 +1,6 @@
 import { type Statement, statement, table, type Warehouse } from './statement.ts';
 
-/** Where a run stands. `planned`, `staging` and `verified` can be resumed; the others are ends. */
+/** Where a run stands. All but `succeeded` can be resumed. */
 export const RUN_STATES = ['planned', 'staging', 'verified', 'succeeded', 'failed', 'cancelled'] as const;
 export type RunState = (typeof RUN_STATES)[number];
 
@@ -31,13 +31,14 @@ WHEN NOT MATCHED THEN
   VALUES (@run_id, 'planned', @driver, @engine, @mode, @source_format, @keying, @keyset_version, TIMESTAMP_MILLIS(@snapshot_millis), @id_cutoff, @selected, @distinct_deks, CURRENT_TIMESTAMP())`,
   );
 
-/** The engine is at work; @batch_id is NULL for the direct one. */
+/** The engine is at work, for the first time or again; @batch_id is NULL for the direct one. */
 export const markStaging = (w: Warehouse): Statement<'run_id' | 'batch_id'> =>
   statement(
     'staging',
     { run_id: 'STRING', batch_id: 'STRING' },
-    `UPDATE ${table(w, 'runs')} SET state = 'staging', batch_id = @batch_id
-WHERE run_id = @run_id AND state IN ('planned', 'staging')`,
+    `UPDATE ${table(w, 'runs')} 
+SET state = 'staging', batch_id = @batch_id, ended_at = NULL, error_code = NULL, error = NULL
+WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
   );
 
 const VERIFIED = {
@@ -56,7 +57,7 @@ export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
     VERIFIED,
     `UPDATE ${table(w, 'runs')}
 SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = @cost_usd
-WHERE run_id = @run_id AND state IN ('planned', 'staging')`,
+WHERE run_id = @run_id AND state = 'staging'`,
   );
 
 /** The run ends without a merge; one that has succeeded stays so. */
@@ -86,4 +87,12 @@ export const history = (w: Warehouse): Statement<'row_limit'> =>
     'history',
     { row_limit: 'INT64' },
     `SELECT ${COLUMNS} FROM ${table(w, 'runs')} ORDER BY started_at DESC LIMIT @row_limit`,
+  );
+
+/** How the newest merged run keyed its rows: readers open all rows in one way. */
+export const lastKeying = (w: Warehouse): Statement<never> =>
+  statement(
+    'last_keying',
+    {},
+    `SELECT keying FROM ${table(w, 'runs')} WHERE state = 'succeeded' AND merged > 0 ORDER BY started_at DESC LIMIT 1`,
   );

@@ -47,3 +47,11 @@ WHEN MATCHED THEN UPDATE SET
   ${quoted(field.resealedFrom)} = s.resealed_from;
 SET rows_merged = rows_merged + @@row_count;`;
 }
+
+/** What a merged run refused, reason by reason. */
+export const rejectedCounts = (w: Warehouse): Statement<'run_id'> =>
+  statement(
+    'rejected',
+    { run_id: 'STRING' },
+    `SELECT reason, COUNT(*) AS n FROM ${table(w, 'rejected')} WHERE run_id = @run_id GROUP BY reason ORDER BY reason`,
+  );

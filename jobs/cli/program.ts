@@ -1,0 +1,90 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../deployment.ts';
+import { MODES } from '../sql/selection.ts';
+import { EXIT, exitCode, printError } from './exit.ts';
+
+/**
+ * The command line. Actions are imported when chosen, and with them Google's clients, so that `--help`
+ * answers at once.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = commands();
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed what was wrong; help and version end here too, with exit code 0.
+      process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+      return;
+    }
+    printError(error, argv.includes('--json'));
+    process.exitCode = exitCode(error);
+  }
+}
+
+function wholeNumber(text: string): number {
+  if (!/^[1-9][0-9]{0,14}$/.test(text)) throw new InvalidArgumentError('a whole number from 1 is needed.');
+  return Number(text);
+}
+
+/** Where a command works: a stack, or the sandbox in this folder. */
+function target(command: Command): Command {
+  return command
+    .option('--stack <name>', 'work on this Pulumi stack; without it, on the sandbox in --state')
+    .option('--state <folder>', "the sandbox's folder", '.reseal');
+}
+
+function commands(): Command {
+  const program = new Command('reseal')
+    .description("Moves envelope-encrypted BigQuery columns to BigQuery's own AEAD format.")
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride();
+
+  target(program.command('trigger'))
+    .description('re-encrypt what is pending and merge it')
+    .addOption(
+      new Option('--engine <name>', 'where rows are re-encrypted')
+        .choices(['auto', ...ENGINES])
+        .default('auto'),
+    )
+    .addOption(new Option('--mode <name>', 'which rows to take').choices([...MODES]).default('pending'))
+    .option('--limit <rows>', 'take only the first so many rows by id', wholeNumber)
+    .option('--plan', 'say what a run would do, and stop')
+    .option('--resume <run>', 'go on with a run that broke off')
+    .option('--run-id <id>', "the new run's id, for callers that retry")
+    .option('--json', 'print one JSON object on stdout, nothing else')
+    .option('--html <file>', 'also write the report as a page')
+    .option('--fresh', 'sandbox: start over with an empty one')
+    .option('--users <file>', 'sandbox: load these users (NDJSON, CSV or Parquet with id, cipher_text, dek)')
+    .option('--kek <file>', "sandbox: import the application's KEK")
+    .addOption(
+      new Option('--source-format <name>', 'sandbox: how the users are encrypted').choices([
+        ...SOURCE_FORMATS,
+      ]),
+    )
+    .addOption(new Option('--keying <name>', 'sandbox: a key a row, or one for all').choices([...KEYINGS]))
+    .action(async (options) => (await import('./trigger.ts')).trigger(options));
+
+  target(program.command('read'))
+    .description('read users back through the AEAD functions, as an analyst would: decrypts to stdout')
+    .option('--limit <rows>', 'at most so many rows, by id', wholeNumber)
+    .addOption(
+      new Option('--format <name>', 'how to print them').choices(['ndjson', 'csv']).default('ndjson'),
+    )
+    .action(async (options) => (await import('./read.ts')).read(options));
+
+  target(program.command('history'))
+    .description('list the runs, newest first')
+    .option('--limit <runs>', 'at most so many', wholeNumber, 20)
+    .option('--json', 'as a JSON array')
+    .action(async (options) => (await import('./history.ts')).history(options));
+
+  program
+    .command('vectors')
+    .description('run a file of test vectors through the envelope code')
+    .argument('<file>', 'JSON, in the format that docs/vectors.md describes')
+    .action(async (file) => (await import('./vectors.ts')).vectors(file));
+
+  for (const command of program.commands) command.exitOverride();
+  return program;
+}

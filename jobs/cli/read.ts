@@ -1,0 +1,46 @@
+import { once } from 'node:events';
+import { ResealError } from '../errors.ts';
+import { statements } from '../sql.ts';
+import { warehouse as connect } from '../warehouse.ts';
+import { openTarget } from './target.ts';
+
+export interface ReadOptions {
+  readonly stack?: string;
+  readonly state: string;
+  readonly limit?: number;
+  readonly format: 'ndjson' | 'csv';
+}
+
+/** RFC 4180 §2: fields with a comma, a quote or a line break are quoted, quotes doubled. */
+const csvField = (text: string | null): string =>
+  text === null ? '' : /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+
+/** Prints id and decrypted values. The one command whose purpose is plaintext; ids stay text. */
+export async function read(options: ReadOptions): Promise<void> {
+  const target = await openTarget(options, () => true);
+  try {
+    const { deployment, endpoints } = target;
+    const warehouse = await connect(deployment, endpoints);
+    const sql = statements(deployment);
+    const [keyset] = await warehouse.query(sql.newestKeyset, {});
+    if (keyset === undefined)
+      throw new ResealError('nothing-resealed', 'no run has re-encrypted anything here yet', {
+        hint: 'run `npm run trigger` first',
+      });
+    const names = ['id', ...deployment.fields.map((field) => field.name)];
+    const line =
+      options.format === 'csv'
+        ? (row: readonly (string | null)[]) => `${row.map(csvField).join(',')}\r\n`
+        : (row: readonly (string | null)[]) =>
+            `${JSON.stringify(Object.fromEntries(names.map((name, at) => [name, row[at]])))}\n`;
+    if (options.format === 'csv') await write(`${names.join(',')}\r\n`);
+    const values = { keyset: keyset.wrapped ?? null, row_limit: options.limit ?? Number.MAX_SAFE_INTEGER };
+    for await (const page of warehouse.pages(sql.readValues, values)) await write(page.map(line).join(''));
+  } finally {
+    await target.close();
+  }
+}
+
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}

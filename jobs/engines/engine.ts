@@ -1,0 +1,39 @@
+import type { EngineName } from '../deployment.ts';
+import type { Mode } from '../sql.ts';
+
+/** What the plan fixed and the engine works from. */
+export interface StageInput {
+  readonly runId: string;
+  readonly mode: Mode;
+  readonly snapshotMillis: string;
+  readonly idCutoff: string;
+  readonly selected: number;
+  readonly keyset: { readonly version: number; readonly wrapped: Buffer };
+}
+
+/** What the engine says of its work; the counts of rows come from the staging table itself. */
+export interface StageOutcome {
+  /** KMS Decrypt calls for data keys; null where the engine cannot know (a jar of the user's own). */
+  readonly kmsCalls: number | null;
+  /** Approximate usage of a batch in milli-DCU-seconds; null without a batch. */
+  readonly milliDcuSeconds: number | null;
+}
+
+export interface StageProgress {
+  readonly rows?: number;
+  readonly deks?: number;
+  readonly message?: string;
+}
+
+/** Where rows are re-encrypted: into the staging table, all of them, sealed or refused, in one stream. */
+export interface Engine {
+  readonly name: EngineName;
+  /** The batch it will create, for the ledger; null without one. */
+  batchId(runId: string): string | null;
+  /** Repeating it for a run that was staged already changes nothing. Throws ResealError. */
+  stage(
+    input: StageInput,
+    progress: (now: StageProgress) => void,
+    signal: AbortSignal,
+  ): Promise<StageOutcome>;
+}

@@ -1,0 +1,46 @@
+import type { Deployment } from '../deployment.ts';
+import type { Engine } from '../engines/engine.ts';
+import type { Mode, Statements } from '../sql.ts';
+import type { WarehouseClient } from '../warehouse.ts';
+
+/** How often an engine is chosen by itself: `auto` takes direct for small tables where the stack allows it. */
+export type EngineChoice = 'auto' | Engine['name'];
+
+export interface RunOptions {
+  readonly runId: string;
+  readonly mode: Mode;
+  /** Only the first so many rows by id; null for all. */
+  readonly limit: number | null;
+  readonly engine: EngineChoice;
+}
+
+/** What a run works with. */
+export interface RunContext {
+  readonly deployment: Deployment;
+  readonly warehouse: WarehouseClient;
+  readonly sql: Statements;
+  readonly engines: Readonly<Record<Engine['name'], Engine>>;
+  readonly signal: AbortSignal;
+}
+
+/** The first-level keyset of a run. */
+export interface RunKeyset {
+  readonly version: number;
+  readonly wrapped: Buffer;
+}
+
+/** What the plan fixes: the later steps select, count and seal by it and by nothing else. */
+export interface Plan {
+  readonly runId: string;
+  readonly mode: Mode;
+  readonly engine: Engine['name'];
+  readonly snapshotMillis: string;
+  readonly idCutoff: string;
+  readonly selected: number;
+  readonly distinctDeks: number;
+  /** Null until the first run has made one: `--plan` changes nothing. */
+  readonly keyset: RunKeyset | null;
+}
+
+/** Says what a step is doing, in a few words without any value of a row. */
+export type Progress = (text: string) => void;

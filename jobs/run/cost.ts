@@ -1,0 +1,44 @@
+/** Cloud KMS, software keys: US$ 0.03 for 10,000 operations. https://cloud.google.com/kms/pricing */
+const KMS_USD_PER_CALL = 0.03 / 10_000;
+/** Serverless Spark, standard tier: US$ 0.06 a DCU-hour. https://cloud.google.com/dataproc-serverless/pricing */
+const DCU_USD_PER_HOUR = 0.06;
+/** A batch takes 40 to 60 s to start. https://cloud.google.com/dataproc-serverless/docs/overview */
+const BATCH_START_SECONDS = 60;
+/** Driver and executors have four cores, a DCU each, unless properties say otherwise. */
+const CORES = 4;
+/** Rows a second: what a core of a batch manages with BigQuery at both ends, and this process (bench/). */
+const ROWS_PER_CORE = 20_000;
+const ROWS_DIRECT = 25_000;
+
+/** What a run cost, in US$: KMS calls and the batch's usage. BigQuery's bytes are the project's own affair. */
+export function costUsd(kmsCalls: number, milliDcuSeconds: number): number {
+  return kmsCalls * KMS_USD_PER_CALL + (milliDcuSeconds / 1000 / 3600) * DCU_USD_PER_HOUR;
+}
+
+export interface Estimate {
+  readonly kmsCalls: number;
+  readonly minutes: number;
+  readonly costUsd: number;
+}
+
+/** What a run is likely to take; a rough figure that is meant to prevent surprises. */
+export function estimate(work: {
+  engine: 'direct' | 'dataproc';
+  selected: number;
+  distinctDeks: number;
+  kmsCallsPerSecond: number;
+  maxExecutors: number;
+}): Estimate {
+  const { selected, distinctDeks } = work;
+  const unwrapping = distinctDeks / work.kmsCallsPerSecond;
+  if (selected === 0) return { kmsCalls: 0, minutes: 0, costUsd: 0 };
+  if (work.engine === 'direct') {
+    const seconds = Math.max(unwrapping, selected / ROWS_DIRECT);
+    return { kmsCalls: distinctDeks, minutes: seconds / 60, costUsd: costUsd(distinctDeks, 0) };
+  }
+  // A batch begins with two executors and grows with the work.
+  const executors = Math.min(work.maxExecutors, Math.max(2, Math.ceil(selected / 5_000_000)));
+  const seconds = BATCH_START_SECONDS + unwrapping + selected / (executors * CORES * ROWS_PER_CORE);
+  const milliDcuSeconds = seconds * 1000 * CORES * (executors + 1);
+  return { kmsCalls: distinctDeks, minutes: seconds / 60, costUsd: costUsd(distinctDeks, milliDcuSeconds) };
+}

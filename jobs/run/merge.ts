@@ -1,0 +1,17 @@
+import { ResealError } from '../errors.ts';
+import type { Plan, RunContext } from './context.ts';
+import { type LedgerRow, readRun } from './ledger.ts';
+
+/** Merges the verified run into the source table, in one transaction. What became of it is in the ledger. */
+export async function merge(context: RunContext, plan: Plan): Promise<LedgerRow> {
+  await context.warehouse.once(plan.runId, context.sql.merge, { run_id: plan.runId });
+  const run = await readRun(context, plan.runId);
+  if (run?.state === 'succeeded') return run;
+  throw new ResealError(
+    'merge-state',
+    `run ${plan.runId} is ${run?.state ?? 'not in the ledger'}: nothing was merged`,
+    {
+      hint: 'someone else ended this run; start a new one',
+    },
+  );
+}

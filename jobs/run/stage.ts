@@ -1,0 +1,24 @@
+import type { StageOutcome } from '../engines/engine.ts';
+import { ResealError } from '../errors.ts';
+import type { Plan, Progress, RunContext } from './context.ts';
+
+const NOTHING: StageOutcome = { kmsCalls: 0, milliDcuSeconds: null };
+
+/** Has the engine re-encrypt the selected values into the staging table. */
+export async function stage(context: RunContext, plan: Plan, progress: Progress): Promise<StageOutcome> {
+  const { warehouse, sql, signal } = context;
+  const engine = context.engines[plan.engine];
+  if (plan.keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
+  const empty = plan.selected === 0;
+  const batch = empty ? null : engine.batchId(plan.runId);
+  await warehouse.query(sql.markStaging, { run_id: plan.runId, batch_id: batch });
+  if (empty) return NOTHING;
+  return engine.stage({ ...plan, keyset: plan.keyset }, (now) => progress(described(now, plan)), signal);
+}
+
+function described(now: { rows?: number; deks?: number; message?: string }, plan: Plan): string {
+  if (now.message !== undefined) return now.message;
+  const rows = now.rows === undefined ? '' : `${now.rows} of ${plan.selected} rows`;
+  const deks = now.deks === undefined ? '' : `${now.deks} of ${plan.distinctDeks} data keys`;
+  return [rows, deks].filter((part) => part !== '').join(', ');
+}

@@ -1,0 +1,68 @@
+import type { StageOutcome } from '../engines/engine.ts';
+import { ResealError } from '../errors.ts';
+import type { Plan, RunContext } from './context.ts';
+import { costUsd } from './cost.ts';
+
+export interface Verified {
+  readonly staged: number;
+  readonly rejected: number;
+  /** Staged values that BigQuery opened; null for a jar's, whose keys only its owner knows. */
+  readonly opened: number | null;
+}
+
+/**
+ * Holds the staging table against the plan before anything touches the source table: every selected value
+ * is sealed or refused, and BigQuery itself opens what was sealed.
+ */
+export async function verify(context: RunContext, plan: Plan, outcome: StageOutcome): Promise<Verified> {
+  const { warehouse, sql, deployment } = context;
+  const run = { run_id: plan.runId };
+  const jar = deployment.batch.jarFile !== null;
+  if (jar) await warehouse.once(plan.runId, sql.adopt, run);
+  const { staged, rejected } = await counted(context, plan);
+  if (staged + rejected !== plan.selected && !(jar && staged <= plan.selected)) {
+    throw new ResealError(
+      'verify-count',
+      `${plan.selected} values were selected, but ${staged} are staged and ${rejected} refused`,
+      { hint: 'the source table is untouched; --resume the run, and report this if it happens again' },
+    );
+  }
+  const opened = jar ? null : await prove(context, plan);
+  await warehouse.query(sql.markVerified, {
+    ...run,
+    staged,
+    rejected,
+    kms_calls: outcome.kmsCalls,
+    milli_dcu_seconds: outcome.milliDcuSeconds,
+    cost_usd: costUsd(outcome.kmsCalls ?? 0, outcome.milliDcuSeconds ?? 0),
+  });
+  return { staged, rejected, opened };
+}
+
+async function counted({ warehouse, sql }: RunContext, { runId }: Plan): Promise<Omit<Verified, 'opened'>> {
+  let [staged, rejected] = [0, 0];
+  for (const { reason, n } of await warehouse.query(sql.stagedCounts, { run_id: runId })) {
+    if (reason === null) staged += Number(n);
+    else rejected += Number(n);
+  }
+  return { staged, rejected };
+}
+
+async function prove({ warehouse, sql }: RunContext, plan: Plan): Promise<number> {
+  const keyset = plan.keyset?.wrapped.toString('base64') ?? null;
+  let proof: { checked?: string | null; wrong?: string | null } = {};
+  try {
+    [proof = {}] = await warehouse.query(sql.proveStaged, { run_id: plan.runId, keyset });
+  } catch (error) {
+    throw new ResealError('verify-open', 'BigQuery cannot open the staged values', {
+      hint: 'the source table is untouched; see the cause below',
+      cause: error,
+    });
+  }
+  if (Number(proof.wrong) > 0)
+    throw new ResealError(
+      'verify-open',
+      `${proof.wrong} of ${proof.checked} staged values open to something else`,
+    );
+  return Number(proof.checked);
+}

@@ -1,0 +1,119 @@
+"""The command line of the batch: the seed's seven arguments and Reseal's own."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+Keying = Literal["row", "shared"]
+SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
+Mode = Literal["pending", "rejected", "all"]
+Storage = Literal["bigquery", "parquet"]
+
+# Up to so many distinct data keys, their unwrapped forms are broadcast and rows are never shuffled. At some
+# 250 bytes a key that is 50 MB a Python worker; above, rows and keys meet in a shuffle join.
+BROADCAST_DEKS = 200_000
+
+
+@dataclass(frozen=True)
+class Field:
+    """The columns of the source table that belong to one value of a row (jobs/deployment.ts)."""
+
+    name: str
+    cipher_text: str
+    dek: str
+    resealed_from: str
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What one run is to do."""
+
+    project: str
+    dataset: str
+    source: str
+    staging: str
+    bucket: str
+    run_id: str
+    snapshot_millis: int
+    mode: Mode
+    id_cutoff: int
+    id_column: str
+    fields: tuple[Field, ...]
+    rejected: str
+    keysets: str
+    keyset_version: int
+    source_format: SourceFormat
+    keying: Keying
+    store_plaintext: bool
+    source_kek: str
+    bigquery_kek: str
+    kms_calls_per_second: float
+    kms_endpoint: str
+    storage: Storage
+    input: str
+    output: str
+    broadcast_deks: int
+
+
+def _fields(text: str) -> tuple[Field, ...]:
+    columns = ("name", "cipherText", "dek", "resealedFrom")
+    fields = tuple(Field(*(str(entry[name]) for name in columns)) for entry in json.loads(text))
+    if not fields:
+        raise argparse.ArgumentTypeError("at least one field is needed")
+    return fields
+
+
+def _boolean(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"true or false, not {text}")
+    return text == "true"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="reseal", allow_abbrev=False)
+    # The seed's seven. The location follows from the tables; the row limit is in --id-cutoff, as counted
+    # by the plan, so that every engine stops at the same row.
+    parser.add_argument("--project-id", dest="project", required=True)
+    parser.add_argument("--bigquery-location")
+    parser.add_argument("--dataset-id", dest="dataset", required=True)
+    parser.add_argument("--source-table", dest="source", required=True)
+    parser.add_argument("--destination-table", dest="staging", required=True)
+    parser.add_argument("--google-cloud-bucket", dest="bucket", required=True)
+    parser.add_argument("--read-limit-rows", type=int, default=0)
+    # Reseal's own.
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--snapshot-millis", type=int, required=True)
+    parser.add_argument("--mode", choices=("pending", "rejected", "all"), required=True)
+    parser.add_argument("--id-cutoff", type=int, required=True)
+    parser.add_argument("--id-column", default="id")
+    parser.add_argument("--fields", type=_fields, required=True)
+    parser.add_argument("--rejected-table", dest="rejected", required=True)
+    parser.add_argument("--keysets-table", dest="keysets", required=True)
+    parser.add_argument("--keyset-version", type=int, required=True)
+    formats = ("gcm", "dotted", "tink", "tink-envelope")
+    parser.add_argument("--source-format", choices=formats, required=True)
+    parser.add_argument("--keying", choices=("row", "shared"), required=True)
+    parser.add_argument("--store-plaintext", type=_boolean, default=False)
+    parser.add_argument("--source-kek", required=True)
+    parser.add_argument("--bigquery-kek", required=True)
+    parser.add_argument("--kms-calls-per-second", type=float, required=True)
+    parser.add_argument("--kms-endpoint", default="https://cloudkms.googleapis.com")
+    parser.add_argument("--storage", choices=("bigquery", "parquet"), default="bigquery")
+    parser.add_argument("--input", default="")
+    parser.add_argument("--output", default="")
+    parser.add_argument("--broadcast-deks", type=int, default=BROADCAST_DEKS)
+    return parser
+
+
+def parse(argv: Sequence[str]) -> Arguments:
+    """Reads the arguments; exits with status 2 and a usage line where they are not right."""
+    parser = _parser()
+    values = vars(parser.parse_args(argv))
+    if values["storage"] == "parquet" and not (values["input"] and values["output"]):
+        parser.error("--storage=parquet needs --input and --output")
+    if not values["kms_calls_per_second"] > 0:
+        parser.error("--kms-calls-per-second must be above 0")
+    known = Arguments.__dataclass_fields__
+    return Arguments(**cast(dict[str, object], {k: v for k, v in values.items() if k in known}))  # type: ignore[arg-type]

@@ -1,0 +1,211 @@
+"""google.crypto.tink.Keyset as far as BigQuery's AEAD functions use it, and Tink's AEAD wire format.
+
+Field numbers and enum values: proto/tink.proto and proto/aes_gcm.proto of the Tink project.
+https://developers.google.com/tink/wire-format
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from reseal.errors import Refusal
+
+AES_GCM_TYPE_URL = b"type.googleapis.com/google.crypto.tink.AesGcmKey"
+ENABLED = 1
+PREFIX_TINK = 1
+SYMMETRIC = 1
+VERSION = 1
+PREFIX_BYTES = 5
+IV_BYTES = 12
+TAG_BYTES = 16
+
+
+@dataclass(frozen=True, repr=False)
+class Key:
+    """One key; `aes` is None for a key of another type than AES-GCM."""
+
+    id: int
+    aes: bytes | None
+    enabled: bool
+    tink_prefix: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Keyset:
+    """A primary that seals, and all that open."""
+
+    primary_id: int
+    keys: tuple[Key, ...]
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while shift < 70:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value & 0xFFFFFFFFFFFFFFFF, at
+        shift += 7
+    raise ValueError("varint")
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Every field of a message (protobuf encoding). Raises ValueError or IndexError for what is none."""
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        number, wire = tag >> 3, tag & 7
+        value: int | bytes
+        if wire == 0:
+            value, at = _varint(data, at)
+        else:
+            if wire == 2:
+                length, at = _varint(data, at)
+            elif wire in (1, 5):
+                length = 8 if wire == 1 else 4
+            else:
+                raise ValueError("wire type")
+            value = data[at : at + length]
+            at += length
+        if number == 0 or at > len(data):
+            raise ValueError("field")
+        yield number, value
+
+
+def _bytes(value: int | bytes) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("wire type")
+    return value
+
+
+def _number(value: int | bytes) -> int:
+    if isinstance(value, bytes):
+        raise ValueError("wire type")
+    return value & 0xFFFFFFFF
+
+
+def parse_aes_gcm_key(data: bytes) -> bytes:
+    """The key_value (field 3) of a serialised AesGcmKey. Raises Refusal `key-length`."""
+    key: bytes | None = None
+    try:
+        for number, value in _fields(data):
+            if number == 3:
+                key = _bytes(value)
+    except (ValueError, IndexError):
+        key = None
+    if key is None:
+        raise Refusal("key-length")
+    return key
+
+
+def _parse_key(data: bytes) -> Key:
+    type_url = material = b""
+    status = key_id = prefix = 0
+    for number, value in _fields(data):
+        if number == 1:
+            for inner, part in _fields(_bytes(value)):
+                if inner == 1:
+                    type_url = _bytes(part)
+                elif inner == 2:
+                    material = _bytes(part)
+        elif number == 2:
+            status = _number(value)
+        elif number == 3:
+            key_id = _number(value)
+        elif number == 4:
+            prefix = _number(value)
+    aes = parse_aes_gcm_key(material) if type_url == AES_GCM_TYPE_URL else None
+    return Key(key_id, aes, status == ENABLED, prefix == PREFIX_TINK)
+
+
+def parse_keyset(data: bytes) -> Keyset:
+    """Reads a serialised Keyset. Raises Refusal `unknown-key` where it is none or holds no key."""
+    primary = 0
+    keys: list[Key] = []
+    try:
+        for number, value in _fields(data):
+            if number == 1:
+                primary = _number(value)
+            elif number == 2:
+                keys.append(_parse_key(_bytes(value)))
+    except (ValueError, IndexError):
+        raise Refusal("unknown-key") from None
+    if not keys:
+        raise Refusal("unknown-key")
+    return Keyset(primary, tuple(keys))
+
+
+def _varint_bytes(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _message(number: int, data: bytes) -> bytes:
+    return bytes([number << 3 | 2]) + _varint_bytes(len(data)) + data
+
+
+def _scalar(number: int, value: int) -> bytes:
+    return bytes([number << 3]) + _varint_bytes(value)
+
+
+def serialize_one_key(key_id: int, aes: bytes) -> bytes:
+    """A Keyset of one enabled AES-GCM key with the TINK prefix, its own primary."""
+    data = _message(1, AES_GCM_TYPE_URL) + _message(2, _message(3, aes)) + _scalar(3, SYMMETRIC)
+    key = _message(1, data) + _scalar(2, ENABLED) + _scalar(3, key_id) + _scalar(4, PREFIX_TINK)
+    return _scalar(1, key_id) + _message(2, key)
+
+
+def tink_prefix(key_id: int) -> bytes:
+    """The five bytes before a ciphertext of the key: the version and the id, big-endian."""
+    return bytes([VERSION]) + key_id.to_bytes(4, "big")
+
+
+def aes_gcm(key: bytes) -> AESGCM:
+    """A cipher. Raises Refusal `key-length` unless the key has 16, 24 or 32 bytes."""
+    if len(key) not in (16, 24, 32):
+        raise Refusal("key-length")
+    return AESGCM(key)
+
+
+class Aead:
+    """What a keyset can do. Raises Refusal `unknown-key` without a usable key, `key-length`."""
+
+    def __init__(self, keyset: Keyset) -> None:
+        self._primary_id = keyset.primary_id
+        self._ciphers = {
+            key.id: aes_gcm(key.aes)
+            for key in keyset.keys
+            if key.enabled and key.tink_prefix and key.aes is not None
+        }
+        if not self._ciphers:
+            raise Refusal("unknown-key")
+
+    def primary(self) -> tuple[bytes, AESGCM]:
+        """Prefix and cipher of the key that seals. Raises Refusal `unknown-key`."""
+        if self._primary_id not in self._ciphers:
+            raise Refusal("unknown-key")
+        return tink_prefix(self._primary_id), self._ciphers[self._primary_id]
+
+    def open(self, ciphertext: bytes, aad: bytes) -> bytes:
+        """Raises Refusal `truncated`, `version`, `unknown-key`, `authentication`, looked at in this order."""
+        body = PREFIX_BYTES + IV_BYTES
+        if len(ciphertext) < body + TAG_BYTES:
+            raise Refusal("truncated")
+        if ciphertext[0] != VERSION:
+            raise Refusal("version")
+        cipher = self._ciphers.get(int.from_bytes(ciphertext[1:PREFIX_BYTES], "big"))
+        if cipher is None:
+            raise Refusal("unknown-key")
+        try:
+            return cipher.decrypt(ciphertext[PREFIX_BYTES:body], ciphertext[body:], aad)
+        except InvalidTag:
+            raise Refusal("authentication") from None
+
+

@@ -1,0 +1,135 @@
+"""Cloud KMS Decrypt over REST, checksums both ways.
+
+https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
+Runs in tasks only: urllib3 and google-auth come from the bundle.
+"""
+
+import base64
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import urllib3
+
+from reseal.crc32c import crc32c
+from reseal.errors import Refusal, RunError
+
+SCOPE = "https://www.googleapis.com/auth/cloudkms"
+# What says that this data key cannot be unwrapped, whoever asks and however often.
+REFUSED = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION"})
+# What says that no data key can: the run has to stop and somebody to change the settings.
+DENIED = {"PERMISSION_DENIED": "kms-denied", "UNAUTHENTICATED": "kms-denied", "NOT_FOUND": "kms-key"}
+STATUS_OF_HTTP = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+}
+# Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): about two minutes in all.
+ATTEMPTS = 12
+FIRST_DELAY_SECONDS = 0.2
+LONGEST_DELAY_SECONDS = 20.0
+TIMEOUT = urllib3.Timeout(connect=5.0, read=20.0)
+
+
+class Credentials:
+    """The application default credentials' access token, renewed by one thread at a time."""
+
+    def __init__(self) -> None:
+        import google.auth
+        import google.auth.transport.urllib3
+
+        self._request = google.auth.transport.urllib3.Request(urllib3.PoolManager())
+        self._credentials, _ = google.auth.default(scopes=[SCOPE], request=self._request)
+        self._lock = threading.Lock()
+
+    def header(self) -> dict[str, str]:
+        """The Authorization header of a call."""
+        with self._lock:
+            if not self._credentials.valid:
+                self._credentials.refresh(self._request)
+            return {"Authorization": f"Bearer {self._credentials.token}"}
+
+
+class Kms:
+    """Decrypts under one endpoint; safe to use from many threads."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        connections: int,
+        before_call: Callable[[], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
+        self._before_call = before_call
+        self._sleep = sleep
+        # A token is never sent in the clear: an endpoint without TLS is asked without one.
+        self._credentials = Credentials() if endpoint.startswith("https://") else None
+        self.calls = 0
+        self._counting = threading.Lock()
+
+    def decrypt(self, key: str, ciphertext: bytes) -> bytes:
+        """The plaintext, associated data empty.
+
+        Raises Refusal `dek-refused` where KMS will never decrypt it; RunError `kms-denied` or `kms-key`
+        where it decrypts nothing, `kms-unavailable` where it cannot be reached or stays busy.
+        """
+        body = json.dumps(
+            {
+                "ciphertext": base64.b64encode(ciphertext).decode(),
+                "ciphertextCrc32c": str(crc32c(ciphertext)),
+            }
+        )
+        for attempt in range(ATTEMPTS):
+            plaintext = self._attempt(f"{self._endpoint}/v1/{key}:decrypt", body)
+            if plaintext is not None:
+                return plaintext
+            longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
+            self._sleep(random.uniform(0, longest))
+        raise RunError("kms-unavailable", f"Cloud KMS did not answer {ATTEMPTS} times for {key}")
+
+    def _attempt(self, url: str, body: str) -> bytes | None:
+        """One call; None where it should be made again."""
+        headers = {"Content-Type": "application/json"}
+        if self._credentials is not None:
+            headers |= self._credentials.header()
+        self._before_call()
+        with self._counting:
+            self.calls += 1
+        try:
+            response = self._http.request("POST", url, body=body, headers=headers, timeout=TIMEOUT)
+        except urllib3.exceptions.HTTPError:
+            return None
+        if response.status == 200:
+            return _plaintext(response.data)
+        status = _status(response.status, response.data)
+        if status in REFUSED:
+            raise Refusal("dek-refused")
+        if status in DENIED:
+            name = url.removesuffix(":decrypt").partition("/v1/")[2]
+            raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}")
+        return None
+
+
+def _plaintext(data: bytes) -> bytes | None:
+    """What KMS decrypted, or None if it was damaged on its way."""
+    try:
+        answer: dict[str, Any] = json.loads(data)
+        plaintext = base64.b64decode(answer.get("plaintext", ""), validate=True)
+        intact = int(answer["plaintextCrc32c"]) == crc32c(plaintext)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return plaintext if intact else None
+
+
+def _status(code: int, data: bytes) -> str:
+    """The canonical status of an error answer."""
+    try:
+        return str(json.loads(data)["error"]["status"])
+    except (ValueError, KeyError, TypeError):
+        return STATUS_OF_HTTP.get(code, "UNKNOWN")
