@@ -1,5 +1,7 @@
 import type { BigQuery } from '@google-cloud/bigquery';
+import type { BatchControllerClient } from '@google-cloud/dataproc';
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
+import type { Storage } from '@google-cloud/storage';
 import type { AuthClient } from 'google-auth-library';
 import type { ClientOptions } from 'google-gax';
 import type { Deployment } from './deployment.ts';
@@ -34,6 +36,23 @@ export async function bigQueryClient(deployment: Deployment, endpoints?: Endpoin
 export async function kmsClient(endpoints?: Endpoints): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await import('@google-cloud/kms');
   return new KeyManagementServiceClient(await gaxOptions(endpoints?.kms));
+}
+
+/** Batches are a regional service with a host of its own a region. */
+export async function batchClient(
+  deployment: Deployment,
+  endpoints?: Endpoints,
+): Promise<BatchControllerClient> {
+  const { BatchControllerClient } = await import('@google-cloud/dataproc');
+  const regional = `${deployment.location}-dataproc.googleapis.com`;
+  return new BatchControllerClient(await gaxOptions(endpoints?.dataproc, regional));
+}
+
+/** The storage client asks for no credentials where its endpoint is not Google's. */
+export async function storageClient(deployment: Deployment, endpoints?: Endpoints): Promise<Storage> {
+  const { Storage } = await import('@google-cloud/storage');
+  const projectId = deployment.project;
+  return new Storage(endpoints === undefined ? { projectId } : { projectId, apiEndpoint: endpoints.storage });
 }
 
 /**

@@ -60,7 +60,7 @@ export function directEngine(
         const lines = () => sealedLines(pages(), deployment, keys, pool, service, progress);
         const loaded = await loadOnce(warehouse.client, deployment, input.runId, lines, signal);
         // What an earlier try staged, it also unwrapped: how often KMS was asked is not known any more.
-        return { kmsCalls: loaded ? service.calls : null, milliDcuSeconds: null };
+        return { kmsCalls: loaded ? service.calls : null, batchId: null, milliDcuSeconds: null };
       } finally {
         keys.clear();
         keyset.fill(0);

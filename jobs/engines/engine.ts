@@ -7,6 +7,7 @@ export interface StageInput {
   readonly mode: Mode;
   readonly snapshotMillis: string;
   readonly idCutoff: string;
+  readonly limit: number | null;
   readonly selected: number;
   readonly keyset: { readonly version: number; readonly wrapped: Buffer };
 }
@@ -15,6 +16,8 @@ export interface StageInput {
 export interface StageOutcome {
   /** KMS Decrypt calls for data keys; null where the engine cannot know (a jar of the user's own). */
   readonly kmsCalls: number | null;
+  /** The batch that did it; null without one. */
+  readonly batchId: string | null;
   /** Approximate usage of a batch in milli-DCU-seconds; null without a batch. */
   readonly milliDcuSeconds: number | null;
 }

@@ -36,6 +36,8 @@ export interface Plan {
   readonly engine: Engine['name'];
   readonly snapshotMillis: string;
   readonly idCutoff: string;
+  /** The row limit behind the cut-off; null for none, and for a resumed run, whose cut-off is known. */
+  readonly limit: number | null;
   readonly selected: number;
   readonly distinctDeks: number;
   /** Null until the first run has made one: `--plan` changes nothing. */

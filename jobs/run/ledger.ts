@@ -81,7 +81,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
   }
   const { runId, mode, engine, snapshotMillis, idCutoff, selected, distinctDeks } = run;
   const keyset = keysetOf(await warehouse.query(sql.keysetVersion, { version: run.keysetVersion }));
-  return { runId, mode, engine, snapshotMillis, idCutoff, selected, distinctDeks, keyset };
+  return { runId, mode, engine, snapshotMillis, idCutoff, limit: null, selected, distinctDeks, keyset };
 }
 
 /** Records how a run broke off. The ledger is told as much as the user; no value of a row is in it. */

@@ -24,6 +24,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     engine: chooseEngine(context, options.engine, selected),
     snapshotMillis,
     idCutoff,
+    limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
     keyset: keysetOf(await warehouse.query(sql.newestKeyset, {})),

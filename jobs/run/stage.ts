@@ -2,7 +2,7 @@ import type { StageOutcome } from '../engines/engine.ts';
 import { ResealError } from '../errors.ts';
 import type { Plan, Progress, RunContext } from './context.ts';
 
-const NOTHING: StageOutcome = { kmsCalls: 0, milliDcuSeconds: null };
+const NOTHING: StageOutcome = { kmsCalls: 0, batchId: null, milliDcuSeconds: null };
 
 /** Has the engine re-encrypt the selected values into the staging table. */
 export async function stage(context: RunContext, plan: Plan, progress: Progress): Promise<StageOutcome> {

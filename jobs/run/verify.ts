@@ -33,6 +33,7 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
     staged,
     rejected,
     kms_calls: outcome.kmsCalls,
+    batch_id: outcome.batchId,
     milli_dcu_seconds: outcome.milliDcuSeconds,
     cost_usd: costUsd(outcome.kmsCalls ?? 0, outcome.milliDcuSeconds ?? 0),
   });

@@ -46,6 +46,7 @@ const VERIFIED = {
   staged: 'INT64',
   rejected: 'INT64',
   kms_calls: 'INT64',
+  batch_id: 'STRING',
   milli_dcu_seconds: 'INT64',
   cost_usd: 'FLOAT64',
 } as const;
@@ -56,7 +57,7 @@ export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(w, 'runs')}
-SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = @cost_usd
+SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, batch_id = @batch_id, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = @cost_usd
 WHERE run_id = @run_id AND state = 'staging'`,
   );
 

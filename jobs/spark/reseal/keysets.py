@@ -193,6 +193,10 @@ class Aead:
             raise Refusal("unknown-key")
         return tink_prefix(self._primary_id), self._ciphers[self._primary_id]
 
+    def ciphers(self) -> dict[int, AESGCM]:
+        """The keys that open, by id."""
+        return self._ciphers
+
     def open(self, ciphertext: bytes, aad: bytes) -> bytes:
         """Raises Refusal `truncated`, `version`, `unknown-key`, `authentication`, looked at in this order."""
         body = PREFIX_BYTES + IV_BYTES
@@ -207,5 +211,3 @@ class Aead:
             return cipher.decrypt(ciphertext[PREFIX_BYTES:body], ciphertext[body:], aad)
         except InvalidTag:
             raise Refusal("authentication") from None
-
-

@@ -17,9 +17,7 @@ def progress(phase: Phase, **numbers: int) -> None:
     _line("progress", phase=phase, **numbers)
 
 
-def counts(
-    selected: int, staged: int, rejected: dict[str, int], kms_calls: int, distinct_deks: int
-) -> None:
+def counts(selected: int, staged: int, rejected: dict[str, int], kms_calls: int, distinct_deks: int) -> None:
     """The run's last line when it went well."""
     _line(
         "counts",

@@ -84,9 +84,7 @@ class Unwrapper:
             except RunError as error:
                 yield UnwrappedKey("", None, None, kms.calls, error.code, error.message)
 
-    def _key(
-        self, kms: "Kms", session: "SessionKey", stop: threading.Event, dek: str
-    ) -> UnwrappedKey:
+    def _key(self, kms: "Kms", session: "SessionKey", stop: threading.Event, dek: str) -> UnwrappedKey:
         """Never raises: a task that failed would be tried again, and with it all its calls."""
         if stop.is_set():
             return UnwrappedKey(dek, None, None, 0, "stopped", "")

@@ -1,0 +1,41 @@
+import type { Storage } from '@google-cloud/storage';
+
+/** How many of the driver's last lines an error shows. */
+const LAST_LINES = 15;
+
+/**
+ * Follows a driver's output. Dataproc writes it to Cloud Storage as it comes, in objects whose names are the
+ * output URI and a running number. https://cloud.google.com/dataproc/docs/guides/dataproc-job-output
+ */
+export function driverOutput(storage: Storage) {
+  const read = new Map<string, number>();
+  let unfinished = '';
+  let last: string[] = [];
+
+  async function news(uri: string): Promise<string> {
+    const [, bucket = '', prefix = ''] = /^gs:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
+    const [files] = await storage.bucket(bucket).getFiles({ prefix });
+    let text = '';
+    for (const file of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const start = read.get(file.name) ?? 0;
+      const size = Number(file.metadata.size ?? 0);
+      if (size <= start) continue;
+      const [bytes] = await file.download({ start, end: size - 1, validation: false });
+      read.set(file.name, start + bytes.length);
+      text += bytes.toString();
+    }
+    return text;
+  }
+
+  return {
+    /** The whole lines that came since the last call. */
+    async lines(uri: string | null | undefined): Promise<string[]> {
+      if (uri == null) return [];
+      const lines = (unfinished + (await news(uri))).split('\n');
+      unfinished = lines.pop() ?? '';
+      last = [...last, ...lines.filter((line) => line.trim() !== '')].slice(-LAST_LINES);
+      return lines;
+    },
+    lastLines: (): readonly string[] => [...last, unfinished].filter((line) => line.trim() !== ''),
+  };
+}
