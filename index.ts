@@ -1,5 +1,6 @@
 import * as pulumi from '@pulumi/pulumi';
 import { applicationOf } from './infra/application.ts';
+import { Audit } from './infra/audit.ts';
 import { Bindings } from './infra/bindings.ts';
 import { Identity } from './infra/identity.ts';
 import { Keys } from './infra/keys.ts';
@@ -40,6 +41,7 @@ new Bindings('bindings', {
   storage,
   warehouse,
 });
+if (settings.auditLogs) new Audit('audit', args);
 
 const outputs = describe({ settings, storage, warehouse, keys, identity, network, application });
 

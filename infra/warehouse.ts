@@ -18,7 +18,7 @@ export interface WarehouseArgs extends StackArgs {
   location: string;
   dataset: string;
   tables: Record<TableName, string>;
-  /** False where the application has the source table already: it is used, not managed. */
+  /** False where the application has dataset and source table already: they are used, not managed. */
   createSourceTable: boolean;
   /** Id of the stored procedure that reads the values back. */
   readProcedure: string;
@@ -51,19 +51,7 @@ export class Warehouse extends Component {
 
   constructor(name: string, args: WarehouseArgs) {
     super('Warehouse', name);
-    this.dataset = new gcp.bigquery.Dataset(
-      'dataset',
-      {
-        project: args.project,
-        datasetId: args.dataset,
-        location: args.location,
-        description: 'Customer values and what re-encrypts them',
-        ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
-        deleteContentsOnDestroy: false,
-        labels: args.labels,
-      },
-      this.guarded(args.deletionProtection),
-    ).datasetId;
+    this.dataset = args.createSourceTable ? this.created(args) : pulumi.output(args.dataset);
 
     this.tables = {
       source: args.createSourceTable
@@ -90,6 +78,22 @@ export class Warehouse extends Component {
     this.registerOutputs({ dataset: this.dataset, tables: this.tables });
   }
 
+  private created(args: WarehouseArgs): pulumi.Output<string> {
+    return new gcp.bigquery.Dataset(
+      'dataset',
+      {
+        project: args.project,
+        datasetId: args.dataset,
+        location: args.location,
+        description: 'Customer values and what re-encrypts them',
+        ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
+        deleteContentsOnDestroy: false,
+        labels: args.labels,
+      },
+      this.guarded(args.deletionProtection),
+    ).datasetId;
+  }
+
   private table(
     name: TableName,
     args: WarehouseArgs,
@@ -104,6 +108,9 @@ export class Warehouse extends Component {
         tableId: args.tables[name],
         schema: JSON.stringify(columns),
         deletionProtection: args.deletionProtection,
+        // In a dataset of the stack's own the dataset's default says it for all.
+        ...(args.kmsKey &&
+          !args.createSourceTable && { encryptionConfiguration: { kmsKeyName: args.kmsKey } }),
         labels: args.labels,
         ...more,
       },

@@ -37,7 +37,7 @@ export const dataSettings = {
     example: 'read_users',
   }),
   createSourceTable: setting(flag.default(true), {
-    description: 'Whether to create the source table; false when the application has it already.',
+    description: 'Whether to create dataset and source table; false when the application has both already.',
     example: 'false',
   }),
   idColumn: setting(identifier.default('id'), {

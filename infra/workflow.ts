@@ -1,0 +1,40 @@
+import * as gcp from '@pulumi/gcp';
+import * as pulumi from '@pulumi/pulumi';
+import { Component, type StackArgs } from './component.ts';
+
+export interface WorkflowArgs extends StackArgs {
+  location: string;
+  /** The definition, as infra/workflow/source.ts writes it for the stack. */
+  source: pulumi.Input<string>;
+  /** E-mail of the service account that it runs as. */
+  serviceAccount: pulumi.Input<string>;
+  deletionProtection: boolean;
+}
+
+/** The run as a Cloud Workflows definition: what the schedule, Composer and `--via workflow` start. */
+export class Workflow extends Component {
+  /** projects/…/locations/…/workflows/… */
+  readonly workflow: pulumi.Output<string>;
+
+  constructor(name: string, args: WorkflowArgs) {
+    super('Workflow', name);
+    const workflow = new gcp.workflows.Workflow(
+      'workflow',
+      {
+        project: args.project,
+        region: args.location,
+        name: `reseal-${args.stack}`,
+        description: 'Plans, stages, verifies and merges one run of Reseal',
+        serviceAccount: args.serviceAccount,
+        sourceContents: args.source,
+        // Calls carry counts and names only, and an execution's history must not depend on luck.
+        callLogLevel: 'LOG_ERRORS_ONLY',
+        deletionProtection: args.deletionProtection,
+        labels: args.labels,
+      },
+      this.guarded(args.deletionProtection),
+    );
+    this.workflow = pulumi.interpolate`projects/${args.project}/locations/${args.location}/workflows/${workflow.name}`;
+    this.registerOutputs({ workflow: this.workflow });
+  }
+}

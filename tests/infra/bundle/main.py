@@ -1,0 +1,1 @@
+# Stands for the entry point of the bundle.

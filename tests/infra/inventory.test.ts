@@ -1,0 +1,101 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseDeployment } from '../../jobs/deployment.ts';
+import { bindings, inventory } from './inventory.ts';
+import { configOf, runProgram, STACKS, stackProgram } from './program.ts';
+
+/**
+ * What each stack consists of, down to every input and every permission. An unmeant change of infrastructure
+ * is a red test; a meant one is `npm run golden`, and the difference is there to be read in review.
+ */
+function golden(name: string, actual: unknown): void {
+  const file = `tests/infra/golden/${name}.golden.json`;
+  const written = `${JSON.stringify(actual, null, 2)}\n`;
+  if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, written);
+  expect(JSON.parse(written)).toEqual(JSON.parse(readFileSync(file, 'utf8')));
+}
+
+/**
+ * Every role that may be granted at all, and on what: the list of docs/iam.md. Anything wider, be it a role or
+ * the resource that it stands on, fails.
+ */
+const ALLOWED: Record<string, RegExp> = {
+  'roles/dataproc.worker': /^project /,
+  'roles/dataproc.serverlessEditor': /^project /,
+  'roles/bigquery.readSessionUser': /^project /,
+  'roles/bigquery.jobUser': /^project /,
+  'roles/logging.logWriter': /^project /,
+  'roles/workflows.invoker': /^project /,
+  'roles/bigquery.dataViewer': /^(table|routine) /,
+  'roles/bigquery.dataEditor': /^table /,
+  'roles/cloudkms.cryptoKeyDecrypter': /\/cryptoKeys\/(source|bigquery)$/,
+  'roles/cloudkms.cryptoKeyDecrypterViaDelegation': /\/cryptoKeys\/bigquery$/,
+  'roles/cloudkms.cryptoKeyEncrypterViaDelegation': /\/cryptoKeys\/bigquery$/,
+  'roles/cloudkms.cryptoKeyEncrypterDecrypter': /\/cryptoKeys\/at-rest$/,
+  'roles/storage.objectAdmin': /^bucket /,
+  'roles/iam.serviceAccountUser': /\/serviceAccounts\/reseal-[a-z]+-batch@/,
+  'authorized routine': /^dataset /,
+};
+
+describe.each(STACKS)('stack %s', (stack) => {
+  it('has the resources of its golden file', async () => {
+    golden(stack, inventory(await stackProgram(stack)));
+  });
+
+  it('grants the permissions of its golden file', async () => {
+    golden(`${stack}.iam`, bindings(await stackProgram(stack)));
+  });
+
+  it('gives out what a job reads', async () => {
+    const { outputs } = await stackProgram(stack);
+    expect(parseDeployment(outputs)).toMatchObject({ stack, project: `example-data-${stack}` });
+    expect(Object.keys(outputs as object)).toHaveLength(Object.keys(parseDeployment(outputs)).length);
+  });
+
+  it('asks for the same on another day, and in a preview', async () => {
+    const first = await stackProgram(stack);
+    const [again, preview] = await Promise.all([
+      runProgram(stack, configOf(stack), { daysLater: 400 }),
+      runProgram(stack, configOf(stack), { preview: true }),
+    ]);
+    expect(inventory(again)).toEqual(inventory(first));
+    expect(inventory(preview)).toEqual(inventory(first));
+  });
+
+  it('grants no role that is wider than the list', async () => {
+    const wider = bindings(await stackProgram(stack)).filter(
+      ({ role, resource }) => ALLOWED[role]?.test(resource) !== true,
+    );
+    expect(wider).toEqual([]);
+  });
+
+  it('lets nobody but service accounts and the readers in, and the readers not to the source key', async () => {
+    const granted = bindings(await stackProgram(stack));
+    const members = granted.map(({ member }) => member.split(/[: ]/)[0]);
+    expect(new Set(members)).toEqual(
+      new Set(stack === 'dev' ? ['serviceAccount'] : ['serviceAccount', 'group', 'routine']),
+    );
+    const readers = granted.filter(({ member }) => member.startsWith('group:'));
+    expect(readers.some(({ resource }) => resource.endsWith('/source'))).toBe(false);
+  });
+});
+
+it('guards what holds data where a stack is protected, and nothing where it is not', async () => {
+  const guarded = async (stack: string) =>
+    (await stackProgram(stack)).resources.filter(({ protect }) => protect).map(({ type }) => type);
+  expect(await guarded('dev')).toEqual([]);
+  expect(new Set(await guarded('prod'))).toEqual(
+    new Set([
+      'gcp:bigquery/dataset:Dataset',
+      'gcp:bigquery/table:Table',
+      'gcp:kms/cryptoKey:CryptoKey',
+      'gcp:kms/keyRing:KeyRing',
+      'gcp:storage/bucket:Bucket',
+    ]),
+  );
+});
+
+it('documents every role that it may grant', () => {
+  const documented = readFileSync('docs/iam.md', 'utf8');
+  for (const role of Object.keys(ALLOWED)) expect(documented).toContain(role);
+});

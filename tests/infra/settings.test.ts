@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import { settingsSchema } from '../../infra/settings/schema.ts';
+import { notesOf } from '../../infra/settings/setting.ts';
+import { loadSettings } from '../../infra/settings.ts';
+import { type Config, configOf, runProgram, STACKS } from './program.ts';
+
+const least: Config = { 'reseal:project': 'example-data' };
+
+/** The lines of what a wrong configuration is refused with, without the heading. */
+function violations(config: Config, stack = 'dev'): string[] {
+  try {
+    loadSettings({ ...least, ...config }, stack);
+  } catch (error) {
+    return (error as Error).message.split('\n  ').slice(1);
+  }
+  return [];
+}
+
+describe('defaults', () => {
+  it("are the seed's where it had one", () => {
+    expect(loadSettings(least, 'dev')).toMatchObject({
+      location: 'us-central1',
+      dataset: 'encryption_poc',
+      sourceTable: 'users',
+      destinationTable: 'users_temp',
+      tempFolder: 'temp',
+      runtimeVersion: '2.3',
+      readLimitRows: undefined,
+    });
+  });
+
+  it('derive from project and stack', () => {
+    expect(loadSettings(least, 'dev')).toMatchObject({
+      bucket: 'example-data-reseal-dev',
+      keyRing: 'reseal-dev',
+      network: { create: true },
+    });
+  });
+
+  it('name the columns of the first field as the seed did, and of a second one by its name', () => {
+    const config = { ...least, 'reseal:fields': '[{"name":"email"},{"name":"phone","dek":"dek"}]' };
+    const { fields } = loadSettings(config, 'dev');
+    expect(fields).toEqual([
+      {
+        name: 'email',
+        cipherText: 'cipher_text',
+        dek: 'dek',
+        plaintext: 'decrypted_email',
+        key: 'bq_encryption_key',
+        sealed: 'bq_encrypted_email',
+        resealedAt: 'resealed_at',
+        resealedFrom: 'resealed_from',
+      },
+      {
+        name: 'phone',
+        cipherText: 'phone_cipher_text',
+        dek: 'dek',
+        plaintext: 'decrypted_phone',
+        key: 'bq_phone_encryption_key',
+        sealed: 'bq_encrypted_phone',
+        resealedAt: 'phone_resealed_at',
+        resealedFrom: 'phone_resealed_from',
+      },
+    ]);
+  });
+});
+
+it('takes text, numbers, lists and maps as the engine hands them over', () => {
+  const config = {
+    ...least,
+    'reseal:runtimeVersion': '2.3',
+    'reseal:readLimitRows': '1000',
+    'reseal:storePlaintext': 'true',
+    'reseal:engines': '["dataproc"]',
+    'reseal:schedule': '{"paused":true}',
+    'other:key': 'ignored',
+  };
+  expect(loadSettings(config, 'dev')).toMatchObject({
+    runtimeVersion: '2.3',
+    readLimitRows: 1000,
+    storePlaintext: true,
+    engines: ['dataproc'],
+    schedule: { cron: '0 3 * * *', timeZone: 'Etc/UTC', paused: true },
+  });
+});
+
+it('shows five wrong settings in five messages, each with its key and an example', () => {
+  expect(
+    violations({
+      'reseal:project': 'X',
+      'reseal:location': 'global',
+      'reseal:maxExecutors': 'many',
+      'reseal:sourceFormat': 'rot13',
+      'reseal:jarFile': 'gs://example/app.jar',
+    }),
+  ).toEqual([
+    'reseal:project must be a project id: 6 to 30 lower-case letters, digits and hyphens (for example: example-data-dev)',
+    'reseal:location must be one region: neither global nor a multi-region, as batches and keys live in it (for example: us-central1)',
+    'reseal:sourceFormat must be one of gcm, dotted, tink, tink-envelope (for example: gcm)',
+    'reseal:maxExecutors must be a whole number from 2 to 2000 (for example: 8)',
+    'reseal:mainClass must be set too when reseal:jarFile is (for example: com.example.Reencrypt)',
+  ]);
+});
+
+it('stops the program itself, before any resource', async () => {
+  const config = { 'reseal:location': 'global', 'reseal:keying': 'none' };
+  await expect(runProgram('dev', config)).rejects.toThrow(
+    /3 wrong in the configuration of stack dev:\n {2}reseal:project must be set .*\n {2}reseal:location .*\n {2}reseal:keying /,
+  );
+});
+
+it('knows its keys, and guesses which one was meant', () => {
+  expect(violations({ 'reseal:loction': 'us-east1', 'reseal:flux': '1' })).toEqual([
+    'reseal:loction is not a setting (did you mean reseal:location?)',
+    'reseal:flux is not a setting (docs/settings.md lists them all)',
+  ]);
+});
+
+const KEY = 'projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k';
+const TAG = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
+
+describe('rules between settings', () => {
+  it.each<[string, Config, string, string]>([
+    ['a main class needs its jar', { mainClass: 'a.B' }, 'dev', 'reseal:jarFile must be set too'],
+    [
+      'a jar knows one field',
+      { jarFile: 'gs://b/a.jar', mainClass: 'a.B', fields: '[{"name":"email"},{"name":"phone"}]' },
+      'dev',
+      'reseal:fields must be one field',
+    ],
+    ['the bundle is of runtime 2.3', { runtimeVersion: '3.0' }, 'dev', 'reseal:runtimeVersion must be 2.3'],
+    [
+      'a field is named once',
+      { fields: '[{"name":"email"},{"name":"email"}]' },
+      'dev',
+      'reseal:fields must not name a field twice',
+    ],
+    [
+      'a column is one thing',
+      { fields: '[{"name":"email"},{"name":"phone","sealed":"bq_encrypted_email"}]' },
+      'dev',
+      'reseal:fields must not use a column for two things: bq_encrypted_email',
+    ],
+    ['a table is one thing', { runsTable: 'users' }, 'dev', 'reseal:runsTable must not be the table of'],
+    ['the BigQuery key is near', { bigqueryKek: KEY }, 'dev', 'reseal:bigqueryKek is in europe-west1'],
+    ['the key at rest is near', { cmek: KEY }, 'dev', 'reseal:cmek is in europe-west1'],
+    [
+      'the subnetwork is near',
+      { subnetwork: 'projects/p/regions/us-east1/subnetworks/s' },
+      'dev',
+      'reseal:subnetwork is in us-east1',
+    ],
+    ['there is a network', { network: '{"create":false}' }, 'dev', 'reseal:subnetwork must be named'],
+    [
+      'there is one network',
+      { network: '{"create":true}', subnetwork: 'default' },
+      'dev',
+      'reseal:network must not create',
+    ],
+    [
+      'KMS calls stay under the quota',
+      { kmsCallsPerSecond: '900' },
+      'dev',
+      'reseal:kmsCallsPerSecond must stay under 0.8 (reseal:alerts.kmsQuotaShare) of reseal:kmsQuotaPerMinute: at most 800',
+    ],
+    [
+      'Composer may start what it has a DAG for',
+      { composerServiceAccount: 'c@p.iam.gserviceaccount.com' },
+      'dev',
+      'reseal:composerDagBucket must be set too',
+    ],
+    [
+      'production tags its plaintext',
+      { storePlaintext: 'true', engines: '["dataproc"]' },
+      'prod',
+      'reseal:columnPolicyTag must be set in production',
+    ],
+    ['production runs batches', { engines: '["direct"]' }, 'prod', 'reseal:engines must be dataproc alone'],
+    [
+      'production is protected',
+      { deletionProtection: 'false', engines: '["dataproc"]' },
+      'eu-prod',
+      'reseal:deletionProtection must be true',
+    ],
+    ['the stack has a name that fits', {}, 'A_stack_with_a_long_name', "the stack's name"],
+    [
+      'a nested key is named in full',
+      { alerts: '{"rejectedShare":5}' },
+      'dev',
+      'reseal:alerts.rejectedShare must',
+    ],
+    ['a list names its place', { fields: '[{"name":"e-mail"}]' }, 'dev', 'reseal:fields[0].name must'],
+  ])('%s', (_, settings, stack, message) => {
+    const config = Object.fromEntries(
+      Object.entries(settings).map(([key, value]) => [`reseal:${key}`, value]),
+    );
+    const found = violations(config, stack);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toContain(message);
+  });
+
+  it('let the plaintext be stored in production under a tag', () => {
+    const config = {
+      'reseal:storePlaintext': 'true',
+      'reseal:columnPolicyTag': TAG,
+      'reseal:engines': '["dataproc"]',
+    };
+    expect(violations(config, 'prod')).toEqual([]);
+  });
+});
+
+it.each(STACKS)('takes the file of stack %s', (stack) => {
+  expect(violations(configOf(stack), stack)).toEqual([]);
+});
+
+it('has a description and an example for each setting', () => {
+  for (const [name, schema] of Object.entries(settingsSchema.shape)) {
+    const { description, example } = notesOf(schema);
+    expect(description, name).toMatch(/\.$/);
+    expect(example, name).not.toBe('');
+  }
+});
