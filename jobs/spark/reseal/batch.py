@@ -70,6 +70,12 @@ class Batch:
         self.refused: dict[int, Reason] = {}
         self._plain = [b""] * len(texts)
 
+    def exclude(self, refused: dict[int, Reason]) -> None:
+        """Takes out rows that were refused before."""
+        if refused:
+            self.refused |= refused
+            self.rows = np.setdiff1d(self.rows, np.array(list(refused), np.int64), assume_unique=True)
+
     def refuse_keys(self) -> None:
         """A data key's refusal comes before anything that is wrong with a cipher text."""
         for code, key in enumerate(self.keys):
@@ -92,7 +98,8 @@ class Batch:
     def key(self, row: int) -> DataKey:
         """The data key of a remaining row."""
         key = self.keys[self.codes[row]]
-        assert isinstance(key, DataKey)
+        if not isinstance(key, DataKey):
+            raise TypeError("a refused key's rows are out by now")
         return key
 
     def gcm(self, decrypts: list[Decrypt], data: bytes, ivs: Ints, bodies: Ints, ends: Ints) -> None:

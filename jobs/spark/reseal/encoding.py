@@ -11,10 +11,10 @@ HEX = re.compile(r"(?:[0-9a-fA-F]{2})+", re.ASCII)
 def decode_base64(text: str | bytes) -> bytes:
     """Padded base64 of the standard alphabet with no stray bits. Raises Refusal `encoding`.
 
-    Python's strict mode accepts non-zero bits behind the last byte, hence the comparison.
+    The decoder skips what it does not know, so the text is held against its own re-encoding.
     """
     try:
-        data = binascii.a2b_base64(text, strict_mode=True)
+        data = binascii.a2b_base64(text)
         written = text.encode("ascii") if isinstance(text, str) else text
     except ValueError:
         raise Refusal("encoding") from None

@@ -32,9 +32,7 @@ def open_batch(
     Rows in `refused` were found to have none.
     """
     batch = Batch(texts, keys, codes)
-    if refused:
-        batch.keep(~mask_of(len(texts), np.array(list(refused), np.int64)), "truncated")
-        batch.refused |= refused
+    batch.exclude(refused or {})
     batch.refuse_keys()
     LOCATE[source_format](batch)
     return batch.opened()
@@ -66,7 +64,7 @@ def _open_raw(batch: Batch, sealed: Slices) -> None:
 def _decrypts(batch: Batch) -> list[Decrypt]:
     """The decrypting method of each remaining row's key."""
     methods = [key.decrypt if isinstance(key, DataKey) else None for key in batch.keys]
-    return [methods[code] for code in batch.codes[batch.rows].tolist()]  # type: ignore[misc]
+    return [methods[code] for code in batch.codes[batch.rows].tolist()]
 
 
 def _tink(batch: Batch) -> None:

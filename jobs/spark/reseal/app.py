@@ -1,0 +1,158 @@
+"""The run on Spark: select, unwrap, seal and stage, count what was written."""
+
+import os
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.types import StringType, StructField, StructType
+
+from reseal import progress
+from reseal.arguments import Arguments, parse
+from reseal.datakeys import DataKeys, Unwrapping, check
+from reseal.errors import RunError
+from reseal.secret import Secret
+from reseal.selection import selected
+from reseal.storage import STAGING, Storage, storage, wrapped_keyset
+from reseal.transform import Transform, envelope_keys
+from reseal.unwrap import Unwrapper
+
+SESSION_KEY_BYTES = 32
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the batch; its exit status."""
+    arguments = parse(argv)
+    spark = SparkSession.builder.appName(f"reseal-{arguments.run_id}").getOrCreate()
+    try:
+        Run(spark, arguments).run()
+    except RunError as error:
+        progress.error(error.code, error.message)
+        return 1
+    except Exception as error:
+        progress.error("spark-failed", summary(error))
+        return 1
+    finally:
+        spark.stop()
+    return 0
+
+
+def summary(error: Exception) -> str:
+    """What went wrong in one line: the innermost cause that Spark names, without its stack trace."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    causes = [line for line in lines if line.startswith(("Caused by:", ": "))]
+    first = causes[-1] if causes else (lines[0] if lines else "")
+    return f"{type(error).__name__}: {first.removeprefix('Caused by:').removeprefix(':').strip()}"[:500]
+
+
+class Run:
+    """One run. The session key lives as long as this object, and in the closures of its tasks."""
+
+    def __init__(self, spark: SparkSession, arguments: Arguments) -> None:
+        self._spark = spark
+        self._arguments = arguments
+        self._tables: Storage = storage(spark, arguments)
+        self._session = Secret(os.urandom(SESSION_KEY_BYTES))
+
+    def run(self) -> None:
+        """Stages the run's values and says what became of them. Raises RunError."""
+        wrapped = wrapped_keyset(self._tables, self._arguments.keyset_version)
+        keyset = self._open_keyset(wrapped)
+        progress.progress("read", rows=0, deks=0)
+        frames = self._values()
+        try:
+            scratch = self._tables.scratch()
+            keys = Unwrapping(self._spark, self._arguments, self._session, scratch).run(frames)
+            progress.progress("seal", rows=keys.selected, deks=keys.distinct)
+            self._tables.write(self._staging(frames, keys, keyset, wrapped))
+        finally:
+            self._clean()
+        self._report(keys)
+
+    def _open_keyset(self, wrapped: bytes) -> bytes:
+        """Has a task unwrap the first-level keyset: the driver has neither the bundle nor the keyset.
+
+        What comes back is under the session key.
+        """
+        arguments = self._arguments
+        unwrapper = Unwrapper(arguments.kms_endpoint, arguments.bigquery_kek, self._session, 1)
+        opened = self._spark.sparkContext.parallelize([wrapped], 1).mapPartitions(unwrapper.keyset).collect()
+        check(opened)
+        sealed = opened[0].sealed
+        if sealed is None:
+            raise RunError("keyset", "the first-level keyset was not unwrapped")
+        return sealed
+
+    def _values(self) -> list[DataFrame]:
+        """The selected values of each field, with the text of their data key in `wrapped`."""
+        arguments = self._arguments
+        source = self._tables.source()
+        rejected = None if arguments.mode == "all" else self._tables.rejected()
+        frames = [
+            selected(
+                source,
+                rejected,
+                field,
+                id_column=arguments.id_column,
+                id_cutoff=arguments.id_cutoff,
+                mode=arguments.mode,
+                source_format=arguments.source_format,
+            )
+            for field in arguments.fields
+        ]
+        if arguments.source_format != "tink-envelope":
+            return [frame.withColumn("wrapped", F.col("dek")) for frame in frames]
+        return [
+            frame.mapInArrow(envelope_keys, StructType([*frame.schema, StructField("wrapped", StringType())]))
+            for frame in frames
+        ]
+
+    def _staging(self, frames: list[DataFrame], keys: DataKeys, keyset: bytes, wrapped: bytes) -> DataFrame:
+        """The staging rows of every field, sealed and refused in one stream."""
+        arguments = self._arguments
+        transform = Transform(
+            arguments.source_format,
+            arguments.keying,
+            arguments.store_plaintext,
+            self._session,
+            keyset,
+            keys.fates,
+        )
+        produced = transform.schema()
+        constants = {"run_id": F.lit(arguments.run_id)}
+        if arguments.keying == "shared":
+            sealed = F.col("reason").isNull()
+            constants["bq_encryption_key"] = F.when(sealed, F.lit(wrapped))
+        staged = []
+        for frame, field in zip(frames, arguments.fields, strict=True):
+            rows = frame if keys.table is None else frame.join(keys.table, "wrapped", "left")
+            columns = {name: F.col(name) for name in produced.names} | constants
+            columns["field"] = F.lit(field.name)
+            sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.batches, produced)
+            staged.append(
+                sealed_rows.select(
+                    *(
+                        columns.get(column.name, F.lit(None)).cast(column.dataType).alias(column.name)
+                        for column in STAGING
+                    )
+                )
+            )
+        return reduce(DataFrame.unionAll, staged)
+
+    def _report(self, keys: DataKeys) -> None:
+        """Counts what stands in the staging table: retried tasks make accumulators count twice."""
+        rows = self._tables.written().groupBy("reason").count().collect()
+        by_reason = {row["reason"]: int(row["count"]) for row in rows}
+        staged = by_reason.pop(None, 0)
+        total = staged + sum(by_reason.values())
+        if total != keys.selected:
+            raise RunError("count-mismatch", f"{keys.selected} values selected, {total} rows staged")
+        progress.counts(keys.selected, staged, by_reason, keys.calls, keys.distinct)
+
+    def _clean(self) -> None:
+        """Removes the scratch folder, if there is one."""
+        context: Any = self._spark.sparkContext
+        path = context._jvm.org.apache.hadoop.fs.Path(self._tables.scratch())
+        path.getFileSystem(context._jsc.hadoopConfiguration()).delete(path, True)

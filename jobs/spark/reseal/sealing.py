@@ -1,0 +1,127 @@
+"""Seals a batch of values in BigQuery's AEAD format, AAD = the decimal id.
+
+https://cloud.google.com/bigquery/docs/aead-encryption-concepts
+IVs, keys and prefixes of a whole batch are laid out by numpy in one block of memory each and cut from there.
+"""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from reseal.columns import Ints
+from reseal.keysets import IV_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION, Aead, serialize_one_key
+
+Octets = npt.NDArray[np.uint8]
+
+HEADER_BYTES = PREFIX_BYTES + IV_BYTES
+OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
+KEY_BYTES = 32
+# Ids of row keys are drawn from here up, where a varint always has five bytes: a fixed layout.
+MIN_KEY_ID = 2**28
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What becomes of a batch's values, one after another in one block; `lengths` are theirs."""
+
+    values: bytes
+    value_lengths: Ints
+    # The rows' own keysets, sealed; empty in shared keying, where the wrapped keyset stands beside the value.
+    keys: bytes
+    key_lengths: Ints
+
+
+def _headers(prefixes: Octets, rows: int) -> bytes:
+    """Prefix and fresh random IV for each row."""
+    headers = np.empty((rows, HEADER_BYTES), np.uint8)
+    headers[:, :PREFIX_BYTES] = prefixes
+    headers[:, PREFIX_BYTES:] = np.frombuffer(os.urandom(rows * IV_BYTES), np.uint8).reshape(rows, IV_BYTES)
+    return headers.tobytes()
+
+
+def _lengths(plain: list[bytes]) -> Ints:
+    return np.fromiter(map(len, plain), np.int64, len(plain)) + OVERHEAD_BYTES
+
+
+class SharedSealer:
+    """The value sealed by the first-level keyset's primary key."""
+
+    def __init__(self, keyset: Aead) -> None:
+        prefix, self._cipher = keyset.primary()
+        self._prefix = np.frombuffer(prefix, np.uint8)
+
+    def seal(self, ids: list[int], plain: list[bytes]) -> Sealed:
+        """Seals values under their ids."""
+        headers = _headers(self._prefix, len(plain))
+        encrypt = self._cipher.encrypt
+        out: list[bytes] = []
+        add = out.append
+        at = 0
+        for row_id, value in zip(ids, plain, strict=True):
+            end = at + HEADER_BYTES
+            add(headers[at:end])
+            add(encrypt(headers[at + PREFIX_BYTES : end], value, b"%d" % row_id))
+            at = end
+        return Sealed(b"".join(out), _lengths(plain), b"", np.zeros(len(plain), np.int64))
+
+
+class RowSealer:
+    """The value sealed by a fresh key of its row, that key's keyset by the first-level keyset's primary."""
+
+    def __init__(self, keyset: Aead) -> None:
+        prefix, self._cipher = keyset.primary()
+        self._prefix = np.frombuffer(prefix, np.uint8)
+        marked = bytes([0xA5]) * KEY_BYTES
+        keyset_bytes = serialize_one_key(MIN_KEY_ID, marked)
+        varint = serialize_one_key(MIN_KEY_ID, b"")[1:6]
+        self._template = np.frombuffer(keyset_bytes, np.uint8)
+        self._key_at = keyset_bytes.index(marked)
+        self._ids_at = (keyset_bytes.index(varint), keyset_bytes.rindex(varint))
+
+    def seal(self, ids: list[int], plain: list[bytes]) -> Sealed:
+        """Seals values under their ids."""
+        rows = len(plain)
+        key_ids = _key_ids(rows)
+        keysets = self._keysets(key_ids).tobytes()
+        prefixes = np.empty((rows, PREFIX_BYTES), np.uint8)
+        prefixes[:, 0] = VERSION
+        prefixes[:, 1:] = key_ids.astype(">u4").view(np.uint8).reshape(rows, 4)
+        value_headers, key_headers = _headers(prefixes, rows), _headers(self._prefix, rows)
+        encrypt, length, key_at = self._cipher.encrypt, len(self._template), self._key_at
+        values: list[bytes] = []
+        keys: list[bytes] = []
+        add_value, add_key = values.append, keys.append
+        at = start = 0
+        for row_id, value in zip(ids, plain, strict=True):
+            aad = b"%d" % row_id
+            end, stop, iv = at + HEADER_BYTES, start + length, at + PREFIX_BYTES
+            key = AESGCM(keysets[start + key_at : start + key_at + KEY_BYTES])
+            add_value(value_headers[at:end])
+            add_value(key.encrypt(value_headers[iv:end], value, aad))
+            add_key(key_headers[at:end])
+            add_key(encrypt(key_headers[iv:end], keysets[start:stop], aad))
+            at, start = end, stop
+        key_lengths = np.full(rows, OVERHEAD_BYTES + length, np.int64)
+        return Sealed(b"".join(values), _lengths(plain), b"".join(keys), key_lengths)
+
+    def _keysets(self, key_ids: npt.NDArray[np.uint32]) -> Octets:
+        """A serialised one-key keyset a row: they differ in the key and its id alone."""
+        rows = len(key_ids)
+        keysets = np.tile(self._template, (rows, 1))
+        keys = np.frombuffer(os.urandom(rows * KEY_BYTES), np.uint8).reshape(rows, KEY_BYTES)
+        keysets[:, self._key_at : self._key_at + KEY_BYTES] = keys
+        for byte in range(5):
+            # A base-128 varint, least significant group first (protobuf encoding, "Base 128 Varints").
+            group = (key_ids >> np.uint32(7 * byte) & np.uint32(0x7F)).astype(np.uint8)
+            for at in self._ids_at:
+                keysets[:, at + byte] = group | 0x80 if byte < 4 else group
+        return keysets
+
+
+def _key_ids(rows: int) -> npt.NDArray[np.uint32]:
+    """Random key ids of [2^28, 2^32)."""
+    ids = np.frombuffer(os.urandom(rows * 4), np.uint32)
+    return np.where(ids < MIN_KEY_ID, ids | np.uint32(2**31), ids)

@@ -1,0 +1,163 @@
+"""Where rows come from and go to: BigQuery's tables, or Parquet data sets of the same schemas."""
+
+from typing import Protocol
+
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
+
+from reseal.arguments import Arguments
+from reseal.errors import RunError
+
+# The staging table (jobs/tables.ts); id is REQUIRED, and a load job compares modes.
+STAGING = StructType(
+    [
+        StructField("id", LongType(), nullable=False),
+        StructField("cipher_text", StringType()),
+        StructField("dek", StringType()),
+        StructField("decrypted_email", StringType()),
+        StructField("bq_encryption_key", BinaryType()),
+        StructField("bq_encrypted_email", BinaryType()),
+        StructField("run_id", StringType()),
+        StructField("field", StringType()),
+        StructField("resealed_from", BinaryType()),
+        StructField("reason", StringType()),
+        StructField("dek_fingerprint", StringType()),
+    ]
+)
+REJECTED = StructType(
+    [
+        StructField("id", LongType()),
+        StructField("field", StringType()),
+        StructField("source_format", StringType()),
+        StructField("rejected_from", BinaryType()),
+    ]
+)
+KEYSETS = StructType([StructField("version", LongType()), StructField("wrapped", BinaryType())])
+
+
+class Storage(Protocol):
+    """The seam between the application and its tables."""
+
+    def source(self) -> DataFrame:
+        """The users table, as of the run's snapshot."""
+
+    def rejected(self) -> DataFrame:
+        """The rows refused so far."""
+
+    def keysets(self) -> DataFrame:
+        """The wrapped first-level keysets."""
+
+    def write(self, staging: DataFrame) -> None:
+        """Adds this run's rows to the staging table, all or none."""
+
+    def written(self) -> DataFrame:
+        """The run's rows of the staging table."""
+
+    def scratch(self) -> str:
+        """A folder of this run's own, for what must not be computed twice."""
+
+
+class BigQuery:
+    """Reads by the Storage Read API; writes Parquet files to the bucket, then one load job.
+
+    https://github.com/GoogleCloudDataproc/spark-bigquery-connector
+    """
+
+    def __init__(self, spark: SparkSession, arguments: Arguments) -> None:
+        self._spark = spark
+        self._arguments = arguments
+        self._bucket = arguments.bucket.removeprefix("gs://").rstrip("/")
+
+    def _name(self, table: str) -> str:
+        return f"{self._arguments.project}.{self._arguments.dataset}.{table}"
+
+    def _reader(self) -> DataFrameReader:
+        return self._spark.read.format("bigquery").option("parentProject", self._arguments.project)
+
+    def source(self) -> DataFrame:
+        """Reads the run's snapshot: the rows that the plan counted, whatever changed since."""
+        reader = self._reader().option("snapshotTimeMillis", self._arguments.snapshot_millis)
+        return reader.load(self._name(self._arguments.source))
+
+    def rejected(self) -> DataFrame:
+        """Reads users_rejected."""
+        return self._reader().load(self._name(self._arguments.rejected))
+
+    def keysets(self) -> DataFrame:
+        """Reads keysets."""
+        return self._reader().load(self._name(self._arguments.keysets))
+
+    def write(self, staging: DataFrame) -> None:
+        """Appends by one load job, so a failed batch leaves nothing in the table."""
+        writer = staging.write.format("bigquery").mode("append")
+        options = {
+            "parentProject": self._arguments.project,
+            "writeMethod": "indirect",
+            "temporaryGcsBucket": self._bucket,
+            "intermediateFormat": "parquet",
+            "createDisposition": "CREATE_NEVER",
+        }
+        writer.options(**options).save(self._name(self._arguments.staging))
+
+    def written(self) -> DataFrame:
+        """Reads the run's rows back."""
+        table = self._reader().load(self._name(self._arguments.staging))
+        return table.where(F.col("run_id") == self._arguments.run_id)
+
+    def scratch(self) -> str:
+        """Beside the connector's own temporary files."""
+        return f"gs://{self._bucket}/reseal-{self._arguments.run_id}"
+
+
+class Parquet:
+    """Folders users, users_rejected and keysets under --input; staged rows in --output."""
+
+    def __init__(self, spark: SparkSession, arguments: Arguments) -> None:
+        self._spark = spark
+        self._arguments = arguments
+
+    def _read(self, folder: str, schema: StructType) -> DataFrame:
+        return self._spark.read.schema(schema).parquet(f"{self._arguments.input}/{folder}")
+
+    def source(self) -> DataFrame:
+        """Reads users: the folder is the snapshot."""
+        columns = {self._arguments.id_column: StructField(self._arguments.id_column, LongType())}
+        for field in self._arguments.fields:
+            columns[field.cipher_text] = StructField(field.cipher_text, StringType())
+            columns[field.dek] = StructField(field.dek, StringType())
+            columns[field.resealed_from] = StructField(field.resealed_from, BinaryType())
+        return self._read("users", StructType(list(columns.values())))
+
+    def rejected(self) -> DataFrame:
+        """Reads users_rejected."""
+        return self._read("users_rejected", REJECTED)
+
+    def keysets(self) -> DataFrame:
+        """Reads keysets."""
+        return self._read("keysets", KEYSETS)
+
+    def write(self, staging: DataFrame) -> None:
+        """Replaces the output folder: a run's folder is its own."""
+        staging.write.mode("overwrite").parquet(self._arguments.output)
+
+    def written(self) -> DataFrame:
+        """Reads the output folder back."""
+        return self._spark.read.schema(STAGING).parquet(self._arguments.output)
+
+    def scratch(self) -> str:
+        """Beside the output folder."""
+        return f"{self._arguments.output.rstrip('/')}.scratch"
+
+
+def storage(spark: SparkSession, arguments: Arguments) -> Storage:
+    """The storage that --storage names."""
+    return BigQuery(spark, arguments) if arguments.storage == "bigquery" else Parquet(spark, arguments)
+
+
+def wrapped_keyset(tables: Storage, version: int) -> bytes:
+    """The first-level keyset of a version as Cloud KMS encrypted it. Raises RunError `keyset`."""
+    rows = tables.keysets().where(F.col("version") == version).select("wrapped").take(1)
+    if not rows:
+        raise RunError("keyset", f"the keysets table has no version {version}")
+    return bytes(rows[0]["wrapped"])
