@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
 import { type BatchBody, batchBody } from '../batch.ts';
 import { batchClient, type Endpoints, storageClient } from '../clients.ts';
 import type { Deployment } from '../deployment.ts';
 import { ResealError } from '../errors.ts';
-import { batchId } from '../ids.ts';
+import { batchId, requestId } from '../ids.ts';
 import { applicationLine, lineProgress } from './dataproc/lines.ts';
 import { driverOutput } from './dataproc/output.ts';
 import type { Engine, StageInput, StageOutcome, StageProgress } from './engine.ts';
@@ -48,9 +47,6 @@ export function clientBatch(body: BatchBody): Batch {
   return { ...body, environmentConfig: { executionConfig: { ...executionConfig, ttl } } } as Batch;
 }
 
-/** At most 40 characters; the same for the same batch, so that a repeated request makes no second one. */
-const requestId = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 36);
-
 const state = (batch: Batch): string => String(batch.state);
 
 /** The run's batch: one under way or done is followed, a failed or cancelled one gets a successor. */
@@ -77,7 +73,7 @@ async function created(
     if (found !== null && !['FAILED', 'CANCELLED'].includes(state(found))) return name;
     if (found !== null) continue;
     try {
-      await client.createBatch({ parent, batch, batchId: id, requestId: requestId(id) });
+      await client.createBatch({ parent, batch, batchId: id, requestId: requestId(input.runId, attempt) });
     } catch (error) {
       if ((error as { code?: number }).code !== ALREADY_EXISTS) throw error;
     }

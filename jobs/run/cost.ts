@@ -1,7 +1,7 @@
 /** Cloud KMS, software keys: US$ 0.03 for 10,000 operations. https://cloud.google.com/kms/pricing */
-const KMS_USD_PER_CALL = 0.03 / 10_000;
+export const KMS_USD_PER_CALL = 0.000003;
 /** Serverless Spark, standard tier: US$ 0.06 a DCU-hour. https://cloud.google.com/dataproc-serverless/pricing */
-const DCU_USD_PER_HOUR = 0.06;
+export const DCU_USD_PER_HOUR = 0.06;
 /** A batch takes 40 to 60 s to start. https://cloud.google.com/dataproc-serverless/docs/overview */
 const BATCH_START_SECONDS = 60;
 /** Driver and executors have four cores, a DCU each, unless properties say otherwise. */
@@ -10,8 +10,8 @@ const CORES = 4;
 const ROWS_PER_CORE = 20_000;
 const ROWS_DIRECT = 25_000;
 
-/** What a run cost, in US$: KMS calls and the batch's usage. BigQuery's bytes are the project's own affair. */
-export function costUsd(kmsCalls: number, milliDcuSeconds: number): number {
+/** What KMS calls and a batch's usage cost, in US$. */
+function costUsd(kmsCalls: number, milliDcuSeconds: number): number {
   return kmsCalls * KMS_USD_PER_CALL + (milliDcuSeconds / 1000 / 3600) * DCU_USD_PER_HOUR;
 }
 

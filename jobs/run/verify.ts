@@ -1,7 +1,6 @@
 import type { StageOutcome } from '../engines/engine.ts';
 import { ResealError } from '../errors.ts';
 import type { Plan, RunContext } from './context.ts';
-import { costUsd } from './cost.ts';
 
 export interface Verified {
   readonly staged: number;
@@ -19,7 +18,8 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
   const run = { run_id: plan.runId };
   const jar = deployment.batch.jarFile !== null;
   if (jar) await warehouse.once(plan.runId, sql.adopt, run);
-  const { staged, rejected } = await counted(context, plan);
+  const [counts] = await warehouse.query(sql.stagedCounts, run);
+  const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   if (staged + rejected !== plan.selected && !(jar && staged <= plan.selected)) {
     throw new ResealError(
       'verify-count',
@@ -35,18 +35,8 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
     kms_calls: outcome.kmsCalls,
     batch_id: outcome.batchId,
     milli_dcu_seconds: outcome.milliDcuSeconds,
-    cost_usd: costUsd(outcome.kmsCalls ?? 0, outcome.milliDcuSeconds ?? 0),
   });
   return { staged, rejected, opened };
-}
-
-async function counted({ warehouse, sql }: RunContext, { runId }: Plan): Promise<Omit<Verified, 'opened'>> {
-  let [staged, rejected] = [0, 0];
-  for (const { reason, n } of await warehouse.query(sql.stagedCounts, { run_id: runId })) {
-    if (reason === null) staged += Number(n);
-    else rejected += Number(n);
-  }
-  return { staged, rejected };
 }
 
 async function prove({ warehouse, sql }: RunContext, plan: Plan): Promise<number> {

@@ -1,3 +1,4 @@
+import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../run/cost.ts';
 import { type Statement, statement, table, type Warehouse } from './statement.ts';
 
 /** Where a run stands. All but `succeeded` can be resumed. */
@@ -48,8 +49,10 @@ const VERIFIED = {
   kms_calls: 'INT64',
   batch_id: 'STRING',
   milli_dcu_seconds: 'INT64',
-  cost_usd: 'FLOAT64',
 } as const;
+
+/** KMS calls and the batch's usage; BigQuery's bytes are the project's own affair. */
+const COST = `IFNULL(@kms_calls, 0) * ${KMS_USD_PER_CALL} + IFNULL(@milli_dcu_seconds, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
 
 /** Every selected value is staged or refused, and what is staged opens: the run may be merged. */
 export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
@@ -57,7 +60,7 @@ export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(w, 'runs')}
-SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, batch_id = @batch_id, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = @cost_usd
+SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, batch_id = @batch_id, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = ${COST}
 WHERE run_id = @run_id AND state = 'staging'`,
   );
 

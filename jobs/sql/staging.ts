@@ -14,12 +14,13 @@ SET run_id = @run_id, field = ${literal((w.fields[0] as { name: string }).name)}
 WHERE run_id IS NULL`,
   );
 
-/** How many values the engine sealed (reason NULL) and refused, reason by reason. */
+/** How many values the engine sealed and refused. */
 export const stagedCounts = (w: Warehouse): Statement<'run_id'> =>
   statement(
     'staged',
     { run_id: 'STRING' },
-    `SELECT reason, COUNT(*) AS n FROM ${table(w, 'staging')} WHERE run_id = @run_id GROUP BY reason ORDER BY reason`,
+    `SELECT COUNTIF(reason IS NULL) AS staged, COUNTIF(reason IS NOT NULL) AS rejected
+FROM ${table(w, 'staging')} WHERE run_id = @run_id`,
   );
 
 /**
