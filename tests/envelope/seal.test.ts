@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KEYINGS } from '../../jobs/deployment.ts';
+import { aead, openAead } from '../../jobs/envelope/aead.ts';
+import { asPlaintext, asWrappedKey } from '../../jobs/envelope/brands.ts';
+import { newKeyset, parseKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keyset.ts';
+import { Refusal } from '../../jobs/envelope/reasons.ts';
+import { sealer } from '../../jobs/envelope/seal.ts';
+
+const wrapped = asWrappedKey(Buffer.from('wrapped'));
+const id = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String);
+const keyset = newKeyset();
+
+/** Opens a row as BigQuery would, from the two columns. */
+function open(keying: 'row' | 'shared', key: Buffer, value: Buffer, aad: string, under = keyset): string {
+  const bytes = Buffer.from(aad);
+  const last = keying === 'shared' ? under : parseKeyset(openAead(under, key, bytes));
+  return openAead(last, value, bytes).toString();
+}
+
+describe.each(KEYINGS)('%s keying', (keying) => {
+  const seal = sealer(keying, aead(keyset), wrapped);
+
+  it('opens to what was sealed, for any id and any text', () => {
+    fc.assert(
+      fc.property(id, fc.string({ unit: 'binary' }), (aad, text) => {
+        const { key, value } = seal(asPlaintext(Buffer.from(text)), aad);
+        expect(open(keying, key, value, aad)).toBe(Buffer.from(text).toString());
+      }),
+    );
+  });
+
+  it("does not open under another row's id", () => {
+    const { key, value } = seal(asPlaintext(Buffer.from('ada@example.com')), '7');
+    expect(() => open(keying, key, value, '8')).toThrow(new Refusal('authentication'));
+  });
+
+  it('never repeats an IV or a ciphertext', () => {
+    const seen = new Set<string>();
+    for (let n = 0; n < 20_000; n++)
+      seen.add(seal(asPlaintext(Buffer.from('a')), '1').value.toString('hex', 5, 17));
+    expect(seen.size).toBe(20_000);
+  });
+
+  it('still opens after the keyset was rotated', () => {
+    const { key, value } = seal(asPlaintext(Buffer.from('ada@example.com')), '7');
+    expect(open(keying, key, value, '7', rotateKeyset(keyset))).toBe('ada@example.com');
+  });
+});
+
+it('gives every row a key of its own', () => {
+  const seal = sealer('row', aead(keyset), wrapped);
+  const keys = Array.from({ length: 5000 }, (_, row) => {
+    const aad = Buffer.from(String(row));
+    const inner = parseKeyset(openAead(keyset, seal(asPlaintext(Buffer.from('a')), String(row)).key, aad));
+    return `${inner.primaryKeyId}:${Buffer.from(inner.keys[0]?.aes ?? []).toString('hex')}`;
+  });
+  expect(new Set(keys).size).toBe(5000);
+});
+
+describe('a keyset', () => {
+  it('survives being written and read', () => {
+    const rotated = rotateKeyset(rotateKeyset(newKeyset()));
+    const back = parseKeyset(serializeKeyset(rotated));
+    expect(JSON.stringify(back)).toBe(JSON.stringify(rotated));
+  });
+
+  it('is refused, never misread, when damaged', () => {
+    const good = serializeKeyset(keyset);
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const bad = Buffer.from(good);
+        bad[at] = (bad[at] ?? 0) ^ flip;
+        try {
+          aead(parseKeyset(bad)).open(Buffer.alloc(40, 1), Buffer.alloc(0));
+        } catch (error) {
+          expect(error).toBeInstanceOf(Refusal);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
