@@ -74,22 +74,22 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       },
       { created: assign({ name: expression('operation.body.metadata.batch') }) },
       { begin: assign({ wait: WAIT.first }) },
-      { poll: request('get', { url: expression(`"${api}/" + name`) }, 'batch') },
+      { poll: request('get', { url: expression(`"${api}/" + name`) }, 'seen') },
       {
         state: choose({
-          'batch.body.state == "SUCCEEDED"': 'succeeded',
-          'batch.body.state == "FAILED" or batch.body.state == "CANCELLED"': 'failed',
+          'seen.body.state == "SUCCEEDED"': 'succeeded',
+          'seen.body.state == "FAILED" or seen.body.state == "CANCELLED"': 'failed',
         }),
       },
       { rest: call('sys.sleep', { seconds: expression('wait') }) },
       { slower: assign({ wait: expression(`wait * ${WAIT.growth}`) }) },
       { patient: choose({ [`wait < ${WAIT.most}`]: 'poll' }) },
       { most: { ...assign({ wait: WAIT.most }), next: 'poll' } },
-      { failed: call('batch_failed', { batch: expression('batch.body') }) },
+      { failed: call('batch_failed', { batch: expression('seen.body') }) },
       {
         succeeded: assign({
           none: {},
-          info: expression('default(map.get(batch.body, "runtimeInfo"), none)'),
+          info: expression('default(map.get(seen.body, "runtimeInfo"), none)'),
         }),
       },
       { used: assign({ usage: expression('default(map.get(info, "approximateUsage"), none)') }) },
@@ -105,7 +105,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           return: {
             id: expression('id'),
             kms_calls: expression('kms_calls'),
-            milli_dcu_seconds: expression('map.get(usage, "milliDcuSeconds")'),
+            milli_dcu_seconds: expression('string(default(map.get(usage, "milliDcuSeconds"), ""))'),
           },
         },
       },
@@ -144,13 +144,13 @@ export const batchFailedSubworkflow: Subworkflow = {
 const TAIL_BYTES = 8192;
 
 /**
- * KMS calls from the application's last line in the driver's output (docs/spark.md), or null where there is
- * none, as with a jar of the user's own.
+ * KMS calls from the application's last line in the driver's output (docs/spark.md), or an empty text where
+ * there is none, as with a jar of the user's own.
  */
 export const driverCountsSubworkflow: Subworkflow = {
   params: ['output'],
   steps: [
-    { nothing: assign({ kms_calls: null }) },
+    { nothing: assign({ kms_calls: '' }) },
     { any: choose({ 'output == ""': 'done' }) },
     { parts: assign({ bucket: expression('text.split(output, "/")[2]') }) },
     {
@@ -187,7 +187,7 @@ export const driverCountsSubworkflow: Subworkflow = {
           steps: [
             {
               own: choose(
-                { 'text.match_regex(line, "^.{0,3}\\"reseal\\": ?\\"counts\\"")': 'take' },
+                { 'text.match_regex(line, "^.*\\"reseal\\": ?\\"counts\\".*$")': 'take' },
                 'continue',
               ),
             },

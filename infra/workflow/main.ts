@@ -37,7 +37,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
                     mode: expression('mode'),
                     row_limit: expression('row_limit'),
                   },
-                  'run',
+                  'ended',
                 ),
               },
             ],
@@ -84,12 +84,13 @@ export function mainWorkflow(d: Deployment): Subworkflow {
         tell: log('INFO', {
           event: '"run.succeeded"',
           run_id: 'run_id',
-          selected: 'int(run.selected)',
-          merged: 'int(run.merged)',
-          rejected: 'int(run.rejected)',
+          selected: 'int(ended.selected)',
+          merged: 'int(ended.merged)',
+          rejected: 'int(ended.rejected)',
+          kms_calls: 'int(default(map.get(run, "kms_calls"), "0"))',
         }),
       },
-      { done: { return: expression('run') } },
+      { done: { return: expression('ended') } },
     ],
   };
 }
@@ -120,8 +121,8 @@ export function runSubworkflow(d: Deployment): Subworkflow {
   });
   const plan: Step[] = [
     { clock: query(sql.clock, {}, 'clock') },
-    { known: query(sql.readRun, id, 'run') },
-    { begun: choose({ '"run_id" in run': 'where' }) },
+    { known: query(sql.readRun, id, 'row') },
+    { begun: choose({ '"run_id" in row': 'where' }) },
     { keying: query(sql.lastKeying, {}, 'last') },
     { no_cutoff: assign({ id_cutoff: NO_CUTOFF }) },
     {
@@ -158,22 +159,22 @@ export function runSubworkflow(d: Deployment): Subworkflow {
       }),
     },
     // From here on the ledger's row is the plan, for this try and for any later one.
-    { planned: query(sql.readRun, id, 'run') },
-    { where: choose({ 'run.state == "succeeded"': 'done', 'run.state == "verified"': 'merge' }) },
-    { keyset: query(sql.keysetVersion, { version: 'run.keyset_version' }, 'keyset') },
+    { planned: query(sql.readRun, id, 'row') },
+    { where: choose({ 'row.state == "succeeded"': 'done', 'row.state == "verified"': 'merge' }) },
+    { keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
   ];
   const stage: Step[] = [
-    { nothing: assign({ batch: { id: null, kms_calls: '0', milli_dcu_seconds: null } }) },
+    { nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' } }) },
     { batch_name: assign({ batch_id: expression('"reseal-" + run_id') }) },
-    { anything: choose({ 'run.selected != "0"': 'staging' }) },
-    { no_batch: assign({ batch_id: null }) },
+    { anything: choose({ 'row.selected != "0"': 'staging' }) },
+    { no_batch: assign({ batch_id: '' }) },
     { staging: query(sql.markStaging, { ...id, batch_id: 'batch_id' }) },
-    { empty: choose({ 'run.selected == "0"': 'verify' }) },
+    { empty: choose({ 'row.selected == "0"': 'verify' }) },
     {
       batch: call(
         'batch',
-        { ...expressions(['run_id', 'mode', 'row_limit']), run: expression('run') },
-        'batch',
+        { ...expressions(['run_id', 'mode', 'row_limit']), run: expression('row') },
+        'outcome',
       ),
     },
   ];
@@ -182,7 +183,7 @@ export function runSubworkflow(d: Deployment): Subworkflow {
     { counts: query(sql.stagedCounts, id, 'staged') },
     {
       complete: choose({
-        [`int(staged.staged) + int(staged.rejected) ${jar ? '<=' : '=='} int(run.selected)`]: jar
+        [`int(staged.staged) + int(staged.rejected) ${jar ? '<=' : '=='} int(row.selected)`]: jar
           ? 'verified'
           : 'prove',
       }),
@@ -190,7 +191,7 @@ export function runSubworkflow(d: Deployment): Subworkflow {
     {
       incomplete: raise(
         'verify-count',
-        'run.selected + " values were selected, but " + staged.staged + " are staged and " + staged.rejected + " refused"',
+        'row.selected + " values were selected, but " + staged.staged + " are staged and " + staged.rejected + " refused"',
       ),
     },
     { prove: query(sql.proveStaged, { ...id, keyset: 'keyset.wrapped' }, 'proof') },
@@ -206,18 +207,18 @@ export function runSubworkflow(d: Deployment): Subworkflow {
         ...id,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
-        kms_calls: 'batch.kms_calls',
-        batch_id: 'batch.id',
-        milli_dcu_seconds: 'batch.milli_dcu_seconds',
+        kms_calls: 'outcome.kms_calls',
+        batch_id: 'outcome.id',
+        milli_dcu_seconds: 'outcome.milli_dcu_seconds',
       }),
     },
   ];
   const merge: Step[] = [
     { merge: query(sql.merge, id) },
-    { merged: query(sql.readRun, id, 'run') },
-    { ended: choose({ 'run.state == "succeeded"': 'done' }) },
-    { not_merged: raise('merge-state', '"run " + run_id + " is " + run.state + ": nothing was merged"') },
-    { done: { return: expression('run') } },
+    { merged: query(sql.readRun, id, 'row') },
+    { ended: choose({ 'row.state == "succeeded"': 'done' }) },
+    { not_merged: raise('merge-state', '"run " + run_id + " is " + row.state + ": nothing was merged"') },
+    { done: { return: expression('row') } },
   ];
   return { params: ['run_id', 'mode', 'row_limit'], steps: [...plan, ...stage, ...verify, ...merge] };
 }

@@ -11,7 +11,7 @@ export async function stage(context: RunContext, plan: Plan, progress: Progress)
   if (plan.keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
   const empty = plan.selected === 0;
   const batch = empty ? null : engine.batchId(plan.runId);
-  await warehouse.query(sql.markStaging, { run_id: plan.runId, batch_id: batch });
+  await warehouse.query(sql.markStaging, { run_id: plan.runId, batch_id: batch ?? '' });
   if (empty) return NOTHING;
   return engine.stage({ ...plan, keyset: plan.keyset }, (now) => progress(described(now, plan)), signal);
 }

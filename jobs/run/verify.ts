@@ -32,9 +32,9 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
     ...run,
     staged,
     rejected,
-    kms_calls: outcome.kmsCalls,
-    batch_id: outcome.batchId,
-    milli_dcu_seconds: outcome.milliDcuSeconds,
+    kms_calls: outcome.kmsCalls ?? '',
+    batch_id: outcome.batchId ?? '',
+    milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
   });
   return { staged, rejected, opened };
 }

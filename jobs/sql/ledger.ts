@@ -32,13 +32,23 @@ WHEN NOT MATCHED THEN
   VALUES (@run_id, 'planned', @driver, @engine, @mode, @source_format, @keying, @keyset_version, TIMESTAMP_MILLIS(@snapshot_millis), @id_cutoff, @selected, @distinct_deks, CURRENT_TIMESTAMP())`,
   );
 
-/** The engine is at work, for the first time or again; @batch_id is NULL for the direct one. */
+/**
+ * Counts that an engine may not know, and the batch that there may not be, come as texts, empty for unknown:
+ * unlike a NULL, that goes through the job's and the workflow's requests in the same way.
+ */
+const known = (parameter: string): string => `SAFE_CAST(NULLIF(${parameter}, '') AS INT64)`;
+
+/** KMS calls and the batch's usage; BigQuery's bytes are the project's own affair. */
+const COST = `IFNULL(${known('@kms_calls')}, 0) * ${KMS_USD_PER_CALL}
+  + IFNULL(${known('@milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
+
+/** The engine is at work, for the first time or again; @batch_id is empty for the direct one. */
 export const markStaging = (w: Warehouse): Statement<'run_id' | 'batch_id'> =>
   statement(
     'staging',
     { run_id: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(w, 'runs')} 
-SET state = 'staging', batch_id = @batch_id, ended_at = NULL, error_code = NULL, error = NULL
+SET state = 'staging', batch_id = NULLIF(@batch_id, ''), ended_at = NULL, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
   );
 
@@ -46,13 +56,10 @@ const VERIFIED = {
   run_id: 'STRING',
   staged: 'INT64',
   rejected: 'INT64',
-  kms_calls: 'INT64',
+  kms_calls: 'STRING',
   batch_id: 'STRING',
-  milli_dcu_seconds: 'INT64',
+  milli_dcu_seconds: 'STRING',
 } as const;
-
-/** KMS calls and the batch's usage; BigQuery's bytes are the project's own affair. */
-const COST = `IFNULL(@kms_calls, 0) * ${KMS_USD_PER_CALL} + IFNULL(@milli_dcu_seconds, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
 
 /** Every selected value is staged or refused, and what is staged opens: the run may be merged. */
 export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
@@ -60,7 +67,8 @@ export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(w, 'runs')}
-SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = @kms_calls, batch_id = @batch_id, milli_dcu_seconds = @milli_dcu_seconds, cost_usd = ${COST}
+SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = ${known('@kms_calls')}, batch_id = NULLIF(@batch_id, ''),
+  milli_dcu_seconds = ${known('@milli_dcu_seconds')}, cost_usd = ${COST}
 WHERE run_id = @run_id AND state = 'staging'`,
   );
 

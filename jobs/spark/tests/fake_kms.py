@@ -42,7 +42,7 @@ class FakeKms:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802 - the name that http.server asks for
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 code, answer = kms.answer(self.path, body)
                 data = json.dumps(answer).encode()
