@@ -1,6 +1,7 @@
 import * as pulumi from '@pulumi/pulumi';
 import { applicationOf } from './infra/application.ts';
 import { Audit } from './infra/audit.ts';
+import { automate } from './infra/automation.ts';
 import { Bindings } from './infra/bindings.ts';
 import { Identity } from './infra/identity.ts';
 import { Keys } from './infra/keys.ts';
@@ -44,6 +45,7 @@ new Bindings('bindings', {
 if (settings.auditLogs) new Audit('audit', args);
 
 const outputs = describe({ settings, storage, warehouse, keys, identity, network, application });
+const automated = automate({ ...args, application, identity, outputs });
 
 /** The outputs that jobs/deployment.ts reads. */
 export const {
@@ -68,4 +70,4 @@ export const {
   verifyRows,
   batch,
 } = outputs;
-export const workflow = null;
+export const workflow = automated?.workflow ?? null;

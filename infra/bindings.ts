@@ -13,6 +13,8 @@ export interface BindingsArgs extends StackArgs {
   warehouse: Warehouse;
   /** E-mail of the group that may call the read procedure. */
   readers?: string | undefined;
+  /** Policy tag of the columns that may hold plaintext. */
+  columnPolicyTag?: string | undefined;
   /** E-mail of a Cloud Composer environment's service account. */
   composer?: string | undefined;
 }
@@ -44,11 +46,7 @@ export class Bindings extends Component {
     this.onTable('batch', 'staging', 'bigquery.dataEditor', member);
     this.onKey('batch', 'source', 'cloudkms.cryptoKeyDecrypter', member);
     this.onKey('batch', 'bigquery', 'cloudkms.cryptoKeyDecrypter', member);
-    new gcp.storage.BucketIAMMember(
-      'batch-bucket-storage.objectAdmin',
-      { bucket: this.args.storage.bucket, role: 'roles/storage.objectAdmin', member },
-      this.child,
-    );
+    this.onBucket('batch', 'storage.objectAdmin', member);
   }
 
   private workflow(member: pulumi.Output<string>): void {
@@ -57,9 +55,22 @@ export class Bindings extends Component {
     this.onProject('workflow', 'logging.logWriter', member);
     for (const table of ['source', 'staging', 'rejected', 'keysets', 'runs'] as const)
       this.onTable('workflow', table, 'bigquery.dataEditor', member);
+    this.onBucket('workflow', 'storage.objectViewer', member);
     // BigQuery uses the key on the caller's behalf; the workflow itself cannot call KMS with it.
     this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyEncrypterViaDelegation', member);
     this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyDecrypterViaDelegation', member);
+    // A MERGE is checked for the columns that it reads, so it needs the tag to carry the plaintext over.
+    // https://cloud.google.com/bigquery/docs/column-level-security-writes
+    if (this.args.columnPolicyTag !== undefined)
+      new gcp.datacatalog.PolicyTagIamMember(
+        'workflow-plaintext-datacatalog.categoryFineGrainedReader',
+        {
+          policyTag: this.args.columnPolicyTag,
+          role: 'roles/datacatalog.categoryFineGrainedReader',
+          member,
+        },
+        this.child,
+      );
     new gcp.serviceaccount.IAMMember(
       'workflow-batch-account-iam.serviceAccountUser',
       {
@@ -126,6 +137,14 @@ export class Bindings extends Component {
         role: `roles/${role}`,
         member,
       },
+      this.child,
+    );
+  }
+
+  private onBucket(who: string, role: string, member: pulumi.Input<string>): void {
+    new gcp.storage.BucketIAMMember(
+      `${who}-bucket-${role}`,
+      { bucket: this.args.storage.bucket, role: `roles/${role}`, member },
       this.child,
     );
   }

@@ -18,6 +18,7 @@ export interface StorageArgs extends StackArgs {
 }
 
 const DAY_SECONDS = 86_400;
+const DRIVER_OUTPUT_DAYS = 30;
 
 /** The bucket of the batches: the application, and the files on their way into the staging table. */
 export class Storage extends Component {
@@ -40,6 +41,11 @@ export class Storage extends Component {
           {
             action: { type: 'Delete' },
             condition: { age: args.tempLifecycleDays, matchesPrefixes: [`${args.tempFolder}/`] },
+          },
+          // What the drivers printed: progress and counts.
+          {
+            action: { type: 'Delete' },
+            condition: { age: DRIVER_OUTPUT_DAYS, matchesPrefixes: ['google-cloud-dataproc-metainfo/'] },
           },
           // A batch that dies in the middle of an upload leaves parts that no listing shows.
           { action: { type: 'AbortIncompleteMultipartUpload' }, condition: { age: 1 } },

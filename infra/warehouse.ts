@@ -42,6 +42,9 @@ export interface WarehouseArgs extends StackArgs {
 const DAY_MILLIS = 86_400_000;
 const STAGING_DAYS = 7;
 
+/** The column of the staging table that holds plaintext where the stack stores it. */
+export const STAGED_PLAINTEXT = 'decrypted_email';
+
 /** The dataset with the five tables, and the procedure through which values are read back. */
 export class Warehouse extends Component {
   readonly dataset: pulumi.Output<string>;
@@ -60,7 +63,7 @@ export class Warehouse extends Component {
             clusterings: [args.idColumn],
           })
         : pulumi.output(args.tables.source),
-      staging: this.table('staging', args, stagingColumns(), {
+      staging: this.table('staging', args, this.tagged(stagingColumns(), args), {
         description: 'Values on their way into the source table; expire after a week',
         // By ingestion: a jar of the user's own writes no time column.
         timePartitioning: { type: 'DAY', expirationMs: STAGING_DAYS * DAY_MILLIS },
@@ -120,7 +123,7 @@ export class Warehouse extends Component {
 
   /** A policy tag on the columns that may hold plaintext: who may read them is decided there. */
   private tagged(columns: Column[], { fields, columnPolicyTag }: WarehouseArgs): object[] {
-    const plaintext = new Set(fields.map((field) => field.plaintext));
+    const plaintext = new Set([STAGED_PLAINTEXT, ...fields.map((field) => field.plaintext)]);
     return columns.map((column) =>
       columnPolicyTag !== undefined && plaintext.has(column.name)
         ? { ...column, policyTags: { names: [columnPolicyTag] } }

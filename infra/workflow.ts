@@ -11,6 +11,9 @@ export interface WorkflowArgs extends StackArgs {
   deletionProtection: boolean;
 }
 
+/** The workflow's name within project and region; its log entries carry it. */
+export const workflowId = (stack: string): string => `reseal-${stack}`;
+
 /** The run as a Cloud Workflows definition: what the schedule, Composer and `--via workflow` start. */
 export class Workflow extends Component {
   /** projects/…/locations/…/workflows/… */
@@ -23,7 +26,7 @@ export class Workflow extends Component {
       {
         project: args.project,
         region: args.location,
-        name: `reseal-${args.stack}`,
+        name: workflowId(args.stack),
         description: 'Plans, stages, verifies and merges one run of Reseal',
         serviceAccount: args.serviceAccount,
         sourceContents: args.source,

@@ -1,6 +1,6 @@
 import type * as gcp from '@pulumi/gcp';
-import { RUN_EVENTS, runFilter } from '../../jobs/run-log.ts';
 import type { Settings } from '../settings.ts';
+import { RUN_EVENTS, runFilter } from './entries.ts';
 import { series } from './metrics.ts';
 
 type Watched = Pick<Settings, 'stack' | 'alerts' | 'schedule' | 'kmsQuotaPerMinute'>;
@@ -27,13 +27,17 @@ const failedRun = ({ stack }: Watched): Alert => ({
     'The source table is as it was. The entry names the run and the code; docs/errors.md says what to do for each.',
 });
 
+/** Within the hour that follows the run; a run without a selected value has no share. */
 const manyRejected = ({ stack, alerts }: Watched): Alert => ({
   name: 'rejected-share',
   title: `more than ${alerts.rejectedShare * 100}% of a run's values were refused`,
   severity: 'WARNING',
   condition: {
-    conditionMatchedLog: {
-      filter: `${runFilter(stack, RUN_EVENTS.succeeded)}\njsonPayload.rejected_share>${alerts.rejectedShare}`,
+    conditionPrometheusQueryLanguage: {
+      query: `sum(increase(${series(stack, 'rejected')}[1h])) / sum(increase(${series(stack, 'selected')}[1h])) > ${alerts.rejectedShare}`,
+      duration: '0s',
+      evaluationInterval: '300s',
+      disableMetricValidation: true,
     },
   },
   advice: 'The rejected table has the reason of each; docs/reasons.md says what each means.',

@@ -1,4 +1,5 @@
-import { RUN_EVENTS, RUN_RESOURCE } from '../../jobs/run-log.ts';
+import { workflowId } from '../workflow.ts';
+import { RUN_RESOURCE } from './entries.ts';
 import { type Metric, series } from './metrics.ts';
 
 /** One chart: what each metric came to within the last 24 hours. */
@@ -23,17 +24,15 @@ export function dashboard(stack: string): object {
       columns: '2',
       widgets: [
         chart('Runs within a day', stack, ['runs_succeeded', 'runs_failed']),
-        chart('Values within a day', stack, ['selected', 'rejected']),
+        chart('Values within a day', stack, ['selected', 'merged', 'rejected']),
         chart('KMS calls within a day', stack, ['kms_calls']),
         {
           title: 'Entries of the runs',
           logsPanel: {
             filter: [
               `resource.type="${RUN_RESOURCE}"`,
-              `jsonPayload.stack="${stack}"`,
-              `jsonPayload.reseal=(${Object.values(RUN_EVENTS)
-                .map((event) => `"${event}"`)
-                .join(' OR ')})`,
+              `resource.labels.workflow_id="${workflowId(stack)}"`,
+              'jsonPayload.reseal.event:"run."',
             ].join('\n'),
           },
         },

@@ -1,39 +1,29 @@
+import { workflowId } from '../workflow.ts';
+
 /**
- * The structured log entry with which a run on Google Cloud ends. The workflow writes it, the log-based
- * metrics count it and the alert policies match it: one definition for all three.
+ * The structured log entry with which a workflow's run ends: `jsonPayload.reseal` with the event, the run's
+ * id and its counts, never a value of a row. The log-based metrics count these entries and the alert policies
+ * match them.
  */
 
-/** How a run can end; the value of `jsonPayload.reseal`. */
-export const RUN_EVENTS = {
-  succeeded: 'run.succeeded',
-  failed: 'run.failed',
-  cancelled: 'run.cancelled',
-} as const;
+/** How a run can end; the value of `jsonPayload.reseal.event`. */
+export const RUN_EVENTS = { succeeded: 'run.succeeded', failed: 'run.failed' } as const;
 
 export type RunEvent = (typeof RUN_EVENTS)[keyof typeof RUN_EVENTS];
 
-/** The entry's payload: counts and codes, never a value of a row. */
-export interface RunEntry {
-  reseal: RunEvent;
-  stack: string;
-  run_id: string;
-  selected: number;
-  rejected: number;
-  /** rejected / selected; 0 where nothing was selected. */
-  rejected_share: number;
-  kms_calls: number;
-  /** Stable code of the failure, where there was one. */
-  error_code: string | null;
-}
+/** The counts of a run that succeeded; all are there in every entry. */
+export const RUN_COUNTS = ['selected', 'merged', 'rejected', 'kms_calls'] as const;
 
 /** The monitored resource that a workflow's entries belong to. */
 export const RUN_RESOURCE = 'workflows.googleapis.com/Workflow';
 
-/** The Cloud Logging filter for a stack's entries of one kind. */
+/** The Cloud Logging filter for the entries of one kind of a stack's workflow. */
 export function runFilter(stack: string, event: RunEvent): string {
   return [
     `resource.type="${RUN_RESOURCE}"`,
-    `jsonPayload.reseal="${event}"`,
-    `jsonPayload.stack="${stack}"`,
+    `resource.labels.workflow_id="${workflowId(stack)}"`,
+    `jsonPayload.reseal.event="${event}"`,
+    // A cancelled run ends with the same event, but it is somebody's decision.
+    ...(event === RUN_EVENTS.failed ? ['jsonPayload.reseal.state="failed"'] : []),
   ].join('\n');
 }

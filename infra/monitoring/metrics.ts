@@ -1,17 +1,17 @@
 import * as gcp from '@pulumi/gcp';
 import type * as pulumi from '@pulumi/pulumi';
-import { RUN_EVENTS, RUN_RESOURCE, runFilter } from '../../jobs/run-log.ts';
+import { RUN_COUNTS, RUN_EVENTS, RUN_RESOURCE, runFilter } from './entries.ts';
 
 /** What is counted of a stack's runs. */
-export const METRICS = ['runs_succeeded', 'runs_failed', 'selected', 'rejected', 'kms_calls'] as const;
+export const METRICS = ['runs_succeeded', 'runs_failed', ...RUN_COUNTS] as const;
 export type Metric = (typeof METRICS)[number];
 
+const isCount = (metric: Metric): boolean => metric.startsWith('runs_');
+
 /** A metric's name in the project: `reseal_prod_selected`. */
-export function metricName(stack: string, metric: Metric): string {
+function metricName(stack: string, metric: Metric): string {
   return `reseal_${stack.replaceAll('-', '_')}_${metric}`;
 }
-
-const isCount = (metric: Metric): boolean => metric.startsWith('runs_');
 
 /**
  * The metric as PromQL names it: a distribution by the sum of its values.
@@ -45,7 +45,7 @@ export function createMetrics(
         name: metricName(stack, metric),
         description: isCount(metric) ? `Runs: ${event}` : `${metric} of the runs that succeeded`,
         filter: runFilter(stack, event),
-        ...(isCount(metric) ? runs : { ...numbers, valueExtractor: `EXTRACT(jsonPayload.${metric})` }),
+        ...(isCount(metric) ? runs : { ...numbers, valueExtractor: `EXTRACT(jsonPayload.reseal.${metric})` }),
       },
       options,
     );

@@ -33,7 +33,9 @@ const ALLOWED: Record<string, RegExp> = {
   'roles/cloudkms.cryptoKeyEncrypterViaDelegation': /\/cryptoKeys\/bigquery$/,
   'roles/cloudkms.cryptoKeyEncrypterDecrypter': /\/cryptoKeys\/at-rest$/,
   'roles/storage.objectAdmin': /^bucket /,
+  'roles/storage.objectViewer': /^bucket /,
   'roles/iam.serviceAccountUser': /\/serviceAccounts\/reseal-[a-z]+-batch@/,
+  'roles/datacatalog.categoryFineGrainedReader': /\/policyTags\/\d+$/,
   'authorized routine': /^dataset /,
 };
 
@@ -91,6 +93,7 @@ it('guards what holds data where a stack is protected, and nothing where it is n
       'gcp:kms/cryptoKey:CryptoKey',
       'gcp:kms/keyRing:KeyRing',
       'gcp:storage/bucket:Bucket',
+      'gcp:workflows/workflow:Workflow',
     ]),
   );
 });

@@ -1,0 +1,37 @@
+import { withColumns } from '../infra/settings/fields.ts';
+import { isProduction } from '../infra/settings/production.ts';
+import { settingsSchema } from '../infra/settings/schema.ts';
+import { STAGED_PLAINTEXT } from '../infra/warehouse.ts';
+import { noPublicMembers, noWideRoles } from './access.ts';
+import { oneRegion, supportedRuntime } from './places.ts';
+import { plaintextTagged, productionProtected } from './protection.ts';
+import type { Context, ResourceRule, StackRule } from './rule.ts';
+
+/** Every rule of the pack. */
+export const resourceRules: ResourceRule[] = [
+  noWideRoles,
+  noPublicMembers,
+  productionProtected,
+  plaintextTagged,
+  supportedRuntime,
+];
+export const stackRules: StackRule[] = [oneRegion];
+
+/**
+ * What the rules need of the stack. Read from the configuration itself rather than from the program, which
+ * they are to hold to account.
+ *
+ * @param config the stack's configuration as text
+ * @param stack the stack's name
+ */
+export function contextOf(config: Record<string, string>, stack: string): Context {
+  const given = settingsSchema.shape.fields.safeParse(
+    JSON.parse(config['reseal:fields'] ?? 'null') ?? undefined,
+  );
+  const fields = withColumns(given.success ? given.data : []);
+  return {
+    production: isProduction(stack),
+    storesPlaintext: config['reseal:storePlaintext'] === 'true',
+    plaintextColumns: new Set([STAGED_PLAINTEXT, ...fields.map((field) => field.plaintext)]),
+  };
+}
