@@ -72,9 +72,13 @@ class Unwrapping:
         texts = [row["wrapped"] for row in rows if row["wrapped"] is not None]
         if len(texts) <= few:
             selected = sum(row["rows"] for row in rows)
-            progress.progress("read", rows=selected, deks=len(texts))
+            self._found(selected, len(texts))
             return self._broadcast(texts, selected)
         return self._stored(counted)
+
+    def _found(self, selected: int, deks: int) -> None:
+        progress.progress("read", rows=selected, deks=deks)
+        progress.progress("unwrap", rows=selected, deks=deks)
 
     def _unwrapper(self, tasks: int) -> Unwrapper:
         share = self._arguments.kms_calls_per_second * HEADROOM / tasks
@@ -100,7 +104,7 @@ class Unwrapping:
         counted = self._spark.read.parquet(folder)
         totals = counted.agg(F.sum("rows").alias("selected"), F.count("wrapped").alias("deks")).collect()[0]
         selected, distinct = int(totals["selected"]), int(totals["deks"])
-        progress.progress("read", rows=selected, deks=distinct)
+        self._found(selected, distinct)
         tasks = self._tasks(distinct)
         deks = counted.where(F.col("wrapped").isNotNull()).select("wrapped").repartition(tasks)
         unwrapped = deks.rdd.map(lambda row: str(row["wrapped"])).mapPartitions(self._unwrapper(tasks).keys)

@@ -90,6 +90,8 @@ class Kms:
             plaintext = self._attempt(f"{self._endpoint}/v1/{key}:decrypt", body)
             if plaintext is not None:
                 return plaintext
+            if attempt == ATTEMPTS - 1:
+                break
             longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
             self._sleep(random.uniform(0, longest))  # noqa: S311 - spreads retries, guards nothing
         raise RunError("kms-unavailable", f"Cloud KMS did not answer {ATTEMPTS} times for {key}")

@@ -122,7 +122,7 @@ def test_refusals_do_not_disturb_their_neighbours() -> None:
         (b64(good), 0, "größe@x".encode()),
     ]
     keys = [prepare("gcm", key), prepare("gcm", other), "dek-refused", prepare("gcm", b"short")]
-    opened = open_batch("gcm", packed([row[0] for row in rows]), keys, np.array([row[1] for row in rows]))  # type: ignore[arg-type]
+    opened = open_batch("gcm", packed([row[0] for row in rows]), keys, np.array([row[1] for row in rows]))
     got: dict[int, bytes | Reason] = dict(zip(opened.rows.tolist(), opened.plain, strict=True))
     got |= opened.refused
     assert got == {at: row[2] for at, row in enumerate(rows)}

@@ -1,11 +1,13 @@
 """Keysets and sealed values, written here and read by official Tink."""
 
 import io
+import itertools
 import os
 
 import numpy as np
 import pytest
 import tink
+from cryptography.exceptions import InvalidTag
 from tink import aead, cleartext_keyset_handle
 from tink.proto import tink_pb2
 
@@ -22,7 +24,7 @@ VALUES = [b"a@x", "größe@x".encode(), b"", b"b" * 3000, b"\n"]
 
 def cut(data: bytes, lengths: list[int]) -> list[bytes]:
     bounds = np.cumsum([0, *lengths]).tolist()
-    return [data[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [data[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def test_shared_keying_is_read_by_tink(world: World) -> None:
@@ -105,5 +107,5 @@ def test_session_key_binds_a_key_to_its_name() -> None:
     session = SessionKey(Secret(os.urandom(32)))
     sealed = session.seal(b"data key", b"its dek")
     assert session.open(sealed, b"its dek") == b"data key"
-    with pytest.raises(Exception, match="^$"):
+    with pytest.raises(InvalidTag):
         session.open(sealed, b"another")

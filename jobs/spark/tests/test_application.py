@@ -1,0 +1,324 @@
+"""The whole application on a local Spark, its output read by official Tink."""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+import tink
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pyspark.sql import SparkSession
+from tink import aead
+from tink.proto import aes_gcm_pb2
+
+from reseal.app import Run
+from reseal.arguments import parse
+from reseal.errors import RunError
+from tests.fake_kms import FakeKms, failure
+from tests.tables import (
+    FIELD,
+    SOURCE_KEK,
+    Row,
+    World,
+    arguments,
+    read_back,
+    sample,
+    staged,
+    wrap,
+    write_input,
+)
+
+# A table of data keys this small or smaller is broadcast; with 0 every run takes the join.
+PLANS = pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
+KEYINGS = pytest.mark.parametrize("keying", ["row", "shared"])
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def gcm(key: bytes, plain: str) -> str:
+    iv = os.urandom(12)
+    return b64(iv + AESGCM(key).encrypt(iv, plain.encode(), None))
+
+
+def user(world: World, row_id: int, email: str, key: bytes | None = None, dek: str | None = None) -> Row:
+    key = key or os.urandom(32)
+    return {"id": row_id, "cipher_text": gcm(key, email), "dek": dek or b64(wrap(world.source_kek, key))}
+
+
+def token(row: Row) -> bytes:
+    return hashlib.sha256(f"{row['cipher_text']}\n{row['dek'] or ''}".encode()).digest()
+
+
+def run(spark: SparkSession, folder: Path, kms: FakeKms, **changes: str) -> list[Row]:
+    Run(spark, parse(arguments(folder, kms.endpoint, **changes))).run()
+    return staged(folder)
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+@PLANS
+@KEYINGS
+@pytest.mark.parametrize(("name", "source_format"), [("small", "gcm"), ("medium", "dotted")])
+def test_samples(
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    source_format: str,
+    keying: str,
+    few: str,
+) -> None:
+    world, users, expected = sample(name)
+    kms = FakeKms(world.kms_keys())
+    wrapped = write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms, source_format=source_format, keying=keying, broadcast_deks=few)
+    sources = {row["id"]: row for row in users}
+    for row in rows:
+        source = sources.pop(row["id"])
+        assert row["resealed_from"] == token(source)
+        assert (row["run_id"], row["field"]) == ("test-run", "email")
+        assert row["cipher_text"] is row["dek"] is row["decrypted_email"] is None
+        if row["reason"] is None:
+            assert read_back(world, row, keying) == expected[row["id"]]["email"]
+            assert row["dek_fingerprint"] is None
+            assert keying == "row" or row["bq_encryption_key"] == wrapped
+        else:
+            assert row["reason"] == expected[row["id"]]["refused"]
+            assert row["dek_fingerprint"] == hashlib.sha256(source["dek"].encode()).hexdigest()[:16]
+            assert row["bq_encryption_key"] is row["bq_encrypted_email"] is None
+    assert not sources
+    distinct = {row["dek"] for row in users}
+    assert kms.decrypts(SOURCE_KEK) <= len(distinct)
+    assert set(kms.calls.values()) == {1}
+    last = said(capsys)[-1]
+    assert last["reseal"] == "counts"
+    assert last["kms_calls"] == kms.decrypts(SOURCE_KEK)
+    assert last["distinct_deks"] == len(distinct)
+    about = json.loads((Path(__file__).parents[3] / f"tests/fixtures/samples/{name}/about.json").read_text())
+    assert (last["selected"], last["staged"]) == (about["rows"], about["sealable"])
+    assert sum(last["rejected"].values()) == about["refused"]  # type: ignore[attr-defined]
+    kms.close()
+
+
+@PLANS
+def test_one_call_for_a_hot_key(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
+) -> None:
+    hot = os.urandom(32)
+    dek = b64(wrap(world.source_kek, hot))
+    users = [
+        user(world, n, f"u{n}@x", hot, dek) if n % 10 else user(world, n, f"u{n}@x") for n in range(3000)
+    ]
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms, keying="shared", broadcast_deks=few)
+    assert {row["id"]: read_back(world, row, "shared") for row in rows} == {n: f"u{n}@x" for n in range(3000)}
+    assert kms.decrypts(SOURCE_KEK) == 301
+    assert set(kms.calls.values()) == {1}
+
+
+@PLANS
+def test_one_call_each_where_every_row_has_its_own_key(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
+) -> None:
+    users = [user(world, n, f"u{n}@x") for n in range(50_000)]
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms, broadcast_deks=few, kms_calls_per_second="1000000")
+    assert sorted(row["id"] for row in rows) == list(range(50_000))
+    assert {row["reason"] for row in rows} == {None}
+    for row in rows[::997]:
+        assert read_back(world, row, "row") == f"u{row['id']}@x"
+    assert kms.decrypts(SOURCE_KEK) == 50_000
+    assert set(kms.calls.values()) == {1}
+
+
+def tink_rows(world: World, count: int) -> tuple[list[Row], list[Row]]:
+    """Rows in the formats `tink` and `tink-envelope`, written by official Tink."""
+    envelope, plain = [], []
+    for n in range(count):
+        other = World()
+        sealed = other.handle.primitive(aead.Aead).encrypt(f"u{n}@x".encode(), b"")
+        plain.append(
+            {"id": n, "cipher_text": b64(sealed), "dek": wrap(world.source_kek, other.keyset()).hex()}
+        )
+        remote = _Remote(world)
+        sealed = aead.KmsEnvelopeAead(aead.aead_key_templates.AES256_GCM, remote).encrypt(
+            f"u{n}@x".encode(), b""
+        )
+        envelope.append({"id": n, "cipher_text": b64(sealed), "dek": "unused"})
+    return plain, envelope
+
+
+class _Remote(aead.Aead):  # type: ignore[misc]
+    """Stands where Tink's KMS client does."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
+        return wrap(self._world.source_kek, plaintext)
+
+    def decrypt(self, ciphertext: bytes, associated_data: bytes) -> bytes:
+        raise NotImplementedError
+
+
+@PLANS
+@pytest.mark.parametrize("source_format", ["tink", "tink-envelope"])
+def test_what_tink_wrote(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, source_format: str, few: str
+) -> None:
+    plain, envelope = tink_rows(world, 200)
+    users = plain if source_format == "tink" else envelope
+    whole = users[0]["cipher_text"]
+    raw = base64.b64decode(whole)
+    users += [
+        {"id": 1000, "cipher_text": "not base64", "dek": users[0]["dek"]},
+        {"id": 1001, "cipher_text": b64(raw[:20]), "dek": users[0]["dek"]},
+        {"id": 1002, "cipher_text": b64(raw[:-1] + bytes([raw[-1] ^ 1])), "dek": users[0]["dek"]},
+    ]
+    if source_format == "tink":
+        users.append({"id": 1003, "cipher_text": b64(b"\x00" + raw[1:]), "dek": users[0]["dek"]})
+        users.append({"id": 1004, "cipher_text": b64(raw[:1] + bytes(4) + raw[5:]), "dek": users[0]["dek"]})
+        users.append({"id": 1005, "cipher_text": whole, "dek": b64(wrap(world.source_kek, b"no keyset"))})
+    else:
+        key = aes_gcm_pb2.AesGcmKey(key_value=bytes(15)).SerializeToString()
+        wrapped = wrap(world.source_kek, key)
+        users.append(
+            {
+                "id": 1006,
+                "cipher_text": b64(len(wrapped).to_bytes(4, "big") + wrapped + bytes(40)),
+                "dek": "a",
+            }
+        )
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms, source_format=source_format, broadcast_deks=few)
+    reasons = {row["id"]: row["reason"] for row in rows if row["reason"]}
+    expected = {1000: "encoding", 1001: "truncated", 1002: "authentication"}
+    expected |= (
+        {1003: "version", 1004: "unknown-key", 1005: "unknown-key"}
+        if source_format == "tink"
+        else {1006: "key-length"}
+    )
+    assert reasons == expected
+    opened = {row["id"]: read_back(world, row, "row") for row in rows if row["reason"] is None}
+    assert opened == {n: f"u{n}@x" for n in range(200)}
+    assert set(kms.calls.values()) == {1}
+    assert kms.decrypts(SOURCE_KEK) == 201
+
+
+def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    users = [user(world, n, f"u{n}@x") for n in range(8)]
+    users[1]["resealed_from"] = token(users[1])  # done
+    users[2]["resealed_from"] = b"0" * 32  # changed since
+    refused = [
+        {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
+        {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
+        {"id": 4, "field": "email", "source_format": "tink", "rejected_from": token(users[4])},
+        {"id": 5, "field": "phone", "source_format": "gcm", "rejected_from": token(users[5])},
+        {"id": 6, "field": "email", "source_format": "gcm", "rejected_from": b"0" * 32},
+    ]
+    write_input(tmp_path / "in", world, users, refused)
+
+    def ids(**changes: str) -> list[int]:
+        return sorted(row["id"] for row in run(spark, tmp_path, kms, **changes))
+
+    assert ids(mode="pending") == [0, 2, 4, 5, 6, 7]
+    assert ids(mode="rejected") == [3]
+    assert ids(mode="all") == list(range(8))
+    assert ids(mode="pending", id_cutoff="4") == [0, 2, 4]
+
+
+def test_nothing_to_do(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    assert run(spark, tmp_path, kms, id_cutoff="0") == []
+    assert said(capsys)[-1] == {
+        "reseal": "counts",
+        "selected": 0,
+        "staged": 0,
+        "rejected": {},
+        "kms_calls": 0,
+        "distinct_deks": 0,
+    }
+    assert kms.decrypts(SOURCE_KEK) == 0
+
+
+def test_wide_ids_repeated_ids_and_no_dek(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms
+) -> None:
+    users = [user(world, n, f"u{n}@x") for n in (-(2**63), -1, 2**53 + 1, 2**63 - 1, 2**63 - 1)]
+    users += [{"id": 5, "cipher_text": users[0]["cipher_text"], "dek": None}]
+    users += [{"id": 6, "cipher_text": None, "dek": "never read"}]
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms)
+    refused = [row for row in rows if row["reason"]]
+    assert [(row["id"], row["reason"]) for row in refused] == [(5, "dek-refused")]
+    assert refused[0]["resealed_from"] == token(users[5])
+    opened = sorted((row["id"], read_back(world, row, "row")) for row in rows if not row["reason"])
+    assert opened == sorted((row["id"], f"u{row['id']}@x") for row in users[:5])
+
+
+@PLANS
+def test_several_fields_share_their_keys(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
+) -> None:
+    users = []
+    for n in range(100):
+        key = os.urandom(32)
+        row = user(world, n, f"u{n}@x", key)
+        row["phone_cipher_text"] = gcm(key, f"+{n}") if n % 2 else None
+        users.append(row)
+    write_input(tmp_path / "in", world, users)
+    phone = {
+        **FIELD,
+        "name": "phone",
+        "cipherText": "phone_cipher_text",
+        "resealedFrom": "phone_resealed_from",
+    }
+    for row in users:
+        row["phone_resealed_from"] = None
+    fields = json.dumps([FIELD, phone])
+    rows = run(spark, tmp_path, kms, fields=fields, store_plaintext="true", broadcast_deks=few)
+    opened = {(row["field"], row["id"]): read_back(world, row, "row") for row in rows}
+    assert opened == {("email", n): f"u{n}@x" for n in range(100)} | {
+        ("phone", n): f"+{n}" for n in range(1, 100, 2)
+    }
+    assert opened == {(row["field"], row["id"]): row["decrypted_email"] for row in rows}
+    assert kms.decrypts(SOURCE_KEK) == 100
+
+
+@PLANS
+def test_a_denied_key_fails_the_run(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
+) -> None:
+    write_input(tmp_path / "in", world, [user(world, n, "u@x") for n in range(500)])
+    kms.fault = lambda call: failure(403, "PERMISSION_DENIED") if call > 100 else None
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms, broadcast_deks=few)
+    assert caught.value.code == "kms-denied"
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out.scratch").exists()
+    # Nobody goes on asking, and no task is tried again: the calls under way are all there are.
+    assert kms.decrypts(SOURCE_KEK) <= 100
+
+
+def test_no_such_keyset(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms, keyset_version="9")
+    assert caught.value.code == "keyset"
+
+
+def test_a_keyset_that_cannot_seal(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    template = aead.aead_key_templates.AES256_EAX
+    world.handle = tink.new_keyset_handle(template)
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms)
+    assert (caught.value.code, "unknown-key" in caught.value.message) == ("keyset", True)
