@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import { GoogleError, invalidQuery } from '../http/errors.ts';
+import { type Engine, rows } from './engine.ts';
+import { quote, restType } from './types.ts';
+
+/** How TIMESTAMP values are written: formatOptions of tabledata.list and jobs.getQueryResults. */
+export type TimestampFormat = 'float' | 'int64' | 'iso';
+
+export interface ResultColumn {
+  name: string;
+  duckdb: string;
+}
+
+/** A query's rows, kept in memory (spilling encrypted) until they were read and are of no more use. */
+export interface Result {
+  columns: ResultColumn[];
+  count: number;
+  /** What the rows are read from: a table with columns c0, c1, … */
+  table: string;
+}
+
+/** BigQuery's limit of a page: https://cloud.google.com/bigquery/docs/paging-results */
+const PAGE_BYTES = 10_000_000;
+const PAGE_ROWS = 50_000;
+
+/** Runs a query and keeps its rows, in their order. */
+export async function keep(
+  engine: Engine,
+  connection: DuckDBConnection,
+  sql: string,
+  values: Record<string, DuckDBValue>,
+): Promise<Result> {
+  const bound = Object.keys(values).length > 0 ? values : undefined;
+  const stream = await connection.stream(sql, bound);
+  const columns = nameColumns(
+    stream.columnNames().map((name, index) => ({ name, duckdb: stream.columnType(index).toString() })),
+  );
+  for (const { duckdb } of columns) restType(duckdb);
+  const name = randomUUID();
+  const table = `results.${quote(name)}`;
+  // Another connection: the script's own may be in a transaction on the file's tables, and DuckDB's
+  // transactions write to one database each.
+  return engine.use(async (writer) => {
+    await writer.run(
+      `CREATE TABLE ${table} (${columns.map(({ duckdb }, index) => `c${index} ${duckdb}`).join(', ')})`,
+    );
+    const appender = await writer.createAppender(name, 'results', 'memory');
+    let count = 0;
+    try {
+      for (;;) {
+        const chunk = await stream.fetchChunk();
+        if (!chunk || chunk.rowCount === 0) break;
+        count += chunk.rowCount;
+        appender.appendDataChunk(chunk);
+      }
+      appender.closeSync();
+    } catch (error) {
+      await writer.run(`DROP TABLE ${table}`);
+      throw error;
+    }
+    return { columns, count, table };
+  });
+}
+
+export async function drop(engine: Engine, result: Result): Promise<void> {
+  await engine.use((connection) => connection.run(`DROP TABLE IF EXISTS ${result.table}`));
+}
+
+/** BigQuery's names: f0_, f1_, … for what has none; none twice. */
+function nameColumns(columns: ResultColumn[]): ResultColumn[] {
+  let anonymous = 0;
+  const seen = new Set<string>();
+  return columns.map(({ name, duckdb }) => {
+    const known = /^[\p{L}_][\p{L}\p{N}_]*$/u.test(name) ? name : `f${anonymous++}_`;
+    if (seen.has(known.toLowerCase())) {
+      throw invalidQuery(
+        `Duplicate column names in the result are not supported. Found duplicate(s): ${known}`,
+      );
+    }
+    seen.add(known.toLowerCase());
+    return { name: known, duckdb };
+  });
+}
+
+export interface Page {
+  /** The rows as JSON text, without the brackets around them. */
+  json: string;
+  /** Rows in it. */
+  count: number;
+}
+
+/** What pages are read from. In a `dense` table no row was ever deleted: rowids count them. */
+export interface PageSource {
+  table: string;
+  columns: readonly ResultColumn[];
+  total: number;
+  dense: boolean;
+}
+
+/** The pages of a result. */
+export const resultSource = ({ table, columns, count }: Result): PageSource => ({
+  table,
+  columns: columns.map(({ duckdb }, index) => ({ name: `c${index}`, duckdb })),
+  total: count,
+  dense: true,
+});
+
+/** Rows from `start` as JSON text of `{"f":[{"v":…},…]}` objects, written by DuckDB itself. */
+export async function page(
+  engine: Engine,
+  source: PageSource,
+  start: number,
+  limit: number | undefined,
+  format: TimestampFormat,
+): Promise<Page> {
+  const { table, columns, total, dense } = source;
+  const row = rowJson(columns, format);
+  return engine.use(async (connection) => {
+    let size = Math.max(0, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS, total - start));
+    if (size === 0) return { json: '', count: 0 };
+    const sample = Math.min(size, 200);
+    const text = async (count: number, what: string): Promise<DuckDBValue> => {
+      const range = dense
+        ? `WHERE rowid >= ${start} AND rowid < ${start + count}`
+        : `LIMIT ${count} OFFSET ${start}`;
+      const sql = `SELECT ${what} FROM (SELECT ${row} AS j, r FROM (SELECT *, rowid AS r FROM ${table} ${range}))`;
+      return (await rows(connection, sql))[0]?.[0] ?? null;
+    };
+    const bytes = Number(await text(sample, 'sum(octet_length(encode(j)))'));
+    size = Math.max(1, Math.min(size, Math.floor((PAGE_BYTES * sample) / Math.max(bytes, 1))));
+    const json = await text(size, "string_agg(j, ',' ORDER BY r)");
+    if (typeof json !== 'string') throw new GoogleError('INTERNAL', 'The sandbox lost rows of a result.');
+    return { json, count: size };
+  });
+}
+
+function rowJson(columns: readonly ResultColumn[], format: TimestampFormat): string {
+  const cells = columns.map(
+    ({ name, duckdb }) => `'{"v":' || coalesce(${cellJson(quote(name), duckdb, format)}, 'null') || '}'`,
+  );
+  return `'{"f":[' || ${cells.join(" || ',' || ")} || ']}'`;
+}
+
+/** A cell as JSON text: every scalar is a string there. NULL for NULL. */
+function cellJson(value: string, duckdb: string, format: TimestampFormat): string {
+  if (duckdb.endsWith('[]')) {
+    const item = cellJson('x', duckdb.slice(0, -2), format);
+    return `'[' || coalesce(array_to_string(list_transform(${value}, lambda x: '{"v":' || coalesce(${item}, 'null') || '}'), ','), '') || ']'`;
+  }
+  const quoted = (sql: string): string => `'"' || ${sql} || '"'`;
+  switch (duckdb) {
+    case 'VARCHAR':
+      return `CAST(to_json(${value}) AS VARCHAR)`;
+    case 'JSON':
+      return `CAST(to_json(CAST(${value} AS VARCHAR)) AS VARCHAR)`;
+    case 'BLOB':
+      return quoted(`to_base64(${value})`);
+    case 'DOUBLE':
+    case 'FLOAT':
+      return quoted(
+        `CASE WHEN isnan(${value}) THEN 'NaN' WHEN isinf(${value}) THEN CASE WHEN ${value} > 0 THEN 'Infinity' ELSE '-Infinity' END ELSE CAST(${value} AS VARCHAR) END`,
+      );
+    case 'TIMESTAMP WITH TIME ZONE':
+      if (format === 'int64') return quoted(`epoch_us(${value})`);
+      if (format === 'iso') return quoted(`strftime(bq_utc(${value}), '%Y-%m-%dT%H:%M:%S.%fZ')`);
+      return quoted(`printf('%d.%06d', epoch_us(${value}) // 1000000, epoch_us(${value}) % 1000000)`);
+    case 'TIMESTAMP':
+      return quoted(`strftime(${value}, '%Y-%m-%dT%H:%M:%S.%f')`);
+    default:
+      if (duckdb.startsWith('DECIMAL')) {
+        return quoted(`regexp_replace(CAST(${value} AS VARCHAR), '\\.?0+$', '')`);
+      }
+      return quoted(`CAST(${value} AS VARCHAR)`);
+  }
+}

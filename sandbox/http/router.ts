@@ -1,0 +1,133 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+import { GoogleError } from './errors.ts';
+
+/** A JSON object of the wire: its fields are checked where they are read. */
+export type Json = Record<string, unknown>;
+
+/** One HTTP call, matched to a route. */
+export interface Call {
+  method: string;
+  /** Path and query as they came. */
+  url: string;
+  /** The values of the template's `{…}`, decoded. */
+  params: Record<string, string>;
+  query: URLSearchParams;
+  headers: IncomingHttpHeaders;
+  /** The body as it came; undefined for a call without one. */
+  body: Readable | undefined;
+  /** Scheme and authority to build absolute addresses with. */
+  origin: string;
+}
+
+/** What a handler answers with when a plain JSON object with status 200 is not enough. */
+export class Reply {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: Json | string | Buffer | Readable | undefined;
+
+  constructor(status: number, headers: Record<string, string> = {}, body?: Reply['body']) {
+    this.status = status;
+    this.headers = headers;
+    this.body = body;
+  }
+}
+
+export interface Route {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** A path of Google's with `{name}` for a segment and `{name+}` for the rest of the path. */
+  path: string;
+  handle(call: Call): Promise<Json | Reply> | Json | Reply;
+}
+
+/** Finds the handler of a raw (still percent-encoded) path; says what is missing when there is none. */
+export function router(routes: readonly Route[]) {
+  const compiled = routes.map((route) => ({ route, ...compile(route.path) }));
+  return (method: string, path: string): { route: Route; params: Record<string, string> } => {
+    const elsewhere = new Set<string>();
+    for (const { route, pattern, names } of compiled) {
+      const match = pattern.exec(path);
+      if (!match) continue;
+      if (route.method !== method) {
+        elsewhere.add(route.method);
+        continue;
+      }
+      const params = Object.fromEntries(names.map((name, index) => [name, decode(match[index + 1] ?? '')]));
+      return { route, params };
+    }
+    if (elsewhere.size > 0) {
+      throw new GoogleError(
+        'UNIMPLEMENTED',
+        `The sandbox has no ${method} ${path}; there it has ${[...elsewhere].join(', ')}.`,
+      );
+    }
+    throw new GoogleError('NOT_FOUND', `The sandbox has no route ${method} ${path}.`);
+  };
+}
+
+function compile(path: string): { pattern: RegExp; names: string[] } {
+  const names: string[] = [];
+  const source = path.replace(/[.$^()[\]|*?\\]|\{(\w+)(\+?)\}/g, (whole, name: string | undefined, rest) => {
+    if (name === undefined) return `\\${whole}`;
+    names.push(name);
+    return rest === '+' ? '(.+)' : '([^/:]+)';
+  });
+  return { pattern: new RegExp(`^${source}$`), names };
+}
+
+function decode(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new GoogleError('INVALID_ARGUMENT', 'The path is not valid percent-encoding.');
+  }
+}
+
+/** Reads a call's body as a JSON object; an absent body is an empty object. */
+export async function readJson(call: Call): Promise<Json> {
+  if (!call.body) return {};
+  let bytes = await buffer(call.body);
+  if (call.headers['content-encoding'] === 'gzip') bytes = gunzipSync(bytes);
+  return parseJson(bytes.toString('utf8'));
+}
+
+/** Parses a JSON object, or answers as Google does. */
+export function parseJson(text: string): Json {
+  if (text.trim() === '') return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw new GoogleError('INVALID_ARGUMENT', 'Invalid JSON payload received. Parse error.');
+  }
+  return asObject(parsed, 'The payload');
+}
+
+/** A field that must be an object. */
+export function asObject(value: unknown, what: string): Json {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
+  throw new GoogleError('INVALID_ARGUMENT', `${what} must be a JSON object.`);
+}
+
+/** An object where there is one, else an empty one. */
+export function objectOr(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+/** A string field; undefined when absent. */
+export function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
+}
+
+/** A string field that must be there. */
+export function required(value: unknown, what: string): string {
+  const found = text(value);
+  if (found === undefined || found === '') {
+    throw new GoogleError('INVALID_ARGUMENT', `Required parameter is missing: ${what}`, {
+      reason: 'required',
+    });
+  }
+  return found;
+}

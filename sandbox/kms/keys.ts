@@ -1,0 +1,166 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { readJsonFile, writeAtomically } from '../files.ts';
+import { GoogleError } from '../http/errors.ts';
+
+/** The states of https://cloud.google.com/kms/docs/key-states that a software key meets here. */
+export type VersionState = 'ENABLED' | 'DISABLED' | 'DESTROY_SCHEDULED' | 'DESTROYED';
+
+export interface KeyVersion {
+  state: VersionState;
+  /** AES-256 key, base64; null once destroyed. */
+  material: string | null;
+  createTime: string;
+  /** Material that came from outside, as `kms:import` puts it there. */
+  imported: boolean;
+}
+
+export interface CryptoKey {
+  createTime: string;
+  primary: number;
+  versions: KeyVersion[];
+  labels: Record<string, string>;
+  rotationPeriod?: string;
+  nextRotationTime?: string;
+}
+
+interface State {
+  keyRings: Record<string, { createTime: string }>;
+  cryptoKeys: Record<string, CryptoKey>;
+}
+
+const IV = 12;
+const TAG = 16;
+
+/** Cloud KMS's symmetric keys: AES-256-GCM, kept in `kms.json` of the state folder (mode 0600). */
+export class Keys {
+  readonly #path: string;
+  readonly #state: State;
+
+  constructor(folder: string) {
+    this.#path = join(folder, 'kms.json');
+    this.#state = (readJsonFile(this.#path) as State | undefined) ?? { keyRings: {}, cryptoKeys: {} };
+  }
+
+  get keyRings(): Readonly<State['keyRings']> {
+    return this.#state.keyRings;
+  }
+
+  get cryptoKeys(): Readonly<State['cryptoKeys']> {
+    return this.#state.cryptoKeys;
+  }
+
+  createKeyRing(name: string): void {
+    if (this.#state.keyRings[name]) throw exists('KeyRing', name);
+    this.#state.keyRings[name] = { createTime: new Date().toISOString() };
+    this.save();
+  }
+
+  createCryptoKey(
+    name: string,
+    options: Partial<Pick<CryptoKey, 'labels' | 'rotationPeriod' | 'nextRotationTime'>>,
+  ): void {
+    const ring = name.replace(/\/cryptoKeys\/[^/]+$/, '');
+    if (!this.#state.keyRings[ring]) throw absent('KeyRing', ring);
+    if (this.#state.cryptoKeys[name]) throw exists('CryptoKey', name);
+    this.#state.cryptoKeys[name] = {
+      createTime: new Date().toISOString(),
+      primary: 1,
+      versions: [newVersion()],
+      labels: {},
+      ...options,
+    };
+    this.save();
+  }
+
+  /** The key of a resource name. @throws GoogleError NOT_FOUND */
+  key(name: string): CryptoKey {
+    const key = this.#state.cryptoKeys[name];
+    if (!key) throw absent('CryptoKey', name);
+    return key;
+  }
+
+  version(name: string, number: number): KeyVersion {
+    const version = this.key(name).versions[number - 1];
+    if (!version) throw absent('CryptoKeyVersion', `${name}/cryptoKeyVersions/${number}`);
+    return version;
+  }
+
+  /** Adds a version; returns its number. Given material becomes the primary, as does a key's first. */
+  addVersion(name: string, material?: Buffer): number {
+    const key = this.key(name);
+    key.versions.push(newVersion(material));
+    if (material) key.primary = key.versions.length;
+    this.save();
+    return key.versions.length;
+  }
+
+  /** Encrypts under the primary version: iv 12 | ciphertext | tag 16. */
+  encrypt(name: string, plaintext: Uint8Array, aad: Uint8Array): { version: number; ciphertext: Buffer } {
+    const { primary } = this.key(name);
+    const version = this.version(name, primary);
+    const material = this.#usable(name, primary, version);
+    const iv = randomBytes(IV);
+    const cipher = createCipheriv('aes-256-gcm', material, iv).setAAD(aad);
+    const body = Buffer.concat([iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+    return { version: primary, ciphertext: body };
+  }
+
+  /** Decrypts with whichever enabled version fits, the newest first, as the server picks it. */
+  decrypt(name: string, ciphertext: Uint8Array, aad: Uint8Array): { version: number; plaintext: Buffer } {
+    const key = this.key(name);
+    let enabled = 0;
+    for (let number = key.versions.length; number >= 1; number--) {
+      const version = this.version(name, number);
+      if (version.state !== 'ENABLED' || version.material === null) continue;
+      enabled++;
+      const plaintext = open(Buffer.from(version.material, 'base64'), ciphertext, aad);
+      if (plaintext) return { version: number, plaintext };
+    }
+    if (enabled === 0) {
+      const state = key.versions.at(-1)?.state ?? 'DESTROYED';
+      throw disabled(`${name}/cryptoKeyVersions/${key.versions.length}`, state);
+    }
+    throw new GoogleError('INVALID_ARGUMENT', 'Decryption failed: the ciphertext is invalid.');
+  }
+
+  save(): void {
+    writeAtomically(this.#path, JSON.stringify(this.#state, null, 1));
+  }
+
+  #usable(name: string, number: number, version: KeyVersion): Buffer {
+    if (version.state === 'ENABLED' && version.material !== null) {
+      return Buffer.from(version.material, 'base64');
+    }
+    throw disabled(`${name}/cryptoKeyVersions/${number}`, version.state);
+  }
+}
+
+function open(material: Buffer, ciphertext: Uint8Array, aad: Uint8Array): Buffer | undefined {
+  if (ciphertext.length < IV + TAG) return undefined;
+  const end = ciphertext.length - TAG;
+  const decipher = createDecipheriv('aes-256-gcm', material, ciphertext.subarray(0, IV))
+    .setAAD(aad)
+    .setAuthTag(ciphertext.subarray(end));
+  const body = decipher.update(ciphertext.subarray(IV, end));
+  try {
+    return Buffer.concat([body, decipher.final()]);
+  } catch {
+    return undefined;
+  }
+}
+
+function newVersion(material?: Buffer): KeyVersion {
+  return {
+    state: 'ENABLED',
+    material: (material ?? randomBytes(32)).toString('base64'),
+    createTime: new Date().toISOString(),
+    imported: material !== undefined,
+  };
+}
+
+const absent = (what: string, name: string) => new GoogleError('NOT_FOUND', `${what} ${name} not found.`);
+const exists = (what: string, name: string) =>
+  new GoogleError('ALREADY_EXISTS', `${what} ${name} already exists.`);
+const disabled = (name: string, state: VersionState) =>
+  new GoogleError('FAILED_PRECONDITION', `${name} is not enabled, current state is: ${state}.`);

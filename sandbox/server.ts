@@ -1,0 +1,70 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Catalog } from './bigquery/catalog.ts';
+import { Engine } from './bigquery/engine.ts';
+import { Jobs } from './bigquery/jobs.ts';
+import { Keysets } from './bigquery/keysets.ts';
+import { jobRoutes } from './bigquery/routes-jobs.ts';
+import { resourceRoutes } from './bigquery/routes-resources.ts';
+import { controlRoutes } from './control.ts';
+import { text } from './http/router.ts';
+import { listen } from './http/serve.ts';
+import { Uploads } from './http/upload.ts';
+import { Keys } from './kms/keys.ts';
+import { kmsRoutes } from './kms/routes.ts';
+import { Traffic } from './kms/traffic.ts';
+import { storageRoutes } from './storage/routes.ts';
+import { Store } from './storage/store.ts';
+
+export interface ServerOptions {
+  /** The folder of keys, tables and objects; made if it is not there. */
+  state: string;
+  /** 0 or nothing: a free one. */
+  port?: number;
+  /** The project that names in messages carry; a path's own project is not looked at. */
+  project?: string;
+}
+
+/** One origin serves every service: Google's paths do not overlap. */
+export interface Server {
+  origin: string;
+  close(): Promise<void>;
+}
+
+/** Region of a query when neither it nor a dataset has one. */
+const DEFAULT_LOCATION = 'us-central1';
+
+/** Serves Cloud KMS, BigQuery and Cloud Storage on loopback until closed. */
+export async function startServer({ state, port = 0, project = 'sandbox' }: ServerOptions): Promise<Server> {
+  await mkdir(state, { recursive: true, mode: 0o700 });
+  const keys = new Keys(state);
+  const traffic = new Traffic();
+  const store = new Store(state);
+  const uploads = new Uploads(join(state, 'uploads'));
+  await uploads.clear();
+  const keysets = new Keysets(keys, traffic);
+  const engine = await Engine.open(state, keysets);
+  const catalog = await Catalog.open(engine, project);
+  const services = { engine, catalog, keysets };
+  const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
+  const jobs = await Jobs.open(services, store, location);
+  const listener = await listen(
+    [
+      ...kmsRoutes(keys, traffic),
+      ...jobRoutes(services, jobs, uploads),
+      ...resourceRoutes(services),
+      ...storageRoutes(store, uploads),
+      ...controlRoutes(keys, traffic),
+    ],
+    port,
+  );
+  return {
+    origin: listener.origin,
+    async close() {
+      await listener.close();
+      await jobs.close();
+      await engine.close();
+      await uploads.clear();
+    },
+  };
+}
