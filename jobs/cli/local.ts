@@ -15,6 +15,7 @@ export interface LocalOptions {
   readonly kek?: string;
   readonly sourceFormat?: SourceFormat;
   readonly keying?: Keying;
+  readonly setting?: Readonly<Record<string, string>>;
 }
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
@@ -29,7 +30,7 @@ async function settings({
 }: LocalOptions): Promise<Record<string, string>> {
   const file = join(state, SETTINGS);
   const kept = !fresh && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : {};
-  return { ...kept, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
+  return { ...kept, ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
 }
 
 /** Starts the sandbox, or joins the one that serves this folder, and loads what the options name. */

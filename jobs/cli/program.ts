@@ -27,6 +27,12 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
+function collected(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
+  const [, key, value] = /^([A-Za-z]\w*)=(.*)$/s.exec(text) ?? [];
+  if (key === undefined || value === undefined) throw new InvalidArgumentError('key=value is needed.');
+  return { ...before, [key]: value };
+}
+
 /** Where a command works: a stack, or the sandbox in this folder. */
 function target(command: Command): Command {
   return command
@@ -63,6 +69,12 @@ function commands(): Command {
       ]),
     )
     .addOption(new Option('--keying <name>', 'sandbox: a key a row, or one for all').choices([...KEYINGS]))
+    .option(
+      '--setting <key=value>',
+      'sandbox: any setting of docs/settings.md; may be repeated',
+      collected,
+      {},
+    )
     .action(async (options) => (await import('./trigger.ts')).trigger(options));
 
   target(program.command('read'))

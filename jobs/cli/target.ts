@@ -18,13 +18,14 @@ export interface TargetOptions extends LocalOptions {
 }
 
 /** Options that make or fill a sandbox and would be lost on a stack. */
-const LOCAL_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying'] as const;
+const LOCAL_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting'] as const;
 
 /** Opens a stack by its outputs, or the sandbox, made on the way where there is none. Throws ResealError. */
 export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
   if (options.stack === undefined) return (await import('./local.ts')).openLocal(options, say);
   for (const name of LOCAL_ONLY) {
-    if (options[name] === undefined) continue;
+    const given = options[name];
+    if (given === undefined || (typeof given === 'object' && Object.keys(given).length === 0)) continue;
     const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new ResealError(
       'option-local',

@@ -28,6 +28,7 @@ export interface TriggerOptions {
   readonly kek?: string;
   readonly sourceFormat?: SourceFormat;
   readonly keying?: Keying;
+  readonly setting?: Readonly<Record<string, string>>;
 }
 
 /** One run, or with --plan what it would be. */

@@ -1,0 +1,99 @@
+/**
+ * `npm run bench [-- ROWS]`: rows a second, CPU and memory of the direct engine, end to end, beside the crypto
+ * alone. The job and the sandbox are processes of their own, so each one's CPU is known.
+ */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { KEYINGS, parseDeployment } from '../../jobs/deployment.ts';
+import { startSandbox } from '../../sandbox/start.ts';
+import { importKek, loadUsers } from '../../sandbox/users.ts';
+import { Application } from '../../tests/support/application.ts';
+
+const rows = Number(process.argv[2] ?? 200_000);
+const DEKS = 1000;
+/** A tick of /proc/PID/stat is a hundredth of a second on every Linux that Node supports. */
+const TICKS = 100;
+
+const script = (name: string): string[] => ['--import', 'tsx', fileURLToPath(new URL(name, import.meta.url))];
+const node = (name: string, ...args: string[]): string =>
+  execFileSync(process.execPath, [...script(name), ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+
+function processCpu(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
+function processPeakMb(pid: number): number {
+  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+async function writeUsers(folder: string): Promise<{ users: string; kek: string }> {
+  const application = new Application('gcm');
+  const keys = Array.from({ length: DEKS }, () => application.newKey());
+  const users = join(folder, 'users.ndjson');
+  const file = createWriteStream(users);
+  for (let id = 0; id < rows; id++) {
+    const key = keys[id % DEKS] as (typeof keys)[number];
+    const line = JSON.stringify({
+      id: String(id),
+      cipher_text: key.encrypt(`somebody.else${id}@mail.example`),
+      dek: key.dek,
+    });
+    if (!file.write(`${line}\n`)) await once(file, 'drain');
+  }
+  file.end();
+  await once(file, 'finish');
+  return { users, kek: application.writeKek(folder) };
+}
+
+const print = (text: string): boolean => process.stdout.write(`${text}\n`);
+const folder = mkdtempSync(join(tmpdir(), 'reseal-bench-'));
+try {
+  const files = await writeUsers(folder);
+  for (const keying of KEYINGS) {
+    const state = join(folder, keying);
+    const config = { keying, storePlaintext: 'false' };
+    const sandbox = await startSandbox({ state, stack: 'dev', config, fresh: false });
+    const deployment = parseDeployment(sandbox.outputs);
+    await importKek(sandbox.endpoints, deployment, files.kek);
+    await loadUsers(sandbox.endpoints, deployment, files.users);
+    const idle = processCpu(sandbox.pid);
+    const { report, steps, seconds, cpu, maxRssKb } = JSON.parse(
+      node('./job.ts', join(state, 'sandbox.json')),
+    );
+    const sandboxCpu = processCpu(sandbox.pid) - idle;
+    const peak = processPeakMb(sandbox.pid);
+    const verified = String(Math.min(rows, deployment.verifyRows));
+    const crypto = Number(
+      node('./crypto.ts', String(rows), keying, verified, String(report.read_back.checked)),
+    );
+    await sandbox.stop();
+    const micros = (cpuSeconds: number): string => ((cpuSeconds * 1e6) / rows).toFixed(1);
+    print(
+      `${keying} keying, ${report.merged} of ${rows} rows under ${DEKS} data keys, ${report.kms_calls} KMS calls`,
+    );
+    print(
+      `  ${Math.round(rows / seconds)} rows/s end to end (${seconds.toFixed(1)} s: ${Object.entries(
+        steps as Record<string, number>,
+      )
+        .map(([step, s]) => `${step} ${s.toFixed(1)}`)
+        .join(', ')})`,
+    );
+    print(
+      `  CPU µs a row: job ${micros(cpu)} + sandbox ${micros(sandboxCpu)} = ${micros(cpu + sandboxCpu)}; node:crypto alone ${micros(crypto)}`,
+    );
+    print(
+      `  job and sandbox / crypto alone: ${((cpu + sandboxCpu) / crypto).toFixed(2)}; job / crypto alone: ${(cpu / crypto).toFixed(2)}`,
+    );
+    print(`  peak resident memory: job ${Math.round(maxRssKb / 1024)} MB, sandbox ${Math.round(peak)} MB`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,103 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KEYINGS, SOURCE_FORMATS } from '../../jobs/deployment.ts';
+import { Application, type ApplicationKey, writeUsers } from '../support/application.ts';
+import { type CliResult, cli } from '../support/cli.ts';
+
+/** Texts that stand nowhere but in the rows of this test. */
+const CANARIES = ['canary-plaintext-7f3a@example.com', 'kanarienvögel-9c1d@example.com'];
+
+/** A secret in the forms in which it might be left somewhere. */
+function forms(secret: Buffer): Buffer[] {
+  const base64 = [0, 1, 2].map((shift) => {
+    // Base64 of a part of a longer text depends on where the part starts, but for the edges.
+    const shifted = Buffer.concat([Buffer.alloc(shift), secret]).toString('base64');
+    return shifted.slice(shift === 0 ? 0 : 4, -4);
+  });
+  const texts = [...base64, secret.toString('hex'), secret.toString('hex').toUpperCase()];
+  return [secret, ...texts.map((text) => Buffer.from(text))];
+}
+
+function files(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+}
+
+/** Where any form of a secret stands. */
+function leaks(places: Readonly<Record<string, Buffer>>, secrets: readonly Buffer[]): string[] {
+  const wanted = secrets.flatMap(forms);
+  return Object.entries(places)
+    .filter(([, content]) => wanted.some((form) => content.includes(form)))
+    .map(([place]) => place);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'reseal-canary-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.each(SOURCE_FORMATS.flatMap((format) => KEYINGS.map((keying) => ({ format, keying }))))(
+  'a run over $format with $keying keying',
+  ({ format, keying }) => {
+    const state = join(folder, `${format}-${keying}`);
+    const application = new Application(format);
+    const keys: ApplicationKey[] = [application.newKey(), application.newKey()];
+    let results: CliResult[] = [];
+
+    beforeAll(async () => {
+      const rows = keys.flatMap((key, at) => [
+        { id: `${at}1`, cipher_text: key.encrypt(CANARIES[at] ?? ''), dek: key.dek },
+        {
+          id: `${at}2`,
+          cipher_text: key.encrypt(Buffer.from([0xff, ...Buffer.from(CANARIES[at] ?? '')])),
+          dek: key.dek,
+        },
+        { id: `${at}3`, cipher_text: `${key.encrypt(CANARIES[at] ?? '')}!`, dek: key.dek },
+      ]);
+      const users = writeUsers(folder, rows, `${format}-${keying}.ndjson`);
+      const how = [
+        '--source-format',
+        format,
+        '--keying',
+        keying,
+        '--users',
+        users,
+        '--kek',
+        application.writeKek(folder),
+      ];
+      results = [
+        await cli('trigger', ['--state', state, '--setting', 'storePlaintext=false', ...how]),
+        await cli('reseal', ['history', '--state', state]),
+      ];
+    });
+
+    it('works', () => {
+      expect(results.map(({ code }) => code)).toEqual([0, 0]);
+      expect(results[0]?.stdout).toMatch(/2 of 2 merged values/);
+    });
+
+    it('leaves no plaintext and no data key behind', () => {
+      const left = Object.fromEntries(files(state).map((path) => [path, readFileSync(path)]));
+      const printed = Object.fromEntries(
+        results.flatMap(({ stdout, stderr }, at) => [
+          [`stdout ${at}`, Buffer.from(stdout)],
+          [`stderr ${at}`, Buffer.from(stderr)],
+        ]),
+      );
+      const secrets = [...CANARIES.map((text) => Buffer.from(text)), ...keys.map((key) => key.unwrapped)];
+      expect(Object.keys(left).length).toBeGreaterThan(2);
+      expect(leaks({ ...left, ...printed }, secrets)).toEqual([]);
+    });
+  },
+);
+
+it('would notice a leak in any form', () => {
+  const secret = Buffer.from(CANARIES[0] ?? '');
+  for (const form of forms(secret)) {
+    expect(leaks({ file: Buffer.concat([Buffer.from('x'), form, Buffer.from('y')]) }, [secret])).toEqual([
+      'file',
+    ]);
+  }
+  expect(leaks({ file: Buffer.from(`{"a":"${secret.toString('base64')}"}`) }, [secret])).toEqual(['file']);
+});

@@ -1,0 +1,104 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runContext } from '../../jobs/cli/context.ts';
+import { type Deployment, parseDeployment } from '../../jobs/deployment.ts';
+import { newRunId } from '../../jobs/ids.ts';
+import type { RunContext, RunOptions } from '../../jobs/run/context.ts';
+import type { Report } from '../../jobs/run/report.ts';
+import { run, type Watcher } from '../../jobs/run/run.ts';
+import type { Statement } from '../../jobs/sql.ts';
+import type { Row } from '../../jobs/warehouse.ts';
+import { type Sandbox, startSandbox } from '../../sandbox/start.ts';
+import { importKek, loadUsers } from '../../sandbox/users.ts';
+import { type Application, type UserRow, writeUsers } from './application.ts';
+
+/** A sandbox of a test's own, with what tests do to it. */
+export interface TestSandbox {
+  readonly folder: string;
+  readonly state: string;
+  readonly sandbox: Sandbox;
+  readonly deployment: Deployment;
+  readonly context: RunContext;
+  /** Loads rows as the application left them. */
+  load(application: Application, rows: readonly UserRow[]): Promise<void>;
+  run(options?: Partial<RunOptions>, watcher?: Watcher, signal?: AbortSignal): Promise<Report>;
+  /** Any SQL, `users` and its like standing for the tables; cells as text. */
+  sql(text: string): Promise<Row[]>;
+  /** KMS Decrypt calls for data keys since the last asking. */
+  kmsCalls(): Promise<number>;
+  control(path: string, body?: object): Promise<Record<string, unknown>>;
+  close(): Promise<void>;
+}
+
+/** Steps carried out, nothing shown. */
+export const silent: Watcher = { step: (_name, work) => work(() => {}) };
+
+/** A watcher that lets the test act before a step. */
+export const beforeStep = (step: string, act: () => Promise<void>): Watcher => ({
+  async step(name, work) {
+    if (name === step) await act();
+    return work(() => {});
+  },
+});
+
+export async function testSandbox(config: Record<string, string> = {}): Promise<TestSandbox> {
+  const folder = mkdtempSync(join(tmpdir(), 'reseal-test-'));
+  const state = join(folder, 'state');
+  const sandbox = await startSandbox({ state, stack: 'dev', config, fresh: false });
+  const deployment = parseDeployment(sandbox.outputs);
+  const target = { deployment, endpoints: sandbox.endpoints, next: '', close: async () => {} };
+  const context = await runContext(target, new AbortController().signal);
+  const { project, dataset } = deployment;
+
+  async function control(path: string, body?: object): Promise<Record<string, unknown>> {
+    const post = {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    };
+    const answer = await fetch(
+      `${sandbox.endpoints.control}/sandbox/v1/${path}`,
+      body === undefined ? {} : post,
+    );
+    if (!answer.ok) throw new Error(await answer.text());
+    return (await answer.json()) as Record<string, unknown>;
+  }
+
+  return {
+    folder,
+    state,
+    sandbox,
+    deployment,
+    context,
+    control,
+    async load(application, rows) {
+      await importKek(sandbox.endpoints, deployment, application.writeKek(folder));
+      await loadUsers(sandbox.endpoints, deployment, writeUsers(folder, rows));
+    },
+    run(options = {}, watcher = silent, signal = context.signal) {
+      const chosen: RunOptions = {
+        runId: newRunId(),
+        mode: 'pending',
+        limit: null,
+        engine: 'direct',
+        ...options,
+      };
+      return run({ ...context, signal }, chosen, watcher);
+    },
+    sql(text) {
+      const tables = /\b(users_temp|users_rejected|users|keysets|runs)\b/g;
+      const sql = text.replace(tables, (table) => `\`${project}.${dataset}.${table}\``);
+      return context.warehouse.query({ name: 'test', sql, params: {} } as Statement<never>, {});
+    },
+    async kmsCalls() {
+      const { keys } = (await control('kms:calls')) as { keys: Record<string, { decrypt?: number }> };
+      await control('kms:reset', {});
+      return keys[deployment.sourceKek]?.decrypt ?? 0;
+    },
+    async close() {
+      await sandbox.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
