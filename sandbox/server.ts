@@ -28,6 +28,8 @@ export interface ServerOptions {
 /** One origin serves every service: Google's paths do not overlap. */
 export interface Server {
   origin: string;
+  /** The project whose name stands in messages and references from now on. */
+  rename(project: string): void;
   close(): Promise<void>;
 }
 
@@ -60,6 +62,9 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
   );
   return {
     origin: listener.origin,
+    rename(name) {
+      catalog.project = name;
+    },
     async close() {
       await listener.close();
       await jobs.close();

@@ -48,7 +48,8 @@ const HOME = `${CATALOG}."_sandbox"`;
 
 /** What BigQuery knows of datasets, tables and routines beyond their rows. Kept in the same file. */
 export class Catalog {
-  readonly project: string;
+  /** Paths fold it: whatever project a path names, there is one set of datasets. */
+  project: string;
   readonly #datasets = new Map<string, Dataset>();
   readonly #tables = new Map<string, Table>();
   readonly #routines = new Map<string, Routine>();

@@ -159,7 +159,7 @@ const delimiter = (given: string | undefined): string =>
   given === undefined ? ',' : given === '\\t' || given.toLowerCase() === 'tab' ? '\t' : given;
 
 const parquet: Reader = {
-  async select({ connection, file, fields }) {
+  async select({ connection, file, fields, configuration }) {
     const source = `read_parquet(${literal(file)})`;
     let described: unknown[][];
     try {
@@ -175,7 +175,8 @@ const parquet: Reader = {
     }
     const columns = new Set(fields.map(({ name }) => name.toLowerCase()));
     const extra = [...there].find((name) => !columns.has(name));
-    if (extra !== undefined) throw badRow(`No such field: ${extra}.`);
+    if (extra !== undefined && configuration.ignoreUnknownValues !== true)
+      throw badRow(`No such field: ${extra}.`);
     const cells = fields.map(({ name, duckdb }) =>
       there.has(name.toLowerCase()) ? `CAST(${quote(name)} AS ${duckdb})` : `CAST(NULL AS ${duckdb})`,
     );

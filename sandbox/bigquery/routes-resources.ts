@@ -38,7 +38,6 @@ export function resourceRoutes(services: Services): Route[] {
         }
       }),
     );
-  const { project } = catalog;
   const dataset = ({ params }: Call): string => params.dataset ?? '';
   const table = ({ params }: Call): Table => catalog.table(params.dataset ?? '', params.table ?? '');
 
@@ -59,7 +58,7 @@ export function resourceRoutes(services: Services): Route[] {
     const found = catalog.dataset(dataset(call));
     found.body = { ...found.body, ...body };
     await write((connection) => catalog.save(connection, 'dataset', found.id, found));
-    return datasetJson(project, found, call.origin);
+    return datasetJson(catalog.project, found, call.origin);
   };
 
   return [
@@ -69,7 +68,11 @@ export function resourceRoutes(services: Services): Route[] {
       handle: async (call) => {
         const body = await readJson(call);
         const id = required(objectOr(body.datasetReference).datasetId, 'datasetReference.datasetId');
-        return datasetJson(project, await write((c) => catalog.createDataset(c, id, body)), call.origin);
+        return datasetJson(
+          catalog.project,
+          await write((c) => catalog.createDataset(c, id, body)),
+          call.origin,
+        );
       },
     },
     {
@@ -77,13 +80,13 @@ export function resourceRoutes(services: Services): Route[] {
       path: `${PROJECT}/datasets`,
       handle: ({ origin }) => ({
         kind: 'bigquery#datasetList',
-        datasets: catalog.datasets.map((one) => datasetJson(project, one, origin)),
+        datasets: catalog.datasets.map((one) => datasetJson(catalog.project, one, origin)),
       }),
     },
     {
       method: 'GET',
       path: DATASET,
-      handle: (call) => datasetJson(project, catalog.dataset(dataset(call)), call.origin),
+      handle: (call) => datasetJson(catalog.project, catalog.dataset(dataset(call)), call.origin),
     },
     { method: 'PATCH', path: DATASET, handle: patchDataset },
     { method: 'PUT', path: DATASET, handle: patchDataset },
@@ -118,7 +121,7 @@ export function resourceRoutes(services: Services): Route[] {
         return {
           kind: 'bigquery#tableList',
           totalItems: tables.length,
-          tables: tables.map((one) => tableHead(project, one, call.origin)),
+          tables: tables.map((one) => tableHead(catalog.project, one, call.origin)),
         };
       },
     },
@@ -144,25 +147,25 @@ export function resourceRoutes(services: Services): Route[] {
         if (catalog.hasRoutine(dataset(call), id)) {
           throw new GoogleError(
             'ALREADY_EXISTS',
-            `Already Exists: Routine ${project}:${dataset(call)}.${id}`,
+            `Already Exists: Routine ${catalog.project}:${dataset(call)}.${id}`,
           );
         }
         const made = await write((c) => catalog.putRoutine(c, dataset(call), id, body));
-        return routineJson(project, made);
+        return routineJson(catalog.project, made);
       },
     },
     {
       method: 'GET',
       path: `${DATASET}/routines`,
       handle: (call) => ({
-        routines: catalog.routinesOf(dataset(call)).map((routine) => routineJson(project, routine)),
+        routines: catalog.routinesOf(dataset(call)).map((routine) => routineJson(catalog.project, routine)),
       }),
     },
     {
       method: 'GET',
       path: ROUTINE,
       handle: ({ params }) =>
-        routineJson(project, catalog.routine(params.dataset ?? '', params.routine ?? '')),
+        routineJson(catalog.project, catalog.routine(params.dataset ?? '', params.routine ?? '')),
     },
     {
       method: 'PUT',
@@ -171,7 +174,10 @@ export function resourceRoutes(services: Services): Route[] {
         const { id } = catalog.routine(dataset(call), call.params.routine ?? '');
         const body = await readJson(call);
         onlyProcedures(body);
-        return routineJson(project, await write((c) => catalog.putRoutine(c, dataset(call), id, body)));
+        return routineJson(
+          catalog.project,
+          await write((c) => catalog.putRoutine(c, dataset(call), id, body)),
+        );
       },
     },
     {

@@ -103,9 +103,9 @@ function literal(source: string, start: number, opening: string, quote: string) 
       continue;
     }
     flush();
-    const escape = unescape(source, at, isBytes);
-    parts.push(escape.bytes);
-    at = escape.end;
+    const escaped = escapeAt(source, at, isBytes);
+    parts.push(escaped.bytes);
+    at = escaped.end;
     plain = at;
   }
   flush();
@@ -132,7 +132,7 @@ const SIMPLE: Record<string, string> = {
   '`': '`',
 };
 
-function unescape(source: string, at: number, isBytes: boolean): { bytes: Buffer; end: number } {
+function escapeAt(source: string, at: number, isBytes: boolean): { bytes: Buffer; end: number } {
   const letter = source[at + 1] ?? '';
   const simple = SIMPLE[letter];
   if (simple !== undefined) return { bytes: Buffer.from(simple), end: at + 2 };
