@@ -83,7 +83,8 @@ export async function ensureVenv(plan: Partial<VenvPlan> = {}): Promise<string> 
   });
 }
 
-function findPython(): string {
+/** A Python of a supported version, or ResealError `python-missing`. */
+export function findPython(): string {
   const ask = ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])'];
   const wanted = process.env.RESEAL_PYTHON;
   for (const candidate of wanted ? [wanted] : PYTHONS) {
@@ -100,8 +101,8 @@ function printed(command: string, args: string[]): string {
   return `${stdout ?? ''}${stderr ?? ''}`;
 }
 
-/** Keeps the last lines of what was said, for the error. */
-function run(command: string, args: string[]): Promise<{ code: number; tail: string }> {
+/** Runs a program to its end; of what it said on either stream the last lines are kept, for the error. */
+export function run(command: string, args: string[]): Promise<{ code: number; tail: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
