@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { readJsonFile, writeAtomically } from '../files.ts';
 import { GoogleError } from '../http/errors.ts';
 import type { Json } from '../http/router.ts';
@@ -45,7 +46,8 @@ export class Batches {
   readonly #running = new Map<string, { abort: AbortController; ended: Promise<void> }>();
 
   constructor(folder: string, run: BatchRunner, output: (batch: Batch) => DriverOutput) {
-    this.#file = join(folder, 'dataproc.json');
+    this.#file = join(folder, 'dataproc', 'batches.json');
+    mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
     this.#run = run;
     this.#output = output;
     for (const batch of (readJsonFile(this.#file) ?? []) as Batch[]) {

@@ -1,0 +1,85 @@
+import type { Deployment } from '../../jobs/deployment.ts';
+import { fieldSchema } from '../../jobs/deployment.ts';
+import type { StageInput } from '../../jobs/engines/engine.ts';
+import type { Mode } from '../../jobs/sql.ts';
+import { GoogleError } from '../http/errors.ts';
+
+/** A batch's arguments, `--name=value` each, by name. */
+export function batchArguments(args: unknown): ReadonlyMap<string, string> {
+  const pairs = (Array.isArray(args) ? args.map(String) : []).map((argument) => {
+    const [, name, value] = /^--([a-z-]+)=(.*)$/s.exec(argument) ?? [];
+    if (name === undefined || value === undefined)
+      throw new GoogleError('INVALID_ARGUMENT', 'The sandbox reads arguments of the form --name=value only.');
+    return [name, value] as const;
+  });
+  return new Map(pairs);
+}
+
+export function argument(args: ReadonlyMap<string, string>, name: string): string {
+  const value = args.get(name);
+  if (value === undefined) throw new Error(`the batch has no argument --${name}`);
+  return value;
+}
+
+/** What the direct engine needs to do the batch's work: the same facts, as its arguments carry them. */
+export function directWork(
+  args: ReadonlyMap<string, string>,
+  wrapped: Buffer,
+): { deployment: Deployment; input: StageInput } {
+  const get = (name: string): string => argument(args, name);
+  const [bucket = '', tempFolder = ''] = get('google-cloud-bucket').replace('gs://', '').split('/');
+  const deployment: Deployment = {
+    stack: 'batch',
+    project: get('project-id'),
+    location: get('bigquery-location'),
+    bucket,
+    tempFolder,
+    dataset: get('dataset-id'),
+    tables: {
+      source: get('source-table'),
+      staging: get('destination-table'),
+      rejected: get('rejected-table'),
+      keysets: get('keysets-table'),
+      runs: 'runs',
+    },
+    readProcedure: '',
+    idColumn: get('id-column'),
+    fields: fieldSchema
+      .array()
+      .nonempty()
+      .parse(JSON.parse(get('fields'))),
+    sourceFormat: get('source-format') as Deployment['sourceFormat'],
+    keying: get('keying') as Deployment['keying'],
+    storePlaintext: get('store-plaintext') === 'true',
+    readLimitRows: null,
+    sourceKek: get('source-kek'),
+    bigqueryKek: get('bigquery-kek'),
+    engines: ['direct'],
+    directMaxRows: 0,
+    verifyRows: 0,
+    batch: {
+      runtimeVersion: '',
+      serviceAccount: '',
+      subnetwork: '',
+      application: null,
+      jarFile: null,
+      mainClass: null,
+      maxExecutors: 0,
+      ttlSeconds: 0,
+      kmsCallsPerSecond: Number(get('kms-calls-per-second')),
+      labels: {},
+    },
+    workflow: null,
+  };
+  const input: StageInput = {
+    runId: get('run-id'),
+    mode: get('mode') as Mode,
+    snapshotMillis: get('snapshot-millis'),
+    idCutoff: get('id-cutoff'),
+    limit: null,
+    // Only for a progress that nobody shows, and for the choice of threads.
+    selected: 0,
+    keyset: { version: Number(get('keyset-version')), wrapped },
+  };
+  return { deployment, input };
+}

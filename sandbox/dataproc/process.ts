@@ -1,0 +1,55 @@
+import { spawn } from 'node:child_process';
+import type { DriverOutput } from './batches.ts';
+
+/** How long a cancelled program has to end by itself. */
+const KILL_MS = 5000;
+
+/**
+ * Runs a program as the batch's driver: what it prints is the driver's output. Throws where it ends with
+ * another status than 0; a cancelled one is ended with everything that it started.
+ */
+export function runDriver(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  output: DriverOutput,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // A group of its own: Spark's JVM and Python workers end with the driver.
+    const child = spawn(command, args, {
+      env: { ...process.env, ...env },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const kill = (how: NodeJS.Signals): void => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, how);
+      } catch {
+        // It has ended meanwhile.
+      }
+    };
+    const abort = (): void => {
+      kill('SIGTERM');
+      setTimeout(() => kill('SIGKILL'), KILL_MS).unref();
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    // The sandbox's own end, however it comes, is the batch's too.
+    const end = (): void => kill('SIGKILL');
+    process.once('exit', end);
+    child.stdout.on('data', (bytes: Buffer) => output.write(bytes.toString()));
+    child.stderr.on('data', (bytes: Buffer) => output.write(bytes.toString()));
+    child.on('error', reject);
+    child.on('close', (code, how) => {
+      signal.removeEventListener('abort', abort);
+      process.off('exit', end);
+      if (code === 0) resolve();
+      else
+        reject(
+          new Error(
+            `Job failed with message [the driver ended with ${how ?? code}]. See the driver's output.`,
+          ),
+        );
+    });
+  });
+}
