@@ -28,6 +28,8 @@ def main(venv: Path, requirements: Path, stamp: str, mutex: Path) -> int:
             print("reseal-venv: no-venv-module", file=sys.stderr)
             return 3
         pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+        # A lock is whole: what it lacks, it lacks on purpose (airflow-overrides.txt).
+        pip.append("--no-deps")
         installed = subprocess.run(
             [*pip, "--quiet", "--require-hashes", "--requirement", str(requirements)], check=False
         )
