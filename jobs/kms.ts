@@ -4,6 +4,7 @@ import { asDataKey, type DataKey, type WrappedKey } from './envelope/brands.ts';
 import { crc32c } from './envelope/crc32c.ts';
 import { Refusal } from './envelope/reasons.ts';
 import { ResealError } from './errors.ts';
+import { rpcFailure } from './rpc.ts';
 
 /** Unwraps data keys and keysets. */
 export interface KeyService {
@@ -16,31 +17,24 @@ export interface KeyService {
   readonly calls: number;
 }
 
-/** google.rpc.Code, https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
-const INVALID_ARGUMENT = 3;
-const NOT_FOUND = 5;
-const PERMISSION_DENIED = 7;
-const FAILED_PRECONDITION = 9;
-const UNAUTHENTICATED = 16;
 const RETRIES = 8;
 
-/** The client's numeric status; its REST transport puts HTTP-like details beside the same codes. */
-const status = (error: unknown): number => Number((error as { code?: number }).code);
-
-function refusal(kek: string, error: unknown): Error | null {
+/** What ends the tries: a refusal of this ciphertext, or an error that no ciphertext would escape. */
+function final(kek: string, error: unknown): Error | null {
+  const { status, message } = rpcFailure(error);
   // What was damaged on the way to KMS is an invalid argument too, but only that once.
-  if (/crc32c|checksum/i.test(String((error as Error).message))) return null;
-  switch (status(error)) {
-    case INVALID_ARGUMENT:
+  if (/crc32c|checksum/i.test(message)) return null;
+  switch (status) {
+    case 'INVALID_ARGUMENT':
     // The version that wrapped this key is disabled or destroyed: others may still open.
-    case FAILED_PRECONDITION:
+    case 'FAILED_PRECONDITION':
       return new Refusal('dek-refused');
-    case PERMISSION_DENIED:
-    case UNAUTHENTICATED:
+    case 'PERMISSION_DENIED':
+    case 'UNAUTHENTICATED':
       return new ResealError('kms-denied', `Cloud KMS refuses to decrypt with ${kek}`, {
         hint: 'grant roles/cloudkms.cryptoKeyDecrypter on this key to the account that runs the job',
       });
-    case NOT_FOUND:
+    case 'NOT_FOUND':
       return new ResealError('kms-key', `there is no CryptoKey ${kek}`, { hint: 'check reseal:sourceKek' });
     default:
       return null;
@@ -75,10 +69,10 @@ export function keyService(client: KeyManagementServiceClient): KeyService {
               calls += 1;
               return key;
             } catch (error) {
-              const final = refusal(kek, error);
-              if (final === null) throw error instanceof Error ? error : new Error(String(error));
+              const end = final(kek, error);
+              if (end === null) throw error instanceof Error ? error : new Error(String(error));
               calls += 1;
-              throw new AbortError(final);
+              throw new AbortError(end);
             }
           },
           { retries: RETRIES, minTimeout: 100, maxTimeout: 10_000, randomize: true },
@@ -87,7 +81,7 @@ export function keyService(client: KeyManagementServiceClient): KeyService {
         if (error instanceof Refusal || error instanceof ResealError) throw error;
         throw new ResealError('kms-unavailable', `Cloud KMS did not answer after ${RETRIES + 1} tries`, {
           hint: 'check the quota of Cloud KMS in this region and the network, then --resume the run',
-          cause: error,
+          cause: new Error(rpcFailure(error).message),
         });
       }
     },

@@ -27,6 +27,7 @@ async function settings({
   fresh,
   sourceFormat,
   keying,
+  setting,
 }: LocalOptions): Promise<Record<string, string>> {
   const file = join(state, SETTINGS);
   const kept = !fresh && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : {};

@@ -5,16 +5,13 @@ import { batchClient, type Endpoints, storageClient } from '../clients.ts';
 import type { Deployment } from '../deployment.ts';
 import { ResealError } from '../errors.ts';
 import { batchId, requestId } from '../ids.ts';
+import { rpcFailure } from '../rpc.ts';
 import { applicationLine, lineProgress } from './dataproc/lines.ts';
 import { driverOutput } from './dataproc/output.ts';
 import type { Engine, StageInput, StageOutcome, StageProgress } from './engine.ts';
 
 type Batch = protos.google.cloud.dataproc.v1.IBatch;
 
-/** google.rpc.Code */
-const NOT_FOUND = 5;
-const ALREADY_EXISTS = 6;
-const PERMISSION_DENIED = 7;
 /** A batch takes a minute to start and more to work: asked often at first, then less. */
 const POLL_MS = { first: 500, growth: 1.5, most: 10_000 };
 const MAX_ATTEMPTS = 20;
@@ -75,7 +72,7 @@ async function created(
     try {
       await client.createBatch({ parent, batch, batchId: id, requestId: requestId(input.runId, attempt) });
     } catch (error) {
-      if ((error as { code?: number }).code !== ALREADY_EXISTS) throw error;
+      if (rpcFailure(error).status !== 'ALREADY_EXISTS') throw error;
     }
     return name;
   }
@@ -87,7 +84,7 @@ async function existing(client: BatchControllerClient, name: string): Promise<Ba
     const [batch] = await client.getBatch({ name });
     return batch;
   } catch (error) {
-    if ((error as { code?: number }).code === NOT_FOUND) return null;
+    if (rpcFailure(error).status === 'NOT_FOUND') return null;
     throw error;
   }
 }
@@ -160,10 +157,10 @@ function failed(
 
 function batchFailure(error: unknown): Error {
   if (error instanceof ResealError) return error;
-  const { code, message } = error as { code?: number; message?: string };
-  if (code === PERMISSION_DENIED)
+  const { status, message } = rpcFailure(error);
+  if (status === 'PERMISSION_DENIED')
     return new ResealError('batch-denied', `Dataproc: ${message}`, {
       hint: 'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
     });
-  return new ResealError('batch', `Dataproc: ${message ?? String(error)}`, { cause: error });
+  return new ResealError('batch', `Dataproc: ${message}`, { cause: error });
 }
