@@ -1,0 +1,169 @@
+"""Has Google's own SQL analyzer judge statements: ZetaSQL, from the PyPI package of its WebAssembly build.
+
+Standard input: {"tables": [{"name", "columns": [{"name", "type"}]}],
+                 "statements": [{"name", "sql", "params": {name: type}}]}
+Standard output: [{"name", "error": null or the analyzer's words}]
+
+The analyzer takes one statement at a time. A script is therefore taken apart by Google's parser, its
+variables are given as constants of their declared types, and each statement is analyzed by itself.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import wasmtime
+import zetasql.types as zt
+from zetasql.api import Analyzer, CatalogBuilder, ConstantBuilder, Parser, TableBuilder
+
+KINDS = {
+    "INT64": zt.TypeKind.TYPE_INT64,
+    "STRING": zt.TypeKind.TYPE_STRING,
+    "BYTES": zt.TypeKind.TYPE_BYTES,
+    "TIMESTAMP": zt.TypeKind.TYPE_TIMESTAMP,
+    "FLOAT64": zt.TypeKind.TYPE_DOUBLE,
+    "BOOL": zt.TypeKind.TYPE_BOOL,
+    "JSON": zt.TypeKind.TYPE_JSON,
+    "DATE": zt.TypeKind.TYPE_DATE,
+}
+# BigQuery's, as far as scripts here use them.
+SYSTEM_VARIABLES = {"row_count": "INT64", "error.message": "STRING", "project_id": "STRING"}
+# What only steers a script, and holds no expression.
+STEERING = ("ASTBeginStatement", "ASTCommitStatement", "ASTRollbackStatement", "ASTReturnStatement")
+
+
+# The analyzer takes half a minute to compile: the environment keeps it, and goes when its lock changes.
+COMPILED = Path(sys.prefix) / "zetasql.cwasm"
+compile_module = wasmtime.Module.from_file
+
+
+def compiled(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
+    try:
+        return wasmtime.Module.deserialize_file(engine, str(COMPILED))
+    except wasmtime.WasmtimeError:
+        module = compile_module(engine, path)
+    unfinished = COMPILED.with_suffix(f".{os.getpid()}")
+    unfinished.write_bytes(module.serialize())
+    unfinished.replace(COMPILED)
+    return module
+
+
+wasmtime.Module.from_file = staticmethod(compiled)
+
+
+def language() -> Any:
+    options = zt.LanguageOptions()
+    options.enable_maximum_language_features()
+    # BigQuery's types: no INT32, FLOAT64 and not DOUBLE.
+    options.product_mode = zt.ProductMode.PRODUCT_EXTERNAL
+    options.reserved_keywords = ["QUALIFY"]
+    options.supported_statement_kinds = [
+        kind for kind in zt.ResolvedNodeKind if kind.name.endswith("_STMT")
+    ]
+    return options
+
+
+def kind(name: str) -> Any:
+    return zt.Type(type_kind=KINDS[name.upper()])
+
+
+class Judge:
+    """Analyzes the statements of one script, in their order."""
+
+    def __init__(self, tables: list[dict[str, Any]], params: dict[str, str]) -> None:
+        self._language = language()
+        self._tables = tables
+        self._params = params
+        self._variables: dict[str, str] = {}
+        self._source = b""
+
+    def script(self, sql: str) -> None:
+        self._source = sql.encode()
+        parsed = Parser(self._language).parse_script(sql)
+        self._statements(parsed.statement_list_node.statement_list)
+
+    def _text(self, node: Any) -> str:
+        where = node.parse_location_range
+        return self._source[where.start : where.end].decode()
+
+    def _statements(self, statements: list[Any]) -> None:
+        for statement in statements:
+            self._statement(statement)
+
+    def _statement(self, node: Any) -> None:
+        name = type(node).__name__
+        if name == "ASTVariableDeclaration":
+            self._declare(node)
+        elif name == "ASTSingleAssignment":
+            self._assign(node.variable.id_string, self._text(node.expression))
+        elif name == "ASTIfStatement":
+            self._branch(node.condition, node.then_list)
+            for clause in node.elseif_clauses.elseif_clauses if node.elseif_clauses else []:
+                self._branch(clause.condition, clause.body)
+            if node.else_list:
+                self._statements(node.else_list.statement_list)
+        elif name == "ASTBeginEndBlock":
+            self._statements(node.statement_list_node.statement_list)
+        elif name == "ASTRaiseStatement":
+            self._expression(self._text(node.message), "STRING")
+        elif name not in STEERING:
+            self._analyze(self._text(node))
+
+    def _declare(self, node: Any) -> None:
+        declared = self._text(node.type)
+        if node.default_value is not None:
+            self._expression(self._text(node.default_value), declared)
+        for variable in node.variable_list.identifier_list:
+            self._variables[variable.id_string] = declared
+
+    def _assign(self, variable: str, expression: str) -> None:
+        if variable not in self._variables:
+            raise ValueError(f"Undeclared variable: {variable}")
+        self._expression(expression, self._variables[variable])
+
+    def _branch(self, condition: Any, body: Any) -> None:
+        self._expression(self._text(condition), "BOOL")
+        self._statements(body.statement_list)
+
+    def _expression(self, expression: str, wanted: str) -> None:
+        """A value of the wanted type, or one that coerces to it: both have to fit one column."""
+        self._analyze(f"SELECT CAST(NULL AS {wanted}) AS v UNION ALL SELECT ({expression})")
+
+    def _analyze(self, sql: str) -> None:
+        catalog = CatalogBuilder("bigquery").with_builtin_functions(
+            zt.ZetaSQLBuiltinFunctionOptions(language_options=self._language)
+        )
+        for table in self._tables:
+            builder = TableBuilder(table["name"])
+            for column in table["columns"]:
+                builder.add_column(column["name"], KINDS[column["type"].upper()])
+            catalog.add_table(builder.build())
+        for name, declared in self._variables.items():
+            catalog.add_constant(ConstantBuilder(name).set_type(KINDS[declared.upper()]).build())
+        options = zt.AnalyzerOptions(language_options=self._language)
+        options.query_parameters = [
+            zt.AnalyzerOptions.QueryParameter(name=name, type=kind(declared))
+            for name, declared in self._params.items()
+        ]
+        options.system_variables = [
+            zt.AnalyzerOptions.SystemVariable(name_path=name.split("."), type=kind(declared))
+            for name, declared in SYSTEM_VARIABLES.items()
+        ]
+        Analyzer(options, catalog.build()).analyze_statement(sql)
+
+
+def judged(request: dict[str, Any]) -> Iterator[dict[str, str | None]]:
+    for statement in request["statements"]:
+        error = None
+        try:
+            Judge(request["tables"], statement.get("params", {})).script(statement["sql"])
+        except Exception as refused:  # the package raises errors of several unrelated classes
+            error = str(refused) or type(refused).__name__
+        yield {"name": statement["name"], "error": error}
+
+
+if __name__ == "__main__":
+    json.dump(list(judged(json.load(sys.stdin))), sys.stdout)
