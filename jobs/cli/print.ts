@@ -48,7 +48,8 @@ function reportRows(report: Report): [string, string | number][] {
   ];
 }
 
-export const reportLines = (report: Report): string => columns(reportRows(report));
+export const reportLines = (report: Report): string =>
+  columns(reportRows(report).map(([name, value]) => [name, String(value)]));
 
 const html = (text: string | number): string =>
   String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);

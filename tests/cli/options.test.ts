@@ -31,8 +31,11 @@ describe('mistakes of the caller', () => {
   });
 
   it.each([
-    { users: () => join(folder, 'missing.ndjson'), says: 'users-file' },
-    { users: () => file('columns.ndjson', '{"id": 1, "cipher_text": "a"}\n'), says: 'dek' },
+    { users: () => join(folder, 'missing.ndjson'), says: /users-file/ },
+    {
+      users: () => file('columns.ndjson', '{"id": 1, "cipher_text": "a"}\n'),
+      says: /users-columns.* has no dek/,
+    },
     {
       users: () => file('broken.ndjson', '{"id": 1, "cipher_text": "a", "dek": "b"}\n{"id": 2,\n'),
       says: '2',
@@ -40,8 +43,7 @@ describe('mistakes of the caller', () => {
   ])('a users file that is no good: $says', async ({ users, says }) => {
     const { code, stderr } = await cli('trigger', ['--state', state, '--fresh', '--users', users()]);
     expect(code).toBe(2);
-    expect(stderr).toContain('users-file');
-    expect(stderr).toContain(says);
+    expect(stderr).toMatch(says);
   });
 });
 

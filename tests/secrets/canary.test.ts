@@ -37,60 +37,60 @@ function leaks(places: Readonly<Record<string, Buffer>>, secrets: readonly Buffe
 const folder = mkdtempSync(join(tmpdir(), 'reseal-canary-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-describe.each(SOURCE_FORMATS.flatMap((format) => KEYINGS.map((keying) => ({ format, keying }))))(
-  'a run over $format with $keying keying',
-  ({ format, keying }) => {
-    const state = join(folder, `${format}-${keying}`);
-    const application = new Application(format);
-    const keys: ApplicationKey[] = [application.newKey(), application.newKey()];
-    let results: CliResult[] = [];
+/** Every format, every keying; the keyings differ in sealing alone, which no format touches. */
+const runs = SOURCE_FORMATS.map((format, at) => ({ format, keying: KEYINGS[at % KEYINGS.length] ?? 'row' }));
 
-    beforeAll(async () => {
-      const rows = keys.flatMap((key, at) => [
-        { id: `${at}1`, cipher_text: key.encrypt(CANARIES[at] ?? ''), dek: key.dek },
-        {
-          id: `${at}2`,
-          cipher_text: key.encrypt(Buffer.from([0xff, ...Buffer.from(CANARIES[at] ?? '')])),
-          dek: key.dek,
-        },
-        { id: `${at}3`, cipher_text: `${key.encrypt(CANARIES[at] ?? '')}!`, dek: key.dek },
-      ]);
-      const users = writeUsers(folder, rows, `${format}-${keying}.ndjson`);
-      const how = [
-        '--source-format',
-        format,
-        '--keying',
-        keying,
-        '--users',
-        users,
-        '--kek',
-        application.writeKek(folder),
-      ];
-      results = [
-        await cli('trigger', ['--state', state, '--setting', 'storePlaintext=false', ...how]),
-        await cli('reseal', ['history', '--state', state]),
-      ];
-    });
+describe.each(runs)('a run over $format with $keying keying', ({ format, keying }) => {
+  const state = join(folder, `${format}-${keying}`);
+  const application = new Application(format);
+  const keys: ApplicationKey[] = [application.newKey(), application.newKey()];
+  let results: CliResult[] = [];
 
-    it('works', () => {
-      expect(results.map(({ code }) => code)).toEqual([0, 0]);
-      expect(results[0]?.stdout).toMatch(/2 of 2 merged values/);
-    });
+  beforeAll(async () => {
+    const rows = keys.flatMap((key, at) => [
+      { id: `${at}1`, cipher_text: key.encrypt(CANARIES[at] ?? ''), dek: key.dek },
+      {
+        id: `${at}2`,
+        cipher_text: key.encrypt(Buffer.from([0xff, ...Buffer.from(CANARIES[at] ?? '')])),
+        dek: key.dek,
+      },
+      { id: `${at}3`, cipher_text: `${key.encrypt(CANARIES[at] ?? '')}!`, dek: key.dek },
+    ]);
+    const users = writeUsers(folder, rows, `${format}-${keying}.ndjson`);
+    const how = [
+      '--source-format',
+      format,
+      '--keying',
+      keying,
+      '--users',
+      users,
+      '--kek',
+      application.writeKek(folder),
+    ];
+    results = [
+      await cli('trigger', ['--state', state, '--setting', 'storePlaintext=false', ...how]),
+      await cli('reseal', ['history', '--state', state]),
+    ];
+  });
 
-    it('leaves no plaintext and no data key behind', () => {
-      const left = Object.fromEntries(files(state).map((path) => [path, readFileSync(path)]));
-      const printed = Object.fromEntries(
-        results.flatMap(({ stdout, stderr }, at) => [
-          [`stdout ${at}`, Buffer.from(stdout)],
-          [`stderr ${at}`, Buffer.from(stderr)],
-        ]),
-      );
-      const secrets = [...CANARIES.map((text) => Buffer.from(text)), ...keys.map((key) => key.unwrapped)];
-      expect(Object.keys(left).length).toBeGreaterThan(2);
-      expect(leaks({ ...left, ...printed }, secrets)).toEqual([]);
-    });
-  },
-);
+  it('works', () => {
+    expect(results.map(({ code }) => code)).toEqual([0, 0]);
+    expect(results[0]?.stdout).toMatch(/2 of 2 merged values/);
+  });
+
+  it('leaves no plaintext and no data key behind', () => {
+    const left = Object.fromEntries(files(state).map((path) => [path, readFileSync(path)]));
+    const printed = Object.fromEntries(
+      results.flatMap(({ stdout, stderr }, at) => [
+        [`stdout ${at}`, Buffer.from(stdout)],
+        [`stderr ${at}`, Buffer.from(stderr)],
+      ]),
+    );
+    const secrets = [...CANARIES.map((text) => Buffer.from(text)), ...keys.map((key) => key.unwrapped)];
+    expect(Object.keys(left).length).toBeGreaterThan(2);
+    expect(leaks({ ...left, ...printed }, secrets)).toEqual([]);
+  });
+});
 
 it('would notice a leak in any form', () => {
   const secret = Buffer.from(CANARIES[0] ?? '');
