@@ -1,4 +1,7 @@
+import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { createGunzip } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../http/errors.ts';
 import { type Json, text } from '../http/router.ts';
@@ -30,13 +33,15 @@ function badRow(message: string, line?: number): GoogleError {
   });
 }
 
+/** RFC 1952 §2.3.1. */
 const GZIP = [0x1f, 0x8b];
+const GZIPPED = "'gzip'";
 
 async function compression(file: string): Promise<string> {
   const handle = await open(file);
   try {
     const { buffer } = await handle.read(Buffer.alloc(2), 0, 2, 0);
-    return buffer.equals(Buffer.from(GZIP)) ? "'gzip'" : "'uncompressed'";
+    return buffer.equals(Buffer.from(GZIP)) ? GZIPPED : "'uncompressed'";
   } finally {
     await handle.close();
   }
@@ -92,13 +97,13 @@ const json: Reader = {
         );
         if (line !== undefined) throw badRow(`No such field: ${name}.`, Number(line));
       } catch (error) {
-        throw malformed(error) ?? error;
+        throw (await malformed(error, file)) ?? error;
       }
     }
     return `SELECT ${fields.map((field) => fromText(quote(field.name), field)).join(', ')} FROM ${source}`;
   },
   async explain(input, error) {
-    const known = malformed(error);
+    const known = await malformed(error, input.file);
     if (known) return known;
     return (await findBadCell(input, await jsonSource(input), 1)) ?? queryFailure(error);
   },
@@ -109,11 +114,31 @@ async function jsonSource({ file, fields }: Input): Promise<string> {
   return `read_json(${literal(file)}, format = 'newline_delimited', columns = {${columns}}, compression = ${await compression(file)})`;
 }
 
-function malformed(error: unknown): GoogleError | undefined {
-  if (error instanceof GoogleError || !(error instanceof Error)) return undefined;
-  const line = /(?:in|at) line (\d+)/i.exec(error.message)?.[1];
-  if (!/JSON/.test(error.message)) return undefined;
-  return badRow('JSON parsing error: the row is not a JSON object.', line ? Number(line) : undefined);
+/** A row that is no JSON: DuckDB says that there is one, but is not sure of the line. */
+async function malformed(error: unknown, file: string): Promise<GoogleError | undefined> {
+  if (error instanceof GoogleError || !(error instanceof Error) || !/JSON/.test(error.message))
+    return undefined;
+  const plain = createReadStream(file);
+  const input = (await compression(file)) === GZIPPED ? plain.pipe(createGunzip()) : plain;
+  let line = 0;
+  try {
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      line++;
+      if (text.trim() !== '' && !isObject(text)) break;
+    }
+  } finally {
+    plain.destroy();
+  }
+  return badRow('JSON parsing error: the row is not a JSON object.', line);
+}
+
+function isObject(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 const csv: Reader = {
