@@ -13,8 +13,8 @@ from typing import Any
 
 sys.path.pop(0)
 
-import tink  # noqa: E402 - only now found in the environment
-from tink import aead, cleartext_keyset_handle  # noqa: E402
+import tink
+from tink import aead, cleartext_keyset_handle
 
 aead.register()
 

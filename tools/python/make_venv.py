@@ -25,7 +25,6 @@ def main(venv: Path, requirements: Path, stamp: str, mutex: Path) -> int:
             shutil.rmtree(venv)
         made = subprocess.run([sys.executable, "-m", "venv", str(venv)], check=False)
         if made.returncode != 0:
-            print("reseal-venv: no-venv-module", file=sys.stderr)
             return 3
         pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
         # A lock is whole: what it lacks, it lacks on purpose (airflow-overrides.txt).

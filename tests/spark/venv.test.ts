@@ -1,0 +1,74 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { currentVenv, ensureVenv, hasJava17 } from '../../tools/venv.ts';
+
+const work = mkdtempSync(join(tmpdir(), 'reseal-venv-'));
+const directory = join(work, 'venv');
+const requirements = join(work, 'requirements.txt');
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+const lock = (comment: string): void => writeFileSync(requirements, `# ${comment}\n`);
+
+test('an environment is made once, and again when half-made or of another lock', async () => {
+  lock('one');
+  expect(currentVenv({ directory, requirements })).toBeNull();
+  const both = await Promise.all([
+    ensureVenv({ directory, requirements }),
+    ensureVenv({ directory, requirements }),
+  ]);
+  const python = join(directory, 'bin', 'python');
+  expect(both).toEqual([python, python]);
+  execFileSync(python, ['-m', 'pip', '--version']);
+
+  const kept = join(directory, 'kept');
+  writeFileSync(kept, '');
+  await ensureVenv({ directory, requirements });
+  expect(existsSync(kept), 'a whole environment is left alone').toBe(true);
+
+  rmSync(join(directory, 'reseal-lock'));
+  expect(currentVenv({ directory, requirements })).toBeNull();
+  await ensureVenv({ directory, requirements });
+  expect(existsSync(kept), 'a half-made one is made anew').toBe(false);
+
+  writeFileSync(kept, '');
+  lock('two');
+  await ensureVenv({ directory, requirements });
+  expect(existsSync(kept), 'and so is one of another lock').toBe(false);
+}, 300_000);
+
+test('a creation that was killed does not block the next', async () => {
+  lock('three');
+  const script = new URL('../../tools/python/make_venv.py', import.meta.url).pathname;
+  const first = spawn('python3', [script, directory, requirements, 'three', join(work, 'mutex')]);
+  await vi.waitUntil(() => existsSync(join(work, 'mutex')), { timeout: 30_000 });
+  first.kill('SIGKILL');
+  await ensureVenv({ directory, requirements });
+  expect(currentVenv({ directory, requirements })).not.toBeNull();
+}, 300_000);
+
+test('what is missing is named with the line that installs it', async () => {
+  lock('four');
+  vi.stubEnv('RESEAL_PYTHON', join(work, 'no-python'));
+  await expect(ensureVenv({ directory, requirements })).rejects.toMatchObject({
+    code: 'python-missing',
+    hint: expect.stringContaining('apt-get install python3'),
+  });
+  vi.stubEnv('JAVA_HOME', work);
+  expect(hasJava17()).toBe(false);
+  await expect(ensureVenv({ java: true })).rejects.toMatchObject({
+    code: 'java-missing',
+    hint: expect.stringContaining('openjdk-17'),
+  });
+});
+
+test('a lock whose packages cannot be had says what pip said', async () => {
+  writeFileSync(requirements, 'no-hash-here==1.0\n');
+  await expect(ensureVenv({ directory, requirements })).rejects.toMatchObject({
+    code: 'venv-failed',
+    message: expect.stringContaining('hash'),
+  });
+}, 300_000);
