@@ -18,7 +18,8 @@ export async function sealPool(setup: RowsSetup, rows: number): Promise<SealPool
     return { seal: async (page) => seal(page), width: 1, close: async () => {} };
   }
   const { Piscina } = await import('piscina');
-  const threads = Math.min(availableParallelism(), 8);
+  // One core is for reading, writing and waiting.
+  const threads = Math.min(Math.max(availableParallelism() - 1, 1), 8);
   const pool = new Piscina({
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: threads,
