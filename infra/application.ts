@@ -5,6 +5,7 @@ import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import { Component } from './component.ts';
 import type { Settings } from './settings.ts';
+import { userError } from './user-error.ts';
 
 /** The files of the bundle and the suffix that Spark tells them by. */
 const FILES = [
@@ -59,7 +60,7 @@ export function applicationOf(
   const missing = FILES.map(({ file }) => join(settings.bundle, file)).filter((path) => !existsSync(path));
   if (missing.length === 0) return new Application('application', { bucket, bundle: settings.bundle });
   const message = `the batch application is not bundled (${missing.join(', ')} missing): run \`npm run bundle\`, then \`pulumi up\` again`;
-  if (!settings.engines.includes('direct')) throw new pulumi.RunError(message);
+  if (!settings.engines.includes('direct')) throw userError(message);
   // Not awaited: the engine shows it when it comes, and nothing depends on it.
   void pulumi.log.warn(`${message}; until then this stack runs the direct engine only, without a workflow`);
   return undefined;

@@ -1,4 +1,3 @@
-import { RunError } from '@pulumi/pulumi';
 import type { z } from 'zod';
 import type { Field } from '../jobs/deployment.ts';
 import { withColumns } from './settings/fields.ts';
@@ -6,6 +5,7 @@ import { nearest } from './settings/nearest.ts';
 import { rules } from './settings/rules.ts';
 import { type GivenSettings, type SettingName, settingsSchema } from './settings/schema.ts';
 import { notesOf } from './settings/setting.ts';
+import { userError } from './user-error.ts';
 
 /** The settings of a stack, every default decided. */
 export interface Settings extends Omit<GivenSettings, 'fields' | 'network'> {
@@ -91,7 +91,7 @@ export function loadSettings(config: Record<string, string>, stack: string): Set
       for (const { setting, message } of rule.judge(settings, stack)) report(setting, [], message);
 
   if (violations.length > 0)
-    throw new RunError(
+    throw userError(
       `${violations.length} wrong in the configuration of stack ${stack}:\n  ${violations.join('\n  ')}`,
     );
   return {

@@ -54,9 +54,10 @@ it('the stack puts the DAG and its parameters into the environment', async () =>
     'dags/trigger_serverless_batch_dataproc.json',
   ]);
   // The provider takes any object's content for a secret.
-  const { value } = objects[1]?.inputs.content as { value: string };
-  expect(JSON.parse(value)).toEqual({
-    workflow: 'projects/example-data-dev/locations/us-central1/workflows/reseal-dev',
+  expect(objects[1]?.inputs.content).toMatchObject({
+    value: JSON.stringify({
+      workflow: 'projects/example-data-dev/locations/us-central1/workflows/reseal-dev',
+    }),
   });
   const granted = resources.filter(({ inputs }) => String(inputs.member).includes('composer@'));
   expect(granted.map(({ inputs }) => inputs.role)).toEqual(['roles/workflows.invoker']);
