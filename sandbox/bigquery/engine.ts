@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { registerAead } from './aead.ts';
 import type { Keysets } from './keysets.ts';
@@ -43,15 +43,18 @@ export class Engine {
       for (const macro of [...BASE_MACROS, ...MACROS]) await connection.run(`CREATE MACRO ${macro}`);
       await connection.run('CREATE SCHEMA results');
       registerAead(connection, keysets);
+      // Whatever SQL comes in: files outside the state folder stay out of reach.
+      await connection.run(`SET allowed_directories = [${literal(`${resolve(folder)}/`)}]`);
+      await connection.run('SET enable_external_access = false');
+      await connection.run("SET GLOBAL TimeZone = 'UTC'");
+      await connection.run('SET lock_configuration = true');
     });
     return engine;
   }
 
   /** A connection of one's own, with transactions and temporary tables of its own. */
-  async connect(): Promise<DuckDBConnection> {
-    const connection = await this.#instance.connect();
-    await connection.run("SET TimeZone = 'UTC'");
-    return connection;
+  connect(): Promise<DuckDBConnection> {
+    return this.#instance.connect();
   }
 
   async use<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> {

@@ -3,6 +3,8 @@ import { GoogleError, invalidQuery } from '../http/errors.ts';
 /** Stands before a message that is meant to be read: ERROR()'s, or a function of keysets'. */
 export const MARK = 'sandbox-says:';
 
+const KIND = /^(?:Failed to [a-z ]+: |Invalid Error: )*([A-Za-z ]+? Error): (.*)$/;
+
 /**
  * DuckDB's errors in BigQuery's words and without values: DuckDB quotes the text that it could not convert,
  * and the line of SQL that it stands in.
@@ -11,9 +13,8 @@ export function queryFailure(error: unknown): GoogleError {
   if (error instanceof GoogleError) return error;
   if (!(error instanceof Error)) return new GoogleError('INTERNAL', 'The sandbox failed.');
   const first = error.message.split('\n')[0] ?? '';
-  const separator = first.indexOf(': ');
-  const kind = first.slice(0, separator);
-  const message = first.slice(separator + 2);
+  // A failure while streaming has its kind behind another.
+  const [, kind = '', message = ''] = KIND.exec(first) ?? [];
   const quoted = /"([A-Za-z_][\w.]*)"/.exec(message)?.[1];
   switch (kind) {
     case 'Parser Error': {
@@ -51,7 +52,7 @@ export function queryFailure(error: unknown): GoogleError {
         reason: 'resourcesExceeded',
       });
     default:
-      return invalidQuery(separator > 0 ? plain(message) : `The sandbox failed: ${error.name}`);
+      return invalidQuery(`The sandbox failed: ${kind || error.name}`);
   }
 }
 

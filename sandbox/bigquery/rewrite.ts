@@ -141,6 +141,10 @@ export class Rewriter {
         index = this.#tableItem(index, range.to, out);
         continue;
       }
+      // DuckDB would read a string in a table's place as the name of a file.
+      if (expectTable && token.text !== '(') {
+        throw invalidQuery(`Syntax error: Expected a table but got ${token.kind}`);
+      }
       if (token.text === '(') {
         const end = closing(this.tokens, index);
         const first = at(this.tokens, index + 1).upper;

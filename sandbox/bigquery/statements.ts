@@ -108,13 +108,11 @@ class ScriptParser {
         return this.#raise();
       case 'ASSERT': {
         this.#at++;
-        const all = this.#rest();
-        const as = findTop(all, { from: 0, to: all.length }, (index) => at(all, index).upper === 'AS');
-        return {
-          kind: 'assert',
-          test: all.slice(0, as),
-          message: as < all.length ? all.slice(as + 1) : null,
-        };
+        const isAs = (index: number): boolean => at(this.#tokens, index).upper === 'AS';
+        const test = this.#take((index) => isAs(index) || at(this.#tokens, index).text === ';');
+        if (!isAs(this.#at)) return { kind: 'assert', test, message: null };
+        this.#at++;
+        return { kind: 'assert', test, message: this.#rest() };
       }
       case 'CALL':
         return this.#call();

@@ -41,6 +41,7 @@ export class Traffic {
   set(weather: Partial<Weather>): Weather {
     this.#weather = { ...this.#weather, ...weather };
     this.#seen = { encrypt: 0, decrypt: 0 };
+    this.#second = { at: 0, encrypt: 0, decrypt: 0 };
     return this.#weather;
   }
 
