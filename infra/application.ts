@@ -11,7 +11,7 @@ import { userError } from './user-error.ts';
 const FILES = [
   { part: 'main', file: 'main.py' },
   { part: 'package', file: 'reseal.zip' },
-  { part: 'wheels', file: 'wheels.tar.gz' },
+  { part: 'wheels', file: 'wheels.zip' },
 ] as const;
 
 type Part = (typeof FILES)[number]['part'];
