@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Stack } from '@pulumi/pulumi/automation/index.js';
 import { parse } from 'yaml';
+import { isProduction, STACK_NAME, STACK_NAME_RULE } from '../infra/settings/stack-name.ts';
 import { ResealError } from './errors.ts';
 import { explained, openWorkspace, PROJECT_FOLDER } from './stack-outputs.ts';
 
@@ -64,14 +65,9 @@ export async function ephemeralConfig(dev: StackConfig, name: string): Promise<S
 
 /** @throws ResealError `stack-name` for a name that is kept, production's, or does not fit */
 export function checkName(name: string): string {
-  if (
-    /^[a-z][a-z0-9-]{0,13}[a-z0-9]$/.test(name) &&
-    !KEPT.includes(name) &&
-    !/(^|-)prod(uction)?$/.test(name)
-  )
-    return name;
+  if (STACK_NAME.test(name) && !KEPT.includes(name) && !isProduction(name)) return name;
   throw new ResealError('stack-name', `"${name}" cannot be the name of an ephemeral stack`, {
-    hint: `use 2 to 15 lower-case letters, digits and hyphens, and none of ${KEPT.join(', ')}: for example pr-123`,
+    hint: `use ${STACK_NAME_RULE}, and none of ${KEPT.join(', ')}: for example pr-123`,
   });
 }
 

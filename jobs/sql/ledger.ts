@@ -25,8 +25,8 @@ export const openRun = (w: Warehouse): Statement<keyof typeof OPEN> =>
     'open',
     OPEN,
     `MERGE ${table(w, 'runs')} AS r
-USING (SELECT @run_id AS run_id) AS new
-ON r.run_id = new.run_id
+USING (SELECT @run_id AS run_id) AS entry
+ON r.run_id = entry.run_id
 WHEN NOT MATCHED THEN
   INSERT (run_id, state, driver, engine, mode, source_format, keying, keyset_version, snapshot, id_cutoff, selected, distinct_deks, started_at)
   VALUES (@run_id, 'planned', @driver, @engine, @mode, @source_format, @keying, @keyset_version, TIMESTAMP_MILLIS(@snapshot_millis), @id_cutoff, @selected, @distinct_deks, CURRENT_TIMESTAMP())`,

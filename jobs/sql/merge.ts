@@ -5,25 +5,26 @@ import { literal, quoted, type Statement, statement, table, token, type Warehous
  * The merge: one transaction, so a run is merged whole or not at all, and only once, since the ledger's
  * state is part of it. A row is written only where its source still has the token it was sealed from
  * (compare-and-set); a row that changed meanwhile is left for the next run. Duplicates of a staged row are
- * folded, since BigQuery refuses two sources for one target.
+ * folded, since BigQuery refuses two sources for one target. Variables have names that no column has: a column
+ * would come before the variable.
  */
 export const merge = (w: Warehouse): Statement<'run_id'> =>
   statement(
     'merge',
     { run_id: 'STRING' },
-    `DECLARE merge_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
-DECLARE rows_staged INT64 DEFAULT 0;
-DECLARE rows_merged INT64 DEFAULT 0;
+    `DECLARE reseal_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+DECLARE reseal_staged INT64 DEFAULT 0;
+DECLARE reseal_merged INT64 DEFAULT 0;
 BEGIN TRANSACTION;
 IF EXISTS (SELECT 1 FROM ${table(w, 'runs')} WHERE run_id = @run_id AND state = 'verified') THEN
-SET rows_staged = (SELECT COUNT(*) FROM ${table(w, 'staging')} WHERE run_id = @run_id AND reason IS NULL);
+SET reseal_staged = (SELECT COUNT(*) FROM ${table(w, 'staging')} WHERE run_id = @run_id AND reason IS NULL);
 ${w.fields.map((field) => mergeField(w, field)).join('\n')}
 INSERT INTO ${table(w, 'rejected')} (id, field, run_id, reason, dek_fingerprint, source_format, rejected_from, rejected_at)
-SELECT id, field, run_id, reason, dek_fingerprint, ${literal(w.sourceFormat)}, resealed_from, merge_time
+SELECT id, field, run_id, reason, dek_fingerprint, ${literal(w.sourceFormat)}, resealed_from, reseal_time
 FROM ${table(w, 'staging')} WHERE run_id = @run_id AND reason IS NOT NULL;
 DELETE FROM ${table(w, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(w, 'runs')}
-SET state = 'succeeded', merged = rows_merged, changed_meanwhile = GREATEST(rows_staged - rows_merged, 0), ended_at = merge_time
+SET state = 'succeeded', merged = reseal_merged, changed_meanwhile = GREATEST(reseal_staged - reseal_merged, 0), ended_at = reseal_time
 WHERE run_id = @run_id;
 END IF;
 COMMIT TRANSACTION;`,
@@ -43,9 +44,9 @@ WHEN MATCHED THEN UPDATE SET
   ${quoted(field.plaintext)} = ${w.storePlaintext ? 's.decrypted_email' : 'NULL'},
   ${quoted(field.key)} = s.bq_encryption_key,
   ${quoted(field.sealed)} = s.bq_encrypted_email,
-  ${quoted(field.resealedAt)} = merge_time,
+  ${quoted(field.resealedAt)} = reseal_time,
   ${quoted(field.resealedFrom)} = s.resealed_from;
-SET rows_merged = rows_merged + @@row_count;`;
+SET reseal_merged = reseal_merged + @@row_count;`;
 }
 
 /** What a merged run refused, reason by reason. */

@@ -77,7 +77,9 @@ FROM (
  * The body of the stored procedure through which readers get at the values: it looks the newest keyset up
  * into a variable, which KEYSET_CHAIN takes and a plain query could not.
  */
-export const readProcedureBody = (w: Warehouse): string => `DECLARE keyset BYTES DEFAULT ${newestWrapped(w)};
-SELECT ${decryptedColumns(w, 'keyset')}
+export const readProcedureBody = (
+  w: Warehouse,
+): string => `DECLARE reseal_keyset BYTES DEFAULT ${newestWrapped(w)};
+SELECT ${decryptedColumns(w, 'reseal_keyset')}
 FROM ${table(w, 'source')}
 WHERE ${anySealed(w)};`;
