@@ -19,6 +19,12 @@ export interface BindingsArgs extends StackArgs {
   composer?: string | undefined;
 }
 
+/** A service account's full name; one that is named may be of another project, which its e-mail tells. */
+function fullName([project, email]: [string, string]): string {
+  const owner = /@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email)?.[1] ?? project;
+  return `projects/${owner}/serviceAccounts/${email}`;
+}
+
 /**
  * Who may do what. Each role stands on the narrowest resource that takes it; docs/iam.md says why each is
  * needed. All are single members, so that bindings made elsewhere stay as they are.
@@ -74,7 +80,7 @@ export class Bindings extends Component {
     new gcp.serviceaccount.IAMMember(
       'workflow-batch-account-iam.serviceAccountUser',
       {
-        serviceAccountId: pulumi.interpolate`projects/${this.args.project}/serviceAccounts/${this.args.identity.batch}`,
+        serviceAccountId: pulumi.all([this.args.project, this.args.identity.batch]).apply(fullName),
         role: 'roles/iam.serviceAccountUser',
         member,
       },

@@ -5,6 +5,7 @@ import { nearest } from './settings/nearest.ts';
 import { rules } from './settings/rules.ts';
 import { type GivenSettings, type SettingName, settingsSchema } from './settings/schema.ts';
 import { notesOf } from './settings/setting.ts';
+import { STACK_NAME, STACK_NAME_RULE } from './settings/stack-name.ts';
 import { userError } from './user-error.ts';
 
 /** The settings of a stack, every default decided. */
@@ -17,12 +18,6 @@ export interface Settings extends Omit<GivenSettings, 'fields' | 'network'> {
 }
 
 const NAMESPACE = 'reseal:';
-
-/**
- * A stack's name is part of service account ids, which end at 30 characters:
- * https://cloud.google.com/iam/docs/service-accounts-create
- */
-const STACK_NAME = /^[a-z][a-z0-9-]{0,13}[a-z0-9]$/;
 
 /** A value as a stack's file means it: text where text is wanted, else what the text says as JSON. */
 function decode(schema: z.ZodType, text: string) {
@@ -66,9 +61,7 @@ export function loadSettings(config: Record<string, string>, stack: string): Set
   const texts = new Map(given);
   const violations = unknownKeys(given.map(([name]) => name));
   if (!STACK_NAME.test(stack))
-    violations.push(
-      `the stack's name, ${stack}, must be 2 to 15 lower-case letters, digits and hyphens (for example: dev)`,
-    );
+    violations.push(`the stack's name, ${stack}, must be ${STACK_NAME_RULE} (for example: dev)`);
 
   const right: Partial<Record<SettingName, unknown>> = {};
   const report = (name: SettingName, path: readonly PropertyKey[], message: string) =>

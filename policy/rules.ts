@@ -1,6 +1,6 @@
 import { withColumns } from '../infra/settings/fields.ts';
-import { isProduction } from '../infra/settings/production.ts';
 import { settingsSchema } from '../infra/settings/schema.ts';
+import { isProduction } from '../infra/settings/stack-name.ts';
 import { STAGED_PLAINTEXT } from '../infra/warehouse.ts';
 import { noPublicMembers, noWideRoles } from './access.ts';
 import { oneRegion, supportedRuntime } from './places.ts';

@@ -21,7 +21,7 @@ const RULES = `## Rules between settings
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - The five tables differ, and so do the columns of all fields; only data keys may be shared.
 - A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` is \`[dataproc]\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
-- The stack's own name is 2 to 15 lower-case letters, digits and hyphens.
+- The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
 `;
 
 /** A cell of a table: no bar and no line break. */

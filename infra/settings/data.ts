@@ -57,7 +57,11 @@ export const dataSettings = {
   ),
   sourceFormat: setting(
     z.enum(SOURCE_FORMATS, { error: `must be one of ${SOURCE_FORMATS.join(', ')}` }).default('gcm'),
-    { description: 'How the application encrypted the values: see docs/formats.md.', example: 'gcm' },
+    {
+      description:
+        'How the application encrypted the values: gcm is base64 of iv, cipher text, tag; dotted base64 of iv, a dot, base64 of the rest (AES-GCM or AES-CBC); tink a TINK-prefixed AES-GCM cipher text; tink-envelope Tink’s KmsEnvelopeAead.',
+      example: 'gcm',
+    },
   ),
   keying: setting(z.enum(KEYINGS, { error: `must be one of ${KEYINGS.join(', ')}` }).default('row'), {
     description: 'A fresh key for every value (row), or the first-level keyset for all (shared).',

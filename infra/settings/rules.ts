@@ -1,7 +1,7 @@
 import { clashingColumns, withColumns } from './fields.ts';
 import { locationOf } from './patterns.ts';
-import { isProduction } from './production.ts';
 import type { GivenSettings, SettingName } from './schema.ts';
+import { isProduction } from './stack-name.ts';
 
 /** A setting that is wrong, in words; what a right value looks like comes from the schema's example. */
 export interface Violation {

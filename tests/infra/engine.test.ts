@@ -123,6 +123,10 @@ it('uses what is named instead of creating it', async () => {
     bigqueryKek: key('bq'),
     batch: { serviceAccount: 'batches@app.iam.gserviceaccount.com', subnetwork: 'default' },
   });
+  const passedOn = registered.find(({ type }) => type === 'gcp:serviceaccount/iAMMember:IAMMember');
+  expect(passedOn?.inputs).toMatchObject({
+    serviceAccountId: 'projects/app/serviceAccounts/batches@app.iam.gserviceaccount.com',
+  });
   const made = registered.map(({ type, name }) => `${type} ${name}`);
   for (const absent of [
     /kms\/(keyRing|cryptoKey):/,

@@ -102,3 +102,13 @@ it('documents every role that it may grant', () => {
   const documented = readFileSync('docs/iam.md', 'utf8');
   for (const role of Object.keys(ALLOWED)) expect(documented).toContain(role);
 });
+
+it('has service account ids that fit, whatever the stack is called', async () => {
+  const { resources } = await runProgram('fourteen-chars', configOf('dev'));
+  const ids = resources.flatMap(({ inputs }) =>
+    inputs.accountId === undefined ? [] : [String(inputs.accountId)],
+  );
+  expect(ids).toHaveLength(3);
+  // https://cloud.google.com/iam/docs/service-accounts-create
+  for (const id of ids) expect(id).toMatch(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
+});

@@ -89,7 +89,7 @@ describe('an ephemeral stack', () => {
     await expect(down(NAME, () => {})).rejects.toMatchObject({ code: 'stack-missing' });
   });
 
-  it.each(['dev', 'staging', 'prod', 'eu-prod', 'PR-1', 'a-name-of-sixteen'])('is not called %s', (name) => {
+  it.each(['dev', 'staging', 'prod', 'eu-prod', 'PR-1', 'fifteen-letters'])('is not called %s', (name) => {
     expect(() => checkName(name)).toThrow(expect.objectContaining({ code: 'stack-name' }));
   });
 
