@@ -102,7 +102,8 @@ export function batchBody(d: Deployment, run: BatchRun): BatchBody {
       properties: {
         // Unbounded, dynamic allocation goes to 1,000 executors and KMS with it.
         'spark.dynamicAllocation.maxExecutors': String(d.batch.maxExecutors),
-        'spark.executorEnv.PYTHONPATH': `./${WHEELS}`,
+        // A progress bar would stand before the application's own lines in the driver's output.
+        'spark.ui.showConsoleProgress': 'false',
       },
     },
     environmentConfig: {

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { ResealError } from '../jobs/errors.ts';
+import { standInBundle } from './dataproc/bundle.ts';
 import { deploy } from './deploy.ts';
 import { endpointsOf } from './endpoints.ts';
 import { type Server, startServer } from './server.ts';
@@ -47,7 +49,9 @@ function end(code: number): Promise<void> {
   return ending;
 }
 
-process.once('SIGINT', () => void end(0));
+// Ctrl-C goes to the whole terminal: a parent that started this process for itself may still need it, to put
+// its run in order.
+process.on('SIGINT', () => process.send === undefined && void end(0));
 process.once('SIGTERM', () => void end(0));
 // With a parent that started this process for itself: its end is this one's too.
 process.once('disconnect', () => void end(0));
@@ -61,7 +65,8 @@ try {
   holding = true;
   server = await startServer({ state, port: Number(port) });
   const endpoints = endpointsOf(server.origin);
-  const outputs = await deploy({ stack, config, endpoints, state });
+  const bundle = standInBundle(resolve(state));
+  const outputs = await deploy({ stack, config: { bundle, ...config }, endpoints, state });
   server.rename(outputs.project);
   const info: SandboxInfo = { pid: process.pid, endpoints, outputs, stack, config };
   publish(state, info);

@@ -7,6 +7,9 @@ import { Keysets } from './bigquery/keysets.ts';
 import { jobRoutes } from './bigquery/routes-jobs.ts';
 import { resourceRoutes } from './bigquery/routes-resources.ts';
 import { controlRoutes } from './control.ts';
+import { Batches } from './dataproc/batches.ts';
+import { dataprocRoutes } from './dataproc/routes.ts';
+import { batchRunner, driverOutput } from './dataproc/runner.ts';
 import { text } from './http/router.ts';
 import { listen } from './http/serve.ts';
 import { Uploads } from './http/upload.ts';
@@ -36,7 +39,7 @@ export interface Server {
 /** Region of a query when neither it nor a dataset has one. */
 const DEFAULT_LOCATION = 'us-central1';
 
-/** Serves Cloud KMS, BigQuery and Cloud Storage on loopback until closed. */
+/** Serves Cloud KMS, BigQuery, Cloud Storage and Dataproc on loopback until closed. */
 export async function startServer({ state, port = 0, project = 'sandbox' }: ServerOptions): Promise<Server> {
   await mkdir(state, { recursive: true, mode: 0o700 });
   const keys = new Keys(state);
@@ -50,8 +53,12 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
   const services = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
   const jobs = await Jobs.open(services, store, location);
+  let origin = '';
+  const runner = batchRunner(services, store, { state, origin: () => origin });
+  const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
   const listener = await listen(
     [
+      ...dataprocRoutes(batches),
       ...kmsRoutes(keys, traffic),
       ...jobRoutes(services, jobs, uploads),
       ...resourceRoutes(services),
@@ -60,12 +67,14 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
     ],
     port,
   );
+  origin = listener.origin;
   return {
-    origin: listener.origin,
+    origin,
     rename(name) {
       catalog.project = name;
     },
     async close() {
+      await batches.close();
       await listener.close();
       await jobs.close();
       await engine.close();

@@ -32,7 +32,7 @@ export function batchRunner(services: Services, store: Store, place: RunnerPlace
     const python = currentVenv();
     if (python !== null && hasJava17()) {
       output.write('The sandbox runs the application on a local Spark.\n');
-      return runSpark(services, args, python, place, output, signal);
+      return runSpark(services, batch, args, python, place, output, signal);
     }
     output.write(
       'The sandbox has no local Spark (npm run venv makes one): the direct engine does the work.\n',
@@ -41,8 +41,18 @@ export function batchRunner(services: Services, store: Store, place: RunnerPlace
   };
 }
 
+/** Of the batch's properties those that a local Spark has a use for. */
+function properties(batch: Batch): string {
+  const given = objectOr(objectOr(batch.runtimeConfig).properties);
+  const local = Object.entries(given).filter(([name]) => /^spark\.(sql|ui|python)\./.test(name));
+  return [...local, ['spark.ui.enabled', 'false']]
+    .map(([name, value]) => `--conf ${name}=${value}`)
+    .join(' ');
+}
+
 async function runSpark(
   services: Services,
+  batch: Batch,
   args: ReadonlyMap<string, string>,
   python: string,
   place: RunnerPlace,
