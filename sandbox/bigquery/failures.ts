@@ -40,9 +40,7 @@ export function queryFailure(error: unknown): GoogleError {
       if (error.message.includes(MARK)) return invalidQuery(error.message.split(MARK)[1] ?? '');
       return invalidQuery('Bad value in a function (the value is not shown)');
     case 'INTERRUPT Error':
-      return new GoogleError('ABORTED', 'Job execution was cancelled: User requested cancellation', {
-        reason: 'stopped',
-      });
+      return cancelled();
     case 'TransactionContext Error':
       return new GoogleError('ABORTED', 'Transaction is aborted due to concurrent update.', {
         reason: 'invalidQuery',
@@ -55,6 +53,11 @@ export function queryFailure(error: unknown): GoogleError {
       return invalidQuery(`The sandbox failed: ${kind || error.name}`);
   }
 }
+
+export const cancelled = (): GoogleError =>
+  new GoogleError('ABORTED', 'Job execution was cancelled: User requested cancellation', {
+    reason: 'stopped',
+  });
 
 const quotedType = (message: string): string => {
   const type = /to (INT64|BIGINT|DOUBLE|BOOL|TIMESTAMP|DATE|BLOB|base64)/i.exec(message)?.[1];

@@ -107,12 +107,9 @@ interface Paging {
 
 function paging(query: URLSearchParams): Paging {
   const token = query.get('pageToken');
-  const start = token
-    ? Number(Buffer.from(token, 'base64url').toString())
-    : Number(query.get('startIndex') ?? 0);
-  if (!Number.isSafeInteger(start) || start < 0) {
-    throw new GoogleError('INVALID_ARGUMENT', 'Invalid page token.');
-  }
+  const first = token ? Buffer.from(token, 'base64url').toString() : (query.get('startIndex') ?? '0');
+  if (!/^\d{1,15}$/.test(first)) throw new GoogleError('INVALID_ARGUMENT', 'Invalid page token.');
+  const start = Number(first);
   const limit = query.get('maxResults');
   return {
     start,

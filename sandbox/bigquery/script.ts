@@ -62,7 +62,7 @@ export async function runScript(
 ): Promise<Outcome> {
   const work = async (): Promise<Outcome> => {
     const session = new Session(services, settings, await services.engine.connect());
-    onStart(() => session.connection.interrupt());
+    onStart(() => session.cancel());
     const runner = new Runner(session);
     try {
       await runner.all(script.statements);
@@ -125,6 +125,7 @@ class Runner {
   async #list(statements: readonly Statement[]): Promise<void> {
     for (const statement of statements) {
       try {
+        this.#session.checkCancelled();
         await this.#one(statement);
       } catch (error) {
         if (error instanceof Leave) throw error;
@@ -262,7 +263,7 @@ class Runner {
     try {
       await this.#list(body);
     } catch (error) {
-      if (handler === null || !(error instanceof GoogleError)) throw error;
+      if (handler === null || !(error instanceof GoogleError) || session.cancelled) throw error;
       session.scope = outer;
       const before = session.errorMessage;
       session.errorMessage = error.message;

@@ -2,7 +2,7 @@ import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import { type Catalog, type Table, tableSql } from './catalog.ts';
 import { type Engine, rows } from './engine.ts';
-import { queryFailure } from './failures.ts';
+import { cancelled, queryFailure } from './failures.ts';
 import { asOf, remember } from './history.ts';
 import type { KeyFunctions } from './key-calls.ts';
 import type { Keysets } from './keysets.ts';
@@ -49,6 +49,7 @@ export class Session {
   parameters: Parameters;
   rowCount = 0;
   errorMessage: string | null = null;
+  cancelled = false;
   readonly temporary = new Map<string, TableRef>();
   #transaction: 'none' | 'open' | 'aborted' = 'none';
   /** Tables whose past the open transaction has kept, and what to do after its commit. */
@@ -63,6 +64,16 @@ export class Session {
 
   get inTransaction(): boolean {
     return this.#transaction !== 'none';
+  }
+
+  /** Ends the script: its running statement, or else its next one, fails. */
+  cancel(): void {
+    this.cancelled = true;
+    this.connection.interrupt();
+  }
+
+  checkCancelled(): void {
+    if (this.cancelled) throw cancelled();
   }
 
   /** Compiles a statement's tokens; `write` turns the rewriter's ranges into the whole. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import type { DriverOutput } from './batches.ts';
 
 /** How long a cancelled program has to end by itself. */
@@ -37,8 +38,9 @@ export function runDriver(
     // The sandbox's own end, however it comes, is the batch's too.
     const end = (): void => kill('SIGKILL');
     process.once('exit', end);
-    child.stdout.on('data', (bytes: Buffer) => output.write(bytes.toString()));
-    child.stderr.on('data', (bytes: Buffer) => output.write(bytes.toString()));
+    // Whole lines, so that what comes on one stream does not land inside a line of the other.
+    for (const stream of [child.stdout, child.stderr])
+      createInterface({ input: stream }).on('line', (line) => output.write(`${line}\n`));
     child.on('error', reject);
     child.on('close', (code, how) => {
       signal.removeEventListener('abort', abort);

@@ -13,7 +13,16 @@ export interface Listener {
 /** Serves the routes on loopback only. `port` 0 takes a free one. */
 export async function listen(routes: readonly Route[], port = 0): Promise<Listener> {
   const find = router(routes);
-  const app = fastify({ logger: false, forceCloseConnections: true, requestTimeout: 0 });
+  const app = fastify({
+    logger: false,
+    forceCloseConnections: true,
+    requestTimeout: 0,
+    frameworkErrors: (_error, _request, reply) => {
+      const failure = new GoogleError('INVALID_ARGUMENT', 'The path is not valid percent-encoding.');
+      reply.hijack();
+      reply.raw.writeHead(failure.code, { 'content-type': 'application/json' }).end(JSON.stringify(failure));
+    },
+  });
   // Bodies are read by the handlers: uploads go to disk as they come, and gzip may wrap any of them.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));

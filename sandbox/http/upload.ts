@@ -104,7 +104,9 @@ export class Uploads {
       if ((first ?? 0) !== session.received) return this.#incomplete(session);
       await receive(call, session.file, session.received > 0);
       session.received = (await stat(session.file)).size;
-      if (range && range[3] !== String(session.received)) return this.#incomplete(session);
+      // `bytes 0-*/*` is one stream to its end, `bytes 0-99/*` a chunk with more to come.
+      if (range && range[2] !== '*' && range[3] !== String(session.received))
+        return this.#incomplete(session);
     }
     this.#sessions.delete(id);
     try {
