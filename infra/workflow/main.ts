@@ -87,7 +87,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
           selected: 'int(ended.selected)',
           merged: 'int(ended.merged)',
           rejected: 'int(ended.rejected)',
-          kms_calls: 'int(default(map.get(run, "kms_calls"), "0"))',
+          kms_calls: 'int(default(map.get(ended, "kms_calls"), "0"))',
         }),
       },
       { done: { return: expression('ended') } },

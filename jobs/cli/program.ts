@@ -1,4 +1,4 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../deployment.ts';
 import { MODES } from '../sql/selection.ts';
 import { EXIT, exitCode, printError } from './exit.ts';
@@ -90,6 +90,13 @@ function commands(): Command {
     .option('--limit <runs>', 'at most so many', wholeNumber, 20)
     .option('--json', 'as a JSON array')
     .action(async (options) => (await import('./history.ts')).history(options));
+
+  program
+    .command('stack')
+    .description('deploy, preview or remove a stack for a branch, with the settings of dev')
+    .addArgument(new Argument('<action>').choices(['up', 'preview', 'down']))
+    .argument('<name>', "the stack's name: lower-case letters, digits and dashes")
+    .action(async (action, name) => (await import('./stack.ts')).stack(action, name));
 
   program
     .command('vectors')

@@ -76,8 +76,7 @@ async function runSpark(
       SPARK_LOCAL_DIRS: join(folder, 'local'),
       PYSPARK_PYTHON: python,
       PYTHONPATH: dirname(application),
-      PYSPARK_SUBMIT_ARGS:
-        '--master local[2,4] --driver-memory 2g --conf spark.ui.enabled=false pyspark-shell',
+      PYSPARK_SUBMIT_ARGS: `--master local[2,4] --driver-memory 2g ${properties(batch)} pyspark-shell`,
     };
     await runDriver(python, [application, ...argv], env, output, signal);
     await loadStaged(services, args, staged);
