@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import { parse } from 'yaml';
 import type { DeployAnswer, DeployOptions } from './deploy.ts';

@@ -16,28 +16,42 @@ export interface DeployOptions {
 
 export type DeployAnswer = { outputs: unknown } | { failed: string };
 
+/** A process that has begun to load Pulumi and waits for what to deploy. */
+export interface Deployer {
+  /** Deploys once. @throws ResealError sandbox-deploy with what the program or the sandbox refused */
+  deploy(options: DeployOptions): Promise<Deployment>;
+  /** Ends it unused. */
+  dismiss(): void;
+}
+
 /**
- * Deploys the Pulumi program into a sandbox and returns the stack's outputs. Again: what exists is brought
- * up to date. In a process of its own, since the mocks and the program's modules are one to a process.
+ * Makes a deployer. A process of its own, since Pulumi's mocks and the program's modules are one to a
+ * process; made early, since loading them takes longer than anything else.
  */
-export async function deploy(options: DeployOptions): Promise<Deployment> {
+export function deployer(): Deployer {
   const child = fork(fileURLToPath(new URL('./deploy-main.ts', import.meta.url)), [], {
     execArgv: ['--import', 'tsx'],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
-  child.send(options);
-  const answer = await answerOf(child);
-  if ('failed' in answer) {
-    throw new ResealError(
-      'sandbox-deploy',
-      `the stack ${options.stack} cannot be deployed: ${answer.failed}`,
-      {
+  const answered = answerOf(child);
+  return {
+    async deploy(options) {
+      child.send(options);
+      const answer = await answered;
+      if (!('failed' in answer)) return parseDeployment(answer.outputs);
+      const message = `the stack ${options.stack} cannot be deployed: ${answer.failed}`;
+      throw new ResealError('sandbox-deploy', message, {
         hint: `look at Pulumi.${options.stack}.yaml and the settings given`,
-      },
-    );
-  }
-  return parseDeployment(answer.outputs);
+      });
+    },
+    dismiss() {
+      if (child.connected) child.disconnect();
+    },
+  };
 }
+
+/** Deploys the Pulumi program into a sandbox; again, what exists is brought up to date. */
+export const deploy = (options: DeployOptions): Promise<Deployment> => deployer().deploy(options);
 
 function answerOf(child: ChildProcess): Promise<DeployAnswer> {
   return new Promise((resolve) => {

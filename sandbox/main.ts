@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Command } from 'commander';
 import { ResealError } from '../jobs/errors.ts';
 import { standInBundle } from './dataproc/bundle.ts';
-import { deploy } from './deploy.ts';
+import { type Deployer, deployer } from './deploy.ts';
 import { endpointsOf } from './endpoints.ts';
 import { type Server, startServer } from './server.ts';
 import { hold, publish, release, type SandboxInfo } from './state.ts';
@@ -33,6 +33,7 @@ function setting(given: string, before: Record<string, string>): Record<string, 
 }
 
 let server: Server | undefined;
+let waiting: Deployer | undefined;
 let holding = false;
 let ending: Promise<void> | undefined;
 
@@ -40,6 +41,7 @@ let ending: Promise<void> | undefined;
 function end(code: number): Promise<void> {
   ending ??= (async () => {
     try {
+      waiting?.dismiss();
       await server?.close();
     } finally {
       if (holding) release(state);
@@ -63,10 +65,11 @@ try {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   hold(state);
   holding = true;
+  waiting = deployer();
   server = await startServer({ state, port: Number(port) });
   const endpoints = endpointsOf(server.origin);
   const bundle = standInBundle(resolve(state));
-  const outputs = await deploy({ stack, config: { bundle, ...config }, endpoints, state });
+  const outputs = await waiting.deploy({ stack, config: { bundle, ...config }, endpoints, state });
   server.rename(outputs.project);
   const info: SandboxInfo = { pid: process.pid, endpoints, outputs, stack, config };
   publish(state, info);
