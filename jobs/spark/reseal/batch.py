@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from reseal.arguments import SourceFormat
-from reseal.columns import Ints, Slices, decode_valid
+from reseal.columns import Ints, Slices, cut, decode_valid
 from reseal.errors import Reason, Refusal
 from reseal.keysets import IV_BYTES, Aead, aes_gcm, parse_aes_gcm_key, parse_keyset
 
@@ -104,13 +104,26 @@ class Batch:
 
     def gcm(self, decrypts: list[Decrypt], data: bytes, ivs: Ints, bodies: Ints, ends: Ints) -> None:
         """Opens the remaining rows: IV, ciphertext and tag stand one after another in `data`."""
-        plain, refused = self._plain, self.refused
-        spans = zip(self.rows.tolist(), decrypts, ivs.tolist(), bodies.tolist(), ends.tolist(), strict=True)
-        for row, decrypt, iv, body, end in spans:
-            try:
-                plain[row] = decrypt(data[iv : iv + IV_BYTES], data[body:end], None)
-            except InvalidTag:
-                refused[row] = "authentication"
+        octets = np.frombuffer(data, np.uint8)
+        nonces = cut(octets[ivs[:, None] + np.arange(IV_BYTES)])
+        rows = self.rows.tolist()
+        spans = list(zip(decrypts, nonces, bodies.tolist(), ends.tolist(), strict=True))
+        try:
+            opened = [decrypt(iv, data[body:end], None) for decrypt, iv, body, end in spans]
+        except InvalidTag:
+            # Some row is not authentic: once more, one by one.
+            opened = []
+            for row, (decrypt, iv, body, end) in zip(rows, spans, strict=True):
+                try:
+                    opened.append(decrypt(iv, data[body:end], None))
+                except InvalidTag:
+                    opened.append(b"")
+                    self.refused[row] = "authentication"
+        if len(rows) == len(self._plain):
+            self._plain = opened
+        else:
+            for row, value in zip(rows, opened, strict=True):
+                self._plain[row] = value
 
     def cbc(self, row: int, iv: bytes, body: bytes) -> None:
         """Opens one row of AES-CBC with PKCS#7 padding (RFC 5652 §6.3)."""

@@ -1,7 +1,7 @@
 """Seals a batch of values in BigQuery's AEAD format, AAD = the decimal id.
 
 https://cloud.google.com/bigquery/docs/aead-encryption-concepts
-IVs, keys and prefixes of a whole batch are laid out by numpy in one block of memory each and cut from there.
+IVs, keys and prefixes of a whole batch are laid out by numpy in one matrix each and cut from there.
 """
 
 import os
@@ -11,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reseal.columns import Ints
+from reseal.columns import Ints, Octets, cut
 from reseal.keysets import IV_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION, Aead, serialize_one_key
-
-Octets = npt.NDArray[np.uint8]
 
 HEADER_BYTES = PREFIX_BYTES + IV_BYTES
 OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
@@ -34,12 +32,24 @@ class Sealed:
     key_lengths: Ints
 
 
-def _headers(prefixes: Octets, rows: int) -> bytes:
+def _headers(prefixes: Octets, rows: int) -> Octets:
     """Prefix and fresh random IV for each row."""
     headers = np.empty((rows, HEADER_BYTES), np.uint8)
     headers[:, :PREFIX_BYTES] = prefixes
     headers[:, PREFIX_BYTES:] = np.frombuffer(os.urandom(rows * IV_BYTES), np.uint8).reshape(rows, IV_BYTES)
-    return headers.tobytes()
+    return headers
+
+
+def _aads(ids: list[int]) -> list[bytes]:
+    """The ids' decimal texts, written in one stroke."""
+    return repr(ids)[1:-1].encode().split(b", ") if ids else []
+
+
+def _block(headers: Octets, sealed: list[bytes]) -> bytes:
+    """Headers and ciphertexts in turn."""
+    pieces = [b""] * (2 * len(sealed))
+    pieces[0::2], pieces[1::2] = cut(headers), sealed
+    return b"".join(pieces)
 
 
 def _lengths(plain: list[bytes]) -> Ints:
@@ -56,16 +66,8 @@ class SharedSealer:
     def seal(self, ids: list[int], plain: list[bytes]) -> Sealed:
         """Seals values under their ids."""
         headers = _headers(self._prefix, len(plain))
-        encrypt = self._cipher.encrypt
-        out: list[bytes] = []
-        add = out.append
-        at = 0
-        for row_id, value in zip(ids, plain, strict=True):
-            end = at + HEADER_BYTES
-            add(headers[at:end])
-            add(encrypt(headers[at + PREFIX_BYTES : end], value, b"%d" % row_id))
-            at = end
-        return Sealed(b"".join(out), _lengths(plain), b"", np.zeros(len(plain), np.int64))
+        sealed = list(map(self._cipher.encrypt, cut(headers[:, PREFIX_BYTES:]), plain, _aads(ids)))
+        return Sealed(_block(headers, sealed), _lengths(plain), b"", np.zeros(len(plain), np.int64))
 
 
 class RowSealer:
@@ -85,27 +87,18 @@ class RowSealer:
         """Seals values under their ids."""
         rows = len(plain)
         key_ids = _key_ids(rows)
-        keysets = self._keysets(key_ids).tobytes()
+        keysets = self._keysets(key_ids)
         prefixes = np.empty((rows, PREFIX_BYTES), np.uint8)
         prefixes[:, 0] = VERSION
         prefixes[:, 1:] = key_ids.astype(">u4").view(np.uint8).reshape(rows, 4)
         value_headers, key_headers = _headers(prefixes, rows), _headers(self._prefix, rows)
-        encrypt, length, key_at = self._cipher.encrypt, len(self._template), self._key_at
-        values: list[bytes] = []
-        keys: list[bytes] = []
-        add_value, add_key = values.append, keys.append
-        at = start = 0
-        for row_id, value in zip(ids, plain, strict=True):
-            aad = b"%d" % row_id
-            end, stop, iv = at + HEADER_BYTES, start + length, at + PREFIX_BYTES
-            key = AESGCM(keysets[start + key_at : start + key_at + KEY_BYTES])
-            add_value(value_headers[at:end])
-            add_value(key.encrypt(value_headers[iv:end], value, aad))
-            add_key(key_headers[at:end])
-            add_key(encrypt(key_headers[iv:end], keysets[start:stop], aad))
-            at, start = end, stop
-        key_lengths = np.full(rows, OVERHEAD_BYTES + length, np.int64)
-        return Sealed(b"".join(values), _lengths(plain), b"".join(keys), key_lengths)
+        aads = _aads(ids)
+        row_keys = cut(keysets[:, self._key_at : self._key_at + KEY_BYTES])
+        inputs = zip(row_keys, cut(value_headers[:, PREFIX_BYTES:]), plain, aads, strict=True)
+        values = [AESGCM(key).encrypt(iv, value, aad) for key, iv, value, aad in inputs]
+        keys = list(map(self._cipher.encrypt, cut(key_headers[:, PREFIX_BYTES:]), cut(keysets), aads))
+        key_lengths = np.full(rows, OVERHEAD_BYTES + len(self._template), np.int64)
+        return Sealed(_block(value_headers, values), _lengths(plain), _block(key_headers, keys), key_lengths)
 
     def _keysets(self, key_ids: npt.NDArray[np.uint32]) -> Octets:
         """A serialised one-key keyset a row: they differ in the key and its id alone."""
