@@ -66,6 +66,6 @@ export async function report(context: RunContext, plan: Plan, run: LedgerRow): P
     started_at: new Date(run.startedMillis).toISOString(),
     seconds: ((run.endedMillis ?? Date.now()) - run.startedMillis) / 1000,
     batch_id: run.batchId,
-    cost_usd: run.costUsd ?? 0,
+    cost_usd: Number((run.costUsd ?? 0).toFixed(6)),
   };
 }

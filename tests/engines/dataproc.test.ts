@@ -1,0 +1,132 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { dataprocEngine } from '../../jobs/engines/dataproc.ts';
+import type { StageInput, StageProgress } from '../../jobs/engines/engine.ts';
+import { Batches, type BatchRunner } from '../../sandbox/dataproc/batches.ts';
+import { dataprocRoutes } from '../../sandbox/dataproc/routes.ts';
+import { driverOutput } from '../../sandbox/dataproc/runner.ts';
+import { endpointsOf } from '../../sandbox/endpoints.ts';
+import { type Listener, listen } from '../../sandbox/http/serve.ts';
+import { Uploads } from '../../sandbox/http/upload.ts';
+import { storageRoutes } from '../../sandbox/storage/routes.ts';
+import { Store } from '../../sandbox/storage/store.ts';
+import { aDeployment } from '../support/deployment.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'reseal-dataproc-'));
+const deployment = aDeployment();
+let listener: Listener;
+let batches: Batches;
+/** What the next batches do; each test sets its own. */
+let work: BatchRunner;
+let started = 0;
+
+beforeAll(async () => {
+  const store = new Store(folder);
+  await store.createBucket(deployment.bucket, {});
+  const runner: BatchRunner = (batch, output, signal) => {
+    started++;
+    return work(batch, output, signal);
+  };
+  batches = new Batches(folder, runner, (batch) => driverOutput(store, batch));
+  listener = await listen([...dataprocRoutes(batches), ...storageRoutes(store, new Uploads(folder))]);
+});
+afterAll(async () => {
+  await batches.close();
+  await listener.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function stage(runId: string, signal = new AbortController().signal) {
+  const seen: StageProgress[] = [];
+  const input: StageInput = {
+    runId,
+    mode: 'pending',
+    snapshotMillis: '1700000000000',
+    idCutoff: '1',
+    limit: null,
+    selected: 10,
+    keyset: { version: 1, wrapped: Buffer.alloc(0) },
+  };
+  started = 0;
+  const engine = dataprocEngine(deployment, endpointsOf(listener.origin));
+  return { seen, done: engine.stage(input, (now) => seen.push(now), signal) };
+}
+
+const counts = '{"reseal": "counts", "selected": 10, "staged": 10, "rejected": {}, "kms_calls": 3}\n';
+
+it("shows the application's progress as it comes and reports calls and usage", async () => {
+  work = async (_batch, output) => {
+    output.write('Spark says something\n{"reseal": "progress", "phase": "unwrap", "rows": 10, ');
+    await sleep(700);
+    output.write(`"deks": 3}\n`);
+    await sleep(700);
+    output.write(counts);
+  };
+  const { seen, done } = stage('run-good');
+  const outcome = await done;
+  expect(outcome).toMatchObject({ kmsCalls: 3, batchId: 'reseal-run-good' });
+  expect(outcome.milliDcuSeconds).toBeGreaterThan(0);
+  expect(seen).toContainEqual({ rows: 10, deks: 3 });
+});
+
+it('follows the batch that is there instead of making another', async () => {
+  work = async (_batch, output) => output.write(counts);
+  await stage('run-twice').done;
+  expect(started).toBe(1);
+  const again = stage('run-twice');
+  expect(await again.done).toMatchObject({ kmsCalls: 3, batchId: 'reseal-run-twice' });
+  expect(started).toBe(0);
+});
+
+it('gives a failed batch a successor when the run is resumed', async () => {
+  work = async () => {
+    throw new Error('out of memory');
+  };
+  await expect(stage('run-again').done).rejects.toMatchObject({ code: 'batch-failed' });
+  work = async (_batch, output) => output.write(counts);
+  expect(await stage('run-again').done).toMatchObject({ batchId: 'reseal-run-again-2' });
+});
+
+it("says why a batch failed, with the driver's last lines and no stack trace of its own", async () => {
+  work = async (_batch, output) => {
+    for (let line = 1; line <= 40; line++) output.write(`line ${line}\n`);
+    throw new Error('Job failed with message [exit code 1].');
+  };
+  const failure = stage('run-bad').done;
+  await expect(failure).rejects.toMatchObject({ code: 'batch-failed' });
+  const message = await failure.then(String, (error: Error) => error.message);
+  expect(message).toContain('Job failed with message [exit code 1].');
+  expect(message).toContain('| line 40');
+  expect(message).not.toContain('| line 20\n');
+});
+
+it("passes on the application's own error", async () => {
+  work = async (_batch, output) => {
+    output.write(
+      '{"reseal": "error", "code": "kms-denied", "message": "Cloud KMS answered PERMISSION_DENIED"}\n',
+    );
+    throw new Error('exit code 1');
+  };
+  await expect(stage('run-denied').done).rejects.toMatchObject({
+    code: 'kms-denied',
+    message: 'Cloud KMS answered PERMISSION_DENIED',
+  });
+});
+
+it('cancels the batch with the run, and waits until it has ended', async () => {
+  let stopped = false;
+  work = async (_batch, _output, signal) => {
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+    stopped = true;
+  };
+  const controller = new AbortController();
+  const { done } = stage('run-cancelled', controller.signal);
+  setTimeout(() => controller.abort(), 800);
+  await expect(done).rejects.toMatchObject({ code: 'batch-cancelled' });
+  expect(stopped).toBe(true);
+  const batch = batches.get('projects/a-project/locations/us-central1/batches/reseal-run-cancelled');
+  expect(batch.stateHistory.map(({ state }) => state)).toEqual(['PENDING', 'RUNNING', 'CANCELLING']);
+});

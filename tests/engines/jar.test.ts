@@ -1,0 +1,64 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { storageClient } from '../../jobs/clients.ts';
+import { Application } from '../support/application.ts';
+import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+const source = fileURLToPath(new URL('../fixtures/jar/Application.java', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'reseal-jar-'));
+const jar = join(folder, 'application.jar');
+let box: TestSandbox;
+
+beforeAll(async () => {
+  const classes = join(folder, 'classes');
+  execFileSync('javac', ['--release', '17', '-d', classes, source]);
+  execFileSync('jar', ['--create', '--file', jar, '-C', classes, '.']);
+  expect(readdirSync(classes)).toEqual(['Application.class']);
+  box = await testSandbox({
+    jarFile: 'gs://example-data-dev-reseal-dev/application.jar',
+    mainClass: 'Application',
+    storePlaintext: 'true',
+  });
+  const { deployment, sandbox } = box;
+  const storage = await storageClient(deployment, sandbox.endpoints);
+  await storage.bucket(deployment.bucket).upload(jar);
+  const application = new Application();
+  const key = application.newKey();
+  const ids = ['1', '2', '3', '9223372036854775807'];
+  await box.load(
+    application,
+    ids.map((id) => ({ id, cipher_text: key.encrypt(id), dek: key.dek })),
+  );
+});
+afterAll(async () => {
+  await box.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+it('has its rows merged like the built-in application', async () => {
+  expect(await box.run({ engine: 'auto', limit: 3 })).toMatchObject({
+    engine: 'dataproc',
+    selected: 3,
+    staged: 3,
+    merged: 3,
+    kms_calls: null,
+  });
+  const merged = await box.sql(
+    'SELECT id, decrypted_email AS email, bq_encrypted_email = CAST(cipher_text AS BYTES) AS same FROM users WHERE resealed_at IS NOT NULL ORDER BY id',
+  );
+  expect(merged).toEqual(['1', '2', '3'].map((id) => ({ id, email: 'from the jar', same: 'true' })));
+  expect(await box.sql('SELECT COUNT(*) AS n FROM users_temp')).toEqual([{ n: '0' }]);
+});
+
+it('takes what is left, and leaves what was merged as it is', async () => {
+  expect(await box.run({ engine: 'auto' })).toMatchObject({ selected: 1, merged: 4, changed_meanwhile: 0 });
+  expect(await box.run({ engine: 'auto' })).toMatchObject({ selected: 0, merged: 0, kms_calls: 0 });
+});
+
+it('cannot be run by the direct engine', async () => {
+  await expect(box.run({ engine: 'direct' })).rejects.toMatchObject({ code: 'engine-jar' });
+});
