@@ -49,7 +49,8 @@ export async function trigger(options: TriggerOptions): Promise<void> {
         : await resume(context, resumed, watcher);
     if (options.html !== undefined) await writeFile(options.html, reportPage(report));
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else out(`\n${reportLines(report)}\n${target.next}\n`);
+    else if (report.selected > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
+    else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${target.next}\n`);
   } finally {
     interrupt.done();
     await target.close();

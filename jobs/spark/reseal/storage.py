@@ -1,6 +1,6 @@
 """Where rows come from and go to: BigQuery's tables, or Parquet data sets of the same schemas."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -150,8 +150,27 @@ class Parquet:
         return f"{self._arguments.output.rstrip('/')}.scratch"
 
 
+# Unique or random in every row: a dictionary of them is built, found too large and thrown away.
+RANDOM_COLUMNS = ("id", "bq_encryption_key", "bq_encrypted_email", "resealed_from")
+
+
+def write_plainly(spark: SparkSession, arguments: Arguments) -> None:
+    """Has staged files written without what costs time and saves no space: ciphertexts do not compress.
+
+    In shared keying bq_encryption_key is the same in every row, just what dictionaries are for.
+    https://github.com/apache/parquet-java/blob/master/parquet-hadoop/README.md
+    """
+    spark.conf.set("spark.sql.parquet.compression.codec", "uncompressed")
+    context: Any = spark.sparkContext
+    settings = context._jsc.hadoopConfiguration()
+    for column in RANDOM_COLUMNS:
+        alike = column == "bq_encryption_key" and arguments.keying == "shared"
+        settings.setBoolean(f"parquet.enable.dictionary#{column}", alike)
+
+
 def storage(spark: SparkSession, arguments: Arguments) -> Storage:
     """The storage that --storage names."""
+    write_plainly(spark, arguments)
     return BigQuery(spark, arguments) if arguments.storage == "bigquery" else Parquet(spark, arguments)
 
 
