@@ -59,7 +59,8 @@ export async function trigger(options: TriggerOptions): Promise<void> {
 
 async function watcherFor({ json }: TriggerOptions): Promise<Watcher> {
   if (json) return plainWatcher(() => {});
-  if (process.stdout.isTTY) return terminalWatcher();
+  // A terminal that does not know its width would get a letter a line.
+  if (process.stdout.isTTY && process.stdout.columns >= 40) return terminalWatcher();
   return plainWatcher((line) => process.stdout.write(line));
 }
 

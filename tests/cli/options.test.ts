@@ -88,3 +88,19 @@ describe('what is printed', () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'run-unknown' } });
   });
 });
+
+it('ctrl-C cancels the run, says what it left and how to go on, and ends with 130', async () => {
+  const state = join(folder, 'cancelled');
+  // Slow enough to be caught in the middle: some 200 data keys at 50 a second.
+  const slow = ['--state', state, '--setting', 'kmsCallsPerSecond=50'];
+  const { code, stderr } = await cli('trigger', slow, /plan /);
+  expect(code).toBe(130);
+  expect(stderr).toContain('the source table is untouched');
+  const [, run = ''] = /--resume (\S+);/.exec(stderr) ?? [];
+  const history = await cli('reseal', ['history', '--state', state, '--json']);
+  expect(JSON.parse(history.stdout)).toMatchObject([
+    { runId: run, state: 'cancelled', errorCode: 'cancelled' },
+  ]);
+  const resumed = await cli('trigger', ['--state', state, '--resume', run, '--json']);
+  expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: run, state: 'succeeded', selected: 1000 });
+});

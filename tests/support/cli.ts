@@ -10,15 +10,21 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs `jobs/<program>.ts` as npm would. */
+/** Runs `jobs/<program>.ts` as npm would; `interruptOn` presses ctrl-C when stdout says so. */
 export async function cli(
   program: 'trigger' | 'reseal',
   args: readonly string[],
-  signal?: AbortSignal,
+  interruptOn?: RegExp,
 ): Promise<CliResult> {
   const argv = ['--import', 'tsx', `jobs/${program}.ts`, ...args];
   const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  signal?.addEventListener('abort', () => child.kill('SIGINT'));
+  let [said, pressed] = ['', false];
+  child.stdout.on('data', (bytes: Buffer) => {
+    said += bytes;
+    if (pressed || !interruptOn?.test(said)) return;
+    pressed = true;
+    child.kill('SIGINT');
+  });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { code, stdout, stderr };
