@@ -1,3 +1,4 @@
+import type { Batches } from './dataproc/batches.ts';
 import { GoogleError } from './http/errors.ts';
 import { type Json, objectOr, type Route, readJson, required } from './http/router.ts';
 import type { Keys } from './kms/keys.ts';
@@ -6,8 +7,8 @@ import type { Fault, Traffic, Weather } from './kms/traffic.ts';
 const OPERATIONS = ['encrypt', 'decrypt'];
 const KINDS = ['unavailable', 'quota', 'internal', 'denied', 'corrupt-crc32c', 'corrupt-bytes'];
 
-/** What Google has no call for: health, the KMS's weather and counters, key material. docs/sandbox.md */
-export function controlRoutes(keys: Keys, traffic: Traffic): Route[] {
+/** What Google has no call for: health, weather and counters, key material. docs/sandbox.md */
+export function controlRoutes(keys: Keys, traffic: Traffic, batches: Batches): Route[] {
   return [
     {
       method: 'GET',
@@ -27,6 +28,15 @@ export function controlRoutes(keys: Keys, traffic: Traffic): Route[] {
       method: 'POST',
       path: '/sandbox/v1/kms:faults',
       handle: async (call) => ({ ...traffic.set(weatherOf(await readJson(call))) }),
+    },
+    {
+      method: 'POST',
+      path: '/sandbox/v1/dataproc:faults',
+      handle: async (call) => {
+        const count = number((await readJson(call)).count, 'count');
+        batches.failNext(count);
+        return { count };
+      },
     },
     {
       method: 'POST',

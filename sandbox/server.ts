@@ -63,7 +63,7 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
       ...jobRoutes(services, jobs, uploads),
       ...resourceRoutes(services),
       ...storageRoutes(store, uploads),
-      ...controlRoutes(keys, traffic),
+      ...controlRoutes(keys, traffic, batches),
     ],
     port,
   );

@@ -1,36 +1,75 @@
 import type { Deployment } from '../../jobs/deployment.ts';
-import { assign, call, choose, expression, request, type Subworkflow } from './steps.ts';
+import { assign, choose, expression, reasonOf, request, type Subworkflow } from './steps.ts';
+
+/** Seconds that BigQuery may hold an answer back while a job runs. */
+const WAIT_SECONDS = 20;
 
 /**
- * Runs one statement and returns the first row of its result as a map of texts. It posts a job and asks for
- * its results until there are some: a job outlives any single request.
+ * Runs one statement and returns the first row of its result as a map of texts, a NULL left out. It posts a
+ * job and asks for its results until there are some: a job outlives any single request. The job's id is made
+ * here, so that a request that is sent twice makes one job.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
  */
 export function querySubworkflow(d: Deployment): Subworkflow {
   const api = `https://bigquery.googleapis.com/bigquery/v2/projects/${d.project}`;
+  const refuse = {
+    raise: {
+      error_code: 'bigquery',
+      final: 'no',
+      message: expression('"BigQuery, step " + statement + ": " + reason'),
+    },
+  };
   return {
-    params: ['step', 'sql', 'parameters'],
+    params: ['statement', 'sql', 'parameters'],
     steps: [
       {
-        post: request(
-          'post',
-          {
-            url: `${api}/jobs`,
-            body: {
-              jobReference: { projectId: d.project, location: d.location },
-              configuration: {
-                labels: { 'reseal-step': expression('step') },
-                query: {
-                  query: expression('sql'),
-                  useLegacySql: false,
-                  parameterMode: 'NAMED',
-                  queryParameters: expression('parameters'),
-                },
+        name_job: assign({
+          job_id: expression('"reseal_" + statement + "_" + uuid.generate()'),
+          row: {},
+          none: [],
+        }),
+      },
+      {
+        insert: {
+          try: {
+            steps: [
+              {
+                post: request(
+                  'post',
+                  {
+                    url: `${api}/jobs`,
+                    body: {
+                      jobReference: {
+                        projectId: d.project,
+                        location: d.location,
+                        jobId: expression('job_id'),
+                      },
+                      configuration: {
+                        labels: { 'reseal-step': expression('statement') },
+                        query: {
+                          query: expression('sql'),
+                          useLegacySql: false,
+                          parameterMode: 'NAMED',
+                          queryParameters: expression('parameters'),
+                        },
+                      },
+                    },
+                  },
+                  'posted',
+                ),
               },
-            },
+            ],
           },
-          'posted',
-        ),
+          except: {
+            as: 'e',
+            steps: [
+              { repeated: choose({ 'default(map.get(e, "code"), 0) == 409': 'there' }) },
+              ...reasonOf('e', 'insert_refused'),
+              { not_inserted: refuse },
+              { there: assign({ job_id: expression('job_id') }) },
+            ],
+          },
+        },
       },
       {
         ask: {
@@ -40,28 +79,19 @@ export function querySubworkflow(d: Deployment): Subworkflow {
                 results: request(
                   'get',
                   {
-                    url: expression(`"${api}/queries/" + posted.body.jobReference.jobId`),
-                    query: { location: d.location, timeoutMs: 20000, maxResults: 1 },
+                    url: expression(`"${api}/queries/" + job_id`),
+                    query: { location: d.location, timeoutMs: `${WAIT_SECONDS}000`, maxResults: '1' },
                   },
                   'answer',
                 ),
               },
             ],
           },
-          except: {
-            as: 'e',
-            steps: [{ refused: call('refused', { step: expression('step'), e: expression('e') }) }],
-          },
+          except: { as: 'e', steps: [...reasonOf('e', 'job_failed'), { no_results: refuse }] },
         },
       },
-      { complete: choose({ 'answer.body.jobComplete': 'prepare' }, 'ask') },
-      {
-        prepare: assign({
-          row: {},
-          none: [],
-          rows: expression('default(map.get(answer.body, "rows"), none)'),
-        }),
-      },
+      { complete: choose({ 'answer.body.jobComplete': 'first_row' }, 'ask') },
+      { first_row: assign({ rows: expression('default(map.get(answer.body, "rows"), none)') }) },
       { any: choose({ 'len(rows) == 0': 'done' }) },
       {
         name_cells: {
@@ -70,6 +100,7 @@ export function querySubworkflow(d: Deployment): Subworkflow {
             index: 'at',
             in: expression('answer.body.schema.fields'),
             steps: [
+              { null_cell: choose({ 'get_type(rows[0].f[at].v) == "null"': 'continue' }) },
               { column: assign({ name: expression('field.name') }) },
               { cell: assign({ 'row[name]': expression('rows[0].f[at].v') }) },
             ],
@@ -80,26 +111,3 @@ export function querySubworkflow(d: Deployment): Subworkflow {
     ],
   };
 }
-
-/** Raises what BigQuery said of a job that failed, with the step it happened in. */
-export const refusedSubworkflow: Subworkflow = {
-  params: ['step', 'e'],
-  steps: [
-    { body: assign({ none: {}, body: expression('default(map.get(e, "body"), none)') }) },
-    { error: assign({ error: expression('default(map.get(body, "error"), none)') }) },
-    {
-      text: assign({
-        text: expression('default(map.get(error, "message"), default(map.get(e, "message"), "failed"))'),
-      }),
-    },
-    {
-      again: {
-        raise: {
-          code: 'bigquery',
-          final: 'no',
-          message: expression('"BigQuery, step " + step + ": " + text'),
-        },
-      },
-    },
-  ],
-};

@@ -1,8 +1,10 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/deployment.ts';
-import { batchFailedSubworkflow, batchSubworkflow, driverCountsSubworkflow } from './batch.ts';
-import { againSubworkflow, mainWorkflow, runSubworkflow } from './main.ts';
-import { querySubworkflow, refusedSubworkflow } from './query.ts';
+import { batchSubworkflow } from './batch.ts';
+import { driverWordsSubworkflow } from './driver.ts';
+import { againSubworkflow, mainWorkflow } from './main.ts';
+import { querySubworkflow } from './query.ts';
+import { runSubworkflow } from './run.ts';
 
 /** https://cloud.google.com/workflows/quotas#resource_limit */
 const MAX_SOURCE_BYTES = 128 * 1024;
@@ -18,12 +20,11 @@ export function workflowSource(d: Deployment): string {
       run: runSubworkflow(d),
       again: againSubworkflow,
       query: querySubworkflow(d),
-      refused: refusedSubworkflow,
       batch: batchSubworkflow(d),
-      batch_failed: batchFailedSubworkflow,
-      driver_counts: driverCountsSubworkflow,
+      driver_words: driverWordsSubworkflow,
     },
-    { lineWidth: 0, aliasDuplicateObjects: false },
+    // Its readers go by YAML 1.1, where a bare `no` is false.
+    { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' },
   );
   const size = Buffer.byteLength(source);
   if (size > MAX_SOURCE_BYTES)

@@ -44,6 +44,35 @@ export const request = (method: 'get' | 'post', args: Body, result: string): Bod
   retry: expression('http.default_retry'),
 });
 
+/**
+ * Inside an `except`: sets `reason` to what a service said of a refused request, else to what Workflows says
+ * of any error. `step` prefixes the names of the steps, which must differ in a whole subworkflow.
+ * https://cloud.google.com/workflows/docs/reference/syntax/catching-errors#error_variable
+ */
+export const reasonOf = (error: string, step: string): Step[] => [
+  { [step]: assign({ reason: expression(`default(map.get(${error}, "message"), "no reason given")`) }) },
+  { [`${step}_body`]: choose({ [`not("body" in ${error})`]: `${step}_known` }) },
+  {
+    [`${step}_answer`]: {
+      try: {
+        steps: [{ [`${step}_message`]: assign({ reason: expression(`${error}.body.error.message`) }) }],
+      },
+      // A body that is no answer of Google's, from a proxy on the way for instance.
+      except: { as: 'other', steps: [{ [`${step}_foreign`]: assign({ reason: expression('reason') }) }] },
+    },
+  },
+  { [`${step}_known`]: assign({ reason: expression('reason') }) },
+];
+
+/** Ends the run for good: the same would happen again. */
+export const raise = (code: string, message: string) => ({
+  raise: { error_code: code, final: 'yes', message: expression(message) },
+});
+
+/** Arguments of a call that are variables of the same name. */
+export const expressions = (names: readonly string[]) =>
+  Object.fromEntries(names.map((name) => [name, expression(name)]));
+
 /** Where a text has to be put together from run values: `mark('run_id')` in it stands for the variable. */
 const MARK = '\u0000';
 export const mark = (variable: string): string => MARK + variable + MARK;
@@ -70,7 +99,7 @@ export const query = <P extends string>(
   call(
     'query',
     {
-      step: statement.name,
+      statement: statement.name,
       sql: statement.sql,
       parameters: (Object.keys(statement.params) as P[]).map((name) => ({
         name,

@@ -36,6 +36,9 @@ export interface DriverOutput {
 /** DCUs of the smallest batch: a driver and two executors of four cores each. */
 const DCUS = 12;
 
+/** The state message of a batch that fails because a test asked for it. */
+const ORDERED = 'Batch failed: the sandbox was asked for a failing batch.';
+
 /** The batches of a sandbox, their state machine and their operations. */
 export class Batches {
   readonly #file: string;
@@ -43,6 +46,7 @@ export class Batches {
   readonly #output: (batch: Batch) => DriverOutput;
   readonly #batches = new Map<string, Batch>();
   readonly #requests = new Map<string, string>();
+  #faults = 0;
   readonly #running = new Map<string, { abort: AbortController; ended: Promise<void> }>();
 
   constructor(folder: string, run: BatchRunner, output: (batch: Batch) => DriverOutput) {
@@ -83,6 +87,11 @@ export class Batches {
     return batch;
   }
 
+  /** Has the next so many batches fail, whatever they are to do. */
+  failNext(count: number): void {
+    this.#faults = count;
+  }
+
   async #carryOut(batch: Batch, signal: AbortSignal): Promise<void> {
     const output = this.#output(batch);
     const started = Date.now();
@@ -94,6 +103,10 @@ export class Batches {
     }
     let [state, message]: [BatchState, string | undefined] = ['SUCCEEDED', undefined];
     try {
+      if (this.#faults > 0) {
+        this.#faults--;
+        throw new Error(ORDERED);
+      }
       if (!signal.aborted) await this.#run(batch, output, signal);
     } catch (error) {
       [state, message] = ['FAILED', error instanceof Error ? error.message : String(error)];
