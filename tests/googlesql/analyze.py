@@ -60,9 +60,7 @@ def language() -> Any:
     # BigQuery's types: no INT32, FLOAT64 and not DOUBLE.
     options.product_mode = zt.ProductMode.PRODUCT_EXTERNAL
     options.reserved_keywords = ["QUALIFY"]
-    options.supported_statement_kinds = [
-        kind for kind in zt.ResolvedNodeKind if kind.name.endswith("_STMT")
-    ]
+    options.supported_statement_kinds = [kind for kind in zt.ResolvedNodeKind if kind.name.endswith("_STMT")]
     return options
 
 

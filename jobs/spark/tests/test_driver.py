@@ -36,7 +36,7 @@ def test_a_failed_run_says_why_and_exits_with_1(tmp_path: Path, world: World, km
 def test_an_unforeseen_failure_is_one_line() -> None:
     error = RuntimeError(
         "An error occurred while calling o1.parquet.\n: org.apache.spark.SparkException: Job aborted.\n"
-        "\tat a.b.C.d(C.java:1)\nCaused by: java.io.IOException: No space left on device\n\tat e.f.G.h(G.java:2)"
+        "\tat a.b.C.d(C.java:1)\nCaused by: java.io.IOException: No space left on device\n\tat e.f.G.h(G:2)"
     )
     assert summary(error) == "RuntimeError: java.io.IOException: No space left on device"
     assert summary(ValueError()) == "ValueError: "
