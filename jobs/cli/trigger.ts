@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises';
-import type { Keying, SourceFormat } from '../deployment.ts';
 import { checkRunId, newRunId } from '../ids.ts';
 import type { EngineChoice, RunContext } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
@@ -9,12 +8,10 @@ import type { Mode } from '../sql.ts';
 import { runContext } from './context.ts';
 import { onInterrupt } from './interrupt.ts';
 import { planLines, reportLines, reportPage } from './print.ts';
-import { openTarget } from './target.ts';
+import { openTarget, type TargetOptions } from './target.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
 
-export interface TriggerOptions {
-  readonly stack?: string;
-  readonly state: string;
+export interface TriggerOptions extends TargetOptions {
   readonly engine: EngineChoice;
   readonly mode: Mode;
   readonly limit?: number;
@@ -23,12 +20,6 @@ export interface TriggerOptions {
   readonly runId?: string;
   readonly json?: boolean;
   readonly html?: string;
-  readonly fresh?: boolean;
-  readonly users?: string;
-  readonly kek?: string;
-  readonly sourceFormat?: SourceFormat;
-  readonly keying?: Keying;
-  readonly setting?: Readonly<Record<string, string>>;
 }
 
 /** One run, or with --plan what it would be. */
