@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pyspark
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from tests.fake_kms import FakeKms
 from tests.tables import World, arguments, wrap
 

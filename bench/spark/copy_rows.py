@@ -4,6 +4,7 @@ import sys
 
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
 from reseal.storage import STAGING
 
 

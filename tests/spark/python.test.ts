@@ -9,7 +9,9 @@ import { ensureVenv } from '../../tools/venv.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const application = `${root}/jobs/spark`;
 /** Python beside the application: the tools and the oracles. */
-const OTHERS = ['tests/googlesql', 'tests/oracles', 'tools/python'].map((folder) => `${root}/${folder}`);
+const OTHERS = ['tests/googlesql', 'tests/oracles', 'tools/python', 'bench/spark'].map(
+  (folder) => `${root}/${folder}`,
+);
 const TAIL = 6000;
 
 let python = '';

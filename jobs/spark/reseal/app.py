@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any
 
+from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
@@ -152,7 +154,11 @@ class Run:
         progress.counts(keys.selected, staged, by_reason, keys.calls, keys.distinct)
 
     def _clean(self) -> None:
-        """Removes the scratch folder, if there is one."""
+        """Removes the scratch folder, if there is one.
+
+        What cannot be removed is no reason to fail: its keys are worthless without the session key.
+        """
         context: Any = self._spark.sparkContext
-        path = context._jvm.org.apache.hadoop.fs.Path(self._tables.scratch())
-        path.getFileSystem(context._jsc.hadoopConfiguration()).delete(path, True)
+        with suppress(Py4JError):
+            path = context._jvm.org.apache.hadoop.fs.Path(self._tables.scratch())
+            path.getFileSystem(context._jsc.hadoopConfiguration()).delete(path, True)
