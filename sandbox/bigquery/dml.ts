@@ -1,7 +1,8 @@
 import { invalidQuery } from '../http/errors.ts';
 import type { Table } from './catalog.ts';
 import { tableSql } from './catalog.ts';
-import { at, closing, findTop, path, type Range } from './ranges.ts';
+import { type Assignment, matchedTwice, mergeLarge } from './merge-large.ts';
+import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
 import type { Rewriter, TableRef } from './rewrite.ts';
 import type { Compiled, Session } from './session.ts';
 import type { Token } from './tokens.ts';
@@ -110,20 +111,19 @@ const names = (tokens: readonly Token[], { from, to }: Range): string[] =>
     .map(({ value }) => value);
 
 /** `col = expr, …` where BigQuery lets the table stand before the column and DuckDB does not. */
-function assignments(rewriter: Rewriter, { from, to }: Range): string {
+function assignments(rewriter: Rewriter, { from, to }: Range): Assignment[] {
   const { tokens } = rewriter;
-  const out: string[] = [];
-  for (let start = from; start < to; ) {
-    const comma = findTop(tokens, { from: start, to }, (index) => at(tokens, index).text === ',');
-    const name = path(tokens, start);
+  return commas(tokens, { from, to }).map((range) => {
+    const name = path(tokens, range.from);
     if (at(tokens, name.to).text !== '=') throw invalidQuery('Syntax error: Expected "=" in SET');
     const isDefault = at(tokens, name.to + 1).upper === 'DEFAULT';
-    const value = isDefault ? 'NULL' : rewriter.rewrite({ from: name.to + 1, to: comma });
-    out.push(`${quote(name.parts.at(-1) ?? '')} = ${value}`);
-    start = comma + 1;
-  }
-  return out.join(', ');
+    const value = isDefault ? 'NULL' : rewriter.rewrite({ from: name.to + 1, to: range.to });
+    return { column: name.parts.at(-1) ?? '', value };
+  });
 }
+
+const setList = (list: readonly Assignment[]): string =>
+  list.map(({ column, value }) => `${quote(column)} = ${value}`).join(', ');
 
 async function update(session: Session, tokens: readonly Token[]): Promise<Changes> {
   const found = target(session, tokens, 1);
@@ -135,7 +135,7 @@ async function update(session: Session, tokens: readonly Token[]): Promise<Chang
   const compiled = await session.compile(tokens, (rewriter) => {
     rewriter.learn(found.ref);
     const sources = from < where ? rewriter.rewrite({ from, to: where }) : '';
-    const set = assignments(rewriter, { from: found.to + 1, to: from });
+    const set = setList(assignments(rewriter, { from: found.to + 1, to: from }));
     const condition = rewriter.rewrite({ from: where, to: end });
     return `UPDATE ${found.ref.sql} AS ${quote(found.alias)} SET ${set} ${sources} ${condition}`;
   });
@@ -179,6 +179,17 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
     return { source, condition, into };
   };
   const kinds = new Set(clauses.map((clause) => clause.action));
+  const [only] = clauses;
+  const { table } = found;
+  if (table && only && clauses.length === 1 && only.matched && only.action === 'updated') {
+    const updated = await mergeLarge(session, tokens, table, (rewriter) => ({
+      ...parts(rewriter),
+      alias: found.alias,
+      test: only.test ? rewriter.rewrite(only.test) : 'TRUE',
+      set: assignments(rewriter, { from: only.body.from + 1, to: only.body.to }),
+    }));
+    if (updated !== undefined) return { ...NONE, updated };
+  }
   const compiled = await session.compile(tokens, (rewriter) => {
     const { source, condition, into } = parts(rewriter);
     const actions = clauses.map((clause) => writeClause(rewriter, clause)).join('\n');
@@ -199,7 +210,7 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
       if (matched.length > 0) {
         const twice = await connection.runAndReadAll(check.sql, bind(check));
         if (twice.currentRowCount > 0) {
-          throw invalidQuery('UPDATE/MERGE must match at most one source row for each target row');
+          throw matchedTwice();
         }
       }
       if (kinds.size === 1) {
@@ -270,7 +281,7 @@ function writeClause(rewriter: Rewriter, clause: WhenClause): string {
     const { body } = clause;
     if (clause.action === 'deleted') return 'DELETE';
     if (clause.action === 'updated') {
-      return `UPDATE SET ${assignments(rewriter, { from: body.from + 1, to: body.to })}`;
+      return `UPDATE SET ${setList(assignments(rewriter, { from: body.from + 1, to: body.to }))}`;
     }
     if (at(tokens, body.from).upper === 'ROW') return 'INSERT *';
     let values = body.from;

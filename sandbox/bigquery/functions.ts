@@ -44,7 +44,8 @@ export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ...same('RIGHT', 'STARTS_WITH', 'ENDS_WITH', 'STRPOS', 'ASCII', 'CHR', 'TRANSLATE'),
   ...same('ABS', 'SIGN', 'ROUND', 'FLOOR', 'CEIL', 'CEILING', 'TRUNC', 'SQRT', 'POW', 'POWER', 'EXP', 'LN'),
   ...same('MOD', 'ARRAY_LENGTH'),
-  ['COUNTIF', call('count_if')],
+  // DuckDB's count_if is NULL where there is nothing to count.
+  ['COUNTIF', ([test]) => `count(CASE WHEN ${test} THEN 1 END)`],
   ['LOGICAL_AND', call('bool_and')],
   ['LOGICAL_OR', call('bool_or')],
   ['DIV', ([a, b]) => `((${a}) // (${b}))`],

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import { type DuckDBConnection, type DuckDBResult, DuckDBTypeId, type DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import { type Engine, rows } from './engine.ts';
 import { quote, restType } from './types.ts';
@@ -30,37 +30,66 @@ export async function keep(
   connection: DuckDBConnection,
   sql: string,
   values: Record<string, DuckDBValue>,
+  inTransaction: boolean,
 ): Promise<Result> {
   const bound = Object.keys(values).length > 0 ? values : undefined;
-  const stream = await connection.stream(sql, bound);
-  const columns = nameColumns(
-    stream.columnNames().map((name, index) => ({ name, duckdb: stream.columnType(index).toString() })),
-  );
+  const described = inTransaction ? undefined : await describe(connection, sql);
+  const stream = described ? undefined : await connection.stream(sql, bound);
+  const columns = nameColumns(described ?? columnsOf(stream));
   for (const { duckdb } of columns) restType(duckdb);
   const name = randomUUID();
   const table = `results.${quote(name)}`;
-  // Another connection: the script's own may be in a transaction on the file's tables, and DuckDB's
-  // transactions write to one database each.
+  const create = `CREATE TABLE ${table} (${columns.map(({ duckdb }, index) => `c${index} ${duckdb}`).join(', ')})`;
   return engine.use(async (writer) => {
-    await writer.run(
-      `CREATE TABLE ${table} (${columns.map(({ duckdb }, index) => `c${index} ${duckdb}`).join(', ')})`,
-    );
-    const appender = await writer.createAppender(name, 'results', 'memory');
-    let count = 0;
+    await writer.run(create);
     try {
-      for (;;) {
-        const chunk = await stream.fetchChunk();
-        if (!chunk || chunk.rowCount === 0) break;
-        count += chunk.rowCount;
-        appender.appendDataChunk(chunk);
-      }
-      appender.closeSync();
+      const count = stream
+        ? await copy(writer, name, stream)
+        : (await connection.run(`INSERT INTO ${table} ${sql}`, bound)).rowsChanged;
+      return { columns, count, table };
     } catch (error) {
       await writer.run(`DROP TABLE ${table}`);
       throw error;
     }
-    return { columns, count, table };
   });
+}
+
+/** A query's columns; undefined where DuckDB cannot tell them before it has the parameters. */
+async function describe(connection: DuckDBConnection, sql: string): Promise<ResultColumn[] | undefined> {
+  const prepared = await connection.prepare(sql);
+  try {
+    const types = Array.from({ length: prepared.columnCount }, (_, index) => prepared.columnTypeId(index));
+    if (types.includes(DuckDBTypeId.INVALID)) return undefined;
+    return types.map((_, index) => ({
+      name: prepared.columnName(index),
+      duckdb: prepared.columnType(index).toString(),
+    }));
+  } finally {
+    prepared.destroySync();
+  }
+}
+
+const columnsOf = (stream: DuckDBResult | undefined): ResultColumn[] =>
+  (stream?.columnNames() ?? []).map((name, index) => ({
+    name,
+    duckdb: String(stream?.columnType(index)),
+  }));
+
+/**
+ * DuckDB's transactions write to one database each, so what a query finds inside one goes through this
+ * process to another connection.
+ */
+async function copy(writer: DuckDBConnection, name: string, stream: DuckDBResult): Promise<number> {
+  const appender = await writer.createAppender(name, 'results', 'memory');
+  let count = 0;
+  for (;;) {
+    const chunk = await stream.fetchChunk();
+    if (!chunk || chunk.rowCount === 0) break;
+    count += chunk.rowCount;
+    appender.appendDataChunk(chunk);
+  }
+  appender.closeSync();
+  return count;
 }
 
 export async function drop(engine: Engine, result: Result): Promise<void> {

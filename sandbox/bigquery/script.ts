@@ -199,7 +199,13 @@ class Runner {
       );
       try {
         const { engine } = session.services;
-        const result = await keep(engine, session.connection, compiled.sql, compiled.values);
+        const result = await keep(
+          engine,
+          session.connection,
+          compiled.sql,
+          compiled.values,
+          session.inTransaction,
+        );
         await this.discard();
         this.#result = result;
         this.#steps.push({ statementType: 'SELECT' });

@@ -105,6 +105,29 @@ describe('statements that change rows', () => {
   });
 });
 
+test('a MERGE of very many rows, twice in one transaction, is what a small one is', async () => {
+  await h.sql(`CREATE OR REPLACE TABLE poc.many AS
+    SELECT i AS id, 'old' AS v, CAST(NULL AS INT64) AS n FROM UNNEST(GENERATE_ARRAY(1, 300000)) AS i`);
+  const merge = (set: string, extra = '') => `MERGE poc.many AS u
+    USING (SELECT id, v FROM poc.many WHERE id != 7 ${extra}) AS s
+    ON u.id = s.id AND u.v = s.v WHEN MATCHED AND u.id != 9 THEN UPDATE SET ${set};`;
+  const script = `DECLARE rows_merged INT64 DEFAULT 0; DECLARE w STRING DEFAULT @w; BEGIN TRANSACTION;
+    ${merge('v = CONCAT(s.v, w)')} SET rows_merged = @@row_count;
+    ${merge('u.n = u.id')} SET rows_merged = rows_merged + @@row_count;
+    COMMIT TRANSACTION; SELECT rows_merged`;
+  expect(await h.sql(script, { w: ['STRING', '!'] })).toEqual([[String(2 * 299_998)]]);
+  expect(
+    await h.sql(
+      'SELECT v, COUNT(*), COUNT(DISTINCT id), COUNTIF(n = id) FROM poc.many GROUP BY v ORDER BY v',
+    ),
+  ).toEqual([
+    ['old', '2', '2', '0'],
+    ['old!', '299998', '299998', '299998'],
+  ]);
+  expect(await h.failure(merge('v = "x"', 'UNION ALL SELECT 1, "old!"'))).toContain('at most one source row');
+  expect(await h.sql('SELECT COUNT(*) FROM poc.many WHERE v = "x"')).toEqual([['0']]);
+});
+
 describe('FOR SYSTEM_TIME AS OF', () => {
   const now = async () => (await h.sql('SELECT UNIX_MILLIS(CURRENT_TIMESTAMP())'))[0]?.[0] ?? '';
   const asOf = (millis: string) =>
