@@ -196,6 +196,9 @@ describe('results', () => {
     expect(
       await h.sql('SELECT COUNTIF(x > 1), COUNT(DISTINCT x), SUM(x) FROM UNNEST([1, 2, 2]) AS x'),
     ).toEqual([['2', '2', '5']]);
+    expect(await h.sql('SELECT COUNTIF(x > 1), COUNT(*) FROM UNNEST([1]) AS x WHERE x > 1')).toEqual([
+      ['0', '0'],
+    ]);
   });
 });
 
