@@ -2,6 +2,7 @@ import type { BigQuery } from '@google-cloud/bigquery';
 import type { BatchControllerClient } from '@google-cloud/dataproc';
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import type { Storage } from '@google-cloud/storage';
+import type { ExecutionsClient } from '@google-cloud/workflows';
 import type { AuthClient } from 'google-auth-library';
 import type { ClientOptions } from 'google-gax';
 import type { Deployment } from './deployment.ts';
@@ -53,6 +54,11 @@ export async function storageClient(deployment: Deployment, endpoints?: Endpoint
   const { Storage } = await import('@google-cloud/storage');
   const projectId = deployment.project;
   return new Storage(endpoints === undefined ? { projectId } : { projectId, apiEndpoint: endpoints.storage });
+}
+
+export async function executionsClient(endpoints?: Endpoints): Promise<ExecutionsClient> {
+  const { ExecutionsClient } = await import('@google-cloud/workflows');
+  return new ExecutionsClient(await gaxOptions(endpoints?.workflows));
 }
 
 /**

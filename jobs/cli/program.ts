@@ -53,6 +53,11 @@ function commands(): Command {
         .choices(['auto', ...ENGINES])
         .default('auto'),
     )
+    .addOption(
+      new Option('--via <driver>', "who carries it out: this process, or the stack's deployed workflow")
+        .choices(['job', 'workflow'])
+        .default('job'),
+    )
     .addOption(new Option('--mode <name>', 'which rows to take').choices([...MODES]).default('pending'))
     .option('--limit <rows>', 'take only the first so many rows by id', wholeNumber)
     .option('--plan', 'say what a run would do, and stop')

@@ -1,17 +1,21 @@
 import { writeFile } from 'node:fs/promises';
+import { ResealError } from '../errors.ts';
 import { checkRunId, newRunId } from '../ids.ts';
 import type { EngineChoice, RunContext } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
+import { knownRun } from '../run/ledger.ts';
 import { plan } from '../run/plan.ts';
+import type { Report } from '../run/report.ts';
 import { resume, run, type Watcher } from '../run/run.ts';
 import type { Mode } from '../sql.ts';
 import { runContext } from './context.ts';
 import { onInterrupt } from './interrupt.ts';
 import { planLines, reportLines, reportPage } from './print.ts';
-import { openTarget, type TargetOptions } from './target.ts';
+import { openTarget, type Target, type TargetOptions } from './target.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
 
 export interface TriggerOptions extends TargetOptions {
+  readonly via: 'job' | 'workflow';
   readonly engine: EngineChoice;
   readonly mode: Mode;
   readonly limit?: number;
@@ -25,19 +29,17 @@ export interface TriggerOptions extends TargetOptions {
 /** One run, or with --plan what it would be. */
 export async function trigger(options: TriggerOptions): Promise<void> {
   const out = (text: string): boolean => (options.json ? process.stderr : process.stdout).write(text);
-  const resumed = options.resume === undefined ? undefined : checkRunId(options.resume);
+  if (options.resume !== undefined) checkRunId(options.resume);
   const runId = options.runId === undefined ? newRunId() : checkRunId(options.runId);
+  checkVia(options);
   const interrupt = onInterrupt();
   const target = await openTarget(options, out);
   try {
     const context = await runContext(target, interrupt.signal);
-    const { engine, mode, limit = null } = options;
+    const { mode, limit = null } = options;
+    const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
     if (options.plan) return await showPlan(context, { runId, engine, mode, limit }, options.json ?? false);
-    const watcher = await watcherFor(options);
-    const report =
-      resumed === undefined
-        ? await run(context, { runId, engine, mode, limit }, watcher)
-        : await resume(context, resumed, watcher);
+    const report = await carriedOut(options, context, runId, await watcherFor(options), target);
     if (options.html !== undefined) await writeFile(options.html, reportPage(report));
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else if (report.selected > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
@@ -46,6 +48,36 @@ export async function trigger(options: TriggerOptions): Promise<void> {
     interrupt.done();
     await target.close();
   }
+}
+
+/** The run, new or resumed, by this process or by the workflow. */
+async function carriedOut(
+  options: TriggerOptions,
+  context: RunContext,
+  newId: string,
+  watcher: Watcher,
+  { endpoints }: Target,
+): Promise<Report> {
+  const { resume: resumed, engine, mode, limit = null } = options;
+  if (options.via === 'job')
+    return resumed === undefined
+      ? run(context, { runId: newId, engine, mode, limit }, watcher)
+      : resume(context, resumed, watcher);
+  const runId = resumed === undefined ? newId : (await knownRun(context, resumed)).runId;
+  const { runByWorkflow } = await import('../workflow.ts');
+  return runByWorkflow(context, { runId, mode, limit }, watcher, endpoints);
+}
+
+function checkVia({ via, stack, engine }: TriggerOptions): void {
+  if (via === 'job') return;
+  if (stack === undefined)
+    throw new ResealError('option-stack', '--via workflow needs --stack', {
+      hint: 'the sandbox runs no workflows: leave --via out, or name a stack',
+    });
+  if (engine === 'direct')
+    throw new ResealError('option-engine', 'the workflow always takes a batch', {
+      hint: 'leave --engine or --via out',
+    });
 }
 
 async function watcherFor({ json }: TriggerOptions): Promise<Watcher> {

@@ -69,6 +69,15 @@ export async function readRun({ warehouse, sql }: RunContext, runId: string): Pr
   return row === undefined ? null : ledgerRow(row);
 }
 
+/** The row of a run that the user names. Throws ResealError `run-unknown`. */
+export async function knownRun(context: RunContext, runId: string): Promise<LedgerRow> {
+  const found = await readRun(context, runId);
+  if (found !== null) return found;
+  throw new ResealError('run-unknown', `the ledger has no run ${runId}`, {
+    hint: '`npm run reseal -- history` lists the runs',
+  });
+}
+
 /** The plan of a run that was begun earlier, as the ledger fixed it. Throws ResealError. */
 export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan> {
   const { deployment, warehouse, sql } = context;

@@ -1,6 +1,6 @@
 import { ResealError } from '../errors.ts';
 import type { Plan, Progress, RunContext, RunOptions } from './context.ts';
-import { endRun, planOf, readRun } from './ledger.ts';
+import { endRun, knownRun, planOf } from './ledger.ts';
 import { merge } from './merge.ts';
 import { open, plan } from './plan.ts';
 import { type Report, report } from './report.ts';
@@ -21,11 +21,7 @@ export async function run(context: RunContext, options: RunOptions, watcher: Wat
 
 /** Goes on with a run that broke off, from wherever it stands. */
 export async function resume(context: RunContext, runId: string, watcher: Watcher): Promise<Report> {
-  const found = await readRun(context, runId);
-  if (found === null)
-    throw new ResealError('run-unknown', `the ledger has no run ${runId}`, {
-      hint: '`npm run reseal -- history` lists the runs',
-    });
+  const found = await knownRun(context, runId);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
   if (found.state === 'succeeded') return finish(context, planned, watcher);
   return carryOut(context, planned, watcher, found.state === 'verified');
