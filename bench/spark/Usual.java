@@ -1,5 +1,6 @@
 import com.google.crypto.tink.subtle.AesGcmJce;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.HashMap;
@@ -16,7 +17,7 @@ import org.apache.spark.sql.types.StructType;
 
 /**
  * The usual way to re-encrypt on Spark: Java, mapPartitions, Tink's AES-GCM, unwrapped keys cached for a
- * partition. It writes the daily batch's columns: id, cipher_text, dek (what the merge compares), key, value.
+ * partition. It writes the same staging rows as the application in shared keying, compare-and-set token included.
  * For the benchmark only; keys are unwrapped by the KEK itself, so that no KMS call is in the comparison.
  */
 public final class Usual {
@@ -31,8 +32,14 @@ public final class Usual {
             .add("id", DataTypes.LongType)
             .add("cipher_text", DataTypes.StringType)
             .add("dek", DataTypes.StringType)
+            .add("decrypted_email", DataTypes.StringType)
             .add("bq_encryption_key", DataTypes.BinaryType)
-            .add("bq_encrypted_email", DataTypes.BinaryType);
+            .add("bq_encrypted_email", DataTypes.BinaryType)
+            .add("run_id", DataTypes.StringType)
+            .add("field", DataTypes.StringType)
+            .add("resealed_from", DataTypes.BinaryType)
+            .add("reason", DataTypes.StringType)
+            .add("dek_fingerprint", DataTypes.StringType);
     Dataset<Row> users = spark.read().parquet(args[0]).select("id", "cipher_text", "dek");
     users
         .mapPartitions((MapPartitionsFunction<Row, Row>) rows -> new Reseal(rows, kek, keyset), Encoders.row(schema))
@@ -47,6 +54,7 @@ public final class Usual {
     private final Iterator<Row> rows;
     private final AesGcmJce kek;
     private final AesGcmJce sealer;
+    private final MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
     private final byte[] prefix;
     private final byte[] wrapped;
     private final Map<String, AesGcmJce> keys = new HashMap<>();
@@ -86,12 +94,14 @@ public final class Usual {
           key = new AesGcmJce(kek.decrypt(Base64.getDecoder().decode(dek), new byte[0]));
           keys.put(dek, key);
         }
-        byte[] plain = key.decrypt(Base64.getDecoder().decode(row.getString(1)), new byte[0]);
+        String cipherText = row.getString(1);
+        byte[] plain = key.decrypt(Base64.getDecoder().decode(cipherText), new byte[0]);
         byte[] aad = Long.toString(id).getBytes(StandardCharsets.UTF_8);
         byte[] sealed = sealer.encrypt(plain, aad);
         byte[] value = Arrays.copyOf(prefix, prefix.length + sealed.length);
         System.arraycopy(sealed, 0, value, prefix.length, sealed.length);
-        return RowFactory.create(id, row.getString(1), dek, wrapped, value);
+        byte[] token = sha256.digest((cipherText + '\n' + dek).getBytes(StandardCharsets.UTF_8));
+        return RowFactory.create(id, null, null, null, wrapped, value, "usual", "email", token, null, null);
       } catch (Exception error) {
         throw new IllegalStateException(error);
       }

@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -130,9 +131,10 @@ class Group:
         return int((self._place / "cpu.stat").read_text().split()[1]) / 1e6
 
     def close(self) -> None:
-        """Removes the group, once its last process is gone."""
+        """Removes the group; a process that is still ending keeps it, empty, until the machine restarts."""
         if self._place is not None:
-            self._place.rmdir()
+            with suppress(OSError):
+                self._place.rmdir()
 
 
 def measure(command: list[str], env: dict[str, str], group: Group) -> Cost:
