@@ -21,7 +21,8 @@ export interface Ended {
 export interface Emulator {
   /** The definition, as `pulumi up` would deploy it. */
   readonly source: string;
-  execute(args: object | null, executionId?: string): Promise<Ended>;
+  /** Runs to the end; a given signal ends it wherever it is, as a cancelled execution ends. */
+  execute(args: object | null, executionId?: string, signal?: AbortSignal): Promise<Ended>;
   close(): Promise<void>;
 }
 
@@ -82,12 +83,13 @@ export async function emulator({ folder, state, sandbox, deployment }: TestSandb
   const local = onLoopback(source, sandbox.endpoints.bigquery, deployment.location);
   return {
     source,
-    async execute(args, execution = randomUUID()) {
+    async execute(args, execution = randomUUID(), signal = undefined) {
       const child = spawn(python, [script], {
         env: { ...process.env, GOOGLE_APPLICATION_CREDENTIALS: account },
         stdio: ['pipe', 'pipe', 'pipe'],
       });
       const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+      signal?.addEventListener('abort', () => child.kill('SIGKILL'));
       child.stdin.end(JSON.stringify({ deployed: source, source: local, args, execution }));
       const [answer, complaint] = await Promise.all([text(child.stdout), text(child.stderr)]);
       if ((await ended) !== 0) throw new Error(`the emulator failed:\n${complaint.slice(-3000)}`);
