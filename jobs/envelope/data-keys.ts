@@ -26,13 +26,17 @@ export interface DataKeyOptions {
 
 /** KMS calls under way at once: at some 10 ms a call enough to fill the default rate. */
 const CONCURRENCY = 16;
-/** The rate is kept in slices of a tenth of a second, so that no second starts with a burst. */
+/**
+ * The rate is kept in slices of a tenth of a second, so that no second starts with a burst, and a tenth below
+ * the limit, since a second that starts amid a slice touches eleven of them.
+ */
 const SLICE_MS = 100;
+const SHARE = 0.9;
 
 export function dataKeys(service: KeyService, kek: string, options: DataKeyOptions): DataKeys {
   const queue = new PQueue({
     concurrency: CONCURRENCY,
-    intervalCap: Math.max(1, Math.floor((options.callsPerSecond * SLICE_MS) / 1000)),
+    intervalCap: Math.max(1, Math.floor((options.callsPerSecond * SHARE * SLICE_MS) / 1000)),
     interval: SLICE_MS,
   });
   const cache = new LRUCache<string, { readonly key: Unwrapped }, WrappedKey>({
