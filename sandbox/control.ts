@@ -1,6 +1,6 @@
 import type { Batches } from './dataproc/batches.ts';
 import { GoogleError } from './http/errors.ts';
-import { type Json, objectOr, type Route, readJson, required } from './http/router.ts';
+import { type Json, objectOr, type Route, readJson, required, text } from './http/router.ts';
 import type { Keys } from './kms/keys.ts';
 import type { Fault, Traffic, Weather } from './kms/traffic.ts';
 
@@ -33,8 +33,9 @@ export function controlRoutes(keys: Keys, traffic: Traffic, batches: Batches): R
       method: 'POST',
       path: '/sandbox/v1/dataproc:faults',
       handle: async (call) => {
-        const count = number((await readJson(call)).count, 'count');
-        batches.failNext(count);
+        const body = await readJson(call);
+        const count = number(body.count, 'count');
+        batches.failNext(count, text(body.output) ?? '');
         return { count };
       },
     },

@@ -167,7 +167,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           return: {
             id: expression('id'),
             kms_calls: expression('words.kms_calls'),
-            milli_dcu_seconds: expression('string(default(map.get(usage, "milliDcuSeconds"), ""))'),
+            milli_dcu_seconds: expression('default(map.get(usage, "milliDcuSeconds"), "")'),
           },
         },
       },

@@ -23,7 +23,7 @@ const RUN_ID = 'len(run_id) >= 4 and len(run_id) <= 36 and text.match_regex(run_
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
  * repeated, and what a try has done the next one finds in the ledger. Arguments, all optional: run_id, mode,
- * limit (rows; 0 for all).
+ * limit (a number of rows; 0 for all).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
   return {
@@ -36,7 +36,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
             'default(map.get(given, "run_id"), sys.get_env("GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID"))',
           ),
           mode: expression('default(map.get(given, "mode"), "pending")'),
-          row_limit: expression(`int(default(map.get(given, "limit"), ${d.readLimitRows ?? 0}))`),
+          row_limit: expression(`default(map.get(given, "limit"), ${d.readLimitRows ?? 0})`),
         }),
       },
       {

@@ -46,7 +46,7 @@ export class Batches {
   readonly #output: (batch: Batch) => DriverOutput;
   readonly #batches = new Map<string, Batch>();
   readonly #requests = new Map<string, string>();
-  #faults = 0;
+  #faults = { count: 0, output: '' };
   readonly #running = new Map<string, { abort: AbortController; ended: Promise<void> }>();
 
   constructor(folder: string, run: BatchRunner, output: (batch: Batch) => DriverOutput) {
@@ -87,9 +87,9 @@ export class Batches {
     return batch;
   }
 
-  /** Has the next so many batches fail, whatever they are to do. */
-  failNext(count: number): void {
-    this.#faults = count;
+  /** Has the next so many batches fail, whatever they are to do, once their driver has printed `output`. */
+  failNext(count: number, output: string): void {
+    this.#faults = { count, output };
   }
 
   async #carryOut(batch: Batch, signal: AbortSignal): Promise<void> {
@@ -103,8 +103,9 @@ export class Batches {
     }
     let [state, message]: [BatchState, string | undefined] = ['SUCCEEDED', undefined];
     try {
-      if (this.#faults > 0) {
-        this.#faults--;
+      if (this.#faults.count > 0) {
+        this.#faults.count--;
+        output.write(this.#faults.output);
         throw new Error(ORDERED);
       }
       if (!signal.aborted) await this.#run(batch, output, signal);

@@ -22,7 +22,7 @@ afterAll(async () => {
   await workflow?.close();
   await box?.close();
 });
-// Whatever an execution did, it leaves nothing staged but what a later try goes on with.
+// No test's weather is another's.
 afterEach(async () => {
   await box.control('dataproc:faults', { count: 0 });
   await box.control('kms:faults', { latencyMs: 0 });
@@ -180,6 +180,22 @@ describe('a batch', () => {
     expect(await users('id >= 30')).toEqual(merged('30', '31'));
   });
 
+  it("that fails with an error of the application's own ends the run with that", async () => {
+    const runId = randomUUID();
+    await load('35');
+    const said = { reseal: 'error', code: 'kms-denied', message: 'Cloud KMS answered "PERMISSION_DENIED".' };
+    const output = `Spark says something.\n${JSON.stringify(said)}\nSpark says more.\n`;
+    await box.control('dataproc:faults', { count: 1000, output });
+    const { error } = await workflow.execute({}, runId);
+    expect(error).toEqual({ error_code: said.code, message: said.message });
+    expect(await ledger(runId)).toMatchObject({
+      state: 'failed',
+      error_code: said.code,
+      error: said.message,
+    });
+    await box.sql('DELETE FROM users WHERE id = 35');
+  });
+
   it('that somebody cancels ends the run as cancelled, without another try', async () => {
     await load('40');
     const runId = randomUUID();
@@ -217,4 +233,13 @@ it('and another at the same time merge every row, as one would', async () => {
   const { read_back } = await box.run({ mode: 'all' });
   expect(read_back.readable).toBe(read_back.checked);
   expect(await workflow.execute({})).toMatchObject({ result: { selected: '0' } });
+});
+
+it('raises what BigQuery refused a statement with, and the step', async () => {
+  const { project, dataset, tables } = box.deployment;
+  const table = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.keysets}`;
+  await fetch(`${box.sandbox.endpoints.bigquery}${table}`, { method: 'DELETE' });
+  const { error } = await workflow.execute({});
+  expect(error).toMatchObject({ error_code: 'bigquery' });
+  expect(error?.message).toMatch(/^BigQuery, step keyset_read: Not found: Table .*keysets/);
 });
