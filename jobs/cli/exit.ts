@@ -4,7 +4,8 @@ import { ResealError } from '../errors.ts';
 export const EXIT = { ok: 0, failed: 1, usage: 2, cancelled: 130 } as const;
 
 /** Mistakes of the caller, told apart from runs that failed. */
-const USAGE = /^(users|kek|run-id|run-unknown|resume|stack|pulumi|engine|keying|sandbox|vectors|option|workflow-missing)(-|$)/;
+const USAGE =
+  /^(users|kek|run-id|run-unknown|resume|stack|pulumi|engine|keying|sandbox|vectors|option|workflow-missing)(-|$)/;
 
 export function exitCode(error: unknown): number {
   if (!(error instanceof ResealError)) return EXIT.failed;
