@@ -2,7 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../http/errors.ts';
 import { type Json, objectOr, text } from '../http/router.ts';
 import { CATALOG, type Engine, rows } from './engine.ts';
-import { columnsOf, type SchemaField } from './schema.ts';
+import { columnsOf, columnsSql, type SchemaField } from './schema.ts';
 import { quote } from './types.ts';
 
 /** A state of a table that a change ended. `copy` is null where it was too large to keep. */
@@ -162,10 +162,7 @@ export class Catalog {
       changedMillis: now,
       versions: [],
     };
-    const columns = schema.map(
-      ({ name, duckdb, mode }) => `${quote(name)} ${duckdb}${mode === 'REQUIRED' ? ' NOT NULL' : ''}`,
-    );
-    await connection.run(`CREATE TABLE ${tableSql(table)} (${columns.join(', ')})`);
+    await connection.run(`CREATE TABLE ${tableSql(table)} (${columnsSql(schema)})`);
     await this.save(connection, 'table', `${dataset}.${id}`, table);
     return table;
   }

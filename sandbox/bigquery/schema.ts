@@ -1,6 +1,6 @@
 import { GoogleError } from '../http/errors.ts';
 import { asObject, required, text } from '../http/router.ts';
-import { duckdbType, sqlType } from './types.ts';
+import { duckdbType, quote, sqlType } from './types.ts';
 
 /** A column of a table: the REST field, and DuckDB's type for it. */
 export interface SchemaField {
@@ -53,3 +53,9 @@ export function columnsOf(fields: unknown): SchemaField[] {
 export function restFields(schema: readonly SchemaField[]): object[] {
   return schema.map(({ duckdb: _, ...field }) => field);
 }
+
+/** The columns of a CREATE TABLE in DuckDB. */
+export const columnsSql = (schema: readonly SchemaField[]): string =>
+  schema
+    .map(({ name, duckdb, mode }) => `${quote(name)} ${duckdb}${mode === 'REQUIRED' ? ' NOT NULL' : ''}`)
+    .join(', ');
