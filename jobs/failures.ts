@@ -10,9 +10,6 @@ export interface ApiFailure {
 const reasons = (error: ApiFailure): string[] => (error.errors ?? []).map((one) => one.reason ?? '');
 const text = (error: ApiFailure): string => error.errors?.[0]?.message ?? error.message ?? String(error);
 
-/** A job of this id exists already. */
-export const isDuplicate = (error: unknown): boolean => (error as ApiFailure).code === 409;
-
 /**
  * Faults that pass. https://cloud.google.com/bigquery/docs/error-messages for the reasons; a transaction
  * that another one overtook is rolled back with the message below and may simply be run again:

@@ -3,8 +3,7 @@ import pRetry, { AbortError } from 'p-retry';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
 import type { Deployment } from './deployment.ts';
-import { type ApiFailure, bigQueryFailure, isDuplicate, isTransient } from './failures.ts';
-import { jobId } from './ids.ts';
+import { type ApiFailure, bigQueryFailure, isTransient } from './failures.ts';
 import type { Statement } from './sql.ts';
 
 /** What a parameter is bound to: INT64, FLOAT64 and STRING as text or number, BYTES in base64. */
@@ -18,7 +17,7 @@ export type Page = readonly (readonly (string | null)[])[];
 const PAGE_ROWS = 10_000;
 /** What `query` returns at the most; larger results are for `pages`. */
 const SMALL_RESULT = 100_000;
-/** A job that a passing fault ended is issued again under the next id, at most so often. */
+/** A job that a passing fault ended is issued again, at most so often. */
 const ATTEMPTS = 6;
 
 interface RawRow {
@@ -32,12 +31,14 @@ interface RawResults {
 
 /** BigQuery, as far as a run needs it. */
 export interface WarehouseClient {
-  /** Runs a statement that may be repeated, a job each time, and returns its (small) result. */
+  /**
+   * Runs a statement and returns its (small) result. Every statement of jobs/sql.ts may be repeated: those that
+   * change something say themselves when it has been done already. So each call is a job of its own, tried
+   * again after a fault that passes.
+   */
   query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]>;
   /** The same for results of any size, a page at a time. */
   pages<P extends string>(statement: Statement<P>, values: Record<P, Value>): AsyncGenerator<Page>;
-  /** Runs a statement that changes something, once for this run however often it is asked to. */
-  once<P extends string>(runId: string, statement: Statement<P>, values: Record<P, Value>): Promise<void>;
   /** The client itself, for load jobs. */
   readonly client: BigQuery;
 }
@@ -58,11 +59,7 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
 
-  async function issue<P extends string>(
-    statement: Statement<P>,
-    values: Record<P, Value>,
-    id?: string,
-  ): Promise<Job> {
+  async function issue<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Job> {
     const query = {
       query: statement.sql,
       useLegacySql: false,
@@ -70,15 +67,8 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
       queryParameters: queryParameters(statement, values),
     };
     const labels = { 'reseal-step': statement.name };
-    const named = id === undefined ? {} : { jobId: id };
-    try {
-      const [job] = await client.createJob({ configuration: { query, labels }, location, ...named });
-      return job;
-    } catch (error) {
-      // Some earlier try, of this process or another, issued it: follow that one.
-      if (id !== undefined && isDuplicate(error)) return client.job(id, { location });
-      throw error;
-    }
+    const [job] = await client.createJob({ configuration: { query, labels }, location });
+    return job;
   }
 
   const pageOptions = { autoPaginate: false, skipParsing: true };
@@ -115,13 +105,9 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
     }
   }
 
-  async function query<P extends string>(
-    statement: Statement<P>,
-    values: Record<P, Value>,
-    id?: string,
-  ): Promise<Row[]> {
+  async function query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
     try {
-      const job = await issue(statement, values, id);
+      const job = await issue(statement, values);
       const [rows, , response] = await job.getQueryResults({ ...pageOptions, maxResults: SMALL_RESULT });
       const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
       return cells(rows as unknown as RawRow[]).map((row) =>
@@ -138,8 +124,5 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
     client,
     pages,
     query: (statement, values) => pRetry(() => query(statement, values), patience),
-    async once(runId, statement, values) {
-      await pRetry((attempt) => query(statement, values, jobId(runId, statement.name, attempt)), patience);
-    },
   };
 }

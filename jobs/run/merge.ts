@@ -4,7 +4,7 @@ import { type LedgerRow, readRun } from './ledger.ts';
 
 /** Merges the verified run into the source table, in one transaction. What became of it is in the ledger. */
 export async function merge(context: RunContext, plan: Plan): Promise<LedgerRow> {
-  await context.warehouse.once(plan.runId, context.sql.merge, { run_id: plan.runId });
+  await context.warehouse.query(context.sql.merge, { run_id: plan.runId });
   const run = await readRun(context, plan.runId);
   if (run?.state === 'succeeded') return run;
   throw new ResealError(

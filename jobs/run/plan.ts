@@ -52,10 +52,10 @@ export async function open(context: RunContext, planned: Plan, driver: 'job'): P
   const { warehouse, sql, deployment } = context;
   let { keyset } = planned;
   if (keyset === null) {
-    await warehouse.once(planned.runId, sql.ensureKeyset, {});
+    await warehouse.query(sql.ensureKeyset, {});
     keyset = keysetOf(await warehouse.query(sql.newestKeyset, {}));
   }
-  await warehouse.once(planned.runId, sql.openRun, {
+  await warehouse.query(sql.openRun, {
     run_id: planned.runId,
     driver,
     engine: planned.engine,

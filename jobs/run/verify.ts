@@ -18,7 +18,7 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
   const run = { run_id: plan.runId };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
-  if (jar) await warehouse.once(plan.runId, sql.adopt, run);
+  if (jar) await warehouse.query(sql.adopt, run);
   const [counts] = await warehouse.query(sql.stagedCounts, run);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   if (!jar && staged + rejected !== plan.selected) {

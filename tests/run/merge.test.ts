@@ -141,6 +141,19 @@ describe('a run that breaks off', () => {
     },
   );
 
+  it('because somebody else ended it is resumed all the same', async () => {
+    await box.load(application, [user('350')]);
+    const runId = newRunId();
+    const meddle = beforeStep('merge', async () => {
+      await box.sql(`UPDATE runs SET state = 'failed' WHERE run_id = '${runId}'`);
+    });
+    await expect(box.run({ runId }, meddle)).rejects.toMatchObject({ code: 'merge-state' });
+    expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
+    expect(
+      await box.sql('SELECT COUNT(*) AS n FROM users WHERE id = 350 AND resealed_at IS NOT NULL'),
+    ).toEqual([{ n: '1' }]);
+  });
+
   it('by ctrl-C is cancelled, and can be resumed', async () => {
     await box.load(application, [user('400')]);
     const runId = newRunId();
