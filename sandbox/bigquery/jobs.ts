@@ -6,8 +6,9 @@ import type { Store } from '../storage/store.ts';
 import { CATALOG, rows } from './engine.ts';
 import { queryFailure } from './failures.ts';
 import { type LoadOutcome, load } from './load.ts';
+import { readScript } from './read-script.ts';
 import { drop, page, type Result, resultSource } from './results.ts';
-import { type Outcome, readScript, runScript } from './script.ts';
+import { type Outcome, runScript } from './script.ts';
 import type { Services } from './session.ts';
 import { readParameters } from './values.ts';
 

@@ -1,75 +1,14 @@
 import { DuckDBBlobValue, type DuckDBValue } from '@duckdb/node-api';
 import { invalidQuery } from '../http/errors.ts';
+import { type Aliases, aliasesOf, commonTables, nameOf, snapshotRange } from './clauses.ts';
 import { INTERVAL_FUNCTIONS, interval, PART_FUNCTIONS, strftime, unit, writeCall } from './functions.ts';
-import { type KeyFunctions, writeKeyCall } from './key-calls.ts';
+import { writeKeyCall } from './key-calls.ts';
+import type { Names, TableRef } from './names.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
 import type { Token } from './tokens.ts';
 import { blob, duckdbType, literal, quote } from './types.ts';
 import type { Typed } from './values.ts';
-
-/** A table as a statement names it. */
-export interface TableRef {
-  /** What stands for it in DuckDB. */
-  sql: string;
-  /** Its own name, the implicit alias. */
-  name: string;
-  columns: readonly string[];
-}
-
-/** What names in a statement stand for. */
-export interface Names {
-  parameter(name: string): Typed | undefined;
-  positional(index: number): Typed | undefined;
-  variable(name: string): Typed | undefined;
-  system(name: string): Typed | undefined;
-  /** @throws GoogleError notFound. `snapshot`: microseconds, for FOR SYSTEM_TIME AS OF. */
-  table(parts: readonly string[], snapshot?: bigint): TableRef;
-  /** The statement's CURRENT_TIMESTAMP, as text. */
-  now: string;
-  keys: KeyFunctions;
-}
-
-/** Keywords that end what stands in a FROM clause. */
-const AFTER_FROM = new Set([
-  ...['WHERE', 'GROUP', 'HAVING', 'ORDER', 'LIMIT', 'QUALIFY', 'WINDOW', 'UNION', 'INTERSECT', 'EXCEPT'],
-  ...['SELECT', 'WHEN', 'SET', 'THEN'],
-]);
-/** Keywords that may follow a table, so are not its alias. */
-const NOT_ALIAS = new Set([
-  ...AFTER_FROM,
-  ...[
-    'JOIN',
-    'LEFT',
-    'RIGHT',
-    'INNER',
-    'FULL',
-    'CROSS',
-    'NATURAL',
-    'ON',
-    'USING',
-    'FOR',
-    'AS',
-    'TABLESAMPLE',
-  ],
-  ...['VALUES', 'PIVOT', 'UNPIVOT', 'WITH', 'END'],
-]);
-/** Words before a parenthesis that are not function names. */
-const NOT_FUNCTION = new Set([
-  ...['IN', 'EXISTS', 'AND', 'OR', 'NOT', 'ON', 'USING', 'AS', 'OVER', 'VALUES', 'SELECT', 'WHERE', 'FROM'],
-  ...['JOIN', 'WHEN', 'THEN', 'ELSE', 'CASE', 'BY', 'HAVING', 'LIMIT', 'UNION', 'ALL', 'DISTINCT', 'INSERT'],
-  ...['LIKE', 'BETWEEN', 'IS', 'WITH', 'QUALIFY', 'OFFSET', 'SET', 'REPLACE', 'EXCEPT', 'INTERSECT', 'ANY'],
-  ...['SOME', 'RECURSIVE', 'ROLLUP', 'CUBE', 'FILTER', 'OF'],
-]);
-/** Reserved in DuckDB but not in BigQuery: `SELECT * FROM duckdb_keywords()`. */
-const DUCKDB_RESERVED = new Set(
-  `ANALYSE ANALYZE ASYMMETRIC BOTH CHECK COLUMN CONSTRAINT DEFERRABLE DESCRIBE DO FOREIGN INITIALLY LAMBDA
-   LEADING ONLY PIVOT PIVOT_LONGER PIVOT_WIDER PLACING PRIMARY REFERENCES RETURNING SHOW SUMMARIZE SYMMETRIC
-   TABLE TRAILING UNIQUE UNPIVOT VARIADIC USER`.split(/\s+/),
-);
-/** Clauses that see the aliases of the SELECT list. */
-const TAIL = new Set(['GROUP', 'HAVING', 'ORDER', 'QUALIFY']);
-/** What the rewrite would carry over, and DuckDB read as something else. */
-const REFUSED = new Set(['STRUCT', 'TABLESAMPLE', 'PIVOT', 'UNPIVOT', 'MATCH_RECOGNIZE']);
+import { AFTER_FROM, DUCKDB_RESERVED, NOT_ALIAS, NOT_FUNCTION, REFUSED } from './words.ts';
 
 /** Turns stretches of one GoogleSQL statement into DuckDB's SQL and collects what is to be bound to it. */
 export class Rewriter {
@@ -79,10 +18,8 @@ export class Rewriter {
   readonly #snapshots: ReadonlyMap<number, bigint>;
   readonly #ctes: Set<string>;
   /** Names that a bare word may mean as a column, so that it is not a script variable. */
-  readonly #columns = new Set<string>();
-  /** Names that the outermost SELECT list gives, and where clauses begin that see them. */
-  readonly #aliases = new Set<string>();
-  #tail = Number.POSITIVE_INFINITY;
+  readonly #columns: Set<string>;
+  readonly #aliases: Aliases;
   #positional = 0;
 
   constructor(tokens: readonly Token[], names: Names, snapshots: ReadonlyMap<number, bigint> = new Map()) {
@@ -90,23 +27,8 @@ export class Rewriter {
     this.#names = names;
     this.#snapshots = snapshots;
     this.#ctes = commonTables(tokens);
-    this.#collectAliases();
-  }
-
-  /**
-   * An alias of a subquery is a column to the query around it; one of the outermost SELECT list is a column
-   * only to its ORDER BY and the like.
-   */
-  #collectAliases(): void {
-    let depth = 0;
-    for (let index = 1; index < this.tokens.length; index++) {
-      const token = at(this.tokens, index);
-      if (token.text === '(') depth++;
-      else if (token.text === ')') depth--;
-      else if (depth === 0 && TAIL.has(token.upper)) this.#tail = Math.min(this.#tail, index);
-      if (at(this.tokens, index - 1).upper !== 'AS') continue;
-      (depth > 0 ? this.#columns : this.#aliases).add(nameOf(token));
-    }
+    this.#aliases = aliasesOf(tokens);
+    this.#columns = this.#aliases.inner;
   }
 
   /** Makes a table's columns known before its name is met, as in a SELECT list. */
@@ -198,7 +120,8 @@ export class Rewriter {
     const name = nameOf(token);
     const previous = index > 0 ? at(this.tokens, index - 1).upper : '';
     if (at(this.tokens, index + 1).text === '.' || previous === 'AS') return undefined;
-    if (this.#columns.has(name) || (index > this.#tail && this.#aliases.has(name))) return undefined;
+    if (this.#columns.has(name) || (index > this.#aliases.tail && this.#aliases.outermost.has(name)))
+      return undefined;
     return this.#names.variable(name);
   }
 
@@ -415,44 +338,10 @@ export class Rewriter {
   }
 }
 
-const nameOf = (token: Token): string => token.value.toLowerCase();
 const hex = (text: string): string => (/^0[xX]/.test(text) ? BigInt(text).toString() : text);
 const isUnit = (token: Token): boolean =>
   token.kind === 'word' &&
   /^(MICRO|MILLI)?SECOND$|^(MINUTE|HOUR|DAY|WEEK|MONTH|QUARTER|YEAR)$/.test(token.upper);
-
-/** The names that WITH clauses define. */
-function commonTables(tokens: readonly Token[]): Set<string> {
-  const names = new Set<string>();
-  for (let index = 0; index + 2 < tokens.length; index++) {
-    if (at(tokens, index).upper !== 'WITH') continue;
-    let cursor = index + 1;
-    if (at(tokens, cursor).upper === 'RECURSIVE') cursor++;
-    for (;;) {
-      const name = at(tokens, cursor);
-      let after = cursor + 1;
-      if (at(tokens, after).text === '(') after = closing(tokens, after) + 1;
-      if (at(tokens, after).upper !== 'AS' || at(tokens, after + 1).text !== '(') break;
-      names.add(nameOf(name));
-      cursor = closing(tokens, after + 1) + 1;
-      if (at(tokens, cursor).text !== ',') break;
-      cursor++;
-    }
-  }
-  return names;
-}
-
-/** The expression after FOR SYSTEM_TIME AS OF that begins at `index`, if it does. */
-export function snapshotRange(tokens: readonly Token[], index: number, to: number): Range | undefined {
-  const words = ['FOR', 'SYSTEM_TIME', 'AS', 'OF'];
-  if (!words.every((word, offset) => at(tokens, index + offset).upper === word)) return undefined;
-  const from = index + words.length;
-  const end = findTop(tokens, { from, to }, (i) => {
-    const token = at(tokens, i);
-    return token.text === ')' || token.text === ',' || NOT_ALIAS.has(token.upper);
-  });
-  return { from, to: end };
-}
 
 function blobOf(bytes: Buffer): DuckDBValue {
   return new DuckDBBlobValue(bytes);

@@ -1,10 +1,10 @@
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import { objectOr, text } from '../http/router.ts';
-import type { Catalog } from './catalog.ts';
 import { createProcedure, runDdl } from './ddl.ts';
 import { type Changes, runDml } from './dml.ts';
 import { queryFailure } from './failures.ts';
 import { at } from './ranges.ts';
+import { DDL, DML, MAX_CALLS, type Script } from './read-script.ts';
 import { drop, keep, type Result } from './results.ts';
 import { Scope } from './scope.ts';
 import { type Services, Session, type Settings } from './session.ts';
@@ -25,32 +25,6 @@ export interface Outcome {
   steps: Step[];
   /** The rows of the last query. */
   result?: Result;
-}
-
-const DML = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'TRUNCATE']);
-const DDL = new Set(['CREATE', 'DROP', 'ALTER']);
-const MAX_CALLS = 50;
-
-/** A script, read but not yet run. */
-export interface Script {
-  statements: Statement[];
-  /** Whether it may change a table: such scripts run one after another. */
-  changes: boolean;
-  /** Whether it has functions that decrypt. */
-  decrypts: boolean;
-}
-
-/** Reads a text. @throws GoogleError invalidQuery */
-export function readScript(source: string, catalog: Catalog): Script {
-  const tokens = tokenize(source);
-  const statements = parseScript(tokens, source);
-  if (statements.length === 0) throw invalidQuery('Syntax error: Unexpected end of statement');
-  const texts: Token[][] = [[...tokens]];
-  return {
-    statements,
-    changes: statements.some((statement) => mutates(statement, catalog, texts, 0)),
-    decrypts: texts.some((text) => text.some((token) => token.upper === 'AEAD' || token.upper === 'KEYS')),
-  };
 }
 
 /** Runs a script whole. A failure inside a transaction leaves nothing of the transaction. */
@@ -317,34 +291,4 @@ function argumentsOf(list: unknown): { name: string; type: string }[] {
     const { name, dataType } = objectOr(item);
     return { name: (text(name) ?? '').toLowerCase(), type: sqlType(text(objectOr(dataType).typeKind) ?? '') };
   });
-}
-
-/** Whether a statement, or a procedure that it calls, may change a table. `texts` collects their tokens. */
-function mutates(statement: Statement, catalog: Catalog, texts: Token[][], depth: number): boolean {
-  const any = (list: readonly Statement[]): boolean =>
-    list.map((one) => mutates(one, catalog, texts, depth)).includes(true);
-  switch (statement.kind) {
-    case 'sql':
-      return DML.has(at(statement.tokens, 0).upper) || DDL.has(at(statement.tokens, 0).upper);
-    case 'procedure':
-      return true;
-    case 'if':
-      return [...statement.branches.map(({ body }) => any(body)), any(statement.otherwise)].includes(true);
-    case 'while':
-      return any(statement.body);
-    case 'block':
-      return [any(statement.body), any(statement.handler ?? [])].includes(true);
-    case 'call': {
-      const [dataset, name] = statement.path.slice(-2);
-      if (depth > MAX_CALLS || !dataset || !name || !catalog.hasRoutine(dataset, name)) return false;
-      const source = text(catalog.routine(dataset, name).body.definitionBody) ?? '';
-      const tokens = tokenize(source);
-      texts.push(tokens);
-      return parseScript(tokens, source)
-        .map((one) => mutates(one, catalog, texts, depth + 1))
-        .includes(true);
-    }
-    default:
-      return false;
-  }
 }

@@ -1,12 +1,14 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import { type Catalog, type Table, tableSql } from './catalog.ts';
+import { snapshotRange } from './clauses.ts';
 import { type Engine, rows } from './engine.ts';
 import { cancelled, queryFailure } from './failures.ts';
 import { asOf, remember } from './history.ts';
 import type { KeyFunctions } from './key-calls.ts';
 import type { Keysets } from './keysets.ts';
-import { type Names, Rewriter, snapshotRange, type TableRef } from './rewrite.ts';
+import type { Names, TableRef } from './names.ts';
+import { Rewriter } from './rewrite.ts';
 import { Scope } from './scope.ts';
 import type { Token } from './tokens.ts';
 import { quote } from './types.ts';

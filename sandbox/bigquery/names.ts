@@ -1,0 +1,24 @@
+import type { KeyFunctions } from './key-calls.ts';
+import type { Typed } from './values.ts';
+
+/** A table as a statement names it. */
+export interface TableRef {
+  /** What stands for it in DuckDB. */
+  sql: string;
+  /** Its own name, the implicit alias. */
+  name: string;
+  columns: readonly string[];
+}
+
+/** What names in a statement stand for. */
+export interface Names {
+  parameter(name: string): Typed | undefined;
+  positional(index: number): Typed | undefined;
+  variable(name: string): Typed | undefined;
+  system(name: string): Typed | undefined;
+  /** @throws GoogleError notFound. `snapshot`: microseconds, for FOR SYSTEM_TIME AS OF. */
+  table(parts: readonly string[], snapshot?: bigint): TableRef;
+  /** The statement's CURRENT_TIMESTAMP, as text. */
+  now: string;
+  keys: KeyFunctions;
+}
