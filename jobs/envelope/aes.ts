@@ -22,7 +22,11 @@ export function aesKey(bytes: Uint8Array): KeyObject {
   return createSecretKey(bytes);
 }
 
-const bits = (key: KeyObject): number => (key.symmetricKeySize ?? 0) * 8;
+/** A key for many values, or the bytes of one that is used once: a KeyObject costs more than it saves then. */
+type AesKey = KeyObject | Uint8Array;
+
+const bits = (key: AesKey): number =>
+  8 * (key instanceof Uint8Array ? key.length : (key.symmetricKeySize ?? 0));
 
 /**
  * Opens `ct | tag`. The caller has seen to it that `sealed` holds a tag.
@@ -45,7 +49,7 @@ export function gcmOpen(key: KeyObject, iv: Uint8Array, sealed: Uint8Array, aad?
 }
 
 /** Seals `plaintext` into `prefix | iv | ct | tag` with a fresh random IV. */
-export function gcmSeal(prefix: Uint8Array, key: KeyObject, plaintext: Uint8Array, aad: Uint8Array): Buffer {
+export function gcmSeal(prefix: Uint8Array, key: AesKey, plaintext: Uint8Array, aad: Uint8Array): Buffer {
   const iv = randomSlice(IV_BYTES);
   const cipher = createCipheriv(`aes-${bits(key)}-gcm` as CipherGCMTypes, key, iv) as CipherGCM;
   cipher.setAAD(aad);

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Keying } from '../deployment.ts';
 import { type Aead, tinkPrefix } from './aead.ts';
-import { aesKey, gcmSeal } from './aes.ts';
+import { gcmSeal } from './aes.ts';
 import { asCiphertext, type Ciphertext, type Plaintext, type WrappedKey } from './brands.ts';
 import { AES_GCM_TYPE_URL, serializeKeyset } from './keyset.ts';
 import { randomSlice } from './random.ts';
@@ -31,7 +31,7 @@ export function sealer(keying: Keying, keyset: Aead, wrapped: WrappedKey): Seale
   return (plaintext, id) => {
     const aad = Buffer.from(id);
     const row = rowKeyset();
-    const value = gcmSeal(row.prefix, aesKey(row.aes), plaintext, aad);
+    const value = gcmSeal(row.prefix, row.aes, plaintext, aad);
     return { key: asCiphertext(keyset.seal(row.bytes, aad)), value: asCiphertext(value) };
   };
 }

@@ -25,6 +25,8 @@ export async function sealPool(setup: RowsSetup, rows: number): Promise<SealPool
     minThreads: threads,
     maxThreads: threads,
     workerData: setup,
+    // A page's texts die with it: room for a few pages keeps them out of the old generation.
+    resourceLimits: { maxYoungGenerationSizeMb: 128 },
   });
   return { seal: (page) => pool.run(page), width: threads + 1, close: () => pool.destroy() };
 }
