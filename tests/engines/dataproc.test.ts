@@ -118,13 +118,13 @@ it("passes on the application's own error", async () => {
 
 it('cancels the batch with the run, and waits until it has ended', async () => {
   let stopped = false;
+  const controller = new AbortController();
   work = async (_batch, _output, signal) => {
+    setTimeout(() => controller.abort(), 100);
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
     stopped = true;
   };
-  const controller = new AbortController();
   const { done } = stage('run-cancelled', controller.signal);
-  setTimeout(() => controller.abort(), 800);
   await expect(done).rejects.toMatchObject({ code: 'batch-cancelled' });
   expect(stopped).toBe(true);
   const batch = batches.get('projects/a-project/locations/us-central1/batches/reseal-run-cancelled');
