@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- ROWS]`: rows a second, CPU and memory of the direct engine, end to end, beside the crypto
+ * `npm run bench [-- ROWS [KEYING]]`: rows a second, CPU and memory of the direct engine, end to end, beside the crypto
  * alone. The job and the sandbox are processes of their own, so each one's CPU is known.
  */
 import { execFileSync } from 'node:child_process';
@@ -14,6 +14,7 @@ import { importKek, loadUsers } from '../../sandbox/users.ts';
 import { Application } from '../../tests/support/application.ts';
 
 const rows = Number(process.argv[2] ?? 200_000);
+const keyings = KEYINGS.filter((keying) => keying === (process.argv[3] ?? keying));
 const DEKS = 1000;
 /** A tick of /proc/PID/stat is a hundredth of a second on every Linux that Node supports. */
 const TICKS = 100;
@@ -57,7 +58,7 @@ const print = (text: string): boolean => process.stdout.write(`${text}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'reseal-bench-'));
 try {
   const files = await writeUsers(folder);
-  for (const keying of KEYINGS) {
+  for (const keying of keyings) {
     const state = join(folder, keying);
     const config = { keying, storePlaintext: 'false' };
     const sandbox = await startSandbox({ state, stack: 'dev', config, fresh: false });
