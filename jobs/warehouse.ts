@@ -1,4 +1,4 @@
-import type { BigQuery, Job } from '@google-cloud/bigquery';
+import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
@@ -74,6 +74,12 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   const pageOptions = { autoPaginate: false, skipParsing: true };
   const cells = (rows: readonly RawRow[]): Page => rows.map((row) => row.f.map((cell) => cell.v));
 
+  /** Waits for the job's end and throws what it failed with; an answer before the end says so and has no rows. */
+  async function ended(job: Job, maxResults: number): Promise<QueryRowsResponse> {
+    const answer = await job.getQueryResults({ ...pageOptions, maxResults });
+    return answer[2]?.jobComplete === false ? ended(job, maxResults) : answer;
+  }
+
   /**
    * A page as it came. Asked for with the client's own authorisation but not through its methods, which copy
    * every cell of an answer once more.
@@ -92,8 +98,7 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   ): AsyncGenerator<Page> {
     try {
       const job = await issue(statement, values);
-      // Waits for the end, and throws what the job failed with.
-      await job.getQueryResults({ ...pageOptions, maxResults: 0 });
+      await ended(job, 0);
       let pageToken: string | undefined;
       do {
         const results = await page(job, pageToken);
@@ -108,7 +113,7 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   async function query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
     try {
       const job = await issue(statement, values);
-      const [rows, , response] = await job.getQueryResults({ ...pageOptions, maxResults: SMALL_RESULT });
+      const [rows, , response] = await ended(job, SMALL_RESULT);
       const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
       return cells(rows as unknown as RawRow[]).map((row) =>
         Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])),
