@@ -63,7 +63,8 @@ export async function ensureVenv(plan: Partial<VenvPlan> = {}): Promise<string> 
   }
   const current = currentVenv({ directory, requirements });
   if (current !== null) return current;
-  const mutex = join(root, '.reseal', 'venv.mutex');
+  // Beside the environment: the sandbox's folder is the sandbox's alone, and --fresh refuses it otherwise.
+  const mutex = `${directory}.mutex`;
   const script = join(root, 'tools/python/make_venv.py');
   const { code, tail } = await run(findPython(), [
     script,

@@ -23,6 +23,7 @@ test('an environment is made once, and again when half-made or of another lock',
   const python = join(directory, 'bin', 'python');
   expect(both).toEqual([python, python]);
   execFileSync(python, ['-m', 'pip', '--version']);
+  expect(existsSync(`${directory}.mutex`), "and nothing of it is in the sandbox's folder").toBe(true);
 
   const kept = join(directory, 'kept');
   writeFileSync(kept, '');
@@ -43,8 +44,8 @@ test('an environment is made once, and again when half-made or of another lock',
 test('a creation that was killed does not block the next', async () => {
   lock('three');
   const script = new URL('../../tools/python/make_venv.py', import.meta.url).pathname;
-  const first = spawn('python3', [script, directory, requirements, 'three', join(work, 'mutex')]);
-  await vi.waitUntil(() => existsSync(join(work, 'mutex')), { timeout: 30_000 });
+  const first = spawn('python3', [script, directory, requirements, 'three', `${directory}.mutex`]);
+  await vi.waitUntil(() => existsSync(`${directory}.mutex`), { timeout: 30_000 });
   first.kill('SIGKILL');
   await ensureVenv({ directory, requirements });
   expect(currentVenv({ directory, requirements })).not.toBeNull();
