@@ -15,7 +15,7 @@ export const merge = (w: Warehouse): Statement<'run_id'> =>
     `DECLARE reseal_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 DECLARE reseal_staged INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
-BEGIN TRANSACTION;
+${w.keying === 'shared' ? `${declareKeyset(w)}\n` : ''}BEGIN TRANSACTION;
 IF EXISTS (SELECT 1 FROM ${table(w, 'runs')} WHERE run_id = @run_id AND state = 'verified') THEN
 SET reseal_staged = (SELECT COUNT(*) FROM ${table(w, 'staging')} WHERE run_id = @run_id AND reason IS NULL);
 ${w.fields.map((field) => mergeField(w, field)).join('\n')}
@@ -30,11 +30,19 @@ END IF;
 COMMIT TRANSACTION;`,
   );
 
+/** In shared keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
+const declareKeyset = (w: Warehouse): string =>
+  `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(w, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(w, 'runs')} WHERE run_id = @run_id));`;
+
 function mergeField(w: Warehouse, field: Field): string {
   const column = (name: string): string => `u.${quoted(name)}`;
+  const key =
+    w.keying === 'shared'
+      ? 'IFNULL(bq_encryption_key, reseal_keyset) AS bq_encryption_key'
+      : 'bq_encryption_key';
   return `MERGE ${table(w, 'source')} AS u
 USING (
-  SELECT id, resealed_from, decrypted_email, bq_encryption_key, bq_encrypted_email
+  SELECT id, resealed_from, decrypted_email, ${key}, bq_encrypted_email
   FROM ${table(w, 'staging')}
   WHERE run_id = @run_id AND field = ${literal(field.name)} AND reason IS NULL
   QUALIFY ROW_NUMBER() OVER (PARTITION BY id, resealed_from ORDER BY bq_encrypted_email) = 1

@@ -68,7 +68,7 @@ class Run:
             scratch = self._tables.scratch()
             keys = Unwrapping(self._spark, self._arguments, self._session, scratch).run(frames)
             progress.progress("seal", rows=keys.selected, deks=keys.distinct)
-            self._tables.write(self._staging(frames, keys, keyset, wrapped))
+            self._tables.write(self._staging(frames, keys, keyset))
         finally:
             self._clean()
         self._report(keys)
@@ -111,7 +111,7 @@ class Run:
             for frame in frames
         ]
 
-    def _staging(self, frames: list[DataFrame], keys: DataKeys, keyset: bytes, wrapped: bytes) -> DataFrame:
+    def _staging(self, frames: list[DataFrame], keys: DataKeys, keyset: bytes) -> DataFrame:
         """The staging rows of every field, sealed and refused in one stream."""
         arguments = self._arguments
         transform = Transform(
@@ -123,15 +123,11 @@ class Run:
             keys.fates,
         )
         produced = transform.schema()
-        constants = {"run_id": F.lit(arguments.run_id)}
-        if arguments.keying == "shared":
-            sealed = F.col("reason").isNull()
-            constants["bq_encryption_key"] = F.when(sealed, F.lit(wrapped))
         staged = []
         for frame, field in zip(frames, arguments.fields, strict=True):
             rows = frame if keys.table is None else frame.join(keys.table, "wrapped", "left")
-            columns = {name: F.col(name) for name in produced.names} | constants
-            columns["field"] = F.lit(field.name)
+            columns = {name: F.col(name) for name in produced.names}
+            columns |= {"run_id": F.lit(arguments.run_id), "field": F.lit(field.name)}
             sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.batches, produced)
             staged.append(
                 sealed_rows.select(

@@ -106,14 +106,17 @@ class Batch:
         """Opens the remaining rows: IV, ciphertext and tag stand one after another in `data`."""
         octets = np.frombuffer(data, np.uint8)
         nonces = cut(octets[ivs[:, None] + np.arange(IV_BYTES)])
+        starts, stops = bodies.tolist(), ends.tolist()
         rows = self.rows.tolist()
-        spans = list(zip(decrypts, nonces, bodies.tolist(), ends.tolist(), strict=True))
         try:
-            opened = [decrypt(iv, data[body:end], None) for decrypt, iv, body, end in spans]
+            opened = [
+                decrypt(iv, data[body:end], None)
+                for decrypt, iv, body, end in zip(decrypts, nonces, starts, stops, strict=True)
+            ]
         except InvalidTag:
             # Some row is not authentic: once more, one by one.
             opened = []
-            for row, (decrypt, iv, body, end) in zip(rows, spans, strict=True):
+            for row, decrypt, iv, body, end in zip(rows, decrypts, nonces, starts, stops, strict=True):
                 try:
                     opened.append(decrypt(iv, data[body:end], None))
                 except InvalidTag:

@@ -64,6 +64,8 @@ class Unwrapping:
         The result is final: nothing that a later stage recomputes leads back to a KMS call. Few keys are
         collected by the driver, many are written to the scratch folder; both only under the session key.
         """
+        # Spark's generated first-level map hashes a text byte by byte in Java: the ordinary one is faster.
+        self._spark.conf.set("spark.sql.codegen.aggregate.map.twolevel.enabled", "false")
         deks = reduce(DataFrame.unionAll, [frame.select("wrapped") for frame in values])
         counted = deks.groupBy("wrapped").agg(F.count(F.lit(1)).alias("rows"))
         few = self._arguments.broadcast_deks

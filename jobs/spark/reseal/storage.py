@@ -154,23 +154,21 @@ class Parquet:
 RANDOM_COLUMNS = ("id", "bq_encryption_key", "bq_encrypted_email", "resealed_from")
 
 
-def write_plainly(spark: SparkSession, arguments: Arguments) -> None:
+def write_plainly(spark: SparkSession) -> None:
     """Has staged files written without what costs time and saves no space: ciphertexts do not compress.
 
-    In shared keying bq_encryption_key is the same in every row, just what dictionaries are for.
     https://github.com/apache/parquet-java/blob/master/parquet-hadoop/README.md
     """
     spark.conf.set("spark.sql.parquet.compression.codec", "uncompressed")
     context: Any = spark.sparkContext
     settings = context._jsc.hadoopConfiguration()
     for column in RANDOM_COLUMNS:
-        alike = column == "bq_encryption_key" and arguments.keying == "shared"
-        settings.setBoolean(f"parquet.enable.dictionary#{column}", alike)
+        settings.setBoolean(f"parquet.enable.dictionary#{column}", False)
 
 
 def storage(spark: SparkSession, arguments: Arguments) -> Storage:
     """The storage that --storage names."""
-    write_plainly(spark, arguments)
+    write_plainly(spark)
     return BigQuery(spark, arguments) if arguments.storage == "bigquery" else Parquet(spark, arguments)
 
 

@@ -47,8 +47,8 @@ class World:
 Row = dict[str, Any]
 
 
-def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row] | None = None) -> bytes:
-    """Writes users, users_rejected and keysets; returns the wrapped first-level keyset."""
+def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row] | None = None) -> None:
+    """Writes users, users_rejected and keysets."""
     names = sorted({name for row in users for name in row} | {"resealed_from"} - {"id"})
     types = {name: pa.binary() if name.endswith("resealed_from") else pa.string() for name in names}
     schema = pa.schema({**types, "id": pa.int64()})
@@ -59,7 +59,6 @@ def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row
     _write(folder / "users_rejected", pa.Table.from_pylist(rejected or [], refused))
     wrapped = wrap(world.bigquery_kek, world.keyset())
     _write(folder / "keysets", pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}))
-    return wrapped
 
 
 def _write(folder: Path, table: pa.Table) -> None:
