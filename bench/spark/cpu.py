@@ -1,0 +1,75 @@
+"""CPU seconds of a command: of the whole machine, and of its own processes."""
+
+import os
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass
+class Cost:
+    """CPU seconds of the whole machine, and of the variant's own processes (0 where nothing counts them)."""
+
+    machine: float
+    own: float
+
+
+def machine_seconds() -> float:
+    """User, nice, system, irq, softirq (proc(5)): not idle, not waiting, not another guest's."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    busy = fields[0] + fields[1] + fields[2] + fields[5] + fields[6]
+    return busy / os.sysconf("SC_CLK_TCK")
+
+
+class Group:
+    """A control group for one command and all its descendants (cgroups(7), version 1 or 2)."""
+
+    def __init__(self) -> None:
+        self._place: Path | None = None
+        for parent in (Path("/sys/fs/cgroup/cpuacct"), Path("/sys/fs/cgroup")):
+            place = parent / f"reseal-bench-{os.getpid()}"
+            try:
+                place.mkdir()
+            except OSError:
+                continue
+            if (place / "cgroup.procs").exists():
+                self._place = place
+                return
+            place.rmdir()
+
+    def enter(self) -> None:
+        """Puts the calling process in; its children follow."""
+        if self._place is not None:
+            (self._place / "cgroup.procs").write_text(str(os.getpid()))
+
+    def seconds(self) -> float:
+        """CPU time so far."""
+        if self._place is None:
+            return 0
+        usage = self._place / "cpuacct.usage"
+        if usage.exists():
+            return int(usage.read_text()) / 1e9
+        return int((self._place / "cpu.stat").read_text().split()[1]) / 1e6
+
+    def close(self) -> None:
+        """Removes the group; a process that is still ending keeps it, empty, until the machine restarts."""
+        if self._place is not None:
+            with suppress(OSError):
+                self._place.rmdir()
+
+
+def measure(command: list[str], env: dict[str, str], group: Group) -> Cost:
+    """Runs a command to its end."""
+    machine, own = machine_seconds(), group.seconds()
+    done = subprocess.run(
+        command,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=group.enter,
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{command[:4]} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    return Cost(machine_seconds() - machine, group.seconds() - own)

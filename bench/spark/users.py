@@ -1,0 +1,46 @@
+"""The benchmark's tables: a 27-byte value a row in the `gcm` format, 1,000 data keys at random."""
+
+import base64
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from tests.tables import World, wrap
+
+DEKS = 1000
+FILE_ROWS = 500_000
+
+
+def make_tables(folder: Path, rows: int, world: World) -> None:
+    """Writes users, users_rejected and keysets."""
+    keys = [os.urandom(32) for _ in range(DEKS)]
+    ciphers = [AESGCM(key).encrypt for key in keys]
+    deks = pa.array([base64.b64encode(wrap(world.source_kek, key)).decode() for key in keys])
+    (folder / "users").mkdir(parents=True)
+    for start in range(0, rows, FILE_ROWS):
+        count = min(FILE_ROWS, rows - start)
+        picks = [pick % DEKS for pick in memoryview(os.urandom(4 * count)).cast("I")]
+        ivs = os.urandom(12 * count)
+        texts = []
+        for row, pick in enumerate(picks):
+            iv = ivs[12 * row : 12 * row + 12]
+            sealed = ciphers[pick](iv, b"user%013d@x.example" % (start + row), None)
+            texts.append(base64.b64encode(iv + sealed).decode())
+        table = pa.table(
+            {
+                "id": pa.array(range(start, start + count), pa.int64()),
+                "cipher_text": texts,
+                "dek": pa.DictionaryArray.from_arrays(pa.array(picks, pa.int32()), deks).cast(pa.string()),
+                "resealed_from": pa.nulls(count, pa.binary()),
+            }
+        )
+        pq.write_table(table, folder / "users" / f"part-{start}.parquet")
+    wrapped = wrap(world.bigquery_kek, world.keyset())
+    (folder / "keysets").mkdir()
+    pq.write_table(
+        pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}), folder / "keysets/k.parquet"
+    )
+    (folder / "users_rejected").mkdir()

@@ -1,0 +1,70 @@
+"""What is compared, and how each variant is started."""
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+
+from tests.fake_kms import FakeKms
+from tests.tables import World, arguments
+
+HERE = Path(__file__).parent
+APPLICATION = HERE.parents[1] / "jobs" / "spark"
+TINK = "com.google.crypto.tink:tink:1.18.0"
+CONF = ["--master", "local[2]", "--driver-memory", "4g", "--conf", "spark.ui.enabled=false"]
+# As the application writes its files (reseal/storage.py).
+PLAIN_FILES = [
+    "--conf",
+    "spark.sql.parquet.compression.codec=uncompressed",
+    *(
+        part
+        for column in ("id", "bq_encrypted_email", "resealed_from")
+        for part in ("--conf", f"spark.hadoop.parquet.enable.dictionary#{column}=false")
+    ),
+]
+VARIANTS = {
+    "shared": "the application, shared keying",
+    "row": "the application, row keying",
+    "copy": "a plain copy with the staging schema",
+    "java": "the usual way: Java, Tink; cipher_text and dek in staging",
+    "java-staging": "Java, Tink, writing the application's own staging rows",
+}
+
+
+def build_java(work: Path) -> list[str]:
+    """Compiles Usual.java against Spark's own jars and Tink; the jars to run it with."""
+    jars = work / "jars"
+    if not jars.exists():
+        command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={TINK}", f"-DoutputDirectory={jars}"]
+        subprocess.run(command, check=True)
+    spark = Path(pyspark.__file__).parent / "jars"
+    classes = work / "classes"
+    classes.mkdir(exist_ok=True)
+    classpath = f"{spark}/*:{jars}/*"
+    subprocess.run(["javac", "-cp", classpath, "-d", str(classes), str(HERE / "Usual.java")], check=True)
+    jar = work / "usual.jar"
+    subprocess.run(["jar", "cf", str(jar), "-C", str(classes), "."], check=True)
+    return [str(jar), *map(str, sorted(jars.glob("*.jar")))]
+
+
+def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[str]) -> list[str]:
+    """How a variant is started."""
+    if variant in ("shared", "row"):
+        return [
+            sys.executable,
+            str(APPLICATION / "main.py"),
+            *arguments(folder, kms.endpoint, keying=variant),
+        ]
+    paths = [str(folder / "in" / "users"), str(folder / "out")]
+    if variant == "copy":
+        return [sys.executable, str(HERE / "copy_rows.py"), *paths]
+    submit = [str(Path(pyspark.__file__).parent / "bin" / "spark-submit"), *CONF]
+    rows = "usual"
+    if variant == "java-staging":
+        submit += PLAIN_FILES
+        rows = "staging"
+    # The KEK itself: what KMS calls cost is no part of the comparison.
+    keys = [base64.b64encode(key).decode() for key in (world.source_kek, world.keyset())]
+    return [*submit, "--jars", ",".join(jars[1:]), "--class", "Usual", jars[0], *paths, *keys, rows]
