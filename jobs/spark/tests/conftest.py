@@ -13,6 +13,8 @@ from tests.tables import World
 
 os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
 os.environ["PYSPARK_PYTHON"] = sys.executable
+# Most of what a short run costs is the JVM's optimising compiler, which pays in long ones only.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # Tasks import the package by name.
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
 

@@ -1,10 +1,9 @@
-"""Cloud KMS's Decrypt on loopback: counts its calls, keeps a quota, fails on demand."""
+"""Cloud KMS's Decrypt on loopback: counts its calls and fails on demand."""
 
 import base64
 import json
 import threading
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -28,14 +27,9 @@ class FakeKms:
     def __init__(self, keys: dict[str, bytes]) -> None:
         self.keys = keys
         self.calls: Counter[bytes] = Counter()
-        # Moments of the calls that were let in, and how many a second are.
-        self.admitted: list[float] = []
-        self.quota: int | None = None
-        self.turned_away = 0
         # Asked before each call; an answer takes the place of the real one.
         self.fault: Callable[[int], Answer | None] = lambda call: None
         self._lock = threading.Lock()
-        self._second: deque[float] = deque()
         self._number = 0
         kms = self
 
@@ -70,17 +64,6 @@ class FakeKms:
         """Calls that were answered for ciphertexts of one key."""
         return sum(count for text, count in self.calls.items() if text.startswith(key.encode()))
 
-    def _over_quota(self) -> bool:
-        now = time.monotonic()
-        while self._second and now - self._second[0] >= 1:
-            self._second.popleft()
-        if self.quota is not None and len(self._second) >= self.quota:
-            self.turned_away += 1
-            return True
-        self._second.append(now)
-        self.admitted.append(now)
-        return False
-
     def answer(self, path: str, body: dict[str, str]) -> Answer:
         name = path.removeprefix("/v1/").removesuffix(":decrypt")
         ciphertext = base64.b64decode(body["ciphertext"])
@@ -89,8 +72,6 @@ class FakeKms:
             fault = self.fault(self._number)
             if fault is not None:
                 return fault
-            if self._over_quota():
-                return failure(429, "RESOURCE_EXHAUSTED")
             self.calls[name.encode() + b" " + ciphertext] += 1
         if name not in self.keys:
             return failure(404, "NOT_FOUND")

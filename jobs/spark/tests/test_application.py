@@ -32,7 +32,6 @@ from tests.tables import (
 
 # A table of data keys this small or smaller is broadcast; with 0 every run takes the join.
 PLANS = pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
-KEYINGS = pytest.mark.parametrize("keying", ["row", "shared"])
 
 
 def b64(data: bytes) -> str:
@@ -62,9 +61,16 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
-@PLANS
-@KEYINGS
-@pytest.mark.parametrize(("name", "source_format"), [("small", "gcm"), ("medium", "dotted")])
+# Every two of sample, keying and plan meet.
+@pytest.mark.parametrize(
+    ("name", "source_format", "keying", "few"),
+    [
+        ("small", "gcm", "row", "200000"),
+        ("small", "gcm", "shared", "0"),
+        ("medium", "dotted", "row", "0"),
+        ("medium", "dotted", "shared", "200000"),
+    ],
+)
 def test_samples(
     spark: SparkSession,
     tmp_path: Path,
@@ -104,37 +110,6 @@ def test_samples(
     assert (last["selected"], last["staged"]) == (about["rows"], about["sealable"])
     assert sum(last["rejected"].values()) == about["refused"]  # type: ignore[attr-defined]
     kms.close()
-
-
-@PLANS
-def test_one_call_for_a_hot_key(
-    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
-) -> None:
-    hot = os.urandom(32)
-    dek = b64(wrap(world.source_kek, hot))
-    users = [
-        user(world, n, f"u{n}@x", hot, dek) if n % 10 else user(world, n, f"u{n}@x") for n in range(3000)
-    ]
-    write_input(tmp_path / "in", world, users)
-    rows = run(spark, tmp_path, kms, keying="shared", broadcast_deks=few)
-    assert {row["id"]: read_back(world, row, "shared") for row in rows} == {n: f"u{n}@x" for n in range(3000)}
-    assert kms.decrypts(SOURCE_KEK) == 301
-    assert set(kms.calls.values()) == {1}
-
-
-@pytest.mark.parametrize(("rows", "few"), [(5_000, "200000"), (50_000, "0")], ids=["broadcast", "join"])
-def test_one_call_each_where_every_row_has_its_own_key(
-    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, rows: int, few: str
-) -> None:
-    users = [user(world, n, f"u{n}@x") for n in range(rows)]
-    write_input(tmp_path / "in", world, users)
-    out = run(spark, tmp_path, kms, broadcast_deks=few, kms_calls_per_second="1000000")
-    assert sorted(row["id"] for row in out) == list(range(rows))
-    assert {row["reason"] for row in out} == {None}
-    for row in out[::997]:
-        assert read_back(world, row, "row") == f"u{row['id']}@x"
-    assert kms.decrypts(SOURCE_KEK) == rows
-    assert set(kms.calls.values()) == {1}
 
 
 def tink_rows(world: World, count: int) -> tuple[list[Row], list[Row]]:

@@ -56,8 +56,19 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
     assert {path for _, path in leaks(searched(tmp_path), {"key": secret})} == {"0", "1", "2", "3"}
 
 
-@pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
-@pytest.mark.parametrize("keying", ["row", "shared"])
+def spilled(events: Path) -> int:
+    """Bytes that tasks wrote to disk for want of memory, by the event log."""
+    ends = [
+        json.loads(line)
+        for log in events.iterdir()
+        for line in log.read_text().splitlines()
+        if line.startswith('{"Event":"SparkListenerTaskEnd"')
+    ]
+    return sum(end["Task Metrics"]["Disk Bytes Spilled"] for end in ends)
+
+
+# How keys travel depends on the plan, how rows are sealed on the keying; neither on the other.
+@pytest.mark.parametrize(("keying", "few"), [("shared", "200000"), ("row", "0")], ids=["broadcast", "join"])
 def test_no_canary_gets_out(tmp_path: Path, world: World, kms: FakeKms, keying: str, few: str) -> None:
     keys = [os.urandom(32) for _ in range(200)]
     deks = [b64(wrap(world.source_kek, key)) for key in keys]
@@ -89,6 +100,7 @@ def test_no_canary_gets_out(tmp_path: Path, world: World, kms: FakeKms, keying: 
     if few == "0":
         assert "shuffle_" in names
         assert "out.scratch/keys" in names
+        assert spilled(work / "events") > 0
     secrets = {f"data key {n}": key for n, key in enumerate(keys[::20])}
     secrets |= {f"value {n}": value.encode() for n, value in enumerate(plain[::50])}
     secrets |= {"first-level keyset": world.keyset(), "session key": session}
