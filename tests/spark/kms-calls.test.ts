@@ -32,7 +32,13 @@ beforeAll(async () => {
   const python = await ensureVenv({ java: true });
   spark = spawn(python, ['-m', 'tests.many_runs', work], {
     cwd: application,
-    env: { ...process.env, JDK_JAVA_OPTIONS, PYSPARK_PYTHON: python, PYTHONPATH: application, SPARK_LOCAL_IP: '127.0.0.1' },
+    env: {
+      ...process.env,
+      JDK_JAVA_OPTIONS,
+      PYSPARK_PYTHON: python,
+      PYTHONPATH: application,
+      SPARK_LOCAL_IP: '127.0.0.1',
+    },
   });
   const input = spark.stdout as NonNullable<ChildProcess['stdout']>;
   lines = createInterface({ input })[Symbol.asyncIterator]();
