@@ -11,6 +11,7 @@ import {
   VARCHAR,
 } from '@duckdb/node-api';
 import { type Aead, aead } from '../../jobs/envelope/aead.ts';
+import { aesKeyOnce } from '../../jobs/envelope/aes.ts';
 import { keysetToJson, parseKeyset } from '../../jobs/envelope/keyset.ts';
 import { Refusal } from '../../jobs/envelope/reasons.ts';
 import { MARK } from './failures.ts';
@@ -110,7 +111,9 @@ function sources(keysets: Keysets): Source[] {
         const aad = blobs(chunk, 2);
         return (row) => {
           const [key, extra] = [sealed(row), aad(row)];
-          return key === null || extra === null ? null : aead(parseKeyset(first.open(key, extra)));
+          return key === null || extra === null
+            ? null
+            : aead(parseKeyset(first.open(key, extra)), aesKeyOnce);
         };
       },
     },

@@ -1,7 +1,7 @@
 import { invalidQuery } from '../http/errors.ts';
 import type { Table } from './catalog.ts';
 import { tableSql } from './catalog.ts';
-import { type Assignment, matchedTwice, mergeLarge } from './merge-large.ts';
+import { type Assignment, matchedTwice, mergeUpdate } from './merge-update.ts';
 import type { TableRef } from './names.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
 import type { Rewriter } from './rewrite.ts';
@@ -183,13 +183,13 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
   const [only] = clauses;
   const { table } = found;
   if (table && only && clauses.length === 1 && only.matched && only.action === 'updated') {
-    const updated = await mergeLarge(session, tokens, table, (rewriter) => ({
+    const updated = await mergeUpdate(session, tokens, table, (rewriter) => ({
       ...parts(rewriter),
       alias: found.alias,
       test: only.test ? rewriter.rewrite(only.test) : 'TRUE',
       set: assignments(rewriter, { from: only.body.from + 1, to: only.body.to }),
     }));
-    if (updated !== undefined) return { ...NONE, updated };
+    return { ...NONE, updated };
   }
   const compiled = await session.compile(tokens, (rewriter) => {
     const { source, condition, into } = parts(rewriter);

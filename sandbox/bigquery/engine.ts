@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { registerAead } from './aead.ts';
@@ -9,8 +10,14 @@ import { literal } from './types.ts';
 /** The catalog name of the file database; tables are `bq.<dataset>.<table>`. */
 export const CATALOG = 'bq';
 
+/**
+ * While a function of ours runs in JavaScript's thread, DuckDB's other threads spin: one core is left to the
+ * caller, who works beside it.
+ */
+const threads = Math.min(Math.max(availableParallelism() - 1, 1), 4);
+
 const SETTINGS = {
-  threads: '2',
+  threads: String(threads),
   memory_limit: '320MB',
   // BigQuery's order: NULL is the smallest value.
   default_null_order: 'nulls_first_on_asc_last_on_desc',
@@ -18,6 +25,9 @@ const SETTINGS = {
   // calls its built-in cipher unsafe since its randomness is weak; OpenSSL's would have to be downloaded.
   temp_file_encryption: 'true',
   force_mbedtls_unsafe: 'true',
+  // Most of what stands in these tables is ciphertext: choosing a compression for it takes three times as long
+  // as writing it.
+  force_compression: 'uncompressed',
 };
 
 /** DuckDB with the tables in a file, and results, macros and functions in memory. */
