@@ -35,5 +35,5 @@ export const batchId = (runId: string, attempt: number): string =>
 export const requestId = (runId: string, attempt: number): string => `${runId}-${attempt}`;
 
 /** BigQuery job ids take letters, digits, dashes and underscores, up to 1,024 of them. */
-export const jobId = (runId: string, step: string, attempt: number): string =>
-  `reseal_${runId.replaceAll('-', '_')}_${step}_${attempt}`;
+export const loadJobId = (runId: string, attempt: number): string =>
+  `reseal_${runId.replaceAll('-', '_')}_load_${attempt}`;

@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto';
-import { aesKey, gcmOpen, gcmSeal, IV_BYTES, TAG_BYTES } from './aes.ts';
+import { type AesKey, aesKey, aesKeyOnce, gcmOpen, gcmSeal, IV_BYTES, TAG_BYTES } from './aes.ts';
 import type { Keyset, KeysetKey } from './keyset.ts';
 import { Refusal } from './reasons.ts';
 
@@ -21,7 +20,7 @@ export interface Aead {
 
 /** The five bytes that stand before a ciphertext of the key. */
 export function tinkPrefix(keyId: number): Buffer {
-  const prefix = Buffer.alloc(PREFIX_BYTES);
+  const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
   prefix.writeUInt8(VERSION, 0);
   prefix.writeUInt32BE(keyId, 1);
   return prefix;
@@ -31,12 +30,13 @@ const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
   key.enabled && key.tinkPrefix && key.aes !== null;
 
 /**
- * Prepares a keyset. Keys that are disabled, of another type or without the TINK prefix cannot be used.
- * Throws Refusal `unknown-key` where none is left, `key-length` for an AES key of an impossible size.
+ * Prepares a keyset; `prepare` is `aesKeyOnce` where it seals or opens one value only.
+ * Throws Refusal `unknown-key` where no key can be used, since all are disabled, of another type or without the
+ * TINK prefix, `key-length` for an AES key of an impossible size.
  */
-export function aead(keyset: Keyset): Aead {
-  const keys = new Map<number, KeyObject>();
-  for (const key of keyset.keys) if (usable(key)) keys.set(key.id, aesKey(key.aes));
+export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = aesKey): Aead {
+  const keys = new Map<number, AesKey>();
+  for (const key of keyset.keys) if (usable(key)) keys.set(key.id, prepare(key.aes));
   if (keys.size === 0) throw new Refusal('unknown-key');
   const primary = keys.get(keyset.primaryKeyId);
   const prefix = tinkPrefix(keyset.primaryKeyId);
@@ -59,8 +59,8 @@ export function aead(keyset: Keyset): Aead {
 
 /** Seals one value under a keyset's primary key; for many values prepare the keyset with `aead` once. */
 export const sealAead = (keyset: Keyset, plaintext: Uint8Array, aad: Uint8Array): Buffer =>
-  aead(keyset).seal(plaintext, aad);
+  aead(keyset, aesKeyOnce).seal(plaintext, aad);
 
 /** Opens one value; errors as Aead.open's and aead's. */
 export const openAead = (keyset: Keyset, ciphertext: Uint8Array, aad: Uint8Array): Buffer =>
-  aead(keyset).open(ciphertext, aad);
+  aead(keyset, aesKeyOnce).open(ciphertext, aad);

@@ -16,14 +16,17 @@ export const TAG_BYTES = 16;
 /** AES's block, and with it CBC's IV (NIST SP 800-38A §5.3). */
 export const BLOCK_BYTES = 16;
 
-/** An AES key ready for use. Throws Refusal `key-length` unless it has 16, 24 or 32 bytes. */
-export function aesKey(bytes: Uint8Array): KeyObject {
+/** A key for many values, or the bytes of one that is used once: a KeyObject costs more than it saves then. */
+export type AesKey = KeyObject | Uint8Array;
+
+/** An AES key that is used once. Throws Refusal `key-length` unless it has 16, 24 or 32 bytes. */
+export function aesKeyOnce(bytes: Uint8Array): Uint8Array {
   if (bytes.length !== 16 && bytes.length !== 24 && bytes.length !== 32) throw new Refusal('key-length');
-  return createSecretKey(bytes);
+  return bytes;
 }
 
-/** A key for many values, or the bytes of one that is used once: a KeyObject costs more than it saves then. */
-type AesKey = KeyObject | Uint8Array;
+/** An AES key ready for many values. Throws Refusal `key-length` as aesKeyOnce does. */
+export const aesKey = (bytes: Uint8Array): KeyObject => createSecretKey(aesKeyOnce(bytes));
 
 const bits = (key: AesKey): number =>
   8 * (key instanceof Uint8Array ? key.length : (key.symmetricKeySize ?? 0));
@@ -32,7 +35,7 @@ const bits = (key: AesKey): number =>
  * Opens `ct | tag`. The caller has seen to it that `sealed` holds a tag.
  * Throws Refusal `authentication` where key, IV, AAD or a byte is not what it was sealed with.
  */
-export function gcmOpen(key: KeyObject, iv: Uint8Array, sealed: Uint8Array, aad?: Uint8Array): Buffer {
+export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: Uint8Array): Buffer {
   const end = sealed.length - TAG_BYTES;
   const decipher = createDecipheriv(`aes-${bits(key)}-gcm` as CipherGCMTypes, key, iv, {
     authTagLength: TAG_BYTES,

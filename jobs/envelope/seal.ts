@@ -2,13 +2,14 @@ import { randomInt } from 'node:crypto';
 import type { Keying } from '../deployment.ts';
 import { type Aead, tinkPrefix } from './aead.ts';
 import { gcmSeal } from './aes.ts';
-import { asCiphertext, type Ciphertext, type Plaintext, type WrappedKey } from './brands.ts';
+import { asCiphertext, type Ciphertext, type Plaintext } from './brands.ts';
 import { AES_GCM_TYPE_URL, serializeKeyset } from './keyset.ts';
 import { randomSlice } from './random.ts';
 
-/** What becomes of a value: the columns bq_encryption_key and the sealed value's. */
+/** What becomes of a value. */
 export interface Sealed {
-  readonly key: Ciphertext | WrappedKey;
+  /** The row's keyset, sealed; null in shared keying, where the merge puts the wrapped keyset there. */
+  readonly key: Ciphertext | null;
   readonly value: Ciphertext;
 }
 /** Seals a value under its row's id, whose decimal text is the AAD. */
@@ -21,10 +22,10 @@ export type Sealer = (plaintext: Plaintext, id: string) => Sealed;
  * - `shared`: the value sealed by the first-level keyset itself, whose wrapped form stands beside it.
  * https://cloud.google.com/bigquery/docs/aead-encryption-concepts
  */
-export function sealer(keying: Keying, keyset: Aead, wrapped: WrappedKey): Sealer {
+export function sealer(keying: Keying, keyset: Aead): Sealer {
   if (keying === 'shared') {
     return (plaintext, id) => ({
-      key: wrapped,
+      key: null,
       value: asCiphertext(keyset.seal(plaintext, Buffer.from(id))),
     });
   }
@@ -49,34 +50,30 @@ const template = (() => {
     primaryKeyId: MIN_ID,
     keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: true }],
   });
-  const id = varint(MIN_ID);
+  const id = Buffer.alloc(VARINT_BYTES);
+  writeVarint(id, 0, MIN_ID);
   return { bytes, aes: bytes.indexOf(aes), primaryId: bytes.indexOf(id), keyId: bytes.lastIndexOf(id) };
 })();
 
 /** A base-128 varint, least significant group first (protobuf encoding, "Base 128 Varints"). */
-function varint(value: number): Buffer {
-  const bytes = Buffer.alloc(VARINT_BYTES);
+function writeVarint(target: Buffer, at: number, value: number): void {
   let rest = value;
-  for (let at = 0; at < VARINT_BYTES; at++) {
-    bytes[at] = (rest & 0x7f) | (at < VARINT_BYTES - 1 ? 0x80 : 0);
+  for (let byte = 0; byte < VARINT_BYTES; byte++) {
+    target[at + byte] = (rest & 0x7f) | (byte < VARINT_BYTES - 1 ? 0x80 : 0);
     rest >>>= 7;
   }
-  return bytes;
 }
 
-/** Overwritten for every row: `bytes` and `aes` are good until the next call. */
-const scratch = Buffer.from(template.bytes);
+/** The row's keyset. Overwritten for every row, views and all: a row costs no allocation here. */
+const bytes = Buffer.from(template.bytes);
+const aes = bytes.subarray(template.aes, template.aes + KEY_BYTES);
+const prefix = tinkPrefix(MIN_ID);
 
 function rowKeyset(): { bytes: Uint8Array; aes: Uint8Array; prefix: Uint8Array } {
   const id = randomInt(MIN_ID, 2 ** 32);
-  const aes = randomSlice(KEY_BYTES);
-  const encoded = varint(id);
-  scratch.set(aes, template.aes);
-  scratch.set(encoded, template.primaryId);
-  scratch.set(encoded, template.keyId);
-  return {
-    bytes: scratch,
-    aes: scratch.subarray(template.aes, template.aes + KEY_BYTES),
-    prefix: tinkPrefix(id),
-  };
+  aes.set(randomSlice(KEY_BYTES));
+  writeVarint(bytes, template.primaryId, id);
+  writeVarint(bytes, template.keyId, id);
+  prefix.writeUInt32BE(id, 1);
+  return { bytes, aes, prefix };
 }

@@ -1,7 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
 import { KEYINGS } from '../../jobs/deployment.ts';
-import { rowsSealer } from '../../jobs/engines/direct/rows.ts';
-import { asWrappedKey } from '../../jobs/envelope/brands.ts';
+import { sealRows } from '../../jobs/engines/direct/rows.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keyset.ts';
 import { ensureVenv } from '../../tools/venv.ts';
 import { Application } from '../support/application.ts';
@@ -21,24 +20,23 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
   const ids = ['1', '-5', '9007199254740993', '9223372036854775807'];
   const key = new Application('gcm').newKey();
   const keyset = serializeKeyset(rotateKeyset(newKeyset()));
-  const seal = rowsSealer({
+  const setup = {
     runId: 'a-run',
-    sourceFormat: 'gcm',
+    sourceFormat: 'gcm' as const,
     keying,
     storePlaintext: false,
     keyset,
-    wrappedKeyset: asWrappedKey(Buffer.from('wrapped')),
-  });
+  };
   const page = {
     ids,
     fields: ids.map(() => 'email'),
     cipherTexts: texts.map((text) => key.encrypt(text)),
-    deks: ids.map(() => key.dek),
     tokens: ids.map(() => ''),
     keyOf: ids.map(() => 0),
+    deks: [key.dek],
     keys: [Uint8Array.from(key.unwrapped)],
   };
-  const rows = ndjson<Line>(seal(page).toString());
+  const rows = ndjson<Line>(sealRows(setup, page).toString());
   const first = keyset.toString('base64');
   let keysets: unknown[] = rows.map(() => first);
   if (keying === 'row')

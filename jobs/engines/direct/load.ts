@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../deployment.ts';
 import { type ApiFailure, bigQueryFailure } from '../../failures.ts';
-import { jobId } from '../../ids.ts';
+import { loadJobId } from '../../ids.ts';
 
 const MAX_ATTEMPTS = 20;
 
@@ -34,46 +34,48 @@ const done = (job: Job): Promise<void> =>
     job.on('error', reject);
   });
 
+/** A load job of a run that is still to be done. */
+export interface NewLoad {
+  readonly client: BigQuery;
+  readonly deployment: Deployment;
+  readonly id: string;
+}
+
 /**
- * Loads newline-delimited JSON into the staging table in one load job, which BigQuery takes whole or not at
- * all. The job's id derives from the run's: a load that an earlier try finished is not repeated, and the
- * answer is false.
- * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+ * The run's load job into the staging table. Its id derives from the run's: a load that an earlier try finished
+ * is not repeated, and the answer is null.
  */
-export async function loadOnce(
+export async function newLoad(
   client: BigQuery,
   deployment: Deployment,
   runId: string,
-  lines: () => AsyncIterable<Uint8Array>,
-  signal: AbortSignal,
-): Promise<boolean> {
+): Promise<NewLoad | null> {
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const id = jobId(runId, 'load', attempt);
+      const id = loadJobId(runId, attempt);
       const found = await earlier(client, id, deployment.location);
-      if (found === 'loaded') return false;
-      if (found === 'failed') continue;
-      await load(client, deployment, id, Readable.from(lines()), signal);
-      return true;
+      if (found === 'loaded') return null;
+      if (found === 'none') return { client, deployment, id };
     }
     throw new Error(`${MAX_ATTEMPTS} load jobs of this run failed`);
   } catch (error) {
-    if (signal.aborted) throw error;
     throw bigQueryFailure('load', error);
   }
 }
 
-async function load(
-  client: BigQuery,
-  d: Deployment,
-  id: string,
-  lines: Readable,
+/**
+ * Loads newline-delimited JSON in one job, which BigQuery takes whole or not at all.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+ */
+export async function load(
+  { client, deployment, id }: NewLoad,
+  lines: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {
-  const target = client.dataset(d.dataset).table(d.tables.staging);
+  const target = client.dataset(deployment.dataset).table(deployment.tables.staging);
   const upload = target.createWriteStream({
     jobId: id,
-    location: d.location,
+    location: deployment.location,
     sourceFormat: 'NEWLINE_DELIMITED_JSON',
     createDisposition: 'CREATE_NEVER',
     writeDisposition: 'WRITE_APPEND',
@@ -82,6 +84,10 @@ async function load(
     upload.on('complete', () => resolve());
     upload.on('error', reject);
   });
-  // Whichever fails first is the cause; the other must not be left unhandled.
-  await Promise.all([pipeline(lines, upload, { signal }), loaded]);
+  try {
+    // Whichever fails first is the cause; the other must not be left unhandled.
+    await Promise.all([pipeline(Readable.from(lines), upload, { signal }), loaded]);
+  } catch (error) {
+    throw signal.aborted ? error : bigQueryFailure('load', error);
+  }
 }

@@ -1,32 +1,35 @@
 import { availableParallelism } from 'node:os';
-import { type RowsPage, type RowsSetup, rowsSealer } from './rows.ts';
+import { type RowsPage, type RowsSetup, sealRows } from './rows.ts';
 
 /** Where pages are sealed: in this thread or in worker threads. */
 export interface SealPool {
-  seal(page: RowsPage): Promise<Uint8Array>;
-  /** Pages to hand over at once, so that no thread waits. */
-  readonly width: number;
+  seal(setup: RowsSetup, page: RowsPage): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** Below this many rows a thread costs more to start than it saves (some 0.3 s; a row some 20 µs). */
 const WORTH_THREADS = 20_000;
 
-export async function sealPool(setup: RowsSetup, rows: number): Promise<SealPool> {
-  if (rows < WORTH_THREADS) {
-    const seal = rowsSealer(setup);
-    return { seal: async (page) => seal(page), width: 1, close: async () => {} };
-  }
+/** Worker threads for so many rows; 0 where this thread seals them itself. */
+export const sealThreads = (rows: number): number =>
+  rows < WORTH_THREADS ? 0 : Math.min(availableParallelism(), 8);
+
+export async function sealPool(threads: number): Promise<SealPool> {
+  if (threads === 0) return { seal: async (setup, page) => sealRows(setup, page), close: async () => {} };
   const { Piscina } = await import('piscina');
-  // One core is for reading, writing and waiting.
-  const threads = Math.min(Math.max(availableParallelism() - 1, 1), 8);
   const pool = new Piscina({
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: threads,
     maxThreads: threads,
-    workerData: setup,
-    // A page's texts die with it: room for a few pages keeps them out of the old generation.
-    resourceLimits: { maxYoungGenerationSizeMb: 128 },
+    // A page's texts die with it: room for one keeps them out of the old generation.
+    resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
-  return { seal: (page) => pool.run(page), width: threads + 1, close: () => pool.destroy() };
+  return {
+    async seal(setup, page) {
+      const { buffer, byteOffset, length }: Uint8Array = await pool.run({ setup, page });
+      // Streams would copy any other Uint8Array into a Buffer.
+      return Buffer.from(buffer, byteOffset, length);
+    },
+    close: () => pool.destroy(),
+  };
 }

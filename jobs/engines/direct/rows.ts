@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Keying, SourceFormat } from '../../deployment.ts';
 import { aead } from '../../envelope/aead.ts';
-import { asDataKey, asWrappedKey } from '../../envelope/brands.ts';
+import { asDataKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
 import { parseKeyset } from '../../envelope/keyset.ts';
 import { type Reason, Refusal } from '../../envelope/reasons.ts';
@@ -14,9 +14,8 @@ export interface RowsSetup {
   readonly sourceFormat: SourceFormat;
   readonly keying: Keying;
   readonly storePlaintext: boolean;
-  /** The first-level keyset, serialised, and as KMS wrapped it. */
+  /** The first-level keyset, serialised. */
   readonly keyset: Uint8Array;
-  readonly wrappedKeyset: Uint8Array;
 }
 
 /** Rows of the source, column by column, with the data keys that they name by index. */
@@ -24,11 +23,11 @@ export interface RowsPage {
   readonly ids: readonly string[];
   readonly fields: readonly string[];
   readonly cipherTexts: readonly string[];
-  readonly deks: readonly string[];
   /** Tokens in base64, as BigQuery computed them. */
   readonly tokens: readonly string[];
-  /** For each row its data key in `keys`. */
+  /** For each row its data key in `keys` and `deks`. */
   readonly keyOf: readonly number[];
+  readonly deks: readonly string[];
   /** The page's own copies: wiped once they are prepared. */
   readonly keys: readonly (Uint8Array | Reason)[];
 }
@@ -48,41 +47,33 @@ function prepared(key: Unwrapped, prepare: (key: ReturnType<typeof asDataKey>) =
 }
 
 /**
- * Re-encrypts pages of rows: returns a function from a page to the lines of a load job in newline-delimited
- * JSON, one a row, sealed or refused. BYTES are base64 there, INT64 text.
+ * Re-encrypts a page of rows: returns the lines of a load job in newline-delimited JSON, one a row, sealed or
+ * refused. BYTES are base64 there, INT64 text.
  * https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#details_of_loading_json_data
  */
-export function rowsSealer(setup: RowsSetup): (page: RowsPage) => Buffer {
+export function sealRows(setup: RowsSetup, page: RowsPage): Buffer {
   const { prepare } = sourceFormat(setup.sourceFormat);
-  const keyset = aead(parseKeyset(setup.keyset));
-  const seal = sealer(setup.keying, keyset, asWrappedKey(Buffer.from(setup.wrappedKeyset)));
+  const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
   const run = JSON.stringify(setup.runId);
-
-  return (page) => {
-    const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
-    for (const key of page.keys) if (typeof key !== 'string') key.fill(0);
-    const lines: string[] = [];
-    for (let row = 0; row < page.ids.length; row++) {
-      const id = page.ids[row] as string;
-      const head = `{"id":"${id}","run_id":${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
-      try {
-        const open = openers[page.keyOf[row] as number] as Opener | Reason;
-        if (typeof open === 'string') throw new Refusal(open);
-        const plaintext = open(page.cipherTexts[row] as string);
-        const { key, value } = seal(plaintext, id);
-        const stored = setup.storePlaintext
-          ? `,"decrypted_email":${JSON.stringify(plaintext.toString())}`
-          : '';
-        lines.push(
-          `${head}${stored},"bq_encryption_key":"${key.toString('base64')}","bq_encrypted_email":"${value.toString('base64')}"}\n`,
-        );
-      } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        lines.push(
-          `${head},"reason":"${error.reason}","dek_fingerprint":"${fingerprint(page.deks[row] as string)}"}\n`,
-        );
-      }
+  const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
+  for (const key of page.keys) if (typeof key !== 'string') key.fill(0);
+  let lines = '';
+  for (let row = 0; row < page.ids.length; row++) {
+    const id = page.ids[row] as string;
+    lines += `{"id":"${id}","run_id":${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
+    const key = page.keyOf[row] as number;
+    try {
+      const open = openers[key] as Opener | Reason;
+      if (typeof open === 'string') throw new Refusal(open);
+      const plaintext = open(page.cipherTexts[row] as string);
+      const sealed = seal(plaintext, id);
+      if (setup.storePlaintext) lines += `,"decrypted_email":${JSON.stringify(plaintext.toString())}`;
+      if (sealed.key !== null) lines += `,"bq_encryption_key":"${sealed.key.toString('base64')}"`;
+      lines += `,"bq_encrypted_email":"${sealed.value.toString('base64')}"}\n`;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      lines += `,"reason":"${error.reason}","dek_fingerprint":"${fingerprint(page.deks[key] as string)}"}\n`;
     }
-    return Buffer.from(lines.join(''));
-  };
+  }
+  return Buffer.from(lines);
 }

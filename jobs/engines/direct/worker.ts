@@ -1,10 +1,10 @@
-import { workerData } from 'node:worker_threads';
 import { move } from 'piscina';
-import { type RowsPage, type RowsSetup, rowsSealer } from './rows.ts';
+import { type RowsPage, type RowsSetup, sealRows } from './rows.ts';
 
-/** A worker thread's side of `sealPages`: the setup came with the thread, pages come one by one. */
-const seal = rowsSealer(workerData as RowsSetup);
-
-export default function sealPage(page: RowsPage): ReturnType<typeof move> {
-  return move(seal(page));
+/** A worker thread's side of `sealPool`. */
+export default function sealPage({ setup, page }: { setup: RowsSetup; page: RowsPage }) {
+  const lines = sealRows(setup, page);
+  // This thread's own copy.
+  setup.keyset.fill(0);
+  return move(lines);
 }
