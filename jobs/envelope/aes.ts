@@ -1,10 +1,8 @@
 import {
-  type CipherGCM,
   type CipherGCMTypes,
   createCipheriv,
   createDecipheriv,
   createSecretKey,
-  type DecipherGCM,
   type KeyObject,
 } from 'node:crypto';
 import { randomSlice } from './random.ts';
@@ -13,23 +11,38 @@ import { Refusal } from './reasons.ts';
 /** AES-GCM as every format here uses it: IV 96 bits, tag 128 bits (NIST SP 800-38D §5.2.1). */
 export const IV_BYTES = 12;
 export const TAG_BYTES = 16;
+const GCM_OPTIONS = { authTagLength: TAG_BYTES };
 /** AES's block, and with it CBC's IV (NIST SP 800-38A §5.3). */
 export const BLOCK_BYTES = 16;
 
-/** A key for many values, or the bytes of one that is used once: a KeyObject costs more than it saves then. */
-export type AesKey = KeyObject | Uint8Array;
-
-/** An AES key that is used once. Throws Refusal `key-length` unless it has 16, 24 or 32 bytes. */
-export function aesKeyOnce(bytes: Uint8Array): Uint8Array {
-  if (bytes.length !== 16 && bytes.length !== 24 && bytes.length !== 32) throw new Refusal('key-length');
-  return bytes;
+/** An AES key and what OpenSSL calls its ciphers. */
+export interface AesKey {
+  readonly secret: KeyObject | Uint8Array;
+  readonly gcm: CipherGCMTypes;
+  readonly cbc: string;
 }
 
-/** An AES key ready for many values. Throws Refusal `key-length` as aesKeyOnce does. */
-export const aesKey = (bytes: Uint8Array): KeyObject => createSecretKey(aesKeyOnce(bytes));
+/** By the key's length in bytes. */
+const CIPHERS: Readonly<Record<number, Omit<AesKey, 'secret'>>> = {
+  16: { gcm: 'aes-128-gcm', cbc: 'aes-128-cbc' },
+  24: { gcm: 'aes-192-gcm', cbc: 'aes-192-cbc' },
+  32: { gcm: 'aes-256-gcm', cbc: 'aes-256-cbc' },
+};
 
-const bits = (key: AesKey): number =>
-  8 * (key instanceof Uint8Array ? key.length : (key.symmetricKeySize ?? 0));
+/**
+ * A key that is used once, or whose bytes change from use to use: making a KeyObject of it would cost more than
+ * it saves. Throws Refusal `key-length` unless it has 16, 24 or 32 bytes.
+ */
+export function aesKeyOnce(bytes: Uint8Array): AesKey {
+  const ciphers = CIPHERS[bytes.length];
+  if (ciphers === undefined) throw new Refusal('key-length');
+  return { secret: bytes, ...ciphers };
+}
+
+/** A key for many values. Throws Refusal `key-length` as aesKeyOnce does. */
+export function aesKey(bytes: Uint8Array): AesKey {
+  return { ...aesKeyOnce(bytes), secret: createSecretKey(bytes) };
+}
 
 /**
  * Opens `ct | tag`. The caller has seen to it that `sealed` holds a tag.
@@ -37,9 +50,7 @@ const bits = (key: AesKey): number =>
  */
 export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: Uint8Array): Buffer {
   const end = sealed.length - TAG_BYTES;
-  const decipher = createDecipheriv(`aes-${bits(key)}-gcm` as CipherGCMTypes, key, iv, {
-    authTagLength: TAG_BYTES,
-  }) as DecipherGCM;
+  const decipher = createDecipheriv(key.gcm, key.secret, iv, GCM_OPTIONS);
   if (aad !== undefined) decipher.setAAD(aad);
   decipher.setAuthTag(sealed.subarray(end));
   const opened = decipher.update(sealed.subarray(0, end));
@@ -54,7 +65,7 @@ export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: U
 /** Seals `plaintext` into `prefix | iv | ct | tag` with a fresh random IV. */
 export function gcmSeal(prefix: Uint8Array, key: AesKey, plaintext: Uint8Array, aad: Uint8Array): Buffer {
   const iv = randomSlice(IV_BYTES);
-  const cipher = createCipheriv(`aes-${bits(key)}-gcm` as CipherGCMTypes, key, iv) as CipherGCM;
+  const cipher = createCipheriv(key.gcm, key.secret, iv);
   cipher.setAAD(aad);
   const out = Buffer.allocUnsafe(prefix.length + IV_BYTES + plaintext.length + TAG_BYTES);
   out.set(prefix, 0);
@@ -66,8 +77,8 @@ export function gcmSeal(prefix: Uint8Array, key: AesKey, plaintext: Uint8Array, 
 }
 
 /** Opens AES-CBC with PKCS#7 padding (RFC 5652 §6.3). Throws Refusal `padding`. */
-export function cbcOpen(key: KeyObject, iv: Uint8Array, sealed: Uint8Array): Buffer {
-  const decipher = createDecipheriv(`aes-${bits(key)}-cbc`, key, iv);
+export function cbcOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array): Buffer {
+  const decipher = createDecipheriv(key.cbc, key.secret, iv);
   const head = decipher.update(sealed);
   try {
     return Buffer.concat([head, decipher.final()]);

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import type { Keying } from '../deployment.ts';
 import { type Aead, tinkPrefix } from './aead.ts';
-import { gcmSeal } from './aes.ts';
+import { type AesKey, aesKeyOnce, gcmSeal } from './aes.ts';
 import { asCiphertext, type Ciphertext, type Plaintext } from './brands.ts';
 import { AES_GCM_TYPE_URL, serializeKeyset } from './keyset.ts';
 import { randomSlice } from './random.ts';
@@ -64,14 +64,14 @@ function writeVarint(target: Buffer, at: number, value: number): void {
   }
 }
 
-/** The row's keyset. Overwritten for every row, views and all: a row costs no allocation here. */
+/** The row's keyset and its key. Overwritten for every row, views and all: a row costs no allocation here. */
 const bytes = Buffer.from(template.bytes);
-const aes = bytes.subarray(template.aes, template.aes + KEY_BYTES);
+const aes = aesKeyOnce(bytes.subarray(template.aes, template.aes + KEY_BYTES));
 const prefix = tinkPrefix(MIN_ID);
 
-function rowKeyset(): { bytes: Uint8Array; aes: Uint8Array; prefix: Uint8Array } {
+function rowKeyset(): { bytes: Uint8Array; aes: AesKey; prefix: Uint8Array } {
   const id = randomInt(MIN_ID, 2 ** 32);
-  aes.set(randomSlice(KEY_BYTES));
+  bytes.set(randomSlice(KEY_BYTES), template.aes);
   writeVarint(bytes, template.primaryId, id);
   writeVarint(bytes, template.keyId, id);
   prefix.writeUInt32BE(id, 1);

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { SourceFormat } from '../deployment.ts';
 import { aead } from './aead.ts';
-import { aesKey, BLOCK_BYTES, cbcOpen, gcmOpen, IV_BYTES, TAG_BYTES } from './aes.ts';
+import { type AesKey, aesKey, BLOCK_BYTES, cbcOpen, gcmOpen, IV_BYTES, TAG_BYTES } from './aes.ts';
 import { asPlaintext, asWrappedKey, type DataKey, type Plaintext, type WrappedKey } from './brands.ts';
 import { decodeCipherText, decodeDek } from './encoding.ts';
 import { parseAesGcmKey, parseKeyset } from './keyset.ts';
@@ -27,7 +27,7 @@ const opened = (bytes: Buffer): Plaintext => {
 };
 
 /** iv | ct | tag */
-function openGcm(key: Parameters<typeof gcmOpen>[0], sealed: Buffer): Plaintext {
+function openGcm(key: AesKey, sealed: Buffer): Plaintext {
   if (sealed.length < IV_BYTES + TAG_BYTES) throw new Refusal('truncated');
   return opened(gcmOpen(key, sealed.subarray(0, IV_BYTES), sealed.subarray(IV_BYTES)));
 }

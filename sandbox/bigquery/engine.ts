@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
 import { registerAead } from './aead.ts';
@@ -10,14 +9,8 @@ import { literal } from './types.ts';
 /** The catalog name of the file database; tables are `bq.<dataset>.<table>`. */
 export const CATALOG = 'bq';
 
-/**
- * While a function of ours runs in JavaScript's thread, DuckDB's other threads spin: one core is left to the
- * caller, who works beside it.
- */
-const threads = Math.min(Math.max(availableParallelism() - 1, 1), 4);
-
 const SETTINGS = {
-  threads: String(threads),
+  threads: '2',
   memory_limit: '320MB',
   // BigQuery's order: NULL is the smallest value.
   default_null_order: 'nulls_first_on_asc_last_on_desc',

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { GoogleError } from './errors.ts';
 
@@ -88,7 +87,7 @@ function decode(segment: string): string {
 /** Reads a call's body as a JSON object; an absent body is an empty object. */
 export async function readJson(call: Call): Promise<Json> {
   if (!call.body) return {};
-  let bytes = await buffer(call.body);
+  let bytes = Buffer.concat(await call.body.toArray());
   if (call.headers['content-encoding'] === 'gzip') bytes = gunzipSync(bytes);
   return parseJson(bytes.toString('utf8'));
 }
