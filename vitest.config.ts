@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that wait for other programs for minutes; begun last, one of them would be waited for by itself. */
-const LONG = /tests\/(spark\/python|spark\/kms-calls|engines\/agree|workflow\/parity|composer\/)/;
+const LONG =
+  /tests\/(spark\/(python|kms-calls)|engines\/agree|workflow\/parity|composer\/|cli\/options|run\/samples)/;
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -60,7 +60,11 @@ export function stagingColumns(): Column[] {
     column('cipher_text', 'STRING', "The source; written only by a user's own jar"),
     column('dek', 'STRING', "The source; written only by a user's own jar"),
     column('decrypted_email', 'STRING', 'The value in the clear, where the stack stores plaintext'),
-    column('bq_encryption_key', 'BYTES', "The row's own keyset, sealed, or the wrapped first-level keyset"),
+    column(
+      'bq_encryption_key',
+      'BYTES',
+      "The row's own keyset, sealed; NULL in shared keying: the merge fills it",
+    ),
     column('bq_encrypted_email', 'BYTES', "The value in BigQuery's AEAD format"),
     column('run_id', 'STRING', "The run; NULL from a user's own jar"),
     column('field', 'STRING', "Which of the stack's fields; NULL is the first"),
