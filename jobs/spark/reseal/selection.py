@@ -7,9 +7,11 @@ from reseal.arguments import Field, Mode, SourceFormat
 
 
 def token(cipher_text: Column, dek: Column) -> Column:
-    """The compare-and-set token: SHA-256 of cipher text, newline, data key."""
-    source = F.concat(cipher_text, F.lit("\n"), dek)
-    return F.unhex(F.sha2(source.cast("binary"), 256))
+    """The compare-and-set token in hex: SHA-256 of cipher text, newline, data key.
+
+    As Spark's sha2 gives it: Python turns a batch of them into bytes in one stroke.
+    """
+    return F.sha2(F.concat(cipher_text, F.lit("\n"), dek).cast("binary"), 256)
 
 
 def selected(
@@ -22,7 +24,7 @@ def selected(
     mode: Mode,
     source_format: SourceFormat,
 ) -> DataFrame:
-    """The selected values of one field: id, cipher_text, dek, resealed_from (the token).
+    """The selected values of one field: id, cipher_text, dek, token.
 
     The first two conditions are plain enough for the storage to filter by. `rejected` is None where no row
     was ever refused.
@@ -33,14 +35,14 @@ def selected(
         F.coalesce(F.col(field.dek), F.lit("")).alias("dek"),
         F.col(field.resealed_from).alias("was"),
     )
-    values = values.withColumn("resealed_from", token(F.col("cipher_text"), F.col("dek")))
+    values = values.withColumn("token", token(F.col("cipher_text"), F.col("dek")))
     if mode == "pending":
-        values = values.where(F.col("was").isNull() | (F.col("was") != F.col("resealed_from")))
-    values = values.select("id", "cipher_text", "dek", "resealed_from")
+        values = values.where(F.col("was").isNull() | (F.col("was") != F.unhex("token")))
+    values = values.select("id", "cipher_text", "dek", "token")
     if mode == "all":
         return values
     if rejected is None:
         return values if mode == "pending" else values.where(F.lit(False))
     refused = rejected.where((F.col("field") == field.name) & (F.col("source_format") == source_format))
-    refused = refused.select("id", F.col("rejected_from").alias("resealed_from"))
-    return values.join(refused, ["id", "resealed_from"], "left_anti" if mode == "pending" else "left_semi")
+    refused = refused.select("id", F.lower(F.hex("rejected_from")).alias("token"))
+    return values.join(refused, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")

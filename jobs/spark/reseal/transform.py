@@ -1,5 +1,6 @@
 """The re-encryption of rows: a function for Spark's mapInArrow, from source columns to staging columns."""
 
+from binascii import unhexlify
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from reseal.batch import Opened
     from reseal.keyring import Fate, Keyring
     from reseal.sealing import RowSealer, Sealed, SharedSealer
+
+# SHA-256.
+TOKEN_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Transform:
         """The columns that `batches` takes."""
         wrapped = ["wrapped"] if self.source_format == "tink-envelope" else []
         joined = ["key_sealed", "key_reason"] if self.fates is None else []
-        return ["id", "cipher_text", "dek", "resealed_from", *wrapped, *joined]
+        return ["id", "cipher_text", "dek", "token", *wrapped, *joined]
 
     def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
         """Re-encrypts Arrow batches with the columns that `columns` names."""
@@ -79,7 +83,7 @@ class Transform:
 
     def _staging(self, batch: Any, opened: "Opened", sealed: "Sealed") -> Any:
         """One record of the staging table for each row, sealed or refused."""
-        from reseal.columns import binary_array
+        from reseal.columns import binary_array, slices
 
         rows = batch.num_rows
         columns = {"id": batch.column("id")}
@@ -100,7 +104,8 @@ class Transform:
         if self.keying == "row":
             columns["bq_encryption_key"] = binary_array(sealed.keys, spread(sealed.key_lengths), valid)
         columns["bq_encrypted_email"] = binary_array(sealed.values, spread(sealed.value_lengths), valid)
-        columns["resealed_from"] = batch.column("resealed_from")
+        tokens = unhexlify(slices(batch.column("token")).packed())
+        columns["resealed_from"] = binary_array(tokens, np.full(rows, TOKEN_BYTES, np.int64), None)
         columns["reason"], columns["dek_fingerprint"] = _refusals(batch, opened.refused)
         return pa.RecordBatch.from_pydict(columns)
 
