@@ -11,7 +11,7 @@ export const CATALOG = 'bq';
 
 const SETTINGS = {
   threads: '2',
-  memory_limit: '320MB',
+  memory_limit: '288MB',
   // BigQuery's order: NULL is the smallest value.
   default_null_order: 'nulls_first_on_asc_last_on_desc',
   // What spills is a query's result, perhaps decrypted: unreadable without this process's key. DuckDB
