@@ -23,8 +23,6 @@ export interface Result {
 /** BigQuery's limit of a page: https://cloud.google.com/bigquery/docs/paging-results */
 const PAGE_BYTES = 10_000_000;
 const PAGE_ROWS = 50_000;
-/** What a page that came out too large is cut to, so that it need not be cut twice. */
-const MARGIN = 0.9;
 
 /** Runs a query and keeps its rows, in their order. */
 export async function keep(
@@ -150,16 +148,20 @@ export async function page(
   return engine.use(async (connection) => {
     let size = Math.max(0, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS, total - start));
     if (size === 0) return { json: '', count: 0 };
-    for (;;) {
+    const sample = Math.min(size, 200);
+    const text = async (count: number, what: string): Promise<DuckDBValue> => {
       const range = dense
-        ? `WHERE rowid >= ${start} AND rowid < ${start + size}`
-        : `LIMIT ${size} OFFSET ${start}`;
-      const sql = `SELECT string_agg(j, ',' ORDER BY r) FROM (SELECT ${row} AS j, r FROM (SELECT *, rowid AS r FROM ${table} ${range}))`;
-      const [[json] = []] = await rows(connection, sql);
-      if (typeof json !== 'string') throw new GoogleError('INTERNAL', 'The sandbox lost rows of a result.');
-      if (json.length <= PAGE_BYTES || size === 1) return { json, count: size };
-      size = Math.max(1, Math.floor((size * PAGE_BYTES * MARGIN) / json.length));
-    }
+        ? `WHERE rowid >= ${start} AND rowid < ${start + count}`
+        : `LIMIT ${count} OFFSET ${start}`;
+      const sql = `SELECT ${what} FROM (SELECT ${row} AS j, r FROM (SELECT *, rowid AS r FROM ${table} ${range}))`;
+      return (await rows(connection, sql))[0]?.[0] ?? null;
+    };
+    // A page that is far too large would not fit into DuckDB's memory: what it may hold is known before it is made.
+    const bytes = Number(await text(sample, 'sum(octet_length(encode(j)))'));
+    size = Math.max(1, Math.min(size, Math.floor((PAGE_BYTES * sample) / Math.max(bytes, 1))));
+    const json = await text(size, "string_agg(j, ',' ORDER BY r)");
+    if (typeof json !== 'string') throw new GoogleError('INTERNAL', 'The sandbox lost rows of a result.');
+    return { json, count: size };
   });
 }
 

@@ -46,6 +46,19 @@ describe('paging', () => {
     expect(page.pageToken).toBeDefined();
   });
 
+  test('what counts for a page is bytes, not characters', async () => {
+    const { body } = await insert(
+      'wider',
+      'SELECT REPEAT("ø", 10000) AS w FROM poc.numbers WHERE id <= 3000',
+    );
+    const { body: page } = await h.rest(
+      'GET',
+      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?maxResults=3000`,
+    );
+    expect(Buffer.byteLength(JSON.stringify(page.rows))).toBeLessThanOrEqual(10_000_000);
+    expect(page.pageToken).toBeDefined();
+  });
+
   test('tabledata.list reads a table, some of its columns, from a row on', async () => {
     const path = '/bigquery/v2/projects/p/datasets/poc/tables/numbers/data?maxResults=2';
     const { body } = await h.rest('GET', `${path}&selectedFields=v&startIndex=5`);
