@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyspark
 
+from reseal.storage import RANDOM_COLUMNS
 from tests.fake_kms import FakeKms
 from tests.tables import World, arguments
 
@@ -20,7 +21,7 @@ PLAIN_FILES = [
     "spark.sql.parquet.compression.codec=uncompressed",
     *(
         part
-        for column in ("id", "bq_encrypted_email", "resealed_from")
+        for column in RANDOM_COLUMNS
         for part in ("--conf", f"spark.hadoop.parquet.enable.dictionary#{column}=false")
     ),
 ]

@@ -18,9 +18,8 @@ export interface Aead {
   open(ciphertext: Uint8Array, aad: Uint8Array): Buffer;
 }
 
-/** The five bytes that stand before a ciphertext of the key. */
-export function tinkPrefix(keyId: number): Buffer {
-  const prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+/** The five bytes that stand before a ciphertext of the key, written over `prefix` where one is given. */
+export function tinkPrefix(keyId: number, prefix: Buffer = Buffer.allocUnsafe(PREFIX_BYTES)): Buffer {
   prefix.writeUInt8(VERSION, 0);
   prefix.writeUInt32BE(keyId, 1);
   return prefix;

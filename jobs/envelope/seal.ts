@@ -74,6 +74,6 @@ function rowKeyset(): { bytes: Uint8Array; aes: AesKey; prefix: Uint8Array } {
   bytes.set(randomSlice(KEY_BYTES), template.aes);
   writeVarint(bytes, template.primaryId, id);
   writeVarint(bytes, template.keyId, id);
-  prefix.writeUInt32BE(id, 1);
+  tinkPrefix(id, prefix);
   return { bytes, aes, prefix };
 }

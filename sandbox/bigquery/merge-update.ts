@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { DuckDBValue } from '@duckdb/node-api';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import { invalidQuery } from '../http/errors.ts';
 import { type Table, tableSql } from './catalog.ts';
 import { CATALOG, rows } from './engine.ts';
@@ -46,9 +46,10 @@ export async function mergeUpdate(
   table: Table,
   parts: (rewriter: Rewriter) => MatchedUpdate,
 ): Promise<number> {
+  const { connection } = session;
   const target = tableSql(table);
   const fresh = `${CATALOG}.${quote(table.dataset)}.${quote(`merge_${randomUUID()}`)}`;
-  const [[count] = []] = await rows(session.connection, `SELECT count(*) FROM ${target}`);
+  const [[count] = []] = await rows(connection, `SELECT count(*) FROM ${target}`);
   const large = Number(count) > LARGE_ROWS;
   let set: Assignment[] = [];
   const compiled = await session.compile(tokens, (rewriter) => {
@@ -64,20 +65,23 @@ export async function mergeUpdate(
   });
   try {
     return await session.change(table, async () => {
-      if (large) await run(session, `CREATE TABLE ${fresh} (${columnsSql(table.schema)}, ${ROW} BIGINT)`);
-      await run(session, compiled.sql, compiled.values);
+      if (large) await rows(connection, `CREATE TABLE ${fresh} (${columnsSql(table.schema)}, ${ROW} BIGINT)`);
+      await rows(connection, compiled.sql, compiled.values);
       const [[all, once] = []] = await rows(
-        session.connection,
+        connection,
         `SELECT count(*), count(DISTINCT ${ROW}) FROM ${fresh}`,
       );
       if (all !== once) throw matchedTwice();
       const updated = Number(all);
       if (updated > LARGE_ROWS) {
-        await replace(session, table, fresh);
+        await replace(connection, table, fresh);
       } else {
         const list = set.map(({ column }) => `${quote(column)} = f.${quote(column)}`).join(', ');
-        await run(session, `UPDATE ${target} AS t SET ${list} FROM ${fresh} AS f WHERE t.rowid = f.${ROW}`);
-        await run(session, `DROP TABLE ${fresh}`);
+        await rows(
+          connection,
+          `UPDATE ${target} AS t SET ${list} FROM ${fresh} AS f WHERE t.rowid = f.${ROW}`,
+        );
+        await rows(connection, `DROP TABLE ${fresh}`);
       }
       return updated;
     });
@@ -100,19 +104,15 @@ function whole(table: Table, alias: string, set: readonly Assignment[]): string[
 }
 
 /** Puts the updated rows in `fresh`, and those that stay as they are, in the table's place. */
-async function replace(session: Session, table: Table, fresh: string): Promise<void> {
+async function replace(connection: DuckDBConnection, table: Table, fresh: string): Promise<void> {
   const target = tableSql(table);
   const columns = table.schema.map(({ name }) => quote(name)).join(', ');
-  await run(
-    session,
+  await rows(
+    connection,
     `INSERT INTO ${fresh} SELECT ${columns}, NULL FROM ${target} AS t
      WHERE NOT EXISTS (SELECT 1 FROM ${fresh} AS f WHERE f.${ROW} = t.rowid)`,
   );
-  await run(session, `ALTER TABLE ${fresh} DROP COLUMN ${ROW}`);
-  await run(session, `DROP TABLE ${target}`);
-  await run(session, `ALTER TABLE ${fresh} RENAME TO ${quote(table.id)}`);
-}
-
-async function run(session: Session, sql: string, values: Record<string, DuckDBValue> = {}): Promise<void> {
-  await session.connection.run(sql, Object.keys(values).length > 0 ? values : undefined);
+  await rows(connection, `ALTER TABLE ${fresh} DROP COLUMN ${ROW}`);
+  await rows(connection, `DROP TABLE ${target}`);
+  await rows(connection, `ALTER TABLE ${fresh} RENAME TO ${quote(table.id)}`);
 }

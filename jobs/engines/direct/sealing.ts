@@ -45,11 +45,13 @@ export function sealing(deployment: Deployment, input: StageInput, endpoints?: E
 
 async function open(deployment: Deployment, input: StageInput, endpoints?: Endpoints) {
   const wrapped = asWrappedKey(input.keyset.wrapped);
-  const threads = sealPool(sealThreads(input.selected));
-  const client = await kmsClient(endpoints);
+  const [client, pool] = await Promise.all([kmsClient(endpoints), sealPool(sealThreads(input.selected))]);
+  const close = async () => {
+    await pool.close();
+    await client.close();
+  };
   try {
     const keyset = await keyService(client).unwrap(deployment.bigqueryKek, wrapped);
-    const pool = await threads;
     const service = keyService(client);
     const { sourceFormat, keying, storePlaintext, batch, sourceKek } = deployment;
     const limits = { capacity: KEY_CAPACITY, callsPerSecond: batch.kmsCallsPerSecond };
@@ -63,13 +65,11 @@ async function open(deployment: Deployment, input: StageInput, endpoints?: Endpo
       async close() {
         keys.clear();
         keyset.fill(0);
-        await pool.close();
-        await client.close();
+        await close();
       },
     };
   } catch (error) {
-    await (await threads).close();
-    await client.close();
+    await close();
     throw error;
   }
 }
