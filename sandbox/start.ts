@@ -50,7 +50,8 @@ export async function startSandbox({
   const child = fork(
     fileURLToPath(new URL('./main.ts', import.meta.url)),
     ['--state', folder, '--stack', stack, ...settings],
-    { execArgv: ['--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+    // Cores that help to collect garbage wait for each other, and here each has its own work.
+    { execArgv: ['--single-threaded-gc', '--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
   );
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   const message = await new Promise<Message>((done) => {

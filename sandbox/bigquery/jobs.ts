@@ -183,7 +183,7 @@ export class Jobs {
     if (script.changes && !script.decrypts && result && result.count <= SMALL_ROWS) {
       const { columns, count } = result;
       const { json } = await page(this.#services.engine, resultSource(result), 0, undefined, 'int64');
-      job.kept = { columns, count, json };
+      job.kept = { columns, count, json: json.toString() };
     }
     return script.changes;
   }

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { type DuckDBConnection, type DuckDBResult, DuckDBTypeId, type DuckDBValue } from '@duckdb/node-api';
+import {
+  DuckDBBlobValue,
+  type DuckDBConnection,
+  type DuckDBResult,
+  DuckDBTypeId,
+  type DuckDBValue,
+} from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import { type Engine, rows } from './engine.ts';
 import { quote, restType } from './types.ts';
@@ -18,11 +24,14 @@ export interface Result {
   count: number;
   /** What the rows are read from: a table with columns c0, c1, … */
   table: string;
+  /** No row takes more bytes in a page, unless it is full of control characters. */
+  widest: number;
 }
 
 /** BigQuery's limit of a page: https://cloud.google.com/bigquery/docs/paging-results */
 const PAGE_BYTES = 10_000_000;
 const PAGE_ROWS = 50_000;
+const SAMPLE_ROWS = 200;
 
 /** Runs a query and keeps its rows, in their order. */
 export async function keep(
@@ -46,7 +55,9 @@ export async function keep(
       const count = stream
         ? await copy(writer, name, stream)
         : (await connection.run(`INSERT INTO ${table} ${sql}`, bound)).rowsChanged;
-      return { columns, count, table };
+      const width = `SELECT max(${columns.map(({ duckdb }, index) => cellBytes(`c${index}`, duckdb)).join(' + ')}) FROM ${table}`;
+      const [[widest] = []] = await rows(writer, width);
+      return { columns, count, table, widest: Number(widest) };
     } catch (error) {
       await writer.run(`DROP TABLE ${table}`);
       throw error;
@@ -112,9 +123,15 @@ function nameColumns(columns: ResultColumn[]): ResultColumn[] {
   });
 }
 
+/** A cell's bytes in a page, at the most: `},{"v":""` around it, a backslash before each character of a text. */
+function cellBytes(value: string, duckdb: string): string {
+  if (duckdb === 'BLOB') return `coalesce(octet_length(${value}) * 4 // 3, 0) + 16`;
+  return `coalesce(strlen(CAST(${value} AS VARCHAR)) * 2, 0) + 16`;
+}
+
 export interface Page {
-  /** The rows as JSON text, without the brackets around them. */
-  json: string;
+  /** The rows as JSON in UTF-8, without the brackets around them. */
+  json: Buffer;
   /** Rows in it. */
   count: number;
 }
@@ -125,17 +142,20 @@ export interface PageSource {
   columns: readonly ResultColumn[];
   total: number;
   dense: boolean;
+  /** As a result's, where it is known. */
+  widest?: number;
 }
 
 /** The pages of a result. */
-export const resultSource = ({ table, columns, count }: Result): PageSource => ({
+export const resultSource = ({ table, columns, count, widest }: Result): PageSource => ({
   table,
+  widest,
   columns: columns.map(({ duckdb }, index) => ({ name: `c${index}`, duckdb })),
   total: count,
   dense: true,
 });
 
-/** Rows from `start` as JSON text of `{"f":[{"v":…},…]}` objects, written by DuckDB itself. */
+/** Rows from `start` as JSON of `{"f":[{"v":…},…]}` objects, written by DuckDB itself. */
 export async function page(
   engine: Engine,
   source: PageSource,
@@ -143,25 +163,30 @@ export async function page(
   limit: number | undefined,
   format: TimestampFormat,
 ): Promise<Page> {
-  const { table, columns, total, dense } = source;
+  const { table, columns, total, dense, widest = Number.POSITIVE_INFINITY } = source;
   const row = rowJson(columns, format);
   return engine.use(async (connection) => {
     let size = Math.max(0, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS, total - start));
-    if (size === 0) return { json: '', count: 0 };
-    const sample = Math.min(size, 200);
-    const text = async (count: number, what: string): Promise<DuckDBValue> => {
+    if (size === 0) return { json: Buffer.alloc(0), count: 0 };
+    const selected = async (count: number, what: string): Promise<DuckDBValue> => {
       const range = dense
         ? `WHERE rowid >= ${start} AND rowid < ${start + count}`
         : `LIMIT ${count} OFFSET ${start}`;
       const sql = `SELECT ${what} FROM (SELECT ${row} AS j, r FROM (SELECT *, rowid AS r FROM ${table} ${range}))`;
       return (await rows(connection, sql))[0]?.[0] ?? null;
     };
-    // A page that is far too large would not fit into DuckDB's memory: what it may hold is known before it is made.
-    const bytes = Number(await text(sample, 'sum(octet_length(encode(j)))'));
-    size = Math.max(1, Math.min(size, Math.floor((PAGE_BYTES * sample) / Math.max(bytes, 1))));
-    const json = await text(size, "string_agg(j, ',' ORDER BY r)");
-    if (typeof json !== 'string') throw new GoogleError('INTERNAL', 'The sandbox lost rows of a result.');
-    return { json, count: size };
+    // A page that is far too large would not fit into DuckDB's memory: where it might be, a few rows tell how many fit.
+    if (widest * size > PAGE_BYTES) {
+      const sample = Math.min(size, SAMPLE_ROWS);
+      const bytes = Number(await selected(sample, 'sum(strlen(j))'));
+      size = Math.max(1, Math.min(size, Math.floor((PAGE_BYTES * sample) / Math.max(bytes, 1))));
+    }
+    // As bytes they go out as they are; a text would be decoded here and encoded again.
+    const json = await selected(size, "encode(string_agg(j, ',' ORDER BY r))");
+    if (!(json instanceof DuckDBBlobValue)) {
+      throw new GoogleError('INTERNAL', 'The sandbox lost rows of a result.');
+    }
+    return { json: Buffer.from(json.bytes.buffer, json.bytes.byteOffset, json.bytes.length), count: size };
   });
 }
 

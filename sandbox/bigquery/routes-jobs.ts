@@ -149,7 +149,10 @@ async function results(
     const { json, count } = await page(engine, resultSource(result), start, limit, format);
     return withRows({ ...done, schema: schemaJson(result.columns) }, json, start + count, result.count);
   }
-  if (kept) return withRows({ ...done, schema: schemaJson(kept.columns) }, kept.json, kept.count, kept.count);
+  if (kept) {
+    const { columns, count, json } = kept;
+    return withRows({ ...done, schema: schemaJson(columns) }, Buffer.from(json), count, count);
+  }
   if (job.outcome?.steps.some((step) => step.statementType === 'SELECT')) {
     throw new GoogleError(
       'NOT_FOUND',
@@ -159,11 +162,16 @@ async function results(
   return { ...done, totalRows: '0' };
 }
 
-/** Puts rows that are JSON text already into an answer. */
-function withRows(answer: Json, json: string, next: number, total: number): Reply {
+/** Puts rows that are JSON already into an answer. */
+function withRows(answer: Json, json: Buffer, next: number, total: number): Reply {
   const more = next < total ? { pageToken: Buffer.from(String(next)).toString('base64url') } : {};
   const head = JSON.stringify({ ...answer, totalRows: String(total), ...more });
-  return new Reply(200, {}, json === '' ? head : `${head.slice(0, -1)},"rows":[${json}]}`);
+  if (json.length === 0) return new Reply(200, {}, head);
+  return new Reply(
+    200,
+    {},
+    Buffer.concat([Buffer.from(`${head.slice(0, -1)},"rows":[`), json, Buffer.from(']}')]),
+  );
 }
 
 async function tableData(

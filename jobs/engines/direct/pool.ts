@@ -21,6 +21,8 @@ export async function sealPool(threads: number): Promise<SealPool> {
     filename: new URL('./worker.ts', import.meta.url).href,
     minThreads: threads,
     maxThreads: threads,
+    // A thread that waits without its event loop never stores what tsx made of this file, and makes it again each run.
+    atomics: 'disabled',
     // A page's texts die with it: room for one keeps them out of the old generation.
     resourceLimits: { maxYoungGenerationSizeMb: 64 },
   });
