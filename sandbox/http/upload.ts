@@ -139,8 +139,14 @@ function plain(call: Call, body: Readable): Readable {
   return call.headers['content-encoding'] === 'gzip' ? body.pipe(createGunzip()) : body;
 }
 
+/** Media come in pieces of 64 kB: those that wait for the disk go to it together. */
+const WAITING_BYTES = 1024 * 1024;
+
+const mediaFile = (file: string, flags = 'w') =>
+  createWriteStream(file, { flags, mode: 0o600, highWaterMark: WAITING_BYTES });
+
 async function receive(call: Call, file: string, append = false): Promise<void> {
-  const sink = createWriteStream(file, { flags: append ? 'a' : 'w', mode: 0o600 });
+  const sink = mediaFile(file, append ? 'a' : 'w');
   await pipeline(call.body ? plain(call, call.body) : [], sink);
 }
 
@@ -161,15 +167,17 @@ class MultipartRelated extends Writable {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`);
     // A delimiter at the very start has no line break before it.
     this.#buffer = Buffer.from('\r\n');
-    this.#sink = createWriteStream(file, { mode: 0o600 });
+    this.#sink = mediaFile(file).on('error', (error) => this.destroy(error));
   }
 
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
     const media: Buffer[] = [];
     while (this.#step(media));
-    if (media.length === 0) done();
-    else this.#sink.write(media.length === 1 ? media[0] : Buffer.concat(media), (error) => done(error));
+    let more = true;
+    for (const part of media) more = this.#sink.write(part);
+    if (more) done();
+    else this.#sink.once('drain', done);
   }
 
   override _final(done: (error?: Error | null) => void): void {

@@ -11,7 +11,7 @@ import type { RowsPage } from './rows.ts';
  * Data keys held at once. Rows come ordered by data key, so a handful would do; what is needed is more than
  * the pages under way can name.
  */
-const KEY_CAPACITY = 200_000;
+const KEY_CAPACITY = 50_000;
 
 /** What a stage seals with: Cloud KMS, the first-level keyset and the threads. */
 export interface Sealing {
