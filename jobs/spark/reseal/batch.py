@@ -8,6 +8,7 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
+from numpy.lib.stride_tricks import sliding_window_view
 
 from reseal.arguments import SourceFormat
 from reseal.columns import Ints, Slices, cut, decode_valid
@@ -105,7 +106,7 @@ class Batch:
     def gcm(self, decrypts: list[Decrypt], data: bytes, ivs: Ints, bodies: Ints, ends: Ints) -> None:
         """Opens the remaining rows: IV, ciphertext and tag stand one after another in `data`."""
         octets = np.frombuffer(data, np.uint8)
-        nonces = cut(octets[ivs[:, None] + np.arange(IV_BYTES)])
+        nonces = cut(sliding_window_view(octets, IV_BYTES)[ivs]) if len(ivs) else []
         starts, stops = bodies.tolist(), ends.tolist()
         rows = self.rows.tolist()
         try:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pybase64 import b64decode
 
 from reseal.encoding import decode_base64
 from reseal.errors import Refusal
@@ -18,21 +19,9 @@ Ints = npt.NDArray[np.int64]
 
 Octets = npt.NDArray[np.uint8]
 
-ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 PAD = ord("=")
-# The six bits of each character.
-_SEXTET = np.full(256, 64, np.uint8)
-_SEXTET[np.frombuffer(ALPHABET, np.uint8)] = np.arange(64)
-
-
-def _pairs() -> npt.NDArray[np.uint16]:
-    """The twelve bits of each pair of characters, the first in the low byte; INVALID for other pairs."""
-    first, second = _SEXTET.astype(np.uint16), _SEXTET.astype(np.uint16)[:, None]
-    return np.where((first < 64) & (second < 64), first << 6 | second, INVALID).astype(np.uint16).ravel()
-
-
-INVALID = 0xFFFF
-_PAIRS = _pairs()
+# Six bits that are zero.
+ZERO = ord("A")
 
 
 @dataclass(frozen=True)
@@ -91,40 +80,32 @@ def binary_array(data: bytes, lengths: Ints, valid: npt.NDArray[np.bool_] | None
 
 
 def decode_all(texts: Slices) -> Slices | None:
-    """Canonical base64 decoded; None where any of the texts is not (`decode_valid` says which)."""
-    packed, lengths = texts.packed(), texts.lengths()
+    """Canonical base64 decoded; None where any of the texts is not (`decode_valid` says which).
+
+    To the decoder they are one text: padding becomes zeros, and what they decode to is left out.
+    """
+    letters, lengths = np.frombuffer(bytearray(texts.packed()), np.uint8), texts.lengths()
     if bool((lengths & 3).any()):
         return None
     ends = np.cumsum(lengths)
     pads = np.zeros(len(lengths), np.int64)
-    written = packed.count(b"=")
-    if written:
-        letters = np.frombuffer(packed, np.uint8)
+    if letters.size:
         last = (letters[ends - 1] == PAD) & (lengths > 0)
         both = last & (letters[ends - 2] == PAD)
-        pads = last.astype(np.int64) + both
-        # RFC 4648 §3.5: the bits behind the last byte are zero.
-        one, two = ends[last & ~both], ends[both]
-        loose = bool((_SEXTET[letters[one - 2]] & 3).any() or (_SEXTET[letters[two - 3]] & 15).any())
-        if loose or int(pads.sum()) != written:
-            return None
-        packed = packed.replace(b"=", b"A")
-    data = _unpacked(packed)
-    starts = (ends - lengths) // 4 * 3
-    return None if data is None else Slices(data, starts, ends // 4 * 3 - pads)
-
-
-def _unpacked(text: bytes) -> bytes | None:
-    """Base64 without padding, four characters to three bytes; None if one is not of the alphabet."""
-    pairs = np.take(_PAIRS, np.frombuffer(text, "<u2"))
-    if pairs.size and int(pairs.max()) == INVALID:
+        pads += last
+        pads += both
+        letters[ends[last] - 1] = ZERO
+        letters[ends[both] - 2] = ZERO
+    try:
+        data = b64decode(letters.data, validate=True)
+    except ValueError:
         return None
-    high, low = pairs[0::2], pairs[1::2]
-    data = np.empty((len(high), 3), np.uint8)
-    data[:, 0] = high >> 4
-    data[:, 1] = high << 4 | low >> 8
-    data[:, 2] = low
-    return data.tobytes()
+    bounds = ends // 4 * 3
+    octets = np.frombuffer(data, np.uint8)
+    # RFC 4648 §3.5: the bits behind the last byte are zero.
+    if bool(octets[bounds[pads > 0] - 1].any() or octets[bounds[pads > 1] - 2].any()):
+        return None
+    return Slices(data, bounds - lengths // 4 * 3, bounds - pads)
 
 
 def decode_valid(texts: Slices) -> tuple[Slices, Ints]:

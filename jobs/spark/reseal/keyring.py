@@ -37,7 +37,8 @@ class Keyring:
         name = "wrapped" if self._format == "tink-envelope" else "dek"
         encoded = batch.column(name).dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        deks: list[str] = encoded.dictionary.to_pylist()
+        # Arrow makes the texts of an array all at once, to_pylist one by one.
+        deks: list[str] = encoded.dictionary.to_numpy(zero_copy_only=False).tolist()
         fates = self._fates if self._fates is not None else _joined(batch, deks, codes)
         if len(self._prepared) + len(deks) > CAPACITY:
             self._prepared.clear()

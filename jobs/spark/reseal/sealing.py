@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reseal.columns import Ints, Octets, cut
@@ -40,9 +41,11 @@ def _headers(prefixes: Octets, rows: int) -> Octets:
     return headers
 
 
-def _aads(ids: list[int]) -> list[bytes]:
-    """The ids' decimal texts, written in one stroke."""
-    return repr(ids)[1:-1].encode().split(b", ") if ids else []
+def _aads(ids: Ints) -> list[bytes]:
+    """The ids' decimal texts."""
+    texts = pa.array(ids).cast(pa.string()).cast(pa.binary())
+    aads: list[bytes] = texts.to_numpy(zero_copy_only=False).tolist()
+    return aads
 
 
 def _block(headers: Octets, sealed: list[bytes]) -> bytes:
@@ -63,7 +66,7 @@ class SharedSealer:
         prefix, self._cipher = keyset.primary()
         self._prefix = np.frombuffer(prefix, np.uint8)
 
-    def seal(self, ids: list[int], plain: list[bytes]) -> Sealed:
+    def seal(self, ids: Ints, plain: list[bytes]) -> Sealed:
         """Seals values under their ids."""
         headers = _headers(self._prefix, len(plain))
         sealed = list(map(self._cipher.encrypt, cut(headers[:, PREFIX_BYTES:]), plain, _aads(ids)))
@@ -83,7 +86,7 @@ class RowSealer:
         self._key_at = keyset_bytes.index(marked)
         self._ids_at = (keyset_bytes.index(varint), keyset_bytes.rindex(varint))
 
-    def seal(self, ids: list[int], plain: list[bytes]) -> Sealed:
+    def seal(self, ids: Ints, plain: list[bytes]) -> Sealed:
         """Seals values under their ids."""
         rows = len(plain)
         key_ids = _key_ids(rows)

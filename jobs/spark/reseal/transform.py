@@ -78,7 +78,7 @@ class Transform:
         texts = slices(batch.column("cipher_text"))
         without = {row: _structure(texts[row]) for row in np.flatnonzero(codes < 0).tolist()}
         opened = open_batch(self.source_format, texts, keys, codes, without)
-        ids = batch.column("id").to_numpy()[opened.rows].tolist()
+        ids = batch.column("id").to_numpy()[opened.rows]
         return self._staging(batch, opened, sealer.seal(ids, opened.plain))
 
     def _staging(self, batch: Any, opened: "Opened", sealed: "Sealed") -> Any:

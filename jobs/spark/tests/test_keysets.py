@@ -18,7 +18,7 @@ from reseal.secret import Secret
 from reseal.sessionkey import SessionKey
 from tests.tables import World
 
-IDS = [1, -5, 2**53 + 1, 2**63 - 1, -(2**63)]
+IDS = np.array([1, -5, 2**53 + 1, 2**63 - 1, -(2**63)])
 VALUES = [b"a@x", "größe@x".encode(), b"", b"b" * 3000, b"\n"]
 
 
@@ -56,7 +56,7 @@ def test_nothing_random_is_used_twice(world: World) -> None:
     sealer = RowSealer(Aead(parse_keyset(world.keyset())))
     ivs = set()
     for _ in range(3):
-        sealed = sealer.seal(list(range(500)), [b"x"] * 500)
+        sealed = sealer.seal(np.arange(500), [b"x"] * 500)
         for part, lengths in ((sealed.values, sealed.value_lengths), (sealed.keys, sealed.key_lengths)):
             ivs |= {value[5:17] for value in cut(part, lengths.tolist())}
     assert len(ivs) == 3 * 2 * 500
