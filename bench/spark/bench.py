@@ -12,6 +12,7 @@ group, the CPU time of the variant's own processes stands beside it, and the rat
 
 import argparse
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ def main() -> None:
     for rows, folder in folders.items():
         shutil.rmtree(folder, ignore_errors=True)
         make_tables(folder / "in", rows, world)
-    env = {"PYSPARK_SUBMIT_ARGS": " ".join([*CONF, "pyspark-shell"])}
+    env = {"PYSPARK_SUBMIT_ARGS": shlex.join([*CONF, "pyspark-shell"])}
     group = Group()
     costs: dict[tuple[str, int], list[Cost]] = {}
     for number in range(options.rounds):

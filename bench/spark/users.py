@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tests.tables import World, wrap
+from tests.tables import World, wrap, write_keysets
 
 DEKS = 1000
 FILE_ROWS = 500_000
@@ -38,9 +38,5 @@ def make_tables(folder: Path, rows: int, world: World) -> None:
             }
         )
         pq.write_table(table, folder / "users" / f"part-{start}.parquet")
-    wrapped = wrap(world.bigquery_kek, world.keyset())
-    (folder / "keysets").mkdir()
-    pq.write_table(
-        pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}), folder / "keysets/k.parquet"
-    )
+    write_keysets(folder, world)
     (folder / "users_rejected").mkdir()

@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 
 from reseal.app import Run
 from reseal.arguments import parse
-from tests.tables import World, arguments, read_back, wrap
+from tests.tables import World, arguments, read_back, wrap, write_keysets
 
 SAMPLE = 40
 
@@ -43,13 +43,11 @@ def make_table(folder: Path, world: World, order: dict[str, Any]) -> None:
         "dek": pa.array(deks).take(pa.array(picks)),
         "resealed_from": pa.nulls(order["rows"], pa.binary()),
     }
-    keyset = wrap(world.bigquery_kek, world.keyset())
-    keysets = {"version": pa.array([1], pa.int64()), "wrapped": [keyset]}
-    for name, table in {"users": columns, "keysets": keysets}.items():
+    for name in ("users", "users_rejected"):
         (folder / name).mkdir(parents=True)
-        # Row groups are what the tasks share between them.
-        pq.write_table(pa.table(table), folder / name / "part-0.parquet", row_group_size=100_000)
-    (folder / "users_rejected").mkdir()
+    # Row groups are what the tasks share between them.
+    pq.write_table(pa.table(columns), folder / "users" / "part-0.parquet", row_group_size=100_000)
+    write_keysets(folder, world)
     np.save(folder.parent / "picks.npy", picks)
 
 

@@ -57,6 +57,11 @@ def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row
         {"id": pa.int64(), "field": pa.string(), "source_format": pa.string(), "rejected_from": pa.binary()}
     )
     _write(folder / "users_rejected", pa.Table.from_pylist(rejected or [], refused))
+    write_keysets(folder, world)
+
+
+def write_keysets(folder: Path, world: World) -> None:
+    """Writes keysets: the world's keyset as version 1."""
     wrapped = wrap(world.bigquery_kek, world.keyset())
     _write(folder / "keysets", pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}))
 
