@@ -2,8 +2,9 @@
 
 usage: bench.py [--rows 1000000 5000000] [--rounds 1] [--only NAME…] [--work FOLDER]
 
-Each variant runs as a process of its own on local[2] at two table sizes; what start-up and the KMS calls
-cost is the same at both, so the difference divided by the further rows is the marginal cost of a row.
+Each variant runs as a process of its own on local[2] at two table sizes; what start-up, the heap (of its
+full size from the start) and the KMS calls cost is the same at both, so the difference divided by the
+further rows is the marginal cost of a row.
 Variants take turns, and of each size the least of the rounds counts. Whole-machine CPU seconds come from
 /proc/stat: Java's garbage collector and compiler, Python's workers and the kernel's part are all in them,
 and so is whatever else the machine does: keep it quiet. Where the kernel lets this process make a control

@@ -123,10 +123,13 @@ function nameColumns(columns: ResultColumn[]): ResultColumn[] {
   });
 }
 
-/** A cell's bytes in a page, at the most: `},{"v":""` around it, a backslash before each character of a text. */
+/**
+ * A cell's bytes in a page, at the most: `},{"v":""` around it, a backslash before each character of a text. An
+ * array's items each have as much around them, where the text of an array has a comma and a space.
+ */
 function cellBytes(value: string, duckdb: string): string {
   if (duckdb === 'BLOB') return `coalesce(octet_length(${value}) * 4 // 3, 0) + 16`;
-  return `coalesce(strlen(CAST(${value} AS VARCHAR)) * 2, 0) + 16`;
+  return `coalesce(strlen(CAST(${value} AS VARCHAR)) * ${duckdb.endsWith('[]') ? 4 : 2}, 0) + 16`;
 }
 
 export interface Page {
