@@ -1,6 +1,7 @@
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import type { Json } from '../http/router.ts';
 import { tableSql } from './catalog.ts';
+import { bound } from './engine.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
 import { columnsOf } from './schema.ts';
 import type { Session } from './session.ts';
@@ -96,8 +97,10 @@ async function createTable(
       // The old table goes last: the query may read it.
       const rows = `temp.main.${quote('as_select')}`;
       if (compiled) {
-        const bound = Object.keys(compiled.values).length > 0 ? compiled.values : undefined;
-        await session.connection.run(`CREATE OR REPLACE TEMP TABLE ${rows} AS ${compiled.sql}`, bound);
+        await session.connection.run(
+          `CREATE OR REPLACE TEMP TABLE ${rows} AS ${compiled.sql}`,
+          bound(compiled.values),
+        );
       }
       if (known && replace) await catalog.deleteTable(session.connection, dataset, name);
       const body = { schema: { fields: schema }, ...(cluster ? { clustering: { fields: cluster } } : {}) };

@@ -1,6 +1,7 @@
 import { invalidQuery } from '../http/errors.ts';
 import type { Table } from './catalog.ts';
 import { tableSql } from './catalog.ts';
+import { bound } from './engine.ts';
 import { type Assignment, matchedTwice, mergeUpdate } from './merge-update.ts';
 import type { TableRef } from './names.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
@@ -72,8 +73,7 @@ async function execute(
 ) {
   try {
     return await session.change(table, async () => {
-      const bound = Object.keys(compiled.values).length > 0 ? compiled.values : undefined;
-      return (await session.connection.run(compiled.sql, bound)).rowsChanged;
+      return (await session.connection.run(compiled.sql, bound(compiled.values))).rowsChanged;
     });
   } finally {
     compiled.close();
@@ -207,19 +207,18 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
   try {
     return await session.change(found.table, async () => {
       const { connection } = session;
-      const bind = ({ values }: Compiled) => (Object.keys(values).length > 0 ? values : undefined);
       if (matched.length > 0) {
-        const twice = await connection.runAndReadAll(check.sql, bind(check));
+        const twice = await connection.runAndReadAll(check.sql, bound(check.values));
         if (twice.currentRowCount > 0) {
           throw matchedTwice();
         }
       }
       if (kinds.size === 1) {
-        const count = (await connection.run(compiled.sql, bind(compiled))).rowsChanged;
+        const count = (await connection.run(compiled.sql, bound(compiled.values))).rowsChanged;
         const [kind] = kinds;
         return { ...NONE, [kind ?? 'updated']: count };
       }
-      return count(await connection.runAndReadAll(compiled.sql, bind(compiled)));
+      return count(await connection.runAndReadAll(compiled.sql, bound(compiled.values)));
     });
   } finally {
     compiled.close();

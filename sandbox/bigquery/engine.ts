@@ -88,12 +88,16 @@ export class Engine {
   }
 }
 
+/** Parameters as DuckDB takes them: none are no object. */
+export const bound = (values: Record<string, DuckDBValue>): Record<string, DuckDBValue> | undefined =>
+  Object.keys(values).length > 0 ? values : undefined;
+
 /** All rows of a small result. */
 export async function rows(
   connection: DuckDBConnection,
   sql: string,
   values: Record<string, DuckDBValue> = {},
 ): Promise<DuckDBValue[][]> {
-  const reader = await connection.runAndReadAll(sql, Object.keys(values).length > 0 ? values : undefined);
+  const reader = await connection.runAndReadAll(sql, bound(values));
   return reader.getRows();
 }

@@ -7,7 +7,7 @@ import {
   type DuckDBValue,
 } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../http/errors.ts';
-import { type Engine, rows } from './engine.ts';
+import { bound, type Engine, rows } from './engine.ts';
 import { quote, restType } from './types.ts';
 
 /** How TIMESTAMP values are written: formatOptions of tabledata.list and jobs.getQueryResults. */
@@ -24,7 +24,7 @@ export interface Result {
   count: number;
   /** What the rows are read from: a table with columns c0, c1, … */
   table: string;
-  /** No row takes more bytes in a page, unless it is full of control characters. */
+  /** No row takes more bytes in a page. */
   widest: number;
 }
 
@@ -41,9 +41,9 @@ export async function keep(
   values: Record<string, DuckDBValue>,
   inTransaction: boolean,
 ): Promise<Result> {
-  const bound = Object.keys(values).length > 0 ? values : undefined;
+  const parameters = bound(values);
   const described = inTransaction ? undefined : await describe(connection, sql);
-  const stream = described ? undefined : await connection.stream(sql, bound);
+  const stream = described ? undefined : await connection.stream(sql, parameters);
   const columns = nameColumns(described ?? columnsOf(stream));
   for (const { duckdb } of columns) restType(duckdb);
   const name = randomUUID();
@@ -54,7 +54,7 @@ export async function keep(
     try {
       const count = stream
         ? await copy(writer, name, stream)
-        : (await connection.run(`INSERT INTO ${table} ${sql}`, bound)).rowsChanged;
+        : (await connection.run(`INSERT INTO ${table} ${sql}`, parameters)).rowsChanged;
       const width = `SELECT max(${columns.map(({ duckdb }, index) => cellBytes(`c${index}`, duckdb)).join(' + ')}) FROM ${table}`;
       const [[widest] = []] = await rows(writer, width);
       return { columns, count, table, widest: Number(widest) };
@@ -123,13 +123,10 @@ function nameColumns(columns: ResultColumn[]): ResultColumn[] {
   });
 }
 
-/**
- * A cell's bytes in a page, at the most: `},{"v":""` around it, a backslash before each character of a text. An
- * array's items each have as much around them, where the text of an array has a comma and a space.
- */
+/** A cell's bytes in a page, at the most: what stands around it, and six for each of a text's (`\u0000`). */
 function cellBytes(value: string, duckdb: string): string {
-  if (duckdb === 'BLOB') return `coalesce(octet_length(${value}) * 4 // 3, 0) + 16`;
-  return `coalesce(strlen(CAST(${value} AS VARCHAR)) * ${duckdb.endsWith('[]') ? 4 : 2}, 0) + 16`;
+  if (duckdb === 'BLOB') return `coalesce(octet_length(${value}) * 4 // 3, 0) + 24`;
+  return `coalesce(strlen(CAST(${value} AS VARCHAR)) * 6, 0) + 24`;
 }
 
 export interface Page {

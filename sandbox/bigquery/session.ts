@@ -2,7 +2,7 @@ import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../http/errors.ts';
 import { type Catalog, type Table, tableSql } from './catalog.ts';
 import { snapshotRange } from './clauses.ts';
-import { type Engine, rows } from './engine.ts';
+import { bound, type Engine, rows } from './engine.ts';
 import { cancelled, queryFailure } from './failures.ts';
 import { asOf, remember } from './history.ts';
 import type { KeyFunctions } from './key-calls.ts';
@@ -121,8 +121,7 @@ export class Session {
     const compiled = await this.compile(tokens, (r) => r.rewrite({ from: 0, to: tokens.length - 1 }));
     try {
       const inner = query(compiled.sql);
-      const bound = Object.keys(compiled.values).length > 0 ? compiled.values : undefined;
-      const reader = await this.connection.runAndReadAll(inner, bound);
+      const reader = await this.connection.runAndReadAll(inner, bound(compiled.values));
       const found = types ?? reader.columnTypes().map(String);
       const [row] = reader.getRows();
       if (reader.columnCount !== found.length)
@@ -300,8 +299,10 @@ export class Session {
       throw new GoogleError('ALREADY_EXISTS', `Already Exists: Table ${name}`);
     }
     const sql = `temp.main.${quote(name)}`;
-    const bound = Object.keys(compiled.values).length > 0 ? compiled.values : undefined;
-    await this.connection.run(`CREATE OR REPLACE TEMP TABLE ${sql} AS ${compiled.sql}`, bound);
+    await this.connection.run(
+      `CREATE OR REPLACE TEMP TABLE ${sql} AS ${compiled.sql}`,
+      bound(compiled.values),
+    );
     const described = await rows(this.connection, `DESCRIBE ${sql}`);
     this.temporary.set(key, { sql, name, columns: described.map(([column]) => String(column)) });
   }
