@@ -14,11 +14,12 @@ from pyspark.sql.types import StringType, StructField, StructType
 from reseal import progress
 from reseal.arguments import Arguments, parse
 from reseal.datakeys import DataKeys, Unwrapping, check
+from reseal.envelopes import envelope_keys
 from reseal.errors import RunError
 from reseal.secret import Secret
 from reseal.selection import selected
 from reseal.storage import STAGING, Storage, storage, wrapped_keyset
-from reseal.transform import Transform, envelope_keys
+from reseal.transform import Transform
 from reseal.unwrap import Unwrapper
 
 SESSION_KEY_BYTES = 32
@@ -125,7 +126,7 @@ class Run:
         produced = transform.schema()
         staged = []
         for frame, field in zip(frames, arguments.fields, strict=True):
-            rows = frame if keys.table is None else frame.join(keys.table, "wrapped", "left")
+            rows = keys.beside(frame)
             columns = {name: F.col(name) for name in produced.names}
             columns |= {"run_id": F.lit(arguments.run_id), "field": F.lit(field.name)}
             sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.batches, produced)
@@ -140,14 +141,17 @@ class Run:
         return reduce(DataFrame.unionAll, staged)
 
     def _report(self, keys: DataKeys) -> None:
-        """Counts what stands in the staging table: retried tasks make accumulators count twice."""
-        rows = self._tables.written().groupBy("reason").count().collect()
-        by_reason = {row["reason"]: int(row["count"]) for row in rows}
-        staged = by_reason.pop(None, 0)
-        total = staged + sum(by_reason.values())
+        """Counts what stands in the staging table: retried tasks make accumulators count twice.
+
+        Two questions, for which the storage has to look at refused rows alone.
+        """
+        written = self._tables.written()
+        total = written.count()
         if total != keys.selected:
             raise RunError("count-mismatch", f"{keys.selected} values selected, {total} rows staged")
-        progress.counts(keys.selected, staged, by_reason, keys.calls, keys.distinct)
+        refused = written.where(F.col("reason").isNotNull()).groupBy("reason").count().collect()
+        by_reason = {row["reason"]: int(row["count"]) for row in refused}
+        progress.counts(keys.selected, total - sum(by_reason.values()), by_reason, keys.calls, keys.distinct)
 
     def _clean(self) -> None:
         """Removes the scratch folder, if there is one.

@@ -8,12 +8,11 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
-from numpy.lib.stride_tricks import sliding_window_view
 
 from reseal.arguments import SourceFormat
-from reseal.columns import Ints, Slices, cut, decode_valid
+from reseal.columns import Ints, Slices, decode_valid
 from reseal.errors import Reason, Refusal
-from reseal.keysets import IV_BYTES, Aead, aes_gcm, parse_aes_gcm_key, parse_keyset
+from reseal.keysets import Aead, aes_gcm, parse_aes_gcm_key, parse_keyset
 
 Decrypt = Callable[[bytes, bytes, bytes | None], bytes]
 Mask = npt.NDArray[np.bool_]
@@ -103,23 +102,20 @@ class Batch:
             raise TypeError("a refused key's rows are out by now")
         return key
 
-    def gcm(self, decrypts: list[Decrypt], data: bytes, ivs: Ints, bodies: Ints, ends: Ints) -> None:
-        """Opens the remaining rows: IV, ciphertext and tag stand one after another in `data`."""
-        octets = np.frombuffer(data, np.uint8)
-        nonces = cut(sliding_window_view(octets, IV_BYTES)[ivs]) if len(ivs) else []
-        starts, stops = bodies.tolist(), ends.tolist()
+    def gcm(self, decrypts: list[Decrypt], ivs: Slices, bodies: Slices) -> None:
+        """Opens the remaining rows; a body is ciphertext and tag."""
+        nonces, sealed = ivs.pieces(), bodies.pieces()
         rows = self.rows.tolist()
         try:
             opened = [
-                decrypt(iv, data[body:end], None)
-                for decrypt, iv, body, end in zip(decrypts, nonces, starts, stops, strict=True)
+                decrypt(iv, body, None) for decrypt, iv, body in zip(decrypts, nonces, sealed, strict=True)
             ]
         except InvalidTag:
             # Some row is not authentic: once more, one by one.
             opened = []
-            for row, decrypt, iv, body, end in zip(rows, decrypts, nonces, starts, stops, strict=True):
+            for row, decrypt, iv, body in zip(rows, decrypts, nonces, sealed, strict=True):
                 try:
-                    opened.append(decrypt(iv, data[body:end], None))
+                    opened.append(decrypt(iv, body, None))
                 except InvalidTag:
                     opened.append(b"")
                     self.refused[row] = "authentication"

@@ -38,6 +38,16 @@ class Slices:
     def __getitem__(self, row: int) -> bytes:
         return self.data[self.starts[row] : self.ends[row]]
 
+    def pieces(self) -> list[bytes]:
+        """Every string by itself; they lie in the buffer in their order, apart from each other or not."""
+        if not len(self):
+            return []
+        bounds = np.stack([self.starts, self.ends], axis=1).ravel()
+        # To Arrow, what lies between two strings is one, too.
+        count = len(bounds) - 1
+        whole = _binary(bounds, self.data)
+        return objects(whole.take(pa.array(np.arange(0, count, 2))))
+
     def lengths(self) -> Ints:
         """Of each string, in bytes."""
         return self.ends - self.starts
@@ -50,8 +60,7 @@ class Slices:
         """All strings one after another, without what lies between them."""
         if bool((self.starts[1:] == self.ends[:-1]).all()):
             return self.data[self.starts[0] : self.ends[-1]] if len(self) else b""
-        data = self.data
-        return b"".join([data[a:b] for a, b in zip(self.starts.tolist(), self.ends.tolist(), strict=True)])
+        return b"".join(self.pieces())
 
 
 def slices(column: Any) -> Slices:
@@ -69,14 +78,21 @@ def cut(rows: Octets) -> list[bytes]:
     return pieces
 
 
-def binary_array(data: bytes, lengths: Ints, valid: npt.NDArray[np.bool_] | None) -> Any:
-    """An Arrow binary array over strings that stand one after another; null where not valid."""
-    offsets = np.zeros(len(lengths) + 1, np.int32)
-    np.cumsum(lengths, out=offsets[1:])
-    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(
-        pa.binary(), len(lengths), [bitmap, pa.py_buffer(offsets), pa.py_buffer(data)]
-    )
+def objects(array: Any) -> list[Any]:
+    """An Arrow array's values. Arrow makes them all at once this way, in to_pylist one by one."""
+    values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
+    return values
+
+
+def equal_parts(data: Any, width: int) -> Any:
+    """An Arrow binary array of strings of one width that stand one after another."""
+    buffer = pa.py_buffer(data)
+    return _binary(np.arange(0, buffer.size + 1, width), buffer)
+
+
+def _binary(bounds: Ints, data: Any) -> Any:
+    offsets = pa.py_buffer(bounds.astype(np.int32))
+    return pa.Array.from_buffers(pa.binary(), len(bounds) - 1, [None, offsets, pa.py_buffer(data)])
 
 
 def decode_all(texts: Slices) -> Slices | None:
@@ -84,18 +100,17 @@ def decode_all(texts: Slices) -> Slices | None:
 
     To the decoder they are one text: padding becomes zeros, and what they decode to is left out.
     """
-    letters, lengths = np.frombuffer(bytearray(texts.packed()), np.uint8), texts.lengths()
+    text, lengths = texts.packed(), texts.lengths()
     if bool((lengths & 3).any()):
         return None
     ends = np.cumsum(lengths)
-    pads = np.zeros(len(lengths), np.int64)
-    if letters.size:
-        last = (letters[ends - 1] == PAD) & (lengths > 0)
-        both = last & (letters[ends - 2] == PAD)
-        pads += last
-        pads += both
-        letters[ends[last] - 1] = ZERO
-        letters[ends[both] - 2] = ZERO
+    if not text:
+        return Slices(text, ends, ends)
+    letters = np.frombuffer(bytearray(text), np.uint8)
+    last = (lengths > 0) & (letters[ends - 1] == PAD)
+    both = last & (letters[ends - 2] == PAD)
+    letters[ends[last] - 1] = ZERO
+    letters[ends[both] - 2] = ZERO
     try:
         data = b64decode(letters.data, validate=True)
     except ValueError:
@@ -103,9 +118,9 @@ def decode_all(texts: Slices) -> Slices | None:
     bounds = ends // 4 * 3
     octets = np.frombuffer(data, np.uint8)
     # RFC 4648 §3.5: the bits behind the last byte are zero.
-    if bool(octets[bounds[pads > 0] - 1].any() or octets[bounds[pads > 1] - 2].any()):
+    if bool(octets[bounds[last] - 1].any() or octets[bounds[both] - 2].any()):
         return None
-    return Slices(data, bounds - lengths // 4 * 3, bounds - pads)
+    return Slices(data, bounds - lengths // 4 * 3, bounds - last - both)
 
 
 def decode_valid(texts: Slices) -> tuple[Slices, Ints]:

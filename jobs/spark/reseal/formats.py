@@ -58,7 +58,13 @@ def _gcm(batch: Batch) -> None:
 
 
 def _open_raw(batch: Batch, sealed: Slices) -> None:
-    batch.gcm(_decrypts(batch), sealed.data, sealed.starts, sealed.starts + IV_BYTES, sealed.ends)
+    batch.gcm(_decrypts(batch), *_cut_iv(sealed))
+
+
+def _cut_iv(sealed: Slices) -> tuple[Slices, Slices]:
+    """The IV, and what it was used for."""
+    bodies = sealed.starts + IV_BYTES
+    return Slices(sealed.data, sealed.starts, bodies), Slices(sealed.data, bodies, sealed.ends)
 
 
 def _decrypts(batch: Batch) -> list[Decrypt]:
@@ -82,9 +88,8 @@ def _tink(batch: Batch) -> None:
     known = np.array([decrypt is not None for decrypt in found], np.bool_)
     batch.keep(known, "unknown-key")
     decoded = decoded.take(np.flatnonzero(known))
-    ivs = decoded.starts + PREFIX_BYTES
     decrypts = [decrypt for decrypt in found if decrypt is not None]
-    batch.gcm(decrypts, decoded.data, ivs, ivs + IV_BYTES, decoded.ends)
+    batch.gcm(decrypts, *_cut_iv(Slices(decoded.data, decoded.starts + PREFIX_BYTES, decoded.ends)))
 
 
 def _tink_envelope(batch: Batch) -> None:
@@ -115,8 +120,7 @@ def _dotted(batch: Batch) -> None:
         batch.cbc(row, iv[at], sealed[at])
     at_gcm = left[gcm[left]]
     batch.rows = rows[gcm[left]]
-    iv, sealed = iv.take(at_gcm), sealed.take(at_gcm)
-    batch.gcm(_decrypts(batch), sealed.data, iv.starts, sealed.starts, sealed.ends)
+    batch.gcm(_decrypts(batch), iv.take(at_gcm), sealed.take(at_gcm))
 
 
 def _halves(batch: Batch) -> tuple[Slices, Slices]:

@@ -6,17 +6,18 @@ IVs, keys and prefixes of a whole batch are laid out by numpy in one matrix each
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reseal.columns import Ints, Octets, cut
-from reseal.keysets import IV_BYTES, PREFIX_BYTES, TAG_BYTES, VERSION, Aead, serialize_one_key
+from reseal.columns import Ints, Octets, cut, equal_parts, objects
+from reseal.keysets import IV_BYTES, PREFIX_BYTES, VERSION, Aead, serialize_one_key
 
 HEADER_BYTES = PREFIX_BYTES + IV_BYTES
-OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
 KEY_BYTES = 32
 # Ids of row keys are drawn from here up, where a varint always has five bytes: a fixed layout.
 MIN_KEY_ID = 2**28
@@ -24,13 +25,11 @@ MIN_KEY_ID = 2**28
 
 @dataclass(frozen=True)
 class Sealed:
-    """What becomes of a batch's values, one after another in one block; `lengths` are theirs."""
+    """What becomes of a batch's values, in Arrow's binary arrays."""
 
-    values: bytes
-    value_lengths: Ints
-    # The rows' own keysets, sealed; empty in shared keying, where the wrapped keyset stands beside the value.
-    keys: bytes
-    key_lengths: Ints
+    values: Any
+    # The rows' own keysets, sealed; None in shared keying, where the wrapped keyset stands beside the value.
+    keys: Any
 
 
 def _headers(prefixes: Octets, rows: int) -> Octets:
@@ -43,20 +42,14 @@ def _headers(prefixes: Octets, rows: int) -> Octets:
 
 def _aads(ids: Ints) -> list[bytes]:
     """The ids' decimal texts."""
-    texts = pa.array(ids).cast(pa.string()).cast(pa.binary())
-    aads: list[bytes] = texts.to_numpy(zero_copy_only=False).tolist()
-    return aads
+    return objects(pa.array(ids).cast(pa.string()).cast(pa.binary()))
 
 
-def _block(headers: Octets, sealed: list[bytes]) -> bytes:
-    """Headers and ciphertexts in turn."""
-    pieces = [b""] * (2 * len(sealed))
-    pieces[0::2], pieces[1::2] = cut(headers), sealed
-    return b"".join(pieces)
-
-
-def _lengths(plain: list[bytes]) -> Ints:
-    return np.fromiter(map(len, plain), np.int64, len(plain)) + OVERHEAD_BYTES
+def _joined(headers: Octets, sealed: list[bytes]) -> Any:
+    """Header and ciphertext of each row."""
+    separator = pa.scalar(b"", pa.binary())
+    parts = equal_parts(headers, HEADER_BYTES), pa.array(sealed, pa.binary())
+    return pc.binary_join_element_wise(*parts, separator)
 
 
 class SharedSealer:
@@ -70,7 +63,7 @@ class SharedSealer:
         """Seals values under their ids."""
         headers = _headers(self._prefix, len(plain))
         sealed = list(map(self._cipher.encrypt, cut(headers[:, PREFIX_BYTES:]), plain, _aads(ids)))
-        return Sealed(_block(headers, sealed), _lengths(plain), b"", np.zeros(len(plain), np.int64))
+        return Sealed(_joined(headers, sealed), None)
 
 
 class RowSealer:
@@ -100,8 +93,7 @@ class RowSealer:
         inputs = zip(row_keys, cut(value_headers[:, PREFIX_BYTES:]), plain, aads, strict=True)
         values = [AESGCM(key).encrypt(iv, value, aad) for key, iv, value, aad in inputs]
         keys = list(map(self._cipher.encrypt, cut(key_headers[:, PREFIX_BYTES:]), cut(keysets), aads))
-        key_lengths = np.full(rows, OVERHEAD_BYTES + len(self._template), np.int64)
-        return Sealed(_block(value_headers, values), _lengths(plain), _block(key_headers, keys), key_lengths)
+        return Sealed(_joined(value_headers, values), _joined(key_headers, keys))
 
     def _keysets(self, key_ids: npt.NDArray[np.uint32]) -> Octets:
         """A serialised one-key keyset a row: they differ in the key and its id alone."""

@@ -13,14 +13,16 @@ from pyspark.sql.types import StructType
 
 from reseal.arguments import Keying, SourceFormat
 from reseal.bundle import activate
-from reseal.errors import Reason, Refusal
+from reseal.envelopes import structure
+from reseal.errors import Reason
 from reseal.secret import Secret
 from reseal.storage import STAGING
 from reseal.unwrap import KEYSET_NAME
 
 if TYPE_CHECKING:
     from reseal.batch import Opened
-    from reseal.keyring import Fate, Keyring
+    from reseal.columns import Ints
+    from reseal.keyring import Fate, Keyring, Keys, Name
     from reseal.sealing import RowSealer, Sealed, SharedSealer
 
 # SHA-256.
@@ -38,7 +40,7 @@ class Transform:
     # The first-level keyset under the session key.
     keyset: bytes
     # Every data key's fate; None where a join brings them with the rows.
-    fates: "Broadcast[dict[str, Fate]] | None"
+    fates: "Broadcast[dict[Name, Fate]] | None"
 
     def schema(self) -> StructType:
         """The staging columns that `batches` makes; the others are the same in every row."""
@@ -49,9 +51,10 @@ class Transform:
 
     def columns(self) -> list[str]:
         """The columns that `batches` takes."""
-        wrapped = ["wrapped"] if self.source_format == "tink-envelope" else []
         joined = ["key_sealed", "key_reason"] if self.fates is None else []
-        return ["id", "cipher_text", "dek", "token", *wrapped, *joined]
+        # There the data key is another than the dek.
+        dek = ["dek"] if self.source_format == "tink-envelope" else []
+        return ["id", "cipher_text", "token", "key", *joined, *dek]
 
     def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
         """Re-encrypts Arrow batches with the columns that `columns` names."""
@@ -74,80 +77,51 @@ class Transform:
         from reseal.columns import slices
         from reseal.formats import open_batch
 
-        keys, codes = keyring.keys(batch)
+        keys = keyring.keys(batch)
         texts = slices(batch.column("cipher_text"))
-        without = {row: _structure(texts[row]) for row in np.flatnonzero(codes < 0).tolist()}
-        opened = open_batch(self.source_format, texts, keys, codes, without)
+        without = {row: structure(texts[row]) for row in np.flatnonzero(keys.codes < 0).tolist()}
+        opened = open_batch(self.source_format, texts, keys.prepared, keys.codes, without)
         ids = batch.column("id").to_numpy()[opened.rows]
-        return self._staging(batch, opened, sealer.seal(ids, opened.plain))
+        return self._staging(batch, keys, opened, sealer.seal(ids, opened.plain))
 
-    def _staging(self, batch: Any, opened: "Opened", sealed: "Sealed") -> Any:
+    def _staging(self, batch: Any, keys: "Keys", opened: "Opened", sealed: "Sealed") -> Any:
         """One record of the staging table for each row, sealed or refused."""
-        from reseal.columns import binary_array, slices
+        from reseal.columns import equal_parts, slices
 
-        rows = batch.num_rows
-        columns = {"id": batch.column("id")}
+        made = {}
         if self.store_plaintext:
-            plain = np.full(rows, None, object)
-            plain[opened.rows] = [value.decode() for value in opened.plain]
-            columns["decrypted_email"] = pa.array(plain, pa.string())
-        valid = None
-        if opened.refused:
-            valid = np.zeros(rows, np.bool_)
-            valid[opened.rows] = True
-
-        def spread(lengths: Any) -> Any:
-            all_lengths = np.zeros(rows, np.int64)
-            all_lengths[opened.rows] = lengths
-            return all_lengths
-
+            made["decrypted_email"] = pa.array([value.decode() for value in opened.plain], pa.string())
         if self.keying == "row":
-            columns["bq_encryption_key"] = binary_array(sealed.keys, spread(sealed.key_lengths), valid)
-        columns["bq_encrypted_email"] = binary_array(sealed.values, spread(sealed.value_lengths), valid)
+            made["bq_encryption_key"] = sealed.keys
+        made["bq_encrypted_email"] = sealed.values
+        if opened.refused:
+            places = _places(opened.rows, batch.num_rows)
+            made = {name: values.take(places) for name, values in made.items()}
+        columns = {"id": batch.column("id"), **made}
         tokens = unhexlify(slices(batch.column("token")).packed())
-        columns["resealed_from"] = binary_array(tokens, np.full(rows, TOKEN_BYTES, np.int64), None)
-        columns["reason"], columns["dek_fingerprint"] = _refusals(batch, opened.refused)
+        columns["resealed_from"] = equal_parts(tokens, TOKEN_BYTES)
+        columns["reason"], columns["dek_fingerprint"] = self._refusals(batch, keys, opened.refused)
         return pa.RecordBatch.from_pydict(columns)
 
-
-def _refusals(batch: Any, refused: dict[int, Reason]) -> tuple[Any, Any]:
-    """The reasons, and the fingerprints of the deks (first 16 hex digits of SHA-256)."""
-    if not refused:
-        nothing = pa.nulls(batch.num_rows, pa.string())
-        return nothing, nothing
-    reasons = np.full(batch.num_rows, None, object)
-    fingerprints = np.full(batch.num_rows, None, object)
-    deks = batch.column("dek")
-    for row, reason in refused.items():
-        reasons[row] = reason
-        fingerprints[row] = sha256(deks[row].as_py().encode()).hexdigest()[:16]
-    return pa.array(reasons, pa.string()), pa.array(fingerprints, pa.string())
-
-
-def _structure(text: bytes) -> Reason:
-    """Why no data key was found inside an envelope."""
-    from reseal.formats import envelope_key
-
-    try:
-        envelope_key(text)
-    except Refusal as refusal:
-        return refusal.reason
-    raise AssertionError("an envelope without a fault has no data key")
+    def _refusals(self, batch: Any, keys: "Keys", refused: dict[int, Reason]) -> tuple[Any, Any]:
+        """The reasons, and the fingerprints of the deks (first 16 hex digits of SHA-256)."""
+        if not refused:
+            nothing = pa.nulls(batch.num_rows, pa.string())
+            return nothing, nothing
+        reasons = np.full(batch.num_rows, None, object)
+        fingerprints = np.full(batch.num_rows, None, object)
+        for row, reason in refused.items():
+            envelope = self.source_format == "tink-envelope"
+            dek = batch.column("dek")[row].as_py() if envelope else keys.deks[keys.codes[row]]
+            reasons[row] = reason
+            fingerprints[row] = sha256(dek.encode()).hexdigest()[:16]
+        return pa.array(reasons, pa.string()), pa.array(fingerprints, pa.string())
 
 
-def envelope_keys(batches: Iterable[Any]) -> Iterable[Any]:
-    """Adds `wrapped`, the hex text of the data key inside each `tink-envelope`; null where there is none."""
-    activate()
-    from reseal.columns import slices
-    from reseal.formats import envelope_key
-
-    for batch in batches:
-        texts = slices(batch.column("cipher_text"))
-        wrapped: list[str | None] = []
-        for row in range(len(texts)):
-            try:
-                wrapped.append(envelope_key(texts[row]).hex())
-            except Refusal:
-                wrapped.append(None)
-        columns = [*batch.columns, pa.array(wrapped, pa.string())]
-        yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, "wrapped"])
+def _places(rows: "Ints", total: int) -> Any:
+    """For each row of a batch its place among the opened `rows`; null for the refused."""
+    places = np.zeros(total, np.int64)
+    places[rows] = np.arange(len(rows))
+    refused = np.ones(total, np.bool_)
+    refused[rows] = False
+    return pa.array(places, mask=refused)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import tink
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pyspark.sql import SparkSession
+from pyspark.sql import SparkSession, functions
 from tink import aead
 from tink.proto import aes_gcm_pb2
 
+from reseal import datakeys
 from reseal.app import Run
 from reseal.arguments import parse
 from reseal.errors import RunError
@@ -109,6 +110,33 @@ def test_samples(
     about = json.loads((Path(__file__).parents[3] / f"tests/fixtures/samples/{name}/about.json").read_text())
     assert (last["selected"], last["staged"]) == (about["rows"], about["sealable"])
     assert sum(last["rejected"].values()) == about["refused"]  # type: ignore[attr-defined]
+    kms.close()
+
+
+def test_data_keys_of_one_number_take_the_join(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datakeys, "number", lambda _: functions.lit(7))
+    world = World()
+    kms = FakeKms(world.kms_keys())
+    users = [user(world, n, f"u{n}@x") for n in range(5)]
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms)
+    assert {row["id"]: read_back(world, row, "row") for row in rows} == {n: f"u{n}@x" for n in range(5)}
+    assert kms.decrypts(SOURCE_KEK) == len(users)
+    kms.close()
+
+
+@pytest.mark.parametrize("keying", ["row", "shared"])
+def test_no_row_can_be_opened(spark: SparkSession, tmp_path: Path, keying: str) -> None:
+    world = World()
+    kms = FakeKms(world.kms_keys())
+    dek = b64(wrap(world.source_kek, os.urandom(32)))
+    write_input(tmp_path / "in", world, [{"id": n, "cipher_text": "?", "dek": dek} for n in range(3)])
+    rows = run(spark, tmp_path, kms, keying=keying, store_plaintext="true")
+    assert [row["reason"] for row in rows] == ["encoding"] * 3
+    made = ("decrypted_email", "bq_encryption_key", "bq_encrypted_email")
+    assert {row[column] for row in rows for column in made} == {None}
     kms.close()
 
 
