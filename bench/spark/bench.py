@@ -1,11 +1,12 @@
 """CPU time a row of the application, of a plain copy, and of the usual way in Java.
 
-usage: bench.py [--rows 1000000 5000000] [--rounds 1] [--only NAME…] [--work FOLDER]
+usage: bench.py [--rows 1000000 5000000] [--rounds 3] [--only NAME…] [--work FOLDER]
 
 Each variant runs as a process of its own on local[2] at two table sizes; what start-up, the heap (of its
 full size from the start) and the KMS calls cost is the same at both, so the difference divided by the
 further rows is the marginal cost of a row.
-Variants take turns, and of each size the least of the rounds counts. Whole-machine CPU seconds come from
+Variants take turns, after one run each that does not count (it finds jars and libraries on disk, not in
+memory), and of each size the mean of the rounds counts. Whole-machine CPU seconds come from
 /proc/stat: Java's garbage collector and compiler, Python's workers and the kernel's part are all in them,
 and so is whatever else the machine does: keep it quiet. Where the kernel lets this process make a control
 group, the CPU time of the variant's own processes stands beside it, and the ratios are made of that.
@@ -16,7 +17,9 @@ import json
 import shlex
 import shutil
 import sys
+from itertools import product
 from pathlib import Path
+from statistics import mean
 
 from cpu import Cost, Group, measure
 from users import make_tables
@@ -64,7 +67,7 @@ def main() -> None:
     """Measures and prints one JSON line for each run, then the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, nargs=2, default=[1_000_000, 5_000_000])
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--work", type=Path, default=HERE.parents[1] / ".reseal" / "bench-spark")
     options = parser.parse_args()
@@ -80,35 +83,29 @@ def main() -> None:
     env = {"PYSPARK_SUBMIT_ARGS": shlex.join([*CONF, "pyspark-shell"])}
     group = Group()
     costs: dict[tuple[str, int], list[Cost]] = {}
-    for number in range(options.rounds):
-        for variant in options.only:
-            for rows, folder in folders.items():
-                shutil.rmtree(folder / "out", ignore_errors=True)
-                cost = measure(command(variant, folder, kms, world, jars), env, group)
-                costs.setdefault((variant, rows), []).append(cost)
-                say(json.dumps({"round": number, "variant": variant, "rows": rows, **vars(cost)}))
+
+    def run(variant: str, rows: int) -> Cost:
+        shutil.rmtree(folders[rows] / "out", ignore_errors=True)
+        return measure(command(variant, folders[rows], kms, world, jars), env, group)
+
     small, large = options.rows
-    scale = 1e6 / (large - small)
-    report(
-        {
-            variant: Cost(
-                *(
-                    scale * (least(costs[variant, large], part) - least(costs[variant, small], part))
-                    for part in ("machine", "own")
-                )
-            )
-            for variant in options.only
-        }
-    )
+    for variant in options.only:
+        run(variant, small)
+    for number in range(options.rounds):
+        for variant, rows in product(options.only, options.rows):
+            cost = run(variant, rows)
+            costs.setdefault((variant, rows), []).append(cost)
+            say(json.dumps({"round": number, "variant": variant, "rows": rows, **vars(cost)}))
+
+    def margin(variant: str, part: str) -> float:
+        of_large, of_small = (mean(getattr(cost, part) for cost in costs[variant, n]) for n in (large, small))
+        return 1e6 * (of_large - of_small) / (large - small)
+
+    report({variant: Cost(margin(variant, "machine"), margin(variant, "own")) for variant in options.only})
     group.close()
     for folder in folders.values():
         shutil.rmtree(folder)
     kms.close()
-
-
-def least(costs: list[Cost], part: str) -> float:
-    """Of the rounds: what disturbs a run only ever adds to it."""
-    return min(getattr(cost, part) for cost in costs)
 
 
 if __name__ == "__main__":
