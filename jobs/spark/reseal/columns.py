@@ -44,9 +44,7 @@ class Slices:
             return []
         bounds = np.stack([self.starts, self.ends], axis=1).ravel()
         # To Arrow, what lies between two strings is one, too.
-        count = len(bounds) - 1
-        whole = _binary(bounds, self.data)
-        return objects(whole.take(pa.array(np.arange(0, count, 2))))
+        return objects(_binary(bounds, self.data).take(pa.array(np.arange(0, len(bounds) - 1, 2))))
 
     def lengths(self) -> Ints:
         """Of each string, in bytes."""

@@ -23,14 +23,19 @@ CAPACITY = 20_000
 
 @dataclass(frozen=True, repr=False)
 class Keys:
-    """A batch's distinct data keys and their deks, and for each row the position of its own.
+    """A batch's distinct data keys, and for each row the position of its own.
 
     An envelope in which there is no data key has position -1.
     """
 
     prepared: list[Prepared]
-    deks: list[str]
     codes: Ints
+    names: list[Name]
+    fates: Mapping[Name, Fate]
+
+    def dek(self, row: int) -> str:
+        """The text of a row's dek; in `tink-envelope` of the data key inside."""
+        return self.fates[self.names[self.codes[row]]][0]
 
 
 class Keyring:
@@ -52,7 +57,7 @@ class Keyring:
         fates = self._fates if self._fates is not None else _joined(batch, names, codes)
         if len(self._prepared) + len(names) > CAPACITY:
             self._prepared.clear()
-        return Keys([self._key(name, fates) for name in names], [fates[name][0] for name in names], codes)
+        return Keys([self._key(name, fates) for name in names], codes, names, fates)
 
     def _key(self, name: Name, fates: Mapping[Name, Fate]) -> Prepared:
         found = self._prepared.get(name)

@@ -110,9 +110,9 @@ class Transform:
             return nothing, nothing
         reasons = np.full(batch.num_rows, None, object)
         fingerprints = np.full(batch.num_rows, None, object)
+        envelope = self.source_format == "tink-envelope"
         for row, reason in refused.items():
-            envelope = self.source_format == "tink-envelope"
-            dek = batch.column("dek")[row].as_py() if envelope else keys.deks[keys.codes[row]]
+            dek = batch.column("dek")[row].as_py() if envelope else keys.dek(row)
             reasons[row] = reason
             fingerprints[row] = sha256(dek.encode()).hexdigest()[:16]
         return pa.array(reasons, pa.string()), pa.array(fingerprints, pa.string())
