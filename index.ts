@@ -1,7 +1,6 @@
 import * as pulumi from '@pulumi/pulumi';
 import { applicationOf } from './infra/application.ts';
 import { Audit } from './infra/audit.ts';
-import { automate } from './infra/automation.ts';
 import { Bindings } from './infra/bindings.ts';
 import { Identity } from './infra/identity.ts';
 import { Keys } from './infra/keys.ts';
@@ -10,6 +9,7 @@ import { describe } from './infra/outputs.ts';
 import { Services } from './infra/services.ts';
 import { loadSettings } from './infra/settings.ts';
 import { Storage } from './infra/storage.ts';
+import { automate } from './infra/unattended.ts';
 import { Warehouse } from './infra/warehouse.ts';
 
 const settings = loadSettings(pulumi.runtime.allConfig(), pulumi.getStack());

@@ -1,5 +1,5 @@
 import * as pulumi from '@pulumi/pulumi';
-import type { Deployment } from '../jobs/deployment.ts';
+import type { Deployment } from '../jobs/contract/deployment.ts';
 import type { Application } from './application.ts';
 import type { Identity } from './identity.ts';
 import type { Keys } from './keys.ts';

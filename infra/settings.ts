@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import type { Field } from '../jobs/deployment.ts';
-import { withColumns } from './settings/fields.ts';
+import type { Field } from '../jobs/contract/deployment.ts';
+import { withColumns } from '../jobs/contract/fields.ts';
+import { STACK_NAME, STACK_NAME_RULE } from '../jobs/contract/stack-name.ts';
 import { nearest } from './settings/nearest.ts';
 import { rules } from './settings/rules.ts';
 import { type GivenSettings, type SettingName, settingsSchema } from './settings/schema.ts';
 import { notesOf } from './settings/setting.ts';
-import { STACK_NAME, STACK_NAME_RULE } from './settings/stack-name.ts';
 import { userError } from './user-error.ts';
 
 /** The settings of a stack, every default decided. */

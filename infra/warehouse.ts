@@ -1,7 +1,7 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
-import type { Deployment, Field, Keying, SourceFormat } from '../jobs/deployment.ts';
-import { readProcedureBody } from '../jobs/sql.ts';
+import type { Deployment, Field, Keying, SourceFormat } from '../jobs/contract/deployment.ts';
+import { readProcedureBody } from '../jobs/contract/sql/index.ts';
 import {
   type Column,
   keysetColumns,
@@ -9,7 +9,7 @@ import {
   runColumns,
   sourceColumns,
   stagingColumns,
-} from '../jobs/tables.ts';
+} from '../jobs/contract/tables.ts';
 import { Component, type StackArgs } from './component.ts';
 
 export type TableName = keyof Deployment['tables'];

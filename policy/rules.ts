@@ -1,7 +1,7 @@
-import { withColumns } from '../infra/settings/fields.ts';
 import { settingsSchema } from '../infra/settings/schema.ts';
-import { isProduction } from '../infra/settings/stack-name.ts';
 import { STAGED_PLAINTEXT } from '../infra/warehouse.ts';
+import { withColumns } from '../jobs/contract/fields.ts';
+import { isProduction } from '../jobs/contract/stack-name.ts';
 import { noPublicMembers, noWideRoles } from './access.ts';
 import { oneRegion, supportedRuntime } from './places.ts';
 import { plaintextTagged, productionProtected } from './protection.ts';

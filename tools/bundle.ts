@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { ResealError } from '../jobs/errors.ts';
+import { ResealError } from '../jobs/contract/errors.ts';
 import { currentVenv, findPython, run } from './venv.ts';
 
 /**

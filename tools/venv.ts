@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ResealError } from '../jobs/errors.ts';
+import { ResealError } from '../jobs/contract/errors.ts';
 
 /**
  * The Python environment of the Spark application and of the test oracles: one `.venv` in the repository's

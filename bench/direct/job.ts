@@ -1,8 +1,8 @@
 /** One run of the direct engine against a sandbox that is there. Prints its figures as JSON. */
 import { readFileSync } from 'node:fs';
-import { runContext } from '../../jobs/cli/context.ts';
-import { parseDeployment } from '../../jobs/deployment.ts';
-import { newRunId } from '../../jobs/ids.ts';
+import { runContext } from '../../jobs/cli/connect.ts';
+import { parseDeployment } from '../../jobs/contract/deployment.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
 import { run } from '../../jobs/run/run.ts';
 
 const { endpoints, outputs } = JSON.parse(readFileSync(process.argv[2] as string, 'utf8'));

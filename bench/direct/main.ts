@@ -8,9 +8,9 @@ import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { KEYINGS, parseDeployment } from '../../jobs/deployment.ts';
-import { startSandbox } from '../../sandbox/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users.ts';
+import { KEYINGS, parseDeployment } from '../../jobs/contract/deployment.ts';
+import { startSandbox } from '../../sandbox/process/start.ts';
+import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { Application } from '../../tests/support/application.ts';
 
 const rows = Number(process.argv[2] ?? 200_000);

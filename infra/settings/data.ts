@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { KEYINGS, SOURCE_FORMATS } from '../../jobs/deployment.ts';
+import { KEYINGS, SOURCE_FORMATS } from '../../jobs/contract/deployment.ts';
 import { flag, identifier, policyTag } from './patterns.ts';
 import { setting } from './setting.ts';
 

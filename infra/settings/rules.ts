@@ -1,7 +1,7 @@
-import { clashingColumns, withColumns } from './fields.ts';
+import { clashingColumns, withColumns } from '../../jobs/contract/fields.ts';
+import { isProduction } from '../../jobs/contract/stack-name.ts';
 import { locationOf } from './patterns.ts';
 import type { GivenSettings, SettingName } from './schema.ts';
-import { isProduction } from './stack-name.ts';
 
 /** A setting that is wrong, in words; what a right value looks like comes from the schema's example. */
 export interface Violation {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ENGINES } from '../../jobs/deployment.ts';
+import { ENGINES } from '../../jobs/contract/deployment.ts';
 import { bucketName, cron, email, whole } from './patterns.ts';
 import { setting } from './setting.ts';
 

@@ -1,5 +1,5 @@
-import { batchBody } from '../../jobs/batch.ts';
-import type { Deployment } from '../../jobs/deployment.ts';
+import { batchBody } from '../../jobs/contract/batch.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
 import {
   assign,
   call,

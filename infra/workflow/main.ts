@@ -1,5 +1,5 @@
-import type { Deployment } from '../../jobs/deployment.ts';
-import { MODES, statements } from '../../jobs/sql.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { MODES, statements } from '../../jobs/contract/sql/index.ts';
 import {
   assign,
   call,

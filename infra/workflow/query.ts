@@ -1,4 +1,4 @@
-import type { Deployment } from '../../jobs/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { assign, choose, expression, reasonOf, request, type Subworkflow } from './steps.ts';
 
 /** Seconds that BigQuery may hold an answer back while a job runs. */

@@ -1,5 +1,5 @@
-import type { Deployment } from '../../jobs/deployment.ts';
-import { NO_CUTOFF, type Statements, statements } from '../../jobs/sql.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { NO_CUTOFF, type Statements, statements } from '../../jobs/contract/sql/index.ts';
 import { assign, call, choose, expression, query, raise, type Step, type Subworkflow } from './steps.ts';
 
 /** plan → stage → verify → merge, each step as the job has it, and from wherever the ledger says the run is. */

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
-import type { Deployment } from '../../jobs/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchSubworkflow } from './batch.ts';
-import { driverWordsSubworkflow } from './driver.ts';
+import { driverWordsSubworkflow } from './driver-output.ts';
 import { againSubworkflow, mainWorkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
 import { runSubworkflow } from './run.ts';

@@ -1,4 +1,4 @@
-import type { Statement } from '../../jobs/sql.ts';
+import type { Statement } from '../../jobs/contract/sql/index.ts';
 
 /**
  * The parts of a Cloud Workflows definition that this one is made of.

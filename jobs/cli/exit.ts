@@ -1,4 +1,4 @@
-import { ResealError } from '../errors.ts';
+import { ResealError } from '../contract/errors.ts';
 
 /** What scripts go by; docs/errors.md lists the codes behind them. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, cancelled: 130 } as const;

@@ -1,6 +1,6 @@
+import { statements } from '../contract/sql/index.ts';
+import { warehouse as connect } from '../google/bigquery.ts';
 import { ledgerRow } from '../run/ledger.ts';
-import { statements } from '../sql.ts';
-import { warehouse as connect } from '../warehouse.ts';
 import { columns } from './print.ts';
 import { openTarget } from './target.ts';
 

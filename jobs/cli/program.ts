@@ -1,6 +1,6 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../deployment.ts';
-import { MODES } from '../sql/selection.ts';
+import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../contract/deployment.ts';
+import { MODES } from '../contract/sql/select-values.ts';
 import { EXIT, exitCode, printError } from './exit.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
-import { ResealError } from '../errors.ts';
-import { statements } from '../sql.ts';
-import { warehouse as connect } from '../warehouse.ts';
+import { ResealError } from '../contract/errors.ts';
+import { statements } from '../contract/sql/index.ts';
+import { warehouse as connect } from '../google/bigquery.ts';
 import { openTarget } from './target.ts';
 
 export interface ReadOptions {

@@ -2,7 +2,7 @@ import { columns } from './print.ts';
 
 /** Deploys, previews or removes an ephemeral stack, and says what changed. */
 export async function stack(action: 'up' | 'preview' | 'down', name: string): Promise<void> {
-  const stacks = await import('../stacks.ts');
+  const stacks = await import('../stack/ephemeral.ts');
   const { changes, outputs } = await stacks[action](name, (line) => process.stderr.write(line));
   process.stdout.write(columns(Object.entries(changes)));
   if (action === 'up' && Object.keys(outputs).length > 0)

@@ -1,7 +1,7 @@
-import type { Endpoints } from '../clients.ts';
-import { type Deployment, parseDeployment } from '../deployment.ts';
-import { ResealError } from '../errors.ts';
-import type { LocalOptions } from './local.ts';
+import { type Deployment, parseDeployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import type { Endpoints } from '../google/clients.ts';
+import type { LocalOptions } from './sandbox.ts';
 
 /** Where a command works. */
 export interface Target {
@@ -22,7 +22,7 @@ const LOCAL_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting'
 
 /** Opens a stack by its outputs, or the sandbox, made on the way where there is none. Throws ResealError. */
 export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
-  if (options.stack === undefined) return (await import('./local.ts')).openLocal(options, say);
+  if (options.stack === undefined) return (await import('./sandbox.ts')).openLocal(options, say);
   for (const name of LOCAL_ONLY) {
     const given = options[name];
     if (given === undefined || (typeof given === 'object' && Object.keys(given).length === 0)) continue;
@@ -35,7 +35,7 @@ export async function openTarget(options: TargetOptions, say: (text: string) => 
       },
     );
   }
-  const { readStackOutputs } = await import('../stack-outputs.ts');
+  const { readStackOutputs } = await import('../stack/outputs.ts');
   const deployment = parseDeployment(await readStackOutputs(options.stack));
   return {
     deployment,

@@ -1,14 +1,14 @@
 import { writeFile } from 'node:fs/promises';
-import { ResealError } from '../errors.ts';
-import { checkRunId, newRunId } from '../ids.ts';
+import { ResealError } from '../contract/errors.ts';
+import { checkRunId, newRunId } from '../contract/ids.ts';
+import type { Mode } from '../contract/sql/index.ts';
 import type { EngineChoice, RunContext } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
 import { knownRun } from '../run/ledger.ts';
 import { plan } from '../run/plan.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run, type Watcher } from '../run/run.ts';
-import type { Mode } from '../sql.ts';
-import { runContext } from './context.ts';
+import { runContext } from './connect.ts';
 import { onInterrupt } from './interrupt.ts';
 import { planLines, reportLines, reportPage } from './print.ts';
 import { openTarget, type Target, type TargetOptions } from './target.ts';
@@ -64,7 +64,7 @@ async function carriedOut(
       ? run(context, { runId: newId, engine, mode, limit }, watcher)
       : resume(context, resumed, watcher);
   const runId = resumed === undefined ? newId : (await knownRun(context, resumed)).runId;
-  const { runByWorkflow } = await import('../workflow.ts');
+  const { runByWorkflow } = await import('../run/by-workflow.ts');
   return runByWorkflow(context, { runId, mode, limit }, watcher, endpoints);
 }
 

@@ -1,5 +1,5 @@
-import type { EngineName } from '../deployment.ts';
-import type { Mode } from '../sql.ts';
+import type { EngineName } from '../contract/deployment.ts';
+import type { Mode } from '../contract/sql/index.ts';
 
 /** What the plan fixed and the engine works from. */
 export interface StageInput {

@@ -1,6 +1,6 @@
+import { Refusal } from '../contract/reasons.ts';
 import { type AesKey, aesKey, aesKeyOnce, gcmOpen, gcmSeal, IV_BYTES, TAG_BYTES } from './aes.ts';
-import type { Keyset, KeysetKey } from './keyset.ts';
-import { Refusal } from './reasons.ts';
+import type { Keyset, KeysetKey } from './keysets.ts';
 
 /**
  * Tink's wire format for AEAD, which is BigQuery's: 0x01 | key id, big-endian | IV | ciphertext | tag.

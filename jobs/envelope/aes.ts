@@ -5,8 +5,8 @@ import {
   createSecretKey,
   type KeyObject,
 } from 'node:crypto';
+import { Refusal } from '../contract/reasons.ts';
 import { randomSlice } from './random.ts';
-import { Refusal } from './reasons.ts';
 
 /** AES-GCM as every format here uses it: IV 96 bits, tag 128 bits (NIST SP 800-38D §5.2.1). */
 export const IV_BYTES = 12;

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import PQueue from 'p-queue';
-import type { KeyService } from '../kms.ts';
+import { type Reason, Refusal } from '../contract/reasons.ts';
+import type { KeyService } from '../google/kms.ts';
 import type { DataKey, WrappedKey } from './brands.ts';
-import { type Reason, Refusal } from './reasons.ts';
 
 /** A data key, or why there is none. A refusal is remembered too: asking KMS again would not change it. */
 export type Unwrapped = DataKey | Reason;

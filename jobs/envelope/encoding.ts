@@ -1,5 +1,5 @@
+import { Refusal } from '../contract/reasons.ts';
 import { asCiphertext, asWrappedKey, type Ciphertext, type WrappedKey } from './brands.ts';
-import { Refusal } from './reasons.ts';
 
 const HEX = /^(?:[0-9a-fA-F]{2})+$/;
 

@@ -1,7 +1,7 @@
-import type { Deployment } from '../deployment.ts';
+import type { Deployment } from '../contract/deployment.ts';
+import type { Mode, Statements } from '../contract/sql/index.ts';
 import type { Engine } from '../engines/engine.ts';
-import type { Mode, Statements } from '../sql.ts';
-import type { WarehouseClient } from '../warehouse.ts';
+import type { WarehouseClient } from '../google/bigquery.ts';
 
 /** How often an engine is chosen by itself: `auto` takes direct for small tables where the stack allows it. */
 export type EngineChoice = 'auto' | Engine['name'];

@@ -1,6 +1,6 @@
-import { ResealError } from '../errors.ts';
-import type { Mode, RunState } from '../sql.ts';
-import type { Row } from '../warehouse.ts';
+import { ResealError } from '../contract/errors.ts';
+import type { Mode, RunState } from '../contract/sql/index.ts';
+import type { Row } from '../google/bigquery.ts';
 import type { Plan, RunContext } from './context.ts';
 import { keysetOf } from './plan.ts';
 

@@ -1,4 +1,4 @@
-import { ResealError } from '../errors.ts';
+import { ResealError } from '../contract/errors.ts';
 import type { Plan, RunContext } from './context.ts';
 import { type LedgerRow, readRun } from './ledger.ts';
 

@@ -1,6 +1,6 @@
-import { ResealError } from '../errors.ts';
-import { NO_CUTOFF } from '../sql.ts';
-import type { Row } from '../warehouse.ts';
+import { ResealError } from '../contract/errors.ts';
+import { NO_CUTOFF } from '../contract/sql/index.ts';
+import type { Row } from '../google/bigquery.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */

@@ -1,4 +1,4 @@
-import { ResealError } from '../errors.ts';
+import { ResealError } from '../contract/errors.ts';
 import type { Plan, Progress, RunContext, RunOptions } from './context.ts';
 import { endRun, knownRun, planOf } from './ledger.ts';
 import { merge } from './merge.ts';

@@ -1,5 +1,5 @@
+import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import { ResealError } from '../errors.ts';
 import type { Plan, Progress, RunContext } from './context.ts';
 
 const NOTHING: StageOutcome = { kmsCalls: 0, batchId: null, milliDcuSeconds: null };

@@ -1,5 +1,5 @@
+import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import { ResealError } from '../errors.ts';
 import type { Plan, RunContext } from './context.ts';
 
 export interface Verified {

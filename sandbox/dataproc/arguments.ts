@@ -1,7 +1,7 @@
-import type { Deployment } from '../../jobs/deployment.ts';
-import { fieldSchema } from '../../jobs/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { fieldSchema } from '../../jobs/contract/deployment.ts';
+import type { Mode } from '../../jobs/contract/sql/index.ts';
 import type { StageInput } from '../../jobs/engines/engine.ts';
-import type { Mode } from '../../jobs/sql.ts';
 import { GoogleError } from '../http/errors.ts';
 
 /** A batch's arguments, `--name=value` each, by name. */

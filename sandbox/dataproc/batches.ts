@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readJsonFile, writeAtomically } from '../files.ts';
 import { GoogleError } from '../http/errors.ts';
 import type { Json } from '../http/router.ts';
+import { readJsonFile, writeAtomically } from '../state/files.ts';
 
 /** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches#state */
 export type BatchState = 'PENDING' | 'RUNNING' | 'CANCELLING' | 'CANCELLED' | 'SUCCEEDED' | 'FAILED';

@@ -1,11 +1,11 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { directEngine } from '../../jobs/engines/direct.ts';
-import { warehouse } from '../../jobs/warehouse.ts';
+import { directEngine } from '../../jobs/engines/direct/index.ts';
+import { warehouse } from '../../jobs/google/bigquery.ts';
 import { currentVenv, hasJava17 } from '../../tools/venv.ts';
-import type { Services } from '../bigquery/session.ts';
-import { endpointsOf } from '../endpoints.ts';
+import type { Services } from '../bigquery/script/session.ts';
+import { endpointsOf } from '../http/endpoints.ts';
 import { objectOr, text } from '../http/router.ts';
 import type { Store } from '../storage/store.ts';
 import { batchArguments, directWork } from './arguments.ts';

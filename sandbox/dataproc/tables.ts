@@ -1,12 +1,12 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { tableSql } from '../bigquery/catalog.ts';
-import { rows } from '../bigquery/engine.ts';
-import { asOf } from '../bigquery/history.ts';
-import { load } from '../bigquery/load.ts';
-import type { Services } from '../bigquery/session.ts';
-import { literal } from '../bigquery/types.ts';
+import { tableSql } from '../bigquery/duckdb/catalog.ts';
+import { rows } from '../bigquery/duckdb/engine.ts';
+import { asOf } from '../bigquery/duckdb/history.ts';
+import { literal } from '../bigquery/duckdb/types.ts';
+import { load } from '../bigquery/load/load.ts';
+import type { Services } from '../bigquery/script/session.ts';
 import { argument } from './arguments.ts';
 
 type Arguments = ReadonlyMap<string, string>;

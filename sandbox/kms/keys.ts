@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { readJsonFile, writeAtomically } from '../files.ts';
 import { GoogleError } from '../http/errors.ts';
+import { readJsonFile, writeAtomically } from '../state/files.ts';
 
 /** The states of https://cloud.google.com/kms/docs/key-states that a software key meets here. */
 export type VersionState = 'ENABLED' | 'DISABLED' | 'DESTROY_SCHEDULED' | 'DESTROYED';

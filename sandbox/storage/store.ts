@@ -3,9 +3,9 @@ import { createReadStream, type Stats } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { crc32c } from '../../jobs/envelope/crc32c.ts';
-import { readJsonFile, writeAtomically } from '../files.ts';
 import { GoogleError } from '../http/errors.ts';
 import type { Json } from '../http/router.ts';
+import { readJsonFile, writeAtomically } from '../state/files.ts';
 
 /** An object: a file under its bucket's folder, where a local Spark, say, finds and leaves it too. */
 export interface StoredObject {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { storageClient } from '../../jobs/clients.ts';
+import { storageClient } from '../../jobs/google/clients.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 

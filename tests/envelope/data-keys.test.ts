@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { Refusal } from '../../jobs/contract/reasons.ts';
 import { asDataKey, asWrappedKey, type WrappedKey } from '../../jobs/envelope/brands.ts';
 import { dataKeys } from '../../jobs/envelope/data-keys.ts';
-import { Refusal } from '../../jobs/envelope/reasons.ts';
-import type { KeyService } from '../../jobs/kms.ts';
+import type { KeyService } from '../../jobs/google/kms.ts';
 
 /** A key service that counts, and opens all but what starts with `x`. */
 function fake() {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Refusal } from '../../jobs/contract/reasons.ts';
 import { decodeBase64, decodeDek } from '../../jobs/envelope/encoding.ts';
-import { Refusal } from '../../jobs/envelope/reasons.ts';
 
 const refusal = (work: () => unknown): string | null => {
   try {

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KEYINGS } from '../../jobs/deployment.ts';
+import { KEYINGS } from '../../jobs/contract/deployment.ts';
+import { Refusal } from '../../jobs/contract/reasons.ts';
 import { aead, openAead } from '../../jobs/envelope/aead.ts';
 import { asPlaintext } from '../../jobs/envelope/brands.ts';
-import { newKeyset, parseKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keyset.ts';
-import { Refusal } from '../../jobs/envelope/reasons.ts';
-import { sealer } from '../../jobs/envelope/seal.ts';
+import { newKeyset, parseKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
+import { sealer } from '../../jobs/envelope/sealing.ts';
 
 const id = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String);
 const keyset = newKeyset();

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_FORMATS } from '../../jobs/deployment.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/deployment.ts';
+import { REASONS, Refusal } from '../../jobs/contract/reasons.ts';
 import { asDataKey } from '../../jobs/envelope/brands.ts';
-import { REASONS, Refusal } from '../../jobs/envelope/reasons.ts';
-import { sourceFormat } from '../../jobs/envelope/source.ts';
+import { sourceFormat } from '../../jobs/envelope/formats.ts';
 import { Application } from '../support/application.ts';
 
 describe.each(SOURCE_FORMATS)('%s', (name) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { checkVector, vectorsSchema } from '../../jobs/envelope/vectors.ts';
+import { checkVector, vectorsSchema } from '../../jobs/envelope/check-vector.ts';
 
 const file = new URL('../fixtures/envelope.json', import.meta.url);
 const { vectors } = vectorsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));

@@ -1,13 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Deployment, KEYINGS } from '../../jobs/deployment.ts';
-import { readProcedureBody, statements } from '../../jobs/sql.ts';
+import { type Deployment, KEYINGS } from '../../jobs/contract/deployment.ts';
+import { readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
 import {
   keysetColumns,
   rejectedColumns,
   runColumns,
   sourceColumns,
   stagingColumns,
-} from '../../jobs/tables.ts';
+} from '../../jobs/contract/tables.ts';
 import { ensureVenv } from '../../tools/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze } from './analyzer.ts';

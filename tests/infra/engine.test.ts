@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseDeployment } from '../../jobs/deployment.ts';
+import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { type EngineRun, type Registered, runEngine } from './engine.ts';
 import { configOf, stackProgram } from './program.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseDeployment } from '../../jobs/deployment.ts';
+import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { bindings, inventory } from './inventory.ts';
 import { configOf, runProgram, STACKS, stackProgram } from './program.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { SETTINGS_PAGE, settingsPage } from '../../infra/settings/page.ts';
 import { settingsSchema } from '../../infra/settings/schema.ts';
-import { SETTINGS_PAGE, settingsPage } from '../../tools/settings-doc.ts';
 
 it('docs/settings.md is what `npm run docs:settings` writes', () => {
   expect(readFileSync(SETTINGS_PAGE, 'utf8')).toBe(settingsPage());

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parse } from 'yaml';
-import { readStackOutputs } from '../../jobs/stack-outputs.ts';
-import { checkName, down, ephemeralConfig, preview, up } from '../../jobs/stacks.ts';
+import { checkName, down, ephemeralConfig, preview, up } from '../../jobs/stack/ephemeral.ts';
+import { readStackOutputs } from '../../jobs/stack/outputs.ts';
 import { configOf, type Recorded, runProgram, stackProgram } from './program.ts';
 
 let folder: string;

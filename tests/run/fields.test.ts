@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { statements } from '../../jobs/sql.ts';
-import { importKek } from '../../sandbox/users.ts';
+import { statements } from '../../jobs/contract/sql/index.ts';
+import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 

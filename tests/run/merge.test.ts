@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { newRunId } from '../../jobs/ids.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
 import { resume } from '../../jobs/run/run.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { KEPT_VERSIONS } from '../../sandbox/bigquery/history.ts';
+import { KEPT_VERSIONS } from '../../sandbox/bigquery/duckdb/history.ts';
 import { type Harness, harness, LOCATION } from './support.ts';
 
 let h: Harness;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Deployment, parseDeployment } from '../../jobs/deployment.ts';
-import { deploy } from '../../sandbox/deploy.ts';
-import { SAMPLE_EXPECTED, SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/samples.ts';
-import { type Sandbox, startSandbox } from '../../sandbox/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users.ts';
+import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
+import { deploy } from '../../sandbox/deploy/deployer.ts';
+import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import { importKek, loadUsers } from '../../sandbox/users/load.ts';
+import { SAMPLE_EXPECTED, SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'reseal-start-'));
 const state = join(folder, 'state');
@@ -169,7 +169,7 @@ describe('one folder, one sandbox', () => {
     const second = promisify(execFile)(process.execPath, [
       '--import',
       'tsx',
-      'sandbox/main.ts',
+      'sandbox/process/main.ts',
       '--state',
       state,
     ]);

@@ -5,7 +5,7 @@ import { BigQuery } from '@google-cloud/bigquery';
 import { KeyManagementServiceClient } from '@google-cloud/kms';
 import { Storage, type StorageOptions } from '@google-cloud/storage';
 import { OAuth2Client } from 'google-auth-library';
-import { startServer } from '../../sandbox/server.ts';
+import { startServer } from '../../sandbox/process/server.ts';
 
 export const PROJECT = 'example-project';
 export const LOCATION = 'us-central1';

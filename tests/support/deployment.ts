@@ -1,4 +1,4 @@
-import type { Deployment, Field } from '../../jobs/deployment.ts';
+import type { Deployment, Field } from '../../jobs/contract/deployment.ts';
 
 export const EMAIL: Field = {
   name: 'email',

@@ -1,16 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runContext } from '../../jobs/cli/context.ts';
-import { type Deployment, parseDeployment } from '../../jobs/deployment.ts';
-import { newRunId } from '../../jobs/ids.ts';
+import { runContext } from '../../jobs/cli/connect.ts';
+import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import type { Statement } from '../../jobs/contract/sql/index.ts';
+import type { Row } from '../../jobs/google/bigquery.ts';
 import type { RunContext, RunOptions } from '../../jobs/run/context.ts';
 import type { Report } from '../../jobs/run/report.ts';
 import { run, type Watcher } from '../../jobs/run/run.ts';
-import type { Statement } from '../../jobs/sql.ts';
-import type { Row } from '../../jobs/warehouse.ts';
-import { type Sandbox, startSandbox } from '../../sandbox/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users.ts';
+import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { type Application, type UserRow, writeUsers } from './application.ts';
 
 /** A sandbox of a test's own, with what tests do to it. */

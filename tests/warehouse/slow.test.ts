@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type WarehouseClient, warehouse } from '../../jobs/warehouse.ts';
-import { endpointsOf } from '../../sandbox/endpoints.ts';
+import { type WarehouseClient, warehouse } from '../../jobs/google/bigquery.ts';
+import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { type Listener, listen } from '../../sandbox/http/serve.ts';
 import { aDeployment } from '../support/deployment.ts';
 

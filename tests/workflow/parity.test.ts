@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { Report } from '../../jobs/run/report.ts';
-import { runByWorkflow } from '../../jobs/workflow.ts';
 import { ensureVenv } from '../../tools/venv.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';

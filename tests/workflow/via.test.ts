@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { newRunId } from '../../jobs/ids.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { RunContext } from '../../jobs/run/context.ts';
 import type { Watcher } from '../../jobs/run/run.ts';
-import { runByWorkflow } from '../../jobs/workflow.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
-import type { Deployment } from '../../deployment.ts';
-import { type ApiFailure, bigQueryFailure } from '../../failures.ts';
-import { loadJobId } from '../../ids.ts';
+import type { Deployment } from '../../contract/deployment.ts';
+import { loadJobId } from '../../contract/ids.ts';
+import { type ApiFailure, bigQueryFailure } from '../../google/failures.ts';
 
 const MAX_ATTEMPTS = 20;
 

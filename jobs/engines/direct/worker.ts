@@ -1,5 +1,5 @@
 import { move } from 'piscina';
-import { type RowsPage, type RowsSetup, sealRows } from './rows.ts';
+import { type RowsPage, type RowsSetup, sealRows } from './seal-page.ts';
 
 /** A worker thread's side of `sealPool`. */
 export default function sealPage({ setup, page }: { setup: RowsSetup; page: RowsPage }) {

@@ -1,0 +1,79 @@
+import { writeFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
+import { z } from 'zod';
+import { settingGroups } from './schema.ts';
+import { notesOf } from './setting.ts';
+
+/** Where the page lives; `npm run docs:settings` writes it, a test compares it with this program's. */
+export const SETTINGS_PAGE = 'docs/settings.md';
+
+const HEAD = `# Settings
+
+Every setting of a stack: a key under \`reseal:\` in \`Pulumi.<stack>.yaml\`, or \`pulumi config set reseal:KEY VALUE\`. All but \`project\` have a default. A wrong stack is refused with everything that is wrong at once.
+
+This page is generated from the schema in \`infra/settings/\` by \`npm run docs:settings\`.
+`;
+
+const RULES = `## Rules between settings
+
+- \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field, and \`runtimeVersion\` is free; the built-in application is of 2.3.
+- \`bigqueryKek\`, \`cmek\`, \`columnPolicyTag\` and \`subnetwork\`, where they name something, name it in \`location\`. \`sourceKek\` may be anywhere.
+- \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
+- The five tables differ, and so do the columns of all fields; only data keys may be shared.
+- A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` is \`[dataproc]\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
+- The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
+`;
+
+/** A cell of a table: no bar and no line break. */
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+/** What a value may be, in words, from the schema itself. */
+function kind(schema: z.ZodType): string {
+  const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as {
+    type?: string;
+    enum?: string[];
+    anyOf?: unknown[];
+  };
+  if (json.enum !== undefined) return json.enum.map((value) => `\`${value}\``).join(', ');
+  const names: Record<string, string> = {
+    string: 'text',
+    integer: 'whole number',
+    number: 'number',
+    boolean: 'true or false',
+    array: 'list',
+    object: 'map',
+  };
+  return names[json.type ?? ''] ?? 'see example';
+}
+
+/** The default as it would stand in a stack's file; the notes' words where no constant says it. */
+function fallback(schema: z.ZodType): string {
+  const { absent } = notesOf(schema);
+  if (absent !== undefined) return absent;
+  const parsed = schema.safeParse(undefined);
+  if (!parsed.success) return '**required**';
+  const value: unknown = parsed.data;
+  return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}
+
+/** The whole page. */
+export function settingsPage(): string {
+  const sections = settingGroups.map(({ title, settings }) => {
+    const entries = Object.entries<z.ZodType>(settings);
+    const seeded = entries.some(([, schema]) => notesOf(schema).seed !== undefined);
+    const rows = entries.map(([name, schema]) => {
+      const { description, example, seed } = notesOf(schema);
+      const cells = [`\`${name}\``, description, kind(schema), fallback(schema), `\`${example}\``];
+      if (seeded) cells.push(seed === undefined ? '' : `\`${seed}\``);
+      return `| ${cells.map(cell).join(' | ')} |`;
+    });
+    const columns = ['setting', 'what it decides', 'value', 'default', 'example'];
+    if (seeded) columns.push('variable of the DAG');
+    const head = `| ${columns.join(' | ')} |\n|${columns.map(() => '---').join('|')}|`;
+    return `## ${title}\n\n${head}\n${rows.join('\n')}\n`;
+  });
+  return [HEAD, ...sections, RULES].join('\n');
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href)
+  writeFileSync(SETTINGS_PAGE, settingsPage());

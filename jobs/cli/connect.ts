@@ -1,0 +1,19 @@
+import { statements } from '../contract/sql/index.ts';
+import { dataprocEngine } from '../engines/dataproc/index.ts';
+import { directEngine } from '../engines/direct/index.ts';
+import { warehouse as connect } from '../google/bigquery.ts';
+import type { RunContext } from '../run/context.ts';
+import type { Target } from './target.ts';
+
+/** Everything a run works with, for a stack or for the sandbox: only the endpoints differ. */
+export async function runContext(
+  { deployment, endpoints }: Target,
+  signal: AbortSignal,
+): Promise<RunContext> {
+  const warehouse = await connect(deployment, endpoints);
+  const engines = {
+    direct: directEngine(deployment, warehouse, endpoints),
+    dataproc: dataprocEngine(deployment, endpoints),
+  };
+  return { deployment, warehouse, sql: statements(deployment), engines, signal };
+}

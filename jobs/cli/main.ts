@@ -1,0 +1,4 @@
+/** The process behind `npm run reseal -- COMMAND …` and `npm run trigger`. */
+import { main } from './program.ts';
+
+await main(process.argv.slice(2));

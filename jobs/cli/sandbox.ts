@@ -1,0 +1,76 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import { importKek, loadUsers } from '../../sandbox/users/load.ts';
+import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
+import { type Deployment, type Keying, parseDeployment, type SourceFormat } from '../contract/deployment.ts';
+import type { Target } from './target.ts';
+
+/** The options that make or fill a sandbox. */
+export interface LocalOptions {
+  readonly state: string;
+  readonly fresh?: boolean;
+  readonly users?: string;
+  readonly kek?: string;
+  readonly sourceFormat?: SourceFormat;
+  readonly keying?: Keying;
+  readonly setting?: Readonly<Record<string, string>>;
+}
+
+/** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
+const SETTINGS = 'settings.json';
+const STACK = 'dev';
+
+async function settings({
+  state,
+  fresh,
+  sourceFormat,
+  keying,
+  setting,
+}: LocalOptions): Promise<Record<string, string>> {
+  const file = join(state, SETTINGS);
+  const kept = !fresh && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : {};
+  return { ...kept, ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
+}
+
+/** Starts the sandbox, or joins the one that serves this folder, and loads what the options name. */
+export async function openLocal(options: LocalOptions, say: (text: string) => void): Promise<Target> {
+  const config = await settings(options);
+  const sandbox = await startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
+  try {
+    const deployment = parseDeployment(sandbox.outputs);
+    const first = !existsSync(join(options.state, SETTINGS));
+    await fill(sandbox, deployment, options, first, say);
+    await mkdir(options.state, { recursive: true });
+    await writeFile(join(options.state, SETTINGS), JSON.stringify(config));
+    const state = options.state === '.reseal' ? '' : ` --state ${options.state}`;
+    return {
+      deployment,
+      endpoints: sandbox.endpoints,
+      next: `next: npm run reseal -- read --limit 3${state}`,
+      close: () => sandbox.stop(),
+    };
+  } catch (error) {
+    await sandbox.stop();
+    throw error;
+  }
+}
+
+/** A new sandbox without users of the caller's gets the project's own samples. */
+async function fill(
+  { endpoints }: Sandbox,
+  deployment: Deployment,
+  options: LocalOptions,
+  first: boolean,
+  say: (text: string) => void,
+): Promise<void> {
+  const samples = first && options.users === undefined;
+  const kek = options.kek ?? (samples ? SAMPLE_KEK : undefined);
+  const users = options.users ?? (samples ? SAMPLE_USERS : undefined);
+  if (kek !== undefined) await importKek(endpoints, deployment, kek);
+  if (users === undefined) return;
+  const { inserted, changed } = await loadUsers(endpoints, deployment, users);
+  const whose = samples ? 'the sample users' : users;
+  say(`sandbox ${options.state}: loaded ${whose}: ${inserted} new, ${changed} changed\n`);
+}

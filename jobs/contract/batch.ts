@@ -1,0 +1,119 @@
+import type { Deployment } from './deployment.ts';
+import { ResealError } from './errors.ts';
+import type { Mode } from './sql/index.ts';
+
+/**
+ * The Dataproc batch, in the REST form that the workflow posts and the client library's IBatch shares.
+ * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches#Batch
+ */
+export interface BatchBody {
+  readonly pysparkBatch?: {
+    readonly mainPythonFileUri: string;
+    readonly pythonFileUris: readonly string[];
+    readonly archiveUris: readonly string[];
+    readonly args: readonly string[];
+  };
+  readonly sparkBatch?: {
+    readonly mainClass: string;
+    readonly jarFileUris: readonly string[];
+    readonly args: readonly string[];
+  };
+  readonly runtimeConfig: { readonly version: string; readonly properties: Readonly<Record<string, string>> };
+  readonly environmentConfig: {
+    readonly executionConfig: {
+      readonly serviceAccount: string;
+      readonly subnetworkUri: string;
+      readonly stagingBucket: string;
+      readonly ttl: string;
+    };
+  };
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** What differs from run to run. The job passes values, the workflow its expressions. */
+export interface BatchRun {
+  readonly runId: string;
+  readonly mode: Mode | string;
+  readonly snapshotMillis: string;
+  readonly idCutoff: string;
+  readonly keysetVersion: string;
+  /** The seed's row limit, 0 for none: a jar goes by it, the built-in application by the cut-off. */
+  readonly limit: string;
+}
+
+/** Where the wheels are unpacked in an executor's working directory; the part after # of the archive's URI. */
+const WHEELS = 'wheels';
+
+/** The arguments that the daily batch always had, in its order. */
+export const seedArguments = (d: Deployment, limit: string): string[] => [
+  `--project-id=${d.project}`,
+  `--bigquery-location=${d.location}`,
+  `--dataset-id=${d.dataset}`,
+  `--source-table=${d.tables.source}`,
+  `--destination-table=${d.tables.staging}`,
+  `--google-cloud-bucket=gs://${d.bucket}/${d.tempFolder}`,
+  `--read-limit-rows=${limit}`,
+];
+
+/** The built-in application's own arguments; docs/spark.md describes each. */
+export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
+  `--run-id=${run.runId}`,
+  `--snapshot-millis=${run.snapshotMillis}`,
+  `--mode=${run.mode}`,
+  `--id-cutoff=${run.idCutoff}`,
+  `--id-column=${d.idColumn}`,
+  `--fields=${JSON.stringify(d.fields)}`,
+  `--rejected-table=${d.tables.rejected}`,
+  `--keysets-table=${d.tables.keysets}`,
+  `--keyset-version=${run.keysetVersion}`,
+  `--source-format=${d.sourceFormat}`,
+  `--keying=${d.keying}`,
+  `--store-plaintext=${d.storePlaintext}`,
+  `--source-kek=${d.sourceKek}`,
+  `--bigquery-kek=${d.bigqueryKek}`,
+  `--kms-calls-per-second=${d.batch.kmsCallsPerSecond}`,
+  '--storage=bigquery',
+];
+
+function work(d: Deployment, run: BatchRun): Pick<BatchBody, 'pysparkBatch' | 'sparkBatch'> {
+  const { jarFile, mainClass, application } = d.batch;
+  if (jarFile !== null && mainClass !== null)
+    return { sparkBatch: { mainClass, jarFileUris: [jarFile], args: seedArguments(d, run.limit) } };
+  if (application === null)
+    throw new ResealError('bundle-missing', 'the stack holds no PySpark application to run', {
+      hint: 'run `npm run bundle`, then `pulumi up`',
+    });
+  return {
+    pysparkBatch: {
+      mainPythonFileUri: application.main,
+      pythonFileUris: [application.package],
+      archiveUris: [`${application.wheels}#${WHEELS}`],
+      args: [...seedArguments(d, run.limit), ...ownArguments(d, run)],
+    },
+  };
+}
+
+/** The body of a batches.create. Throws ResealError `bundle-missing`. */
+export function batchBody(d: Deployment, run: BatchRun): BatchBody {
+  return {
+    ...work(d, run),
+    runtimeConfig: {
+      version: d.batch.runtimeVersion,
+      properties: {
+        // Unbounded, dynamic allocation goes to 1,000 executors and KMS with it.
+        'spark.dynamicAllocation.maxExecutors': String(d.batch.maxExecutors),
+        // A progress bar would stand before the application's own lines in the driver's output.
+        'spark.ui.showConsoleProgress': 'false',
+      },
+    },
+    environmentConfig: {
+      executionConfig: {
+        serviceAccount: d.batch.serviceAccount,
+        subnetworkUri: d.batch.subnetwork,
+        stagingBucket: d.bucket,
+        ttl: `${d.batch.ttlSeconds}s`,
+      },
+    },
+    labels: { ...d.batch.labels, 'reseal-run': run.runId },
+  };
+}

@@ -1,0 +1,44 @@
+import type { FieldSetting } from '../../infra/settings/data.ts';
+import type { Field } from './deployment.ts';
+
+/**
+ * The columns of each field. The first field has those of the seed (cipher_text, dek, decrypted_email …),
+ * so that a table with one field needs no setting; a further one carries its name in all of them.
+ */
+export function withColumns(fields: FieldSetting[]): Field[] {
+  return fields.map(({ name, ...given }, index) => {
+    const columns =
+      index === 0
+        ? {
+            cipherText: 'cipher_text',
+            dek: 'dek',
+            key: 'bq_encryption_key',
+            resealedAt: 'resealed_at',
+            resealedFrom: 'resealed_from',
+          }
+        : {
+            cipherText: `${name}_cipher_text`,
+            dek: `${name}_dek`,
+            key: `bq_${name}_encryption_key`,
+            resealedAt: `${name}_resealed_at`,
+            resealedFrom: `${name}_resealed_from`,
+          };
+    return {
+      name,
+      cipherText: given.cipherText ?? columns.cipherText,
+      dek: given.dek ?? columns.dek,
+      plaintext: given.plaintext ?? `decrypted_${name}`,
+      key: given.key ?? columns.key,
+      sealed: given.sealed ?? `bq_encrypted_${name}`,
+      resealedAt: given.resealedAt ?? columns.resealedAt,
+      resealedFrom: given.resealedFrom ?? columns.resealedFrom,
+    };
+  });
+}
+
+/** Column names that stand for two things at once; only data keys may be shared between fields. */
+export function clashingColumns(idColumn: string, fields: Field[]): string[] {
+  const own = fields.flatMap(({ name: _, dek: __, ...columns }) => Object.values(columns));
+  const all = [idColumn, ...own, ...new Set(fields.map((field) => field.dek))];
+  return [...new Set(all.filter((name, index) => all.indexOf(name) !== index))];
+}

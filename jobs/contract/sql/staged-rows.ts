@@ -1,0 +1,45 @@
+import { decrypted } from './open-values.ts';
+import { literal, type Statement, statement, table, token, type Warehouse } from './statement.ts';
+
+/**
+ * Takes over what a user's own jar left: it knows no run, so the rows without one are this run's, and the
+ * token comes from the source columns that it carried along.
+ */
+export const adopt = (w: Warehouse): Statement<'run_id'> =>
+  statement(
+    'adopt',
+    { run_id: 'STRING' },
+    `UPDATE ${table(w, 'staging')}
+SET run_id = @run_id, field = ${literal((w.fields[0] as { name: string }).name)}, resealed_from = ${token('cipher_text', 'dek')}
+WHERE run_id IS NULL`,
+  );
+
+/** How many values the engine sealed and refused. */
+export const stagedCounts = (w: Warehouse): Statement<'run_id'> =>
+  statement(
+    'staged',
+    { run_id: 'STRING' },
+    `SELECT COUNTIF(reason IS NULL) AS staged, COUNTIF(reason IS NOT NULL) AS rejected
+FROM ${table(w, 'staging')} WHERE run_id = @run_id`,
+  );
+
+/**
+ * BigQuery opens what the engine sealed: tag and AAD prove each row, and a stored plaintext must be what
+ * comes out. The statement fails where a row does not open. Tokens are hashes, so the first of them in
+ * order are a fair sample, the same one each time.
+ */
+export const proveStaged = (w: Warehouse): Statement<'run_id' | 'keyset'> =>
+  statement(
+    'prove',
+    { run_id: 'STRING', keyset: 'BYTES' },
+    `SELECT COUNT(*) AS checked, COUNTIF(opened IS NULL OR opened != IFNULL(decrypted_email, opened)) AS wrong
+FROM (
+  SELECT ${decrypted(w, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
+  FROM (
+    SELECT id, decrypted_email, bq_encryption_key, bq_encrypted_email
+    FROM ${table(w, 'staging')}
+    WHERE run_id = @run_id AND reason IS NULL
+    ORDER BY resealed_from, id LIMIT ${w.verifyRows}
+  )
+)`,
+  );

@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { Keying, SourceFormat } from '../../contract/deployment.ts';
+import { type Reason, Refusal } from '../../contract/reasons.ts';
+import { aead } from '../../envelope/aead.ts';
+import { asDataKey } from '../../envelope/brands.ts';
+import type { Unwrapped } from '../../envelope/data-keys.ts';
+import { type Opener, sourceFormat } from '../../envelope/formats.ts';
+import { parseKeyset } from '../../envelope/keysets.ts';
+import { sealer } from '../../envelope/sealing.ts';
+
+/** What does not change from page to page. Crosses into worker threads, so plain data only. */
+export interface RowsSetup {
+  readonly runId: string;
+  readonly sourceFormat: SourceFormat;
+  readonly keying: Keying;
+  readonly storePlaintext: boolean;
+  /** The first-level keyset, serialised. */
+  readonly keyset: Uint8Array;
+}
+
+/** Rows of the source, column by column, with the data keys that they name by index. */
+export interface RowsPage {
+  readonly ids: readonly string[];
+  readonly fields: readonly string[];
+  readonly cipherTexts: readonly string[];
+  /** Tokens in base64, as BigQuery computed them. */
+  readonly tokens: readonly string[];
+  /** For each row its data key in `keys` and `deks`. */
+  readonly keyOf: readonly number[];
+  readonly deks: readonly string[];
+  /** The page's own copies: wiped once they are prepared. */
+  readonly keys: readonly (Uint8Array | Reason)[];
+}
+
+/** First 16 hex digits of SHA-256: tells operators which data key it was, and nothing more. */
+const fingerprint = (dek: string): string => createHash('sha256').update(dek).digest('hex').slice(0, 16);
+
+/** A data key made ready for its rows, or the reason that all of them share. */
+function prepared(key: Unwrapped, prepare: (key: ReturnType<typeof asDataKey>) => Opener): Opener | Reason {
+  if (typeof key === 'string') return key;
+  try {
+    return prepare(key);
+  } catch (error) {
+    if (error instanceof Refusal) return error.reason;
+    throw error;
+  }
+}
+
+/**
+ * Re-encrypts a page of rows: returns the lines of a load job in newline-delimited JSON, one a row, sealed or
+ * refused. BYTES are base64 there, INT64 text.
+ * https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#details_of_loading_json_data
+ */
+export function sealRows(setup: RowsSetup, page: RowsPage): Buffer {
+  const { prepare } = sourceFormat(setup.sourceFormat);
+  const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
+  const run = JSON.stringify(setup.runId);
+  const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
+  for (const key of page.keys) if (typeof key !== 'string') key.fill(0);
+  let lines = '';
+  for (let row = 0; row < page.ids.length; row++) {
+    const id = page.ids[row] as string;
+    lines += `{"id":"${id}","run_id":${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
+    const key = page.keyOf[row] as number;
+    try {
+      const open = openers[key] as Opener | Reason;
+      if (typeof open === 'string') throw new Refusal(open);
+      const plaintext = open(page.cipherTexts[row] as string);
+      const sealed = seal(plaintext, id);
+      if (setup.storePlaintext) lines += `,"decrypted_email":${JSON.stringify(plaintext.toString())}`;
+      if (sealed.key !== null) lines += `,"bq_encryption_key":"${sealed.key.toString('base64')}"`;
+      lines += `,"bq_encrypted_email":"${sealed.value.toString('base64')}"}\n`;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      lines += `,"reason":"${error.reason}","dek_fingerprint":"${fingerprint(page.deks[key] as string)}"}\n`;
+    }
+  }
+  return Buffer.from(lines);
+}

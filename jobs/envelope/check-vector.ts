@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { SOURCE_FORMATS } from '../contract/deployment.ts';
+import { REASONS, Refusal } from '../contract/reasons.ts';
+import { openAead } from './aead.ts';
+import { aesKey, gcmOpen, IV_BYTES } from './aes.ts';
+import { asDataKey, type DataKey } from './brands.ts';
+import { decodeBase64 } from './encoding.ts';
+import { sourceFormat } from './formats.ts';
+import { parseKeyset } from './keysets.ts';
+
+/** The vectors file; docs/vectors.md says what each kind means. Bytes are base64, raw keys hex. */
+const source = {
+  format: z.enum(SOURCE_FORMATS),
+  cipher_text: z.string(),
+  key: z.string().optional(),
+  keyset: z.string().optional(),
+  kek: z.string().optional(),
+};
+const sealed = { keyset: z.string(), aad: z.string(), ciphertext: z.string() };
+const vectorSchema = z.union([
+  z.object({ kind: z.literal('source'), plaintext: z.string(), ...source }),
+  z.object({ kind: z.literal('sealed'), plaintext: z.string(), ...sealed }),
+  z.object({
+    kind: z.literal('sealed-row-key'),
+    plaintext: z.string(),
+    row_keyset_sealed: z.string(),
+    ...sealed,
+  }),
+  z.object({ kind: z.literal('refused'), reason: z.enum(REASONS), ...source }),
+  z.object({ kind: z.literal('refused'), reason: z.enum(REASONS), ...sealed, format: z.literal('sealed') }),
+]);
+export const vectorsSchema = z.object({ vectors: z.array(vectorSchema) });
+export type Vector = z.infer<typeof vectorSchema>;
+
+const bytes = (base64: string): Buffer => {
+  const decoded = decodeBase64(base64);
+  if (decoded === null) throw new Refusal('encoding');
+  return decoded;
+};
+
+function open(vector: Vector): Buffer {
+  if ('format' in vector && vector.format !== 'sealed') return openSource(vector);
+  const aad = Buffer.from(vector.aad);
+  const first = parseKeyset(bytes(vector.keyset));
+  if (vector.kind !== 'sealed-row-key') return openAead(first, bytes(vector.ciphertext), aad);
+  const row = parseKeyset(openAead(first, bytes(vector.row_keyset_sealed), aad));
+  return openAead(row, bytes(vector.ciphertext), aad);
+}
+
+function openSource(vector: Extract<Vector, { cipher_text: string }>): Buffer {
+  const format = sourceFormat(vector.format);
+  return format.prepare(dataKey(vector, () => format.wrappedKey('', vector.cipher_text)))(vector.cipher_text);
+}
+
+/** The unwrapped data key: given, or inside the cipher text under a KEK that stands in for KMS's. */
+function dataKey(vector: Extract<Vector, { cipher_text: string }>, wrapped: () => Buffer): DataKey {
+  if (vector.kek !== undefined) {
+    const kek = aesKey(Buffer.from(vector.kek, 'hex'));
+    const inside = wrapped();
+    return asDataKey(gcmOpen(kek, inside.subarray(0, IV_BYTES), inside.subarray(IV_BYTES)));
+  }
+  return asDataKey(vector.keyset === undefined ? Buffer.from(vector.key ?? '', 'hex') : bytes(vector.keyset));
+}
+
+/** What went wrong with a vector, or null. Expected and actual outcome are named, contents are not. */
+export function checkVector(vector: Vector): string | null {
+  const expected = vector.kind === 'refused' ? vector.reason : 'opened';
+  let outcome: string;
+  try {
+    const opened = open(vector).toString();
+    outcome = vector.kind === 'refused' || opened === vector.plaintext ? 'opened' : 'another plaintext';
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    outcome = error.reason;
+  }
+  return outcome === expected ? null : `expected ${expected}, got ${outcome}`;
+}

@@ -1,0 +1,92 @@
+import { isUtf8 } from 'node:buffer';
+import type { SourceFormat } from '../contract/deployment.ts';
+import { Refusal } from '../contract/reasons.ts';
+import { aead } from './aead.ts';
+import { type AesKey, aesKey, BLOCK_BYTES, cbcOpen, gcmOpen, IV_BYTES, TAG_BYTES } from './aes.ts';
+import { asPlaintext, asWrappedKey, type DataKey, type Plaintext, type WrappedKey } from './brands.ts';
+import { decodeCipherText, decodeDek } from './encoding.ts';
+import { parseAesGcmKey, parseKeyset } from './keysets.ts';
+
+/** A data key prepared once, opening the cipher texts of many rows. Throws Refusal. */
+export type Opener = (cipherText: string) => Plaintext;
+
+const NO_AAD = new Uint8Array();
+/** KmsEnvelopeAead starts with the wrapped key's length, big-endian. */
+const LENGTH_BYTES = 4;
+
+interface Format {
+  /** The wrapped data key of a row, from its dek column or its cipher text. Throws Refusal. */
+  wrappedKey(dek: string, cipherText: string): WrappedKey;
+  /** Prepares an unwrapped data key. Throws Refusal `key-length` or `unknown-key`. */
+  prepare(key: DataKey): Opener;
+}
+
+const opened = (bytes: Buffer): Plaintext => {
+  if (!isUtf8(bytes)) throw new Refusal('plaintext-not-utf8');
+  return asPlaintext(bytes);
+};
+
+/** iv | ct | tag */
+function openGcm(key: AesKey, sealed: Buffer): Plaintext {
+  if (sealed.length < IV_BYTES + TAG_BYTES) throw new Refusal('truncated');
+  return opened(gcmOpen(key, sealed.subarray(0, IV_BYTES), sealed.subarray(IV_BYTES)));
+}
+
+const gcm: Format = {
+  wrappedKey: decodeDek,
+  prepare(bytes) {
+    const key = aesKey(bytes);
+    return (cipherText) => openGcm(key, decodeCipherText(cipherText));
+  },
+};
+
+const dotted: Format = {
+  wrappedKey: decodeDek,
+  prepare(bytes) {
+    const key = aesKey(bytes);
+    return (cipherText) => {
+      const [first, second, ...more] = cipherText.split('.');
+      if (first === undefined || second === undefined || more.length > 0) throw new Refusal('encoding');
+      const [iv, sealed] = [decodeCipherText(first), decodeCipherText(second)];
+      if (iv.length === IV_BYTES) {
+        if (sealed.length < TAG_BYTES) throw new Refusal('truncated');
+        return opened(gcmOpen(key, iv, sealed));
+      }
+      if (iv.length !== BLOCK_BYTES) throw new Refusal('iv-length');
+      if (sealed.length === 0 || sealed.length % BLOCK_BYTES !== 0) throw new Refusal('block-length');
+      return opened(cbcOpen(key, iv, sealed));
+    };
+  },
+};
+
+const tink: Format = {
+  wrappedKey: decodeDek,
+  prepare(bytes) {
+    const keyset = aead(parseKeyset(bytes));
+    return (cipherText) => opened(keyset.open(decodeCipherText(cipherText), NO_AAD));
+  },
+};
+
+/** Tink's KmsEnvelopeAead: length | wrapped key | payload, the payload iv | ct | tag. */
+function splitEnvelope(cipherText: string): { wrapped: Buffer; payload: Buffer } {
+  const bytes = decodeCipherText(cipherText);
+  if (bytes.length < LENGTH_BYTES) throw new Refusal('truncated');
+  const end = LENGTH_BYTES + bytes.readUInt32BE(0);
+  if (end === LENGTH_BYTES || bytes.length < end + IV_BYTES + TAG_BYTES) throw new Refusal('truncated');
+  return { wrapped: bytes.subarray(LENGTH_BYTES, end), payload: bytes.subarray(end) };
+}
+
+const tinkEnvelope: Format = {
+  wrappedKey: (_dek, cipherText) => asWrappedKey(splitEnvelope(cipherText).wrapped),
+  prepare(bytes) {
+    const key = aesKey(parseAesGcmKey(bytes));
+    return (cipherText) => openGcm(key, splitEnvelope(cipherText).payload);
+  },
+};
+
+const FORMATS: Record<SourceFormat, Format> = { gcm, dotted, tink, 'tink-envelope': tinkEnvelope };
+
+/** How rows of a source format are read. */
+export function sourceFormat(name: SourceFormat): Format {
+  return FORMATS[name];
+}

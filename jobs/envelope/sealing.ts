@@ -1,0 +1,79 @@
+import { randomInt } from 'node:crypto';
+import type { Keying } from '../contract/deployment.ts';
+import { type Aead, tinkPrefix } from './aead.ts';
+import { type AesKey, aesKeyOnce, gcmSeal } from './aes.ts';
+import { asCiphertext, type Ciphertext, type Plaintext } from './brands.ts';
+import { AES_GCM_TYPE_URL, serializeKeyset } from './keysets.ts';
+import { randomSlice } from './random.ts';
+
+/** What becomes of a value. */
+export interface Sealed {
+  /** The row's keyset, sealed; null in shared keying, where the merge puts the wrapped keyset there. */
+  readonly key: Ciphertext | null;
+  readonly value: Ciphertext;
+}
+/** Seals a value under its row's id, whose decimal text is the AAD. */
+export type Sealer = (plaintext: Plaintext, id: string) => Sealed;
+
+/**
+ * How values are sealed.
+ * - `row`: a fresh AES-256 key a row, as a one-key keyset sealed by the first-level keyset; the value sealed
+ *   by the row's key.
+ * - `shared`: the value sealed by the first-level keyset itself, whose wrapped form stands beside it.
+ * https://cloud.google.com/bigquery/docs/aead-encryption-concepts
+ */
+export function sealer(keying: Keying, keyset: Aead): Sealer {
+  if (keying === 'shared') {
+    return (plaintext, id) => ({
+      key: null,
+      value: asCiphertext(keyset.seal(plaintext, Buffer.from(id))),
+    });
+  }
+  return (plaintext, id) => {
+    const aad = Buffer.from(id);
+    const row = rowKeyset();
+    const value = gcmSeal(row.prefix, row.aes, plaintext, aad);
+    return { key: asCiphertext(keyset.seal(row.bytes, aad)), value: asCiphertext(value) };
+  };
+}
+
+/**
+ * Row keysets differ in the key and its id alone, so one is serialised as a template and these are patched
+ * in. Ids are drawn from [2^28, 2^32), where a varint always has five bytes, which keeps the layout fixed.
+ */
+const MIN_ID = 2 ** 28;
+const VARINT_BYTES = 5;
+const KEY_BYTES = 32;
+const template = (() => {
+  const aes = Buffer.alloc(KEY_BYTES, 0xa5);
+  const bytes = serializeKeyset({
+    primaryKeyId: MIN_ID,
+    keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: true }],
+  });
+  const id = Buffer.alloc(VARINT_BYTES);
+  writeVarint(id, 0, MIN_ID);
+  return { bytes, aes: bytes.indexOf(aes), primaryId: bytes.indexOf(id), keyId: bytes.lastIndexOf(id) };
+})();
+
+/** A base-128 varint, least significant group first (protobuf encoding, "Base 128 Varints"). */
+function writeVarint(target: Buffer, at: number, value: number): void {
+  let rest = value;
+  for (let byte = 0; byte < VARINT_BYTES; byte++) {
+    target[at + byte] = (rest & 0x7f) | (byte < VARINT_BYTES - 1 ? 0x80 : 0);
+    rest >>>= 7;
+  }
+}
+
+/** The row's keyset and its key. Overwritten for every row, views and all: a row costs no allocation here. */
+const bytes = Buffer.from(template.bytes);
+const aes = aesKeyOnce(bytes.subarray(template.aes, template.aes + KEY_BYTES));
+const prefix = tinkPrefix(MIN_ID);
+
+function rowKeyset(): { bytes: Uint8Array; aes: AesKey; prefix: Uint8Array } {
+  const id = randomInt(MIN_ID, 2 ** 32);
+  bytes.set(randomSlice(KEY_BYTES), template.aes);
+  writeVarint(bytes, template.primaryId, id);
+  writeVarint(bytes, template.keyId, id);
+  tinkPrefix(id, prefix);
+  return { bytes, aes, prefix };
+}

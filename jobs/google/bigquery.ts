@@ -1,0 +1,133 @@
+import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
+import pRetry, { AbortError } from 'p-retry';
+import type { Deployment } from '../contract/deployment.ts';
+import type { Statement } from '../contract/sql/index.ts';
+import type { Endpoints } from './clients.ts';
+import { bigQueryClient } from './clients.ts';
+import { type ApiFailure, bigQueryFailure, isTransient } from './failures.ts';
+
+/** What a parameter is bound to: INT64, FLOAT64 and STRING as text or number, BYTES in base64. */
+export type Value = string | number | null;
+/** A row as BigQuery's REST API has it: INT64 as decimal text, BYTES in base64, so that nothing is rounded. */
+export type Row = Readonly<Record<string, string | null>>;
+/** One page of a result, its cells in the order of the SELECT list. */
+export type Page = readonly (readonly (string | null)[])[];
+
+/** Rows a page: some 1.5 MB of JSON, of which a few are held at once. BigQuery's limit is 10 MB a page. */
+const PAGE_ROWS = 5_000;
+/** What `query` returns at the most; larger results are for `pages`. */
+const SMALL_RESULT = 100_000;
+/** A job that a passing fault ended is issued again, at most so often. */
+const ATTEMPTS = 6;
+
+interface RawRow {
+  readonly f: readonly { readonly v: string | null }[];
+}
+interface RawResults {
+  readonly jobComplete: boolean;
+  readonly rows?: readonly RawRow[];
+  readonly pageToken?: string;
+}
+
+/** BigQuery, as far as a run needs it. */
+export interface WarehouseClient {
+  /**
+   * Runs a statement and returns its (small) result. Every statement of jobs/sql.ts may be repeated: those that
+   * change something say themselves when it has been done already. So each call is a job of its own, tried
+   * again after a fault that passes.
+   */
+  query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]>;
+  /** The same for results of any size, a page at a time. */
+  pages<P extends string>(statement: Statement<P>, values: Record<P, Value>): AsyncGenerator<Page>;
+  /** The client itself, for load jobs. */
+  readonly client: BigQuery;
+}
+
+/** The statement's parameters in REST form; https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter */
+export function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
+  return (Object.keys(statement.params) as P[]).map((name) => {
+    const value = values[name];
+    return {
+      name,
+      parameterType: { type: statement.params[name] },
+      parameterValue: value === null ? {} : { value: String(value) },
+    };
+  });
+}
+
+export async function warehouse(deployment: Deployment, endpoints?: Endpoints): Promise<WarehouseClient> {
+  const client = await bigQueryClient(deployment, endpoints);
+  const { location } = deployment;
+
+  async function issue<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Job> {
+    const query = {
+      query: statement.sql,
+      useLegacySql: false,
+      parameterMode: 'NAMED',
+      queryParameters: queryParameters(statement, values),
+    };
+    const labels = { 'reseal-step': statement.name };
+    const [job] = await client.createJob({ configuration: { query, labels }, location });
+    return job;
+  }
+
+  const pageOptions = { autoPaginate: false, skipParsing: true };
+  const cells = (rows: readonly RawRow[]): Page => rows.map((row) => row.f.map((cell) => cell.v));
+
+  /** Waits for the job's end and throws what it failed with; an answer before the end says so and has no rows. */
+  async function ended(job: Job, maxResults: number): Promise<QueryRowsResponse> {
+    const answer = await job.getQueryResults({ ...pageOptions, maxResults });
+    return answer[2]?.jobComplete === false ? ended(job, maxResults) : answer;
+  }
+
+  /**
+   * A page as it came. Asked for with the client's own authorisation but not through its methods, which copy
+   * every cell of an answer once more.
+   * https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
+   */
+  async function page(job: Job, pageToken: string | undefined): Promise<RawResults> {
+    const url = `${client.baseUrl}/projects/${deployment.project}/queries/${job.id}`;
+    const params = { location, maxResults: PAGE_ROWS, ...(pageToken === undefined ? {} : { pageToken }) };
+    const { data } = await client.authClient.request<RawResults>({ url, params, retry: true });
+    return data.jobComplete ? data : page(job, pageToken);
+  }
+
+  async function* pages<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+  ): AsyncGenerator<Page> {
+    try {
+      const job = await issue(statement, values);
+      await ended(job, 0);
+      let pageToken: string | undefined;
+      do {
+        const results = await page(job, pageToken);
+        pageToken = results.pageToken;
+        if (results.rows !== undefined) yield cells(results.rows);
+      } while (pageToken !== undefined);
+    } catch (error) {
+      throw bigQueryFailure(statement.name, error);
+    }
+  }
+
+  async function query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
+    try {
+      const job = await issue(statement, values);
+      const [rows, , response] = await ended(job, SMALL_RESULT);
+      const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
+      return cells(rows as unknown as RawRow[]).map((row) =>
+        Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])),
+      );
+    } catch (error) {
+      const failure = bigQueryFailure(statement.name, error);
+      throw isTransient(error as ApiFailure) ? failure : new AbortError(failure);
+    }
+  }
+
+  const patience = { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true };
+  return {
+    client,
+    pages,
+    query: (statement, values) => pRetry(() => query(statement, values), patience),
+  };
+}

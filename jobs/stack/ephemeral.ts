@@ -1,0 +1,122 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Stack } from '@pulumi/pulumi/automation/index.js';
+import { parse } from 'yaml';
+import { ResealError } from '../contract/errors.ts';
+import { isProduction, STACK_NAME, STACK_NAME_RULE } from '../contract/stack-name.ts';
+import { explained, openWorkspace, PROJECT_FOLDER } from './outputs.ts';
+
+/**
+ * Ephemeral stacks: a copy of dev for a branch, in dev's project, that shares nothing with dev but the keys
+ * that its values are wrapped with.
+ */
+
+/** Configuration as it stands in a stack's file. */
+export type StackConfig = Record<string, unknown>;
+
+/** The stacks with files of their own are nobody's to put up and take down on the way. */
+const KEPT = ['dev', 'staging', 'prod'];
+
+/** Project-wide or shared bindings: one stack must not take them from under another when it goes. */
+const LEFT_OUT = [
+  'serviceAccount',
+  'readers',
+  'composerDagBucket',
+  'composerServiceAccount',
+  'keyRing',
+  'createSourceTable',
+  'notificationChannels',
+];
+
+const asText = (config: StackConfig): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(config).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
+  );
+
+/**
+ * The configuration of an ephemeral stack.
+ *
+ * @param dev dev's configuration
+ * @param name the ephemeral stack's name; its suffix to whatever dev names
+ */
+export async function ephemeralConfig(dev: StackConfig, name: string): Promise<StackConfig> {
+  const { loadSettings } = await import('../../infra/settings.ts');
+  const settings = loadSettings(asText(dev), 'dev');
+  const kek = (id: string) =>
+    `projects/${settings.project}/locations/${settings.location}/keyRings/${settings.keyRing}/cryptoKeys/${id}`;
+  const kept = Object.entries(dev).filter(([key]) => !LEFT_OUT.some((left) => key === `reseal:${left}`));
+  return {
+    ...Object.fromEntries(kept),
+    'reseal:bucket': `${settings.bucket}-${name}`,
+    'reseal:dataset': `${settings.dataset}_${name.replaceAll('-', '_')}`,
+    // Google never deletes a key ring, so a stack that comes and goes uses dev's keys.
+    'reseal:sourceKek': settings.sourceKek ?? kek('source'),
+    'reseal:bigqueryKek': settings.bigqueryKek ?? kek('bigquery'),
+    'reseal:cmek': 'none',
+    'reseal:deletionProtection': false,
+    'reseal:auditLogs': false,
+    'reseal:schedule': { ...settings.schedule, paused: true },
+    'reseal:labels': { ...settings.labels, environment: name },
+  };
+}
+
+/** @throws ResealError `stack-name` for a name that is kept, production's, or does not fit */
+export function checkName(name: string): string {
+  if (STACK_NAME.test(name) && !KEPT.includes(name) && !isProduction(name)) return name;
+  throw new ResealError('stack-name', `"${name}" cannot be the name of an ephemeral stack`, {
+    hint: `use ${STACK_NAME_RULE}, and none of ${KEPT.join(', ')}: for example pr-123`,
+  });
+}
+
+async function open(name: string): Promise<Stack> {
+  const { Stack: Stacks } = await import('@pulumi/pulumi/automation/index.js');
+  const workspace = await openWorkspace();
+  const file = parse(await readFile(join(PROJECT_FOLDER, 'Pulumi.dev.yaml'), 'utf8')) as {
+    config?: StackConfig;
+  };
+  const config = await ephemeralConfig(file.config ?? {}, name);
+  const stack = await explained(name, Stacks.createOrSelect(name, workspace));
+  // After the stack exists: its file may hold the salt of its secrets already.
+  const settings = await workspace.stackSettings(name).catch(() => ({}));
+  await workspace.saveStackSettings(name, { ...settings, config: config as Record<string, string> });
+  return stack;
+}
+
+/** What changed: Pulumi's counts by kind of change (create, update, same …), and the outputs after an update. */
+export interface StackResult {
+  changes: Record<string, number>;
+  outputs: Record<string, unknown>;
+}
+
+type Say = (text: string) => void;
+
+/** Shows what `up` would change. `say` gets what the CLI prints, as it prints it. */
+export async function preview(name: string, say: Say): Promise<StackResult> {
+  const stack = await open(checkName(name));
+  const { changeSummary } = await explained(name, stack.preview({ onOutput: say }));
+  return { changes: changeSummary, outputs: {} };
+}
+
+/** Creates the stack or brings it up to date. */
+export async function up(name: string, say: Say): Promise<StackResult> {
+  const stack = await open(checkName(name));
+  const { summary, outputs } = await explained(name, stack.up({ onOutput: say }));
+  return {
+    changes: summary.resourceChanges ?? {},
+    outputs: Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value as unknown])),
+  };
+}
+
+/** Destroys everything that the stack created, then the stack and its file. */
+export async function down(name: string, say: Say): Promise<StackResult> {
+  checkName(name);
+  const { Stack: Stacks } = await import('@pulumi/pulumi/automation/index.js');
+  const workspace = await openWorkspace();
+  const stack = await explained(name, Stacks.select(name, workspace));
+  const { summary } = await explained(name, stack.destroy({ onOutput: say }));
+  await explained(name, workspace.removeStack(name));
+  return { changes: summary.resourceChanges ?? {}, outputs: {} };
+}

@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { type Json, objectOr, text } from '../../http/router.ts';
+import type { Store } from '../../storage/store.ts';
+import { CATALOG, rows } from '../duckdb/engine.ts';
+import { queryFailure } from '../duckdb/failures.ts';
+import { type LoadOutcome, load } from '../load/load.ts';
+import { type Outcome, runScript } from '../script/execute.ts';
+import type { Services } from '../script/session.ts';
+import { readScript } from '../script/validate.ts';
+import { readParameters } from '../translate/values.ts';
+import { drop, page, type Result, resultSource } from './results.ts';
+
+type ErrorProto = ReturnType<GoogleError['toProto']>;
+
+/** A job, running or done. */
+export interface Job {
+  id: string;
+  location: string;
+  configuration: Json;
+  labels: Json;
+  createdMillis: number;
+  startedMillis: number;
+  endedMillis?: number;
+  error?: { status: GoogleError['status']; proto: ErrorProto };
+  outcome?: Omit<Outcome, 'result'>;
+  result?: Result;
+  /** A small result that outlives the process, as rows in JSON. */
+  kept?: { columns: Result['columns']; count: number; json: string };
+  load?: LoadOutcome;
+  parent?: string;
+  done: Promise<void>;
+  interrupt?: () => void;
+}
+
+const HOME = `${CATALOG}."_sandbox".jobs`;
+/** Results are readable while they are among the newest; of large ones fewer, since they fill the memory. */
+const KEPT_RESULTS = 200;
+const LARGE_ROWS = 20_000;
+const KEPT_LARGE_RESULTS = 3;
+/** Rows of a result that a restart keeps. */
+const SMALL_ROWS = 100;
+/** How long jobs.insert waits for a quick job, so that most are DONE in its answer. */
+const PATIENCE_MS = 40;
+
+/** The jobs of the project. What changed a table is remembered over a restart, without the query's text. */
+export class Jobs {
+  readonly #services: Services;
+  readonly #store: Store;
+  readonly #location: () => string;
+  readonly #jobs = new Map<string, Job>();
+
+  private constructor(services: Services, store: Store, location: () => string) {
+    this.#services = services;
+    this.#store = store;
+    this.#location = location;
+  }
+
+  static async open(services: Services, store: Store, location: () => string): Promise<Jobs> {
+    const jobs = new Jobs(services, store, location);
+    await services.engine.use(async (connection) => {
+      await connection.run(`CREATE TABLE IF NOT EXISTS ${HOME} (body VARCHAR)`);
+      for (const [body] of await rows(connection, `SELECT body FROM ${HOME}`)) {
+        const job = JSON.parse(String(body));
+        jobs.#jobs.set(job.id, { ...job, done: Promise.resolve() });
+      }
+    });
+    return jobs;
+  }
+
+  /** Newest first. */
+  list(): Job[] {
+    return [...this.#jobs.values()].reverse();
+  }
+
+  get(id: string): Job {
+    const job = this.#jobs.get(id);
+    if (job) return job;
+    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#services.catalog.project}:${id}`);
+  }
+
+  /** Starts a job of jobs.insert. @throws GoogleError duplicate for an id that exists */
+  async insert(body: Json, files?: string[]): Promise<Job> {
+    const reference = objectOr(body.jobReference);
+    const configuration = objectOr(body.configuration);
+    const job = this.#add(text(reference.jobId) ?? randomUUID(), text(reference.location), configuration);
+    if (configuration.query) job.done = this.#run(job, () => this.#query(job, objectOr(configuration.query)));
+    else if (configuration.load)
+      job.done = this.#run(job, () => this.#load(job, objectOr(configuration.load), files));
+    else {
+      this.#jobs.delete(job.id);
+      const kind = Object.keys(configuration).find((key) => !['labels', 'jobType', 'dryRun'].includes(key));
+      throw new GoogleError(
+        'UNIMPLEMENTED',
+        `The sandbox has jobs of kind query and load, not ${kind ?? 'this'}.`,
+      );
+    }
+    // The caller's file is gone once the call is answered.
+    await (files ? job.done : Promise.race([job.done, sleep(PATIENCE_MS)]));
+    return job;
+  }
+
+  /** Interrupts a running job; of a job that is done nothing changes. */
+  cancel(id: string): Job {
+    const job = this.get(id);
+    if (job.endedMillis === undefined) job.interrupt?.();
+    return job;
+  }
+
+  /** Ends what runs. */
+  async close(): Promise<void> {
+    const running = [...this.#jobs.values()].filter((job) => job.endedMillis === undefined);
+    for (const job of running) job.interrupt?.();
+    await Promise.all(running.map((job) => job.done));
+  }
+
+  #add(id: string, location: string | undefined, configuration: Json, parent?: string): Job {
+    if (!/^[A-Za-z0-9_-]{1,1024}$/.test(id)) {
+      throw new GoogleError('INVALID_ARGUMENT', `Invalid job ID "${id}".`);
+    }
+    const { project } = this.#services.catalog;
+    const place = location ?? this.#location();
+    if (this.#jobs.has(id)) {
+      throw new GoogleError('ALREADY_EXISTS', `Already Exists: Job ${project}:${place}.${id}`);
+    }
+    const now = Date.now();
+    const job: Job = {
+      id,
+      location: place,
+      configuration,
+      labels: objectOr(configuration.labels),
+      createdMillis: now,
+      startedMillis: now,
+      done: Promise.resolve(),
+      ...(parent === undefined ? {} : { parent }),
+    };
+    this.#jobs.set(id, job);
+    return job;
+  }
+
+  async #run(job: Job, work: () => Promise<boolean>): Promise<void> {
+    let changes = false;
+    try {
+      changes = await work();
+    } catch (error) {
+      const failure = queryFailure(error);
+      job.error = { status: failure.status, proto: failure.toProto() };
+    }
+    job.endedMillis = Math.max(Date.now(), job.startedMillis);
+    delete job.interrupt;
+    if (changes) await this.#remember(job);
+    await this.#forgetOldResults();
+  }
+
+  /** True when the script could change something. */
+  async #query(job: Job, query: Json): Promise<boolean> {
+    if (query.useLegacySql !== false) {
+      throw invalidQuery('The sandbox has no legacy SQL: set useLegacySql to false.');
+    }
+    for (const key of ['destinationTable', 'tableDefinitions', 'userDefinedFunctionResources']) {
+      if (query[key] !== undefined) throw invalidQuery(`The sandbox's query jobs have no ${key}.`);
+    }
+    const source = text(query.query) ?? '';
+    const parameters = readParameters(query.queryParameters);
+    const script = readScript(source, this.#services.catalog);
+    if (job.configuration.dryRun === true) {
+      job.outcome = { statementType: script.statements.length > 1 ? 'SCRIPT' : 'SELECT', steps: [] };
+      return false;
+    }
+    const settings = {
+      location: job.location,
+      parameters,
+      defaultDataset: text(objectOr(query.defaultDataset).datasetId),
+      jobId: job.id,
+    };
+    const { result, ...outcome } = await runScript(this.#services, settings, script, (interrupt) => {
+      job.interrupt = interrupt;
+    });
+    job.outcome = outcome;
+    if (result) job.result = result;
+    if (outcome.statementType === 'SCRIPT') this.#children(job, outcome);
+    if (script.changes && !script.decrypts && result && result.count <= SMALL_ROWS) {
+      const { columns, count } = result;
+      const { json } = await page(this.#services.engine, resultSource(result), 0, undefined, 'int64');
+      job.kept = { columns, count, json: json.toString() };
+    }
+    return script.changes;
+  }
+
+  #children(job: Job, outcome: Outcome): void {
+    for (const [index, step] of outcome.steps.entries()) {
+      const id = `script_job_${randomUUID().replaceAll('-', '')}_${index}`;
+      const child = this.#add(id, job.location, { query: {} }, job.id);
+      child.startedMillis = job.startedMillis;
+      child.endedMillis = Date.now();
+      child.outcome = { statementType: step.statementType, steps: [step] };
+    }
+  }
+
+  async #load(job: Job, configuration: Json, files: string[] | undefined): Promise<boolean> {
+    const { engine, catalog } = this.#services;
+    const uris = Array.isArray(configuration.sourceUris) ? configuration.sourceUris.map(String) : [];
+    const all = files ?? (await Promise.all(uris.map((uri) => this.#store.resolve(uri)))).flat();
+    if (all.length === 0)
+      throw new GoogleError('INVALID_ARGUMENT', 'Required parameter is missing: sourceUris');
+    job.load = await load(engine, catalog, configuration, all);
+    return true;
+  }
+
+  async #remember(job: Job): Promise<void> {
+    const { done: _done, result: _result, interrupt: _interrupt, configuration, ...rest } = job;
+    const type = configuration.load ? { load: configuration.load } : { query: {} };
+    const body = JSON.stringify({ ...rest, configuration: type });
+    await this.#services.engine.use((connection) =>
+      connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body }),
+    );
+  }
+
+  async #forgetOldResults(): Promise<void> {
+    let [all, large] = [0, 0];
+    for (const job of this.list()) {
+      if (!job.result) continue;
+      all++;
+      if (job.result.count > LARGE_ROWS) large++;
+      if (all <= KEPT_RESULTS && (job.result.count <= LARGE_ROWS || large <= KEPT_LARGE_RESULTS)) continue;
+      const { result } = job;
+      delete job.result;
+      await drop(this.#services.engine, result);
+    }
+  }
+}

@@ -1,0 +1,241 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { GoogleError } from '../../http/errors.ts';
+import {
+  type Call,
+  type Json,
+  objectOr,
+  Reply,
+  type Route,
+  readJson,
+  required,
+  text,
+} from '../../http/router.ts';
+import { type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
+import { rows } from '../duckdb/engine.ts';
+import { columnsOf, restFields } from '../duckdb/schema.ts';
+import type { Services } from '../script/session.ts';
+
+const PROJECT = '/bigquery/v2/projects/{project}';
+const DATASET = `${PROJECT}/datasets/{dataset}`;
+const TABLE = `${DATASET}/tables/{table}`;
+const ROUTINE = `${DATASET}/routines/{routine}`;
+
+/** Datasets, tables and routines: https://cloud.google.com/bigquery/docs/reference/rest */
+export function resourceRoutes(services: Services): Route[] {
+  const { catalog, engine } = services;
+  /** One change of the catalog, whole or not at all. */
+  const write = <T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
+    engine.exclusively(() =>
+      engine.use(async (connection) => {
+        await connection.run('BEGIN TRANSACTION');
+        try {
+          const result = await work(connection);
+          await connection.run('COMMIT');
+          return result;
+        } catch (error) {
+          await connection.run('ROLLBACK');
+          throw error;
+        }
+      }),
+    );
+  const dataset = ({ params }: Call): string => params.dataset ?? '';
+  const table = ({ params }: Call): Table => catalog.table(params.dataset ?? '', params.table ?? '');
+
+  const patchTable = async (call: Call): Promise<Json> => {
+    const body = await readJson(call);
+    const found = table(call);
+    await write(async (connection) => {
+      if (body.schema !== undefined) {
+        await catalog.addColumns(connection, found, columnsOf(objectOr(body.schema).fields));
+      }
+      found.body = { ...found.body, ...body };
+      await catalog.saveTable(connection, found);
+    });
+    return tableJson(services, found, call.origin);
+  };
+  const patchDataset = async (call: Call): Promise<Json> => {
+    const body = await readJson(call);
+    const found = catalog.dataset(dataset(call));
+    found.body = { ...found.body, ...body };
+    await write((connection) => catalog.save(connection, 'dataset', found.id, found));
+    return datasetJson(catalog.project, found, call.origin);
+  };
+
+  return [
+    {
+      method: 'POST',
+      path: `${PROJECT}/datasets`,
+      handle: async (call) => {
+        const body = await readJson(call);
+        const id = required(objectOr(body.datasetReference).datasetId, 'datasetReference.datasetId');
+        return datasetJson(
+          catalog.project,
+          await write((c) => catalog.createDataset(c, id, body)),
+          call.origin,
+        );
+      },
+    },
+    {
+      method: 'GET',
+      path: `${PROJECT}/datasets`,
+      handle: ({ origin }) => ({
+        kind: 'bigquery#datasetList',
+        datasets: catalog.datasets.map((one) => datasetJson(catalog.project, one, origin)),
+      }),
+    },
+    {
+      method: 'GET',
+      path: DATASET,
+      handle: (call) => datasetJson(catalog.project, catalog.dataset(dataset(call)), call.origin),
+    },
+    { method: 'PATCH', path: DATASET, handle: patchDataset },
+    { method: 'PUT', path: DATASET, handle: patchDataset },
+    {
+      method: 'DELETE',
+      path: DATASET,
+      handle: async (call) => {
+        const contents = call.query.get('deleteContents') === 'true';
+        await write((connection) => catalog.deleteDataset(connection, dataset(call), contents));
+        return new Reply(204);
+      },
+    },
+    {
+      method: 'POST',
+      path: `${DATASET}/tables`,
+      handle: async (call) => {
+        const body = await readJson(call);
+        for (const kind of ['view', 'materializedView', 'externalDataConfiguration']) {
+          if (body[kind] !== undefined) throw new GoogleError('UNIMPLEMENTED', `The sandbox has no ${kind}.`);
+        }
+        const id = required(objectOr(body.tableReference).tableId, 'tableReference.tableId');
+        const created = await write((c) => catalog.createTable(c, dataset(call), id, body));
+        return tableJson(services, created, call.origin);
+      },
+    },
+    {
+      method: 'GET',
+      path: `${DATASET}/tables`,
+      handle: (call) => {
+        catalog.dataset(dataset(call));
+        const tables = catalog.tablesOf(dataset(call));
+        return {
+          kind: 'bigquery#tableList',
+          totalItems: tables.length,
+          tables: tables.map((one) => tableHead(catalog.project, one, call.origin)),
+        };
+      },
+    },
+    { method: 'GET', path: TABLE, handle: (call) => tableJson(services, table(call), call.origin) },
+    { method: 'PATCH', path: TABLE, handle: patchTable },
+    { method: 'PUT', path: TABLE, handle: patchTable },
+    {
+      method: 'DELETE',
+      path: TABLE,
+      handle: async (call) => {
+        const { dataset: home, id } = table(call);
+        await write((connection) => catalog.deleteTable(connection, home, id));
+        return new Reply(204);
+      },
+    },
+    {
+      method: 'POST',
+      path: `${DATASET}/routines`,
+      handle: async (call) => {
+        const body = await readJson(call);
+        const id = required(objectOr(body.routineReference).routineId, 'routineReference.routineId');
+        onlyProcedures(body);
+        if (catalog.hasRoutine(dataset(call), id)) {
+          throw new GoogleError(
+            'ALREADY_EXISTS',
+            `Already Exists: Routine ${catalog.project}:${dataset(call)}.${id}`,
+          );
+        }
+        const made = await write((c) => catalog.putRoutine(c, dataset(call), id, body));
+        return routineJson(catalog.project, made);
+      },
+    },
+    {
+      method: 'GET',
+      path: `${DATASET}/routines`,
+      handle: (call) => ({
+        routines: catalog.routinesOf(dataset(call)).map((routine) => routineJson(catalog.project, routine)),
+      }),
+    },
+    {
+      method: 'GET',
+      path: ROUTINE,
+      handle: ({ params }) =>
+        routineJson(catalog.project, catalog.routine(params.dataset ?? '', params.routine ?? '')),
+    },
+    {
+      method: 'PUT',
+      path: ROUTINE,
+      handle: async (call) => {
+        const { id } = catalog.routine(dataset(call), call.params.routine ?? '');
+        const body = await readJson(call);
+        onlyProcedures(body);
+        return routineJson(
+          catalog.project,
+          await write((c) => catalog.putRoutine(c, dataset(call), id, body)),
+        );
+      },
+    },
+    {
+      method: 'DELETE',
+      path: ROUTINE,
+      handle: async (call) => {
+        await write((c) => catalog.deleteRoutine(c, dataset(call), call.params.routine ?? ''));
+        return new Reply(204);
+      },
+    },
+  ];
+}
+
+function onlyProcedures({ routineType, language }: Json): void {
+  if (routineType === 'PROCEDURE' && (language === undefined || language === 'SQL')) return;
+  throw new GoogleError(
+    'UNIMPLEMENTED',
+    `The sandbox has SQL procedures only, no ${routineType} in ${language}.`,
+  );
+}
+
+const datasetJson = (project: string, { id, body, createdMillis }: Dataset, origin: string): Json => ({
+  kind: 'bigquery#dataset',
+  location: 'US',
+  ...body,
+  id: `${project}:${id}`,
+  selfLink: `${origin}/bigquery/v2/projects/${project}/datasets/${id}`,
+  datasetReference: { projectId: project, datasetId: id },
+  creationTime: String(createdMillis),
+  lastModifiedTime: String(createdMillis),
+});
+
+const tableHead = (project: string, { dataset, id, body, createdMillis }: Table, origin: string): Json => ({
+  kind: 'bigquery#table',
+  type: 'TABLE',
+  ...body,
+  id: `${project}:${dataset}.${id}`,
+  selfLink: `${origin}/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${id}`,
+  tableReference: { projectId: project, datasetId: dataset, tableId: id },
+  creationTime: String(createdMillis),
+});
+
+async function tableJson({ catalog, engine }: Services, table: Table, origin: string): Promise<Json> {
+  const [[count] = []] = await engine.use((connection) =>
+    rows(connection, `SELECT count(*) FROM ${tableSql(table)}`),
+  );
+  return {
+    ...tableHead(catalog.project, table, origin),
+    schema: { fields: restFields(table.schema) },
+    location: text(catalog.dataset(table.dataset).body.location) ?? 'US',
+    lastModifiedTime: String(table.changedMillis),
+    numRows: String(count),
+    numBytes: '0',
+  };
+}
+
+const routineJson = (project: string, { dataset, id, body, createdMillis }: Routine): Json => ({
+  ...body,
+  routineReference: { projectId: project, datasetId: dataset, routineId: id },
+  creationTime: String(createdMillis),
+});

@@ -1,0 +1,252 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { GoogleError } from '../../http/errors.ts';
+import { type Json, objectOr, text } from '../../http/router.ts';
+import { CATALOG, type Engine, rows } from './engine.ts';
+import { columnsOf, columnsSql, type SchemaField } from './schema.ts';
+import { quote } from './types.ts';
+
+/** A state of a table that a change ended. `copy` is null where it was too large to keep. */
+export interface Version {
+  /** Milliseconds, first and last moment of it. */
+  from: number;
+  until: number;
+  copy: string | null;
+}
+
+export interface Table {
+  dataset: string;
+  id: string;
+  /** The REST resource as it was inserted: description, labels, clustering, timePartitioning, … */
+  body: Json;
+  schema: SchemaField[];
+  createdMillis: number;
+  changedMillis: number;
+  versions: Version[];
+}
+
+export interface Routine {
+  dataset: string;
+  id: string;
+  body: Json;
+  createdMillis: number;
+}
+
+export interface Dataset {
+  id: string;
+  body: Json;
+  createdMillis: number;
+}
+
+interface Entry {
+  dataset: Dataset;
+  table: Table;
+  routine: Routine;
+}
+
+/** Where the catalog lives beside the tables; no dataset id starts with an underscore and a letter. */
+const HOME = `${CATALOG}."_sandbox"`;
+
+/** What BigQuery knows of datasets, tables and routines beyond their rows. Kept in the same file. */
+export class Catalog {
+  /** Paths fold it: whatever project a path names, there is one set of datasets. */
+  project: string;
+  readonly #datasets = new Map<string, Dataset>();
+  readonly #tables = new Map<string, Table>();
+  readonly #routines = new Map<string, Routine>();
+
+  private constructor(project: string) {
+    this.project = project;
+  }
+
+  static async open(engine: Engine, project: string): Promise<Catalog> {
+    const catalog = new Catalog(project);
+    await engine.use(async (connection) => {
+      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${HOME}`);
+      await connection.run(
+        `CREATE TABLE IF NOT EXISTS ${HOME}.entries (kind VARCHAR, key VARCHAR, body VARCHAR)`,
+      );
+      for (const [kind, key, body] of await rows(connection, `SELECT kind, key, body FROM ${HOME}.entries`)) {
+        const entry = JSON.parse(String(body));
+        if (kind === 'dataset') catalog.#datasets.set(String(key), entry);
+        else if (kind === 'table') catalog.#tables.set(String(key), entry);
+        else catalog.#routines.set(String(key), entry);
+      }
+    });
+    return catalog;
+  }
+
+  get datasets(): Dataset[] {
+    return [...this.#datasets.values()];
+  }
+
+  tablesOf(dataset: string): Table[] {
+    return [...this.#tables.values()].filter((table) => table.dataset === dataset);
+  }
+
+  routinesOf(dataset: string): Routine[] {
+    return [...this.#routines.values()].filter((routine) => routine.dataset === dataset);
+  }
+
+  dataset(id: string): Dataset {
+    const found = this.#datasets.get(id);
+    if (found) return found;
+    throw new GoogleError('NOT_FOUND', `Not found: Dataset ${this.project}:${id}`);
+  }
+
+  findTable(dataset: string, id: string): Table | undefined {
+    return this.#tables.get(`${dataset}.${id}`);
+  }
+
+  table(dataset: string, id: string): Table {
+    this.dataset(dataset);
+    const found = this.findTable(dataset, id);
+    if (found) return found;
+    throw new GoogleError('NOT_FOUND', `Not found: Table ${this.project}:${dataset}.${id}`);
+  }
+
+  routine(dataset: string, id: string): Routine {
+    this.dataset(dataset);
+    const found = this.#routines.get(`${dataset}.${id}`);
+    if (found) return found;
+    throw new GoogleError('NOT_FOUND', `Not found: Routine ${this.project}:${dataset}.${id}`);
+  }
+
+  async createDataset(connection: DuckDBConnection, id: string, body: Json): Promise<Dataset> {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_]{0,1023}$/.test(id)) {
+      throw new GoogleError('INVALID_ARGUMENT', `Invalid dataset ID "${id}".`);
+    }
+    if (this.#datasets.has(id)) {
+      throw new GoogleError('ALREADY_EXISTS', `Already Exists: Dataset ${this.project}:${id}`);
+    }
+    const dataset = { id, body, createdMillis: Date.now() };
+    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${CATALOG}.${quote(id)}`);
+    await this.save(connection, 'dataset', id, dataset);
+    return dataset;
+  }
+
+  async deleteDataset(connection: DuckDBConnection, id: string, contents: boolean): Promise<void> {
+    this.dataset(id);
+    const tables = this.tablesOf(id);
+    if (tables.length > 0 && !contents) {
+      throw new GoogleError('INVALID_ARGUMENT', `Dataset ${this.project}:${id} is still in use`, {
+        reason: 'resourceInUse',
+      });
+    }
+    for (const table of tables) await this.deleteTable(connection, id, table.id);
+    for (const routine of this.routinesOf(id))
+      await this.#forget(connection, 'routine', `${id}.${routine.id}`);
+    await connection.run(`DROP SCHEMA ${CATALOG}.${quote(id)}`);
+    await this.#forget(connection, 'dataset', id);
+  }
+
+  /** Creates a table from a REST body with a schema. */
+  async createTable(connection: DuckDBConnection, dataset: string, id: string, body: Json): Promise<Table> {
+    this.dataset(dataset);
+    if (!/^[\p{L}\p{M}\p{N}\p{Pc}\p{Pd}\p{Zs}]{1,1024}$/u.test(id)) {
+      throw new GoogleError('INVALID_ARGUMENT', `Invalid table ID "${id}".`);
+    }
+    if (this.findTable(dataset, id)) {
+      throw new GoogleError('ALREADY_EXISTS', `Already Exists: Table ${this.project}:${dataset}.${id}`);
+    }
+    const schema = columnsOf(objectOr(body.schema).fields);
+    if (schema.length === 0) {
+      throw new GoogleError('INVALID_ARGUMENT', `The sandbox needs a schema for table ${dataset}.${id}.`);
+    }
+    const now = Date.now();
+    const table: Table = {
+      dataset,
+      id,
+      body,
+      schema,
+      createdMillis: now,
+      changedMillis: now,
+      versions: [],
+    };
+    await connection.run(`CREATE TABLE ${tableSql(table)} (${columnsSql(schema)})`);
+    await this.save(connection, 'table', `${dataset}.${id}`, table);
+    return table;
+  }
+
+  async deleteTable(connection: DuckDBConnection, dataset: string, id: string): Promise<void> {
+    const table = this.table(dataset, id);
+    for (const { copy } of table.versions) if (copy) await connection.run(`DROP TABLE IF EXISTS ${copy}`);
+    await connection.run(`DROP TABLE ${tableSql(table)}`);
+    await this.#forget(connection, 'table', `${dataset}.${id}`);
+  }
+
+  async putRoutine(connection: DuckDBConnection, dataset: string, id: string, body: Json): Promise<Routine> {
+    this.dataset(dataset);
+    const known = this.#routines.get(`${dataset}.${id}`);
+    const routine = { dataset, id, body, createdMillis: known?.createdMillis ?? Date.now() };
+    await this.save(connection, 'routine', `${dataset}.${id}`, routine);
+    return routine;
+  }
+
+  hasRoutine(dataset: string, id: string): boolean {
+    return this.#routines.has(`${dataset}.${id}`);
+  }
+
+  async deleteRoutine(connection: DuckDBConnection, dataset: string, id: string): Promise<void> {
+    this.routine(dataset, id);
+    await this.#forget(connection, 'routine', `${dataset}.${id}`);
+  }
+
+  /** Adds columns, the only change of a schema that the sandbox makes. */
+  async addColumns(connection: DuckDBConnection, table: Table, fields: SchemaField[]): Promise<void> {
+    const known = new Map(table.schema.map((field) => [field.name.toLowerCase(), field]));
+    for (const field of fields) {
+      const old = known.get(field.name.toLowerCase());
+      if (old && old.duckdb !== field.duckdb) {
+        throw new GoogleError(
+          'INVALID_ARGUMENT',
+          `Provided Schema does not match Table ${this.project}:${table.dataset}.${table.id}. Field ${field.name} has changed type from ${old.type} to ${field.type}`,
+        );
+      }
+      if (old) Object.assign(old, field);
+      else {
+        await connection.run(
+          `ALTER TABLE ${tableSql(table)} ADD COLUMN ${quote(field.name)} ${field.duckdb}`,
+        );
+        table.schema.push(field);
+      }
+    }
+    await this.saveTable(connection, table);
+  }
+
+  saveTable(connection: DuckDBConnection, table: Table): Promise<void> {
+    return this.save(connection, 'table', `${table.dataset}.${table.id}`, table);
+  }
+
+  async save<K extends keyof Entry>(
+    connection: DuckDBConnection,
+    kind: K,
+    key: string,
+    entry: Entry[K],
+  ): Promise<void> {
+    await connection.run(`DELETE FROM ${HOME}.entries WHERE kind = $kind AND key = $key`, { kind, key });
+    await connection.run(`INSERT INTO ${HOME}.entries VALUES ($kind, $key, $body)`, {
+      kind,
+      key,
+      body: JSON.stringify(entry),
+    });
+    this.#map(kind).set(key, entry);
+  }
+
+  async #forget(connection: DuckDBConnection, kind: keyof Entry, key: string): Promise<void> {
+    await connection.run(`DELETE FROM ${HOME}.entries WHERE kind = $kind AND key = $key`, { kind, key });
+    this.#map(kind).delete(key);
+  }
+
+  #map<K extends keyof Entry>(kind: K): Map<string, Entry[K]> {
+    const maps = { dataset: this.#datasets, table: this.#tables, routine: this.#routines };
+    return maps[kind] as unknown as Map<string, Entry[K]>;
+  }
+}
+
+/** A table's full name in DuckDB. */
+export const tableSql = (table: Pick<Table, 'dataset' | 'id'>): string =>
+  `${CATALOG}.${quote(table.dataset)}.${quote(table.id)}`;
+
+/** Labels or another map of strings of a body. */
+export const labelsOf = (body: Json): Record<string, string> =>
+  Object.fromEntries(Object.entries(objectOr(body.labels)).map(([key, value]) => [key, text(value) ?? '']));

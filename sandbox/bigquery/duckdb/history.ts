@@ -1,0 +1,58 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { type Catalog, type Table, tableSql } from './catalog.ts';
+import { CATALOG, rows } from './engine.ts';
+import { quote } from './types.ts';
+
+/** States of a table kept for FOR SYSTEM_TIME AS OF, besides the present one. */
+export const KEPT_VERSIONS = 3;
+/** A larger table is not copied before a change: its past cannot be read. */
+export const KEPT_ROWS = 100_000;
+
+const HOME = `${CATALOG}."_history"`;
+
+/**
+ * Keeps the state of a table that the transaction at hand is about to change. Moments are milliseconds,
+ * as Reseal's snapshots are: a snapshot of the millisecond in which a table changed sees the change.
+ * Returns what to do once the transaction is committed.
+ */
+export async function remember(
+  connection: DuckDBConnection,
+  catalog: Catalog,
+  table: Table,
+): Promise<() => Promise<void>> {
+  const [[count] = []] = await rows(connection, `SELECT count(*) FROM ${tableSql(table)}`);
+  let copy: string | null = null;
+  if (Number(count) <= KEPT_ROWS) {
+    await connection.run(`CREATE SCHEMA IF NOT EXISTS ${HOME}`);
+    copy = `${HOME}.${quote(`${table.dataset}.${table.id}.${crypto.randomUUID()}`)}`;
+    await connection.run(`CREATE TABLE ${copy} AS SELECT * FROM ${tableSql(table)}`);
+  }
+  return async () => {
+    const now = Date.now();
+    table.versions.push({ from: table.changedMillis, until: now, copy });
+    table.changedMillis = now;
+    for (const old of table.versions.splice(0, table.versions.length - KEPT_VERSIONS)) {
+      if (old.copy) await connection.run(`DROP TABLE IF EXISTS ${old.copy}`);
+    }
+    await catalog.saveTable(connection, table);
+  };
+}
+
+/** What to read for a table as of a moment (microseconds). */
+export function asOf(catalog: Catalog, table: Table, micros: bigint): string {
+  const millis = Number(micros / 1000n);
+  const name = `${catalog.project}:${table.dataset}.${table.id}`;
+  if (millis > Date.now()) {
+    throw invalidQuery(`Invalid snapshot time ${millis} for table ${name}. Cannot be in the future.`);
+  }
+  if (millis >= table.changedMillis) return tableSql(table);
+  if (millis < table.createdMillis) {
+    throw new GoogleError('NOT_FOUND', `Not found: Table ${name} was not found at snapshot time ${millis}.`);
+  }
+  const version = table.versions.find((one) => millis >= one.from && millis < one.until);
+  if (version?.copy) return version.copy;
+  throw invalidQuery(
+    `Invalid snapshot time ${millis} for table ${name}. The sandbox keeps the last ${KEPT_VERSIONS} states of a table of at most ${KEPT_ROWS} rows.`,
+  );
+}

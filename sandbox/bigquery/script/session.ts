@@ -1,0 +1,309 @@
+import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
+import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { type Catalog, type Table, tableSql } from '../duckdb/catalog.ts';
+import { bound, type Engine, rows } from '../duckdb/engine.ts';
+import { cancelled, queryFailure } from '../duckdb/failures.ts';
+import { asOf, remember } from '../duckdb/history.ts';
+import type { Keysets } from '../duckdb/keysets.ts';
+import { quote } from '../duckdb/types.ts';
+import { snapshotRange } from '../translate/clauses.ts';
+import type { KeyFunctions } from '../translate/key-calls.ts';
+import type { Names, TableRef } from '../translate/names.ts';
+import { Rewriter } from '../translate/rewrite.ts';
+import type { Token } from '../translate/tokens.ts';
+import type { Parameters, Typed } from '../translate/values.ts';
+import { Scope } from './scope.ts';
+
+export interface Services {
+  engine: Engine;
+  catalog: Catalog;
+  keysets: Keysets;
+}
+
+export interface Settings {
+  location: string;
+  parameters: Parameters;
+  defaultDataset: string | undefined;
+  jobId: string;
+}
+
+/** A statement in DuckDB's SQL with what is bound to it. */
+export interface Compiled {
+  sql: string;
+  values: Record<string, DuckDBValue>;
+}
+
+const TIMESTAMP = 'TIMESTAMP WITH TIME ZONE';
+/** In the first pass over a statement, which only collects the names of columns. */
+const NO_KEYS: KeyFunctions = {
+  chain: () => '',
+  newWrapped: () => Buffer.alloc(0),
+  rotateWrapped: () => Buffer.alloc(0),
+};
+
+/** One script's connection, transaction and variables, and the way from its statements to DuckDB's. */
+export class Session {
+  readonly services: Services;
+  readonly settings: Settings;
+  readonly connection: DuckDBConnection;
+  /** The variables in sight; a called procedure has its own. */
+  scope = new Scope();
+  parameters: Parameters;
+  rowCount = 0;
+  errorMessage: string | null = null;
+  cancelled = false;
+  readonly temporary = new Map<string, TableRef>();
+  #transaction: 'none' | 'open' | 'aborted' = 'none';
+  /** Tables whose past the open transaction has kept, and what to do after its commit. */
+  readonly #remembered = new Map<Table, () => Promise<void>>();
+
+  constructor(services: Services, settings: Settings, connection: DuckDBConnection) {
+    this.services = services;
+    this.settings = settings;
+    this.connection = connection;
+    this.parameters = settings.parameters;
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction !== 'none';
+  }
+
+  /** Ends the script: its running statement, or else its next one, fails. */
+  cancel(): void {
+    this.cancelled = true;
+    this.connection.interrupt();
+  }
+
+  checkCancelled(): void {
+    if (this.cancelled) throw cancelled();
+  }
+
+  /** Compiles a statement's tokens; `write` turns the rewriter's ranges into the whole. */
+  async compile(
+    tokens: readonly Token[],
+    write: (rewriter: Rewriter) => string,
+  ): Promise<Compiled & { close: () => void }> {
+    const moments = await this.#snapshots(tokens);
+    const keys = this.services.keysets.statement(this.settings.location);
+    try {
+      const now = new Date().toISOString();
+      const make = (functions: KeyFunctions) => new Rewriter(tokens, this.#names(now, functions), moments);
+      const rewriter = make(keys.functions);
+      if (!this.scope.empty) {
+        const scout = make(NO_KEYS);
+        write(scout);
+        rewriter.adopt(scout);
+      }
+      const sql = write(rewriter);
+      return { sql, values: rewriter.bindings, close: keys.close };
+    } catch (error) {
+      keys.close();
+      throw error;
+    }
+  }
+
+  /** The value of an expression; `type` casts it. */
+  async evaluate(tokens: readonly Token[], type?: string): Promise<Typed> {
+    const [value] = await this.#values(tokens, (sql) => `SELECT (${sql}) AS v`, type ? [type] : undefined);
+    return value ?? { type: type ?? 'BIGINT', value: null };
+  }
+
+  /** The columns of `(a, b)` or of a query's single row. */
+  async evaluateTuple(tokens: readonly Token[], types: string[]): Promise<Typed[]> {
+    return this.#values(tokens, (sql) => `SELECT ${sql.trim().replace(/^\(([\s\S]*)\)$/, '$1')}`, types);
+  }
+
+  async #values(
+    tokens: readonly Token[],
+    query: (sql: string) => string,
+    types?: string[],
+  ): Promise<Typed[]> {
+    const compiled = await this.compile(tokens, (r) => r.rewrite({ from: 0, to: tokens.length - 1 }));
+    try {
+      const inner = query(compiled.sql);
+      const reader = await this.connection.runAndReadAll(inner, bound(compiled.values));
+      const found = types ?? reader.columnTypes().map(String);
+      const [row] = reader.getRows();
+      if (reader.columnCount !== found.length)
+        throw invalidQuery('The numbers of variables and values differ');
+      const values: Typed[] = [];
+      for (const [index, type] of found.entries()) {
+        values.push({ type, value: await this.#convert(row?.[index] ?? null, type) });
+      }
+      return values;
+    } finally {
+      compiled.close();
+    }
+  }
+
+  /** Constants are kept as text, BLOB values and lists as they are. */
+  async #convert(value: DuckDBValue, type: string): Promise<DuckDBValue> {
+    if (value === null || type === 'BLOB' || type.endsWith('[]')) return value;
+    const [[text] = []] = await rows(this.connection, `SELECT CAST(CAST($v AS ${type}) AS VARCHAR)`, {
+      v: typeof value === 'bigint' ? String(value) : value,
+    });
+    return text ?? null;
+  }
+
+  #names(now: string, keys: KeyFunctions): Names {
+    const { catalog } = this.services;
+    return {
+      now,
+      keys,
+      parameter: (name) => this.parameters.named.get(name),
+      positional: (index) => this.parameters.positional[index],
+      variable: (name) => this.scope.get(name),
+      system: (name) => this.#system(name),
+      table: (parts, micros) => {
+        const temporary = parts.length === 1 && this.temporary.get(parts[0]?.toLowerCase() ?? '');
+        if (temporary) return temporary;
+        const table = this.table(parts);
+        const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
+        return { sql, name: table.id, columns: table.schema.map((field) => field.name) };
+      },
+    };
+  }
+
+  /** The catalog's table of a path. @throws GoogleError notFound */
+  table(parts: readonly string[]): Table {
+    const { dataset, name } = this.qualify(parts, 'Table');
+    return this.services.catalog.table(dataset, name);
+  }
+
+  /** Dataset and name of a path of two or three parts, or one where there is a default dataset. */
+  qualify(parts: readonly string[], what: string): { dataset: string; name: string } {
+    if (parts.some((part) => part.toUpperCase() === 'INFORMATION_SCHEMA')) {
+      throw invalidQuery('The sandbox has no INFORMATION_SCHEMA');
+    }
+    const name = parts.at(-1) ?? '';
+    const dataset = parts.at(-2) ?? this.settings.defaultDataset;
+    if (dataset === undefined || parts.length > 3) {
+      throw invalidQuery(
+        `${what} "${parts.join('.')}" must be qualified with a dataset (e.g. dataset.table).`,
+      );
+    }
+    return { dataset, name };
+  }
+
+  #system(name: string): Typed | undefined {
+    switch (name) {
+      case 'row_count':
+        return { type: 'BIGINT', value: String(this.rowCount) };
+      case 'error.message':
+        return { type: 'VARCHAR', value: this.errorMessage };
+      case 'project_id':
+        return { type: 'VARCHAR', value: this.services.catalog.project };
+      case 'script.job_id':
+        return { type: 'VARCHAR', value: this.settings.jobId };
+      case 'time_zone':
+        return { type: 'VARCHAR', value: 'UTC' };
+      default:
+        return undefined;
+    }
+  }
+
+  /** Works out every FOR SYSTEM_TIME AS OF of a statement, by the place of its expression. */
+  async #snapshots(tokens: readonly Token[]): Promise<Map<number, bigint>> {
+    const moments = new Map<number, bigint>();
+    for (let index = 0; index < tokens.length; index++) {
+      const range = snapshotRange(tokens, index, tokens.length - 1);
+      if (!range) continue;
+      const names = this.#names(new Date().toISOString(), NO_KEYS);
+      const rewriter = new Rewriter(tokens, names);
+      const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;
+      const [[micros] = []] = await rows(this.connection, sql, rewriter.bindings);
+      if (typeof micros !== 'bigint') {
+        throw invalidQuery('FOR SYSTEM_TIME AS OF expression must not be NULL');
+      }
+      moments.set(range.from, micros);
+    }
+    return moments;
+  }
+
+  async begin(): Promise<void> {
+    if (this.inTransaction) throw invalidQuery('Cannot begin a nested transaction');
+    await this.connection.run('BEGIN TRANSACTION');
+    this.#transaction = 'open';
+  }
+
+  async commit(): Promise<void> {
+    if (this.#transaction !== 'open') {
+      throw invalidQuery(this.inTransaction ? 'Transaction is aborted' : 'No active transaction to commit');
+    }
+    await this.connection.run('COMMIT');
+    this.#transaction = 'none';
+    const after = [...this.#remembered.values()];
+    this.#remembered.clear();
+    for (const step of after) await step();
+  }
+
+  /** Undoes the open transaction. Without one: an error, as in BigQuery, unless `quiet`. */
+  async rollback(quiet = false): Promise<void> {
+    if (this.#transaction === 'none' && !quiet) throw invalidQuery('No active transaction to roll back');
+    if (this.#transaction === 'open') await this.connection.run('ROLLBACK');
+    this.#transaction = 'none';
+    this.#remembered.clear();
+  }
+
+  /** A failed statement undoes its transaction; a handler may still say ROLLBACK TRANSACTION. */
+  async abort(): Promise<void> {
+    if (this.#transaction !== 'open') return;
+    await this.connection.run('ROLLBACK');
+    this.#transaction = 'aborted';
+    this.#remembered.clear();
+  }
+
+  /** Refuses to work in a transaction that an error has ended. */
+  check(): void {
+    if (this.#transaction === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
+  }
+
+  /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
+  async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
+    const own = !this.inTransaction;
+    if (own) await this.begin();
+    try {
+      if (table && !this.#remembered.has(table)) {
+        this.#remembered.set(table, await remember(this.connection, this.services.catalog, table));
+      }
+      const result = await work();
+      if (own) await this.commit();
+      return result;
+    } catch (error) {
+      if (own) await this.rollback(true);
+      throw queryFailure(error);
+    }
+  }
+
+  /** A DDL statement's work; transactions take none but on temporary tables. */
+  async define<T>(work: () => Promise<T>): Promise<T> {
+    if (this.inTransaction) {
+      throw invalidQuery(
+        'DDL statements are not supported in a transaction, except for those creating or dropping temporary tables.',
+      );
+    }
+    return this.change(undefined, work);
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.rollback(true);
+    } finally {
+      this.connection.closeSync();
+    }
+  }
+
+  async createTemporary(name: string, compiled: Compiled, replace: boolean): Promise<void> {
+    const key = name.toLowerCase();
+    if (this.temporary.has(key) && !replace) {
+      throw new GoogleError('ALREADY_EXISTS', `Already Exists: Table ${name}`);
+    }
+    const sql = `temp.main.${quote(name)}`;
+    await this.connection.run(
+      `CREATE OR REPLACE TEMP TABLE ${sql} AS ${compiled.sql}`,
+      bound(compiled.values),
+    );
+    const described = await rows(this.connection, `DESCRIBE ${sql}`);
+    this.temporary.set(key, { sql, name, columns: described.map(([column]) => String(column)) });
+  }
+}

@@ -1,0 +1,106 @@
+import { invalidQuery } from '../../http/errors.ts';
+import { blob } from '../duckdb/types.ts';
+import { at, closing, commas, type Range } from './ranges.ts';
+import type { Rewriter } from './rewrite.ts';
+
+/** The functions of keysets, which work with Cloud KMS while a statement is read, not row by row. */
+export interface KeyFunctions {
+  /** Unwraps a keyset; returns the handle under which the AEAD functions find it. */
+  chain(kms: string, wrapped: Uint8Array): string;
+  newWrapped(kms: string, type: string): Buffer;
+  rotateWrapped(kms: string, wrapped: Uint8Array, type: string): Buffer;
+}
+
+/**
+ * AEAD.* and KEYS.*: https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions
+ * An unwrapped first-level keyset never becomes part of DuckDB's SQL: a handle stands for it.
+ */
+export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: string, range: Range): string {
+  const { tokens } = rewriter;
+  const args = commas(tokens, range);
+  const write = (index: number): string => {
+    const arg = args[index];
+    if (!arg) throw invalidQuery(`No matching signature for function ${name}: too few arguments`);
+    return rewriter.rewrite(arg);
+  };
+  const constant = <T extends 'VARCHAR' | 'BLOB'>(index: number, type: T) => {
+    const arg = args[index];
+    const typed = arg && rewriter.constant(arg);
+    if (!typed) {
+      throw invalidQuery(`Argument ${index + 1} to ${name} must be a literal or query parameter`);
+    }
+    if (typed.value === null) throw invalidQuery(`Argument ${index + 1} to ${name} must not be NULL`);
+    if (typed.type !== type) throw invalidQuery(`No matching signature for function ${name}`);
+    return typed.value;
+  };
+  const string = (index: number): string => String(constant(index, 'VARCHAR'));
+  const bytes = (index: number): Uint8Array => {
+    const value = constant(index, 'BLOB');
+    return typeof value === 'object' && value !== null && 'bytes' in value ? value.bytes : new Uint8Array();
+  };
+
+  /** The first argument: a handle for KEYSET_CHAIN, else an expression of BYTES. */
+  const keyset = (): { handle: string } | { chain: string[] } | { sql: string } => {
+    const arg = args[0];
+    if (!arg) throw invalidQuery(`No matching signature for function ${name}: too few arguments`);
+    const inner = callOf(rewriter, arg);
+    if (inner?.name === 'KEYS.KEYSET_CHAIN') {
+      const handle = writeKeyCall(rewriter, keys, inner.name, inner.args);
+      return { handle };
+    }
+    if (inner?.name === 'AEAD.DECRYPT_BYTES') {
+      const parts = commas(tokens, inner.args);
+      const outer = parts[0] && callOf(rewriter, parts[0]);
+      if (outer?.name === 'KEYS.KEYSET_CHAIN' && parts.length === 3) {
+        const handle = writeKeyCall(rewriter, keys, outer.name, outer.args);
+        const [sealed, aad] = parts.slice(1).map((part) => rewriter.rewrite(part));
+        return { chain: [handle, `${sealed}`, `bq_bytes(${aad})`] };
+      }
+    }
+    return { sql: rewriter.rewrite(arg) };
+  };
+
+  switch (name) {
+    case 'KEYS.KEYSET_CHAIN':
+      return `'${keys.chain(string(0), bytes(1))}'`;
+    case 'KEYS.NEW_WRAPPED_KEYSET':
+      return blob(keys.newWrapped(string(0), string(1)));
+    case 'KEYS.ROTATE_WRAPPED_KEYSET':
+      return blob(keys.rotateWrapped(string(0), bytes(1), string(2)));
+    case 'KEYS.KEYSET_LENGTH':
+    case 'KEYS.KEYSET_TO_JSON': {
+      const set = keyset();
+      const plain = name === 'KEYS.KEYSET_LENGTH' ? 'keyset_length' : 'keyset_to_json';
+      if ('handle' in set) return `${plain}_of_handle(${set.handle})`;
+      return `${plain}(${'sql' in set ? set.sql : write(0)})`;
+    }
+    case 'AEAD.DECRYPT_STRING':
+    case 'AEAD.DECRYPT_BYTES': {
+      const kind = name === 'AEAD.DECRYPT_STRING' ? 'string' : 'bytes';
+      // The AAD of both is bound as bytes: a STRING is its UTF-8.
+      const rest = `${write(1)}, bq_bytes(${write(2)})`;
+      const set = keyset();
+      if ('handle' in set) return `aead_decrypt_${kind}_of_handle(${set.handle}, ${rest})`;
+      if ('chain' in set) return `aead_decrypt_${kind}_of_chain(${set.chain.join(', ')}, ${rest})`;
+      return `aead_decrypt_${kind}(${set.sql}, ${rest})`;
+    }
+    case 'AEAD.ENCRYPT': {
+      const rest = `bq_bytes(${write(1)}), bq_bytes(${write(2)})`;
+      const set = keyset();
+      if ('handle' in set) return `aead_encrypt_of_handle(${set.handle}, ${rest})`;
+      return `aead_encrypt(${'sql' in set ? set.sql : write(0)}, ${rest})`;
+    }
+    default:
+      throw invalidQuery(`Function not found: ${name} (the sandbox has no such function)`);
+  }
+}
+
+/** `A.B(…)` when a range is nothing else. */
+function callOf({ tokens }: Rewriter, { from, to }: Range): { name: string; args: Range } | undefined {
+  if (at(tokens, from + 1).text !== '.' || at(tokens, from + 3).text !== '(') return undefined;
+  if (closing(tokens, from + 3) !== to - 1) return undefined;
+  return {
+    name: `${at(tokens, from).upper}.${at(tokens, from + 2).upper}`,
+    args: { from: from + 4, to: to - 1 },
+  };
+}

@@ -1,0 +1,66 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
+import { ResealError } from '../../jobs/contract/errors.ts';
+import type { SandboxEndpoints } from '../http/endpoints.ts';
+
+export interface DeployOptions {
+  /** Pulumi.<stack>.yaml holds its settings. */
+  stack: string;
+  /** Settings on top, `reseal:` before a key may be left out. */
+  config: Readonly<Record<string, string>>;
+  endpoints: SandboxEndpoints;
+  /** Where inventory.json goes. */
+  state: string;
+}
+
+export type DeployAnswer = { outputs: unknown } | { failed: string };
+
+/** A process that has begun to load Pulumi and waits for what to deploy. */
+export interface Deployer {
+  /** Deploys once. @throws ResealError sandbox-deploy with what the program or the sandbox refused */
+  deploy(options: DeployOptions): Promise<Deployment>;
+  /** Ends it unused. */
+  dismiss(): void;
+}
+
+/**
+ * Makes a deployer. A process of its own, since Pulumi's mocks and the program's modules are one to a
+ * process; made early, since loading them takes longer than anything else.
+ */
+export function deployer(): Deployer {
+  const child = fork(fileURLToPath(new URL('./program.ts', import.meta.url)), [], {
+    execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  });
+  const answered = answerOf(child);
+  return {
+    async deploy(options) {
+      child.send(options);
+      const answer = await answered;
+      if (!('failed' in answer)) return parseDeployment(answer.outputs);
+      const message = `the stack ${options.stack} cannot be deployed: ${answer.failed}`;
+      throw new ResealError('sandbox-deploy', message, {
+        hint: `look at Pulumi.${options.stack}.yaml and the settings given`,
+      });
+    },
+    dismiss() {
+      if (child.connected) child.disconnect();
+    },
+  };
+}
+
+/** Deploys the Pulumi program into a sandbox; again, what exists is brought up to date. */
+export const deploy = (options: DeployOptions): Promise<Deployment> => deployer().deploy(options);
+
+function answerOf(child: ChildProcess): Promise<DeployAnswer> {
+  return new Promise((resolve) => {
+    let said = '';
+    child.stderr?.on('data', (part) => {
+      said += part;
+    });
+    child.once('message', (message) => resolve(message as DeployAnswer));
+    child.once('error', (error) => resolve({ failed: error.message }));
+    child.once('exit', (code) => resolve({ failed: said.trim() || `the deployer ended with ${code}` }));
+  });
+}

@@ -1,0 +1,87 @@
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command } from 'commander';
+import { ResealError } from '../../jobs/contract/errors.ts';
+import { standInBundle } from '../dataproc/bundle.ts';
+import { type Deployer, deployer } from '../deploy/deployer.ts';
+import { endpointsOf } from '../http/endpoints.ts';
+import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
+import { type Server, startServer } from './server.ts';
+import { welcome } from './welcome.ts';
+
+/** `npm run sandbox`, and the process that startSandbox starts. */
+interface Options {
+  state: string;
+  port: string;
+  stack: string;
+  config: Record<string, string>;
+}
+
+const { state, port, stack, config } = new Command('sandbox')
+  .description('Serves Cloud KMS, BigQuery and Cloud Storage on 127.0.0.1, with the stack deployed into it')
+  .option('--state <dir>', 'folder of its keys, tables and objects', '.reseal')
+  .option('--port <n>', 'port; 0 takes a free one', '0')
+  .option('--stack <name>', 'whose settings to deploy with', 'dev')
+  .option('--config <key=value>', 'a setting on top, repeatable', setting, {})
+  .parse()
+  .opts<Options>();
+
+function setting(given: string, before: Record<string, string>): Record<string, string> {
+  const equals = given.indexOf('=');
+  if (equals < 1) throw new ResealError('option-config', `--config takes key=value, not ${given}`);
+  return { ...before, [given.slice(0, equals)]: given.slice(equals + 1) };
+}
+
+let server: Server | undefined;
+let waiting: Deployer | undefined;
+let holding = false;
+let ending: Promise<void> | undefined;
+
+/** Ends once, whatever asks for it: a signal, the parent's message or its death. */
+function end(code: number): Promise<void> {
+  ending ??= (async () => {
+    try {
+      waiting?.dismiss();
+      await server?.close();
+    } finally {
+      if (holding) release(state);
+      process.exit(code);
+    }
+  })();
+  return ending;
+}
+
+// Ctrl-C goes to the whole terminal: a parent that started this process for itself may still need it, to put
+// its run in order.
+process.on('SIGINT', () => process.send === undefined && void end(0));
+process.once('SIGTERM', () => void end(0));
+// With a parent that started this process for itself: its end is this one's too.
+process.once('disconnect', () => void end(0));
+process.on('message', (message) => {
+  if (message === 'stop') void end(0);
+});
+
+try {
+  mkdirSync(state, { recursive: true, mode: 0o700 });
+  hold(state);
+  holding = true;
+  waiting = deployer();
+  server = await startServer({ state, port: Number(port) });
+  const endpoints = endpointsOf(server.origin);
+  const bundle = standInBundle(resolve(state));
+  const outputs = await waiting.deploy({ stack, config: { bundle, ...config }, endpoints, state });
+  server.rename(outputs.project);
+  const info: SandboxInfo = { pid: process.pid, endpoints, outputs, stack, config };
+  publish(state, info);
+  if (process.send) process.send({ ready: info });
+  else process.stdout.write(welcome(state, endpoints, outputs));
+} catch (error) {
+  const code = error instanceof ResealError ? error.code : 'sandbox-start';
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = error instanceof ResealError ? error.hint : undefined;
+  if (process.send) process.send({ failed: { code, message, hint } }, () => void end(1));
+  else {
+    process.stderr.write(`${code}: ${message}\n${hint ? `hint: ${hint}\n` : ''}`);
+    await end(1);
+  }
+}

@@ -1,0 +1,106 @@
+import { fork } from 'node:child_process';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ResealError } from '../../jobs/contract/errors.ts';
+import type { SandboxEndpoints } from '../http/endpoints.ts';
+import { busy, running, type SandboxInfo, wipe } from '../state/folder.ts';
+
+export interface StartOptions {
+  /** The folder of its state. */
+  state: string;
+  /** Pulumi.<stack>.yaml holds the settings. */
+  stack: string;
+  /** Settings on top of the stack's. */
+  config?: Readonly<Record<string, string>>;
+  /** Empty the folder first. */
+  fresh?: boolean;
+}
+
+/** A running sandbox: this process's own, or one that serves the folder already. */
+export interface Sandbox {
+  readonly endpoints: SandboxEndpoints;
+  /** The stack's outputs; parseDeployment reads them. */
+  readonly outputs: unknown;
+  readonly pid: number;
+  /** Ends it where this process started it, with everything written to the folder. */
+  stop(): Promise<void>;
+}
+
+type Message = { ready: SandboxInfo } | { failed: { code: string; message: string; hint?: string } };
+
+/** How long a stop may take before the process is ended by force. */
+const STOP_MS = 20_000;
+
+/**
+ * Starts a sandbox in a process of its own, so that its CPU and memory are its own, or joins the one that
+ * serves the folder. The process ends with this one.
+ * @throws ResealError sandbox-busy, sandbox-settings, sandbox-folder, sandbox-deploy or sandbox-start
+ */
+export async function startSandbox({
+  state,
+  stack,
+  config = {},
+  fresh = false,
+}: StartOptions): Promise<Sandbox> {
+  const folder = resolve(state);
+  const there = await running(folder);
+  if (there) return join(there, { state, stack, config, fresh });
+  if (fresh) wipe(folder);
+  const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`]);
+  const child = fork(
+    fileURLToPath(new URL('./main.ts', import.meta.url)),
+    ['--state', folder, '--stack', stack, ...settings],
+    // Cores that help to collect garbage wait for each other, and here each has its own work.
+    { execArgv: ['--single-threaded-gc', '--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+  );
+  const exited = new Promise<void>((done) => child.once('exit', () => done()));
+  const message = await new Promise<Message>((done) => {
+    let said = '';
+    child.stderr?.on('data', (part) => {
+      said = (said + part).slice(-4000);
+    });
+    child.once('message', (given) => done(given as Message));
+    child.once('exit', (code) =>
+      done({ failed: { code: 'sandbox-start', message: said.trim() || `the sandbox ended with ${code}` } }),
+    );
+  });
+  if ('failed' in message) {
+    const { code, message: text, hint } = message.failed;
+    await exited;
+    throw new ResealError(code, text, hint === undefined ? {} : { hint });
+  }
+  // A program that forgets to stop the sandbox must still be able to end.
+  child.unref();
+  child.channel?.unref();
+  const { endpoints, outputs, pid } = message.ready;
+  let stopping: Promise<void> | undefined;
+  return {
+    endpoints,
+    outputs,
+    pid,
+    stop() {
+      stopping ??= (async () => {
+        if (child.connected) child.send('stop');
+        const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+        child.ref();
+        await exited;
+        clearTimeout(force);
+      })();
+      return stopping;
+    },
+  };
+}
+
+function join(info: SandboxInfo, { state, stack, config = {}, fresh }: StartOptions): Sandbox {
+  if (fresh) throw busy(state, info.pid);
+  const sorted = (settings: Readonly<Record<string, string>>) =>
+    JSON.stringify(Object.entries(settings).sort());
+  if (info.stack !== stack || sorted(info.config) !== sorted(config)) {
+    throw new ResealError(
+      'sandbox-settings',
+      `the sandbox of process ${info.pid} serves ${state} with other settings`,
+      { hint: 'stop it, or take another folder with --state' },
+    );
+  }
+  return { endpoints: info.endpoints, outputs: info.outputs, pid: info.pid, stop: async () => {} };
+}

@@ -1,0 +1,103 @@
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { ResealError } from '../../jobs/contract/errors.ts';
+import type { SandboxEndpoints } from '../http/endpoints.ts';
+import { readJsonFile, writeAtomically } from './files.ts';
+
+/** What `<state>/sandbox.json` says of a running sandbox. */
+export interface SandboxInfo {
+  pid: number;
+  endpoints: SandboxEndpoints;
+  /** The stack's outputs, as jobs/deployment.ts reads them. */
+  outputs: unknown;
+  stack: string;
+  config: Readonly<Record<string, string>>;
+}
+
+const INFO = 'sandbox.json';
+const LOCK = 'sandbox.lock';
+/** What a state folder consists of; nothing else is ever deleted. */
+const CONTENTS = [
+  INFO,
+  LOCK,
+  'bigquery.duckdb',
+  'bigquery.duckdb.wal',
+  'buckets.json',
+  'dataproc',
+  'inventory.json',
+  'kms.json',
+  'settings.json',
+  'spill',
+  'storage',
+  'uploads',
+];
+
+/** The sandbox that serves a folder; undefined where none does. */
+export async function running(state: string): Promise<SandboxInfo | undefined> {
+  const info = readJsonFile(join(state, INFO)) as SandboxInfo | undefined;
+  if (!info || !alive(info.pid)) return undefined;
+  try {
+    const response = await fetch(`${info.endpoints.control}/sandbox/v1/health`);
+    const { pid } = (await response.json()) as { pid: number };
+    return pid === info.pid ? info : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Makes this process the folder's own. @throws ResealError sandbox-busy naming the process that is */
+export function hold(state: string): void {
+  const path = join(state, LOCK);
+  for (;;) {
+    try {
+      const file = openSync(path, 'wx', 0o600);
+      writeSync(file, String(process.pid));
+      closeSync(file);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    }
+    const holder = Number(readFileSync(path, 'utf8'));
+    if (alive(holder)) throw busy(state, holder);
+    rmSync(path, { force: true });
+  }
+}
+
+export const busy = (state: string, pid: number): ResealError =>
+  new ResealError('sandbox-busy', `process ${pid} serves the sandbox folder ${state} already`, {
+    hint: 'use its endpoints, stop it, or take another folder with --state',
+  });
+
+export function publish(state: string, info: SandboxInfo): void {
+  writeAtomically(join(state, INFO), JSON.stringify(info, null, 1));
+}
+
+export function release(state: string): void {
+  rmSync(join(state, INFO), { force: true });
+  rmSync(join(state, LOCK), { force: true });
+}
+
+/** Empties a state folder. @throws ResealError sandbox-folder where it holds what a sandbox does not */
+export function wipe(state: string): void {
+  if (!existsSync(state)) return;
+  const lock = join(state, LOCK);
+  const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : undefined;
+  if (holder !== undefined && alive(holder)) throw busy(state, holder);
+  const entries = readdirSync(state);
+  const foreign = entries.filter((name) => !CONTENTS.includes(name) && !/\.\d+\.tmp$/.test(name));
+  if (foreign.length > 0) {
+    throw new ResealError('sandbox-folder', `${state} is not a sandbox's folder: it holds ${foreign[0]}`, {
+      hint: 'name another folder with --state; --fresh deletes only what a sandbox made',
+    });
+  }
+  for (const name of entries) rmSync(join(state, name), { recursive: true, force: true });
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
