@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { ResealError } from '../jobs/contract/errors.ts';
-import { currentVenv, findPython, run } from './venv.ts';
+import { currentVenv, findPython, run } from '../jobs/spark/venv.ts';
 
 /**
  * The files of the Dataproc batch, in jobs/spark/dist: main.py, reseal.zip (the package) and wheels.zip

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 
 /** `npm run bench:spark`: see bench.py for what is measured; further arguments go to it. */
 const script = fileURLToPath(new URL('bench.py', import.meta.url));

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { currentVenv } from '../../tools/venv.ts';
 import { ResealError } from '../contract/errors.ts';
 import { checkVector, vectorsSchema } from '../envelope/check-vector.ts';
+import { currentVenv } from '../spark/venv.ts';
 import { EXIT } from './exit.ts';
 
 const spark = fileURLToPath(new URL('../spark', import.meta.url));

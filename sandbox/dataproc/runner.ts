@@ -3,7 +3,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { directEngine } from '../../jobs/engines/direct/index.ts';
 import { warehouse } from '../../jobs/google/bigquery.ts';
-import { currentVenv, hasJava17 } from '../../tools/venv.ts';
+import { currentVenv, hasJava17 } from '../../jobs/spark/venv.ts';
 import type { Services } from '../bigquery/script/session.ts';
 import { endpointsOf } from '../http/endpoints.ts';
 import { objectOr, text } from '../http/router.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { analyze } from './analyzer.ts';
 
 const tables = [

@@ -8,7 +8,7 @@ import {
   sourceColumns,
   stagingColumns,
 } from '../../jobs/contract/tables.ts';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze } from './analyzer.ts';
 

@@ -2,7 +2,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { KEYINGS } from '../../jobs/contract/deployment.ts';
 import { sealRows } from '../../jobs/engines/direct/seal-page.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application } from '../support/application.ts';
 import { ndjson } from '../support/cli.ts';
 import { tinkOpen } from './tink.ts';

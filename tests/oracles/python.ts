@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 
 /** Runs a script of the Python environment: JSON on its standard input, JSON on its standard output. */
 export async function askPython<T>(script: string, question: unknown): Promise<T> {

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { bundle } from '../../tools/bundle.ts';
-import { ensureVenv } from '../../tools/venv.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'reseal-bundle-'));
 let python = '';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import type { KeyCalls } from '../../sandbox/kms/traffic.ts';
-import { ensureVenv } from '../../tools/venv.ts';
 import { type Harness, harness, KEY, SOURCE } from '../sandbox/support.ts';
 
 /** The application on a local Spark, its KMS calls counted by the sandbox's Cloud KMS. */

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { currentVenv, ensureVenv, hasJava17 } from '../../tools/venv.ts';
+import { currentVenv, ensureVenv, hasJava17 } from '../../jobs/spark/venv.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'reseal-venv-'));
 const directory = join(work, 'venv');

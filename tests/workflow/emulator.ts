@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import type { TestSandbox } from '../support/sandbox.ts';
 
 const script = fileURLToPath(new URL('emulate.py', import.meta.url));

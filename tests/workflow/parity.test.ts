@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { Report } from '../../jobs/run/report.ts';
-import { ensureVenv } from '../../tools/venv.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 import { type Emulator, emulator } from './emulator.ts';

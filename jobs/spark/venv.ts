@@ -3,14 +3,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ResealError } from '../jobs/contract/errors.ts';
+import { ResealError } from '../contract/errors.ts';
 
 /**
  * The Python environment of the Spark application and of the test oracles: one `.venv` in the repository's
  * root, made from the hashed lock tools/python/requirements.txt. Run as a program it makes it.
  */
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Where an environment stands and which hashed lock it is made from. */
 export interface VenvPlan {
