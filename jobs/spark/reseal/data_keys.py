@@ -1,4 +1,4 @@
-"""The data keys of a run: found, unwrapped once each, and laid where the sealing tasks find them."""
+"""The data keys of a run: collected, unwrapped once each, and handed to the sealing tasks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,23 +10,23 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import BinaryType, IntegerType, StringType, StructField, StructType
 
-from reseal import progress
+from reseal import application_lines
 from reseal.arguments import Arguments
 from reseal.errors import RunError
 from reseal.secret import Secret
-from reseal.unwrap import UnwrappedKey, Unwrapper
+from reseal.unwrapping import STOPPED, UnwrapResult, UnwrapTask
 
 if TYPE_CHECKING:
-    from reseal.keyring import Fate, Name
+    from reseal.prepared_keys import Name, Unwrapped
 
-# So many tasks unwrap at once at the most, each with its own share of the KMS rate; below so many keys a
-# further task is not worth its start.
+# At most so many tasks unwrap at once, each with an equal share of the KMS rate.
 UNWRAP_TASKS = 8
+# With fewer keys than this, starting another task takes longer than it saves.
 KEYS_A_TASK = 64
-# Tasks do not call in step: a share below the whole keeps every single second under the limit.
+# Tasks do not call in step: a total below the limit keeps every single second under it.
 HEADROOM = 0.9
 
-UNWRAPPED = StructType(
+RESULTS = StructType(
     [
         StructField("dek", StringType()),
         StructField("sealed", BinaryType()),
@@ -40,28 +40,28 @@ UNWRAPPED = StructType(
 
 @dataclass(frozen=True)
 class DataKeys:
-    """The data keys after unwrapping. Either `fates` (broadcast) or `table` (to be joined) holds them."""
+    """The unwrapped data keys, under the session key: either broadcast, or in a table to be joined."""
 
     selected: int
     distinct: int
     calls: int
-    fates: "Broadcast[dict[Name, Fate]] | None"
+    broadcast: "Broadcast[dict[Name, Unwrapped]] | None"
     table: DataFrame | None
 
     def beside(self, values: DataFrame) -> DataFrame:
-        """Adds `key` to values with `wrapped`: what the sealing tasks find their data key by."""
+        """Adds the column `key`, by which a sealing task finds the data key of a row."""
         if self.table is None:
             return values.withColumn("key", number(F.col("wrapped")))
         return values.join(self.table, "wrapped", "left").withColumn("key", F.col("wrapped"))
 
 
 def number(wrapped: Column) -> Column:
-    """A data key's number: takes a twentieth of its text's way to Python."""
+    """A data key's number, which is a twentieth of the size of its text on the way to Python."""
     return F.when(wrapped.isNotNull(), F.xxhash64(wrapped))
 
 
-class Unwrapping:
-    """Unwraps the data keys of a run's values; every distinct one makes one KMS call."""
+class DataKeyUnwrapper:
+    """Unwraps the data keys of a run's values; every distinct one takes one KMS call."""
 
     def __init__(self, spark: SparkSession, arguments: Arguments, session: Secret, scratch: str) -> None:
         self._spark = spark
@@ -70,33 +70,33 @@ class Unwrapping:
         self._scratch = scratch
 
     def run(self, values: list[DataFrame]) -> DataKeys:
-        """Takes the frames of all fields, with the text of each value's data key in `wrapped`.
+        """Takes the frames of all fields, with the text of each value's data key in the column `wrapped`.
 
-        The result is final: nothing that a later stage recomputes leads back to a KMS call. Few keys are
-        collected by the driver, many are written to the scratch folder; both only under the session key.
+        The results are collected by the driver or, if there are many, written to the scratch folder, always
+        under the session key. Stages that Spark computes again therefore never call KMS again.
         """
-        # Spark's generated first-level map hashes a text byte by byte in Java: the ordinary one is faster.
+        # The generated first-level map would hash a text byte by byte in Java; the ordinary map is faster.
         self._spark.conf.set("spark.sql.codegen.aggregate.map.twolevel.enabled", "false")
         deks = reduce(DataFrame.unionAll, [frame.select("wrapped") for frame in values])
         counted = deks.groupBy("wrapped").agg(F.count(F.lit(1)).alias("rows"))
         few = self._arguments.broadcast_deks
         rows = counted.withColumn("key", number(F.col("wrapped"))).limit(few + 2).collect()
-        # A null is no key: an envelope whose structure is broken.
+        # A null stands for an envelope that holds no data key.
         numbers = {row["wrapped"]: row["key"] for row in rows if row["wrapped"] is not None}
-        # Should two deks ever have one number, the other plan, which needs none, is right for them as well.
+        # If two deks share a number, the join plan is used instead, which goes by their texts.
         if len(numbers) <= few and len(set(numbers.values())) == len(numbers):
             selected = sum(row["rows"] for row in rows)
-            self._found(selected, len(numbers))
+            self._report(selected, len(numbers))
             return self._broadcast(numbers, selected)
         return self._stored(counted)
 
-    def _found(self, selected: int, deks: int) -> None:
-        progress.progress("read", rows=selected, deks=deks)
-        progress.progress("unwrap", rows=selected, deks=deks)
+    def _report(self, selected: int, deks: int) -> None:
+        application_lines.progress("read", rows=selected, deks=deks)
+        application_lines.progress("unwrap", rows=selected, deks=deks)
 
-    def _unwrapper(self, tasks: int) -> Unwrapper:
+    def _task(self, tasks: int) -> UnwrapTask:
         share = self._arguments.kms_calls_per_second * HEADROOM / tasks
-        return Unwrapper(self._arguments.kms_endpoint, self._arguments.source_kek, self._session, share)
+        return UnwrapTask(self._arguments.kms_endpoint, self._arguments.source_kek, self._session, share)
 
     def _tasks(self, keys: int) -> int:
         most = min(UNWRAP_TASKS, self._spark.sparkContext.defaultParallelism)
@@ -105,11 +105,13 @@ class Unwrapping:
     def _broadcast(self, numbers: dict[str, int], selected: int) -> DataKeys:
         tasks = self._tasks(len(numbers))
         deks: RDD[str] = self._spark.sparkContext.parallelize(list(numbers), tasks)
-        unwrapped = deks.mapPartitions(self._unwrapper(tasks).keys).collect()
-        check(unwrapped)
-        fates: dict[Name, Fate] = {numbers[key.dek]: (key.dek, key.sealed, key.reason) for key in unwrapped}
-        calls = sum(key.calls for key in unwrapped)
-        broadcast = self._spark.sparkContext.broadcast(fates)
+        results = deks.mapPartitions(self._task(tasks).keys).collect()
+        check(results)
+        unwrapped: dict[Name, Unwrapped] = {
+            numbers[result.dek]: (result.dek, result.sealed, result.reason) for result in results
+        }
+        calls = sum(result.calls for result in results)
+        broadcast = self._spark.sparkContext.broadcast(unwrapped)
         return DataKeys(selected, len(numbers), calls, broadcast, None)
 
     def _stored(self, counted: DataFrame) -> DataKeys:
@@ -118,15 +120,15 @@ class Unwrapping:
         counted = self._spark.read.parquet(folder)
         totals = counted.agg(F.sum("rows").alias("selected"), F.count("wrapped").alias("deks")).collect()[0]
         selected, distinct = int(totals["selected"]), int(totals["deks"])
-        self._found(selected, distinct)
+        self._report(selected, distinct)
         tasks = self._tasks(distinct)
         deks = counted.where(F.col("wrapped").isNotNull()).select("wrapped").repartition(tasks)
-        unwrapped = deks.rdd.map(lambda row: str(row["wrapped"])).mapPartitions(self._unwrapper(tasks).keys)
+        results = deks.rdd.map(lambda row: str(row["wrapped"])).mapPartitions(self._task(tasks).keys)
         keys = f"{self._scratch}/keys"
-        self._spark.createDataFrame(unwrapped, UNWRAPPED).write.mode("overwrite").parquet(keys)
-        table = self._spark.read.schema(UNWRAPPED).parquet(keys)
-        fatal = table.where(F.col("fatal").isNotNull() & (F.col("fatal") != "stopped")).take(1)
-        check(UnwrappedKey(**row.asDict()) for row in fatal)
+        self._spark.createDataFrame(results, RESULTS).write.mode("overwrite").parquet(keys)
+        table = self._spark.read.schema(RESULTS).parquet(keys)
+        fatal = table.where(F.col("fatal").isNotNull() & (F.col("fatal") != STOPPED)).take(1)
+        check(UnwrapResult(**row.asDict()) for row in fatal)
         calls = int(table.agg(F.sum("calls")).collect()[0][0])
         joined = table.select(
             F.col("dek").alias("wrapped"),
@@ -136,8 +138,8 @@ class Unwrapping:
         return DataKeys(selected, distinct, calls, None, joined)
 
 
-def check(unwrapped: Iterable[UnwrappedKey]) -> None:
-    """Raises RunError if a key's unwrapping said that the run cannot go on."""
-    for key in unwrapped:
-        if key.fatal is not None and key.fatal != "stopped":
-            raise RunError(key.fatal, key.message or key.fatal)
+def check(results: Iterable[UnwrapResult]) -> None:
+    """Raises the RunError that a task met, if any: an exception of its own would have made Spark retry it."""
+    for result in results:
+        if result.fatal is not None and result.fatal != STOPPED:
+            raise RunError(result.fatal, result.message or result.fatal)

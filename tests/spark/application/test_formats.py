@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reseal import vectors
-from reseal.batch import prepare
+from reseal import check_vector
 from reseal.columns import Slices, decode_all, decode_valid
 from reseal.crc32c import crc32c
 from reseal.encoding import decode_base64, decode_dek
-from reseal.errors import Reason, Refusal
-from reseal.formats import open_batch
+from reseal.formats import open_texts, prepare
+from reseal.reasons import Reason, Rejection
 
 VECTORS = Path(__file__).parents[3] / "tests" / "fixtures" / "envelope.json"
 
@@ -29,7 +28,7 @@ def packed(texts: list[bytes]) -> Slices:
 
 @pytest.mark.parametrize("vector", json.loads(VECTORS.read_text())["vectors"])
 def test_vector(vector: dict[str, str]) -> None:
-    assert vectors.passes(vector)
+    assert check_vector.passes(vector)
 
 
 def test_the_runner_counts_what_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,7 +37,7 @@ def test_the_runner_counts_what_fails(tmp_path: Path, capsys: pytest.CaptureFixt
     wrong = {**opened, "plaintext": "another"}
     path = tmp_path / "vectors.json"
     path.write_text(json.dumps({"vectors": [opened, wrong]}))
-    assert vectors.main(str(path)) == 1
+    assert check_vector.main(str(path)) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed"
 
 
@@ -62,8 +61,8 @@ def test_crc32c_check_value() -> None:
         ("\u0660\u0660", "encoding"),
     ],
 )
-def test_dek_texts_refused(text: str, reason: str) -> None:
-    with pytest.raises(Refusal) as caught:
+def test_dek_texts_rejected(text: str, reason: str) -> None:
+    with pytest.raises(Rejection) as caught:
         decode_dek(text)
     assert caught.value.reason == reason
 
@@ -71,11 +70,11 @@ def test_dek_texts_refused(text: str, reason: str) -> None:
 def test_dek_texts() -> None:
     assert decode_dek("00fF") == b"\x00\xff"
     assert decode_dek("QQ==") == b"A"
-    # Hex digits alone, though base64 as well.
+    # Valid base64 too, but hex comes first.
     assert decode_dek("abcd") == b"\xab\xcd"
 
 
-def test_batch_decoder_agrees_with_the_row_decoder() -> None:
+def test_the_column_decoder_agrees_with_the_row_decoder() -> None:
     source = random.Random(7)
     letters = b"AQgw/+=z9_. \xc3"
     for _ in range(300):
@@ -89,7 +88,7 @@ def test_batch_decoder_agrees_with_the_row_decoder() -> None:
         for row, text in enumerate(texts):
             try:
                 expected[row] = decode_base64(text)
-            except Refusal:
+            except Rejection:
                 continue
         decoded, valid = decode_valid(packed(texts))
         assert {row: decoded[at] for at, row in enumerate(valid.tolist())} == expected
@@ -105,7 +104,7 @@ def gcm(key: bytes, plain: bytes) -> bytes:
     return iv + AESGCM(key).encrypt(iv, plain, None)
 
 
-def test_refusals_do_not_disturb_their_neighbours() -> None:
+def test_rejected_rows_do_not_affect_their_neighbours() -> None:
     key, other = os.urandom(32), os.urandom(32)
     good = gcm(key, "größe@x".encode())
     rows: list[tuple[bytes, int, bytes | Reason]] = [
@@ -122,13 +121,13 @@ def test_refusals_do_not_disturb_their_neighbours() -> None:
         (b64(good), 0, "größe@x".encode()),
     ]
     keys = [prepare("gcm", key), prepare("gcm", other), "dek-refused", prepare("gcm", b"short")]
-    opened = open_batch("gcm", packed([row[0] for row in rows]), keys, np.array([row[1] for row in rows]))
+    opened = open_texts("gcm", packed([row[0] for row in rows]), keys, np.array([row[1] for row in rows]))
     got: dict[int, bytes | Reason] = dict(zip(opened.rows.tolist(), opened.plain, strict=True))
-    got |= opened.refused
+    got |= opened.rejected
     assert got == {at: row[2] for at, row in enumerate(rows)}
 
 
-def test_dotted_batch_mixes_gcm_and_cbc() -> None:
+def test_dotted_texts_of_gcm_and_cbc_side_by_side() -> None:
     key = os.urandom(16)
     sealed = gcm(key, b"one")
     texts = [
@@ -143,9 +142,9 @@ def test_dotted_batch_mixes_gcm_and_cbc() -> None:
         b64(sealed[:12]) + b"." + b64(sealed[12:]),
         b"",
     ]
-    opened = open_batch("dotted", packed(texts), [prepare("dotted", key)], np.zeros(len(texts), np.int64))
+    opened = open_texts("dotted", packed(texts), [prepare("dotted", key)], np.zeros(len(texts), np.int64))
     assert dict(zip(opened.rows.tolist(), opened.plain, strict=True)) == {0: b"one", 8: b"one"}
-    assert opened.refused == {
+    assert opened.rejected == {
         1: "iv-length",
         2: "truncated",
         3: "block-length",
@@ -158,8 +157,8 @@ def test_dotted_batch_mixes_gcm_and_cbc() -> None:
 
 
 @pytest.mark.parametrize("source_format", ["gcm", "dotted", "tink", "tink-envelope"])
-def test_a_batch_of_nothing_but_refusals(source_format: str) -> None:
+def test_every_row_is_rejected(source_format: str) -> None:
     texts = packed([b"!", b"!!"])
-    opened = open_batch(source_format, texts, ["dek-refused"], np.zeros(2, np.int64))  # type: ignore[arg-type]
-    assert opened.refused == {0: "dek-refused", 1: "dek-refused"}
+    opened = open_texts(source_format, texts, ["dek-refused"], np.zeros(2, np.int64))  # type: ignore[arg-type]
+    assert opened.rejected == {0: "dek-refused", 1: "dek-refused"}
     assert opened.plain == []

@@ -1,4 +1,4 @@
-"""Cloud KMS's Decrypt on loopback: counts its calls and fails on demand."""
+"""Cloud KMS's Decrypt method on loopback; counts its calls and fails on demand."""
 
 import base64
 import json
@@ -27,7 +27,7 @@ class FakeKms:
     def __init__(self, keys: dict[str, bytes]) -> None:
         self.keys = keys
         self.calls: Counter[bytes] = Counter()
-        # Asked before each call; an answer takes the place of the real one.
+        # Asked before each call; what it returns replaces the real answer.
         self.fault: Callable[[int], Answer | None] = lambda call: None
         self._lock = threading.Lock()
         self._number = 0
@@ -54,7 +54,7 @@ class FakeKms:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
-        # shutdown() waits for the next look: half a second a test by default.
+        # shutdown() waits for the end of a poll interval, by default half a second.
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class FakeKms:
         self._server.server_close()
 
     def decrypts(self, key: str) -> int:
-        """Calls that were answered for ciphertexts of one key."""
+        """Answered calls for ciphertexts of one key."""
         return sum(count for text, count in self.calls.items() if text.startswith(key.encode()))
 
     def answer(self, path: str, body: dict[str, str]) -> Answer:

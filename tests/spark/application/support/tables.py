@@ -1,9 +1,10 @@
-"""Makes input folders for --storage=parquet and reads staged rows back with official Tink."""
+"""Writes input folders for --storage=parquet, and reads staged rows back with official Tink."""
 
 import base64
 import io
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ from tink import aead, cleartext_keyset_handle
 
 SOURCE_KEK = "projects/p/locations/us-central1/keyRings/app/cryptoKeys/kek"
 BIGQUERY_KEK = "projects/p/locations/us-central1/keyRings/bq/cryptoKeys/kek"
-SAMPLES = Path(os.environ.get("RESEAL_SAMPLES", Path(__file__).parents[3] / "tests" / "fixtures" / "samples"))
+SAMPLES = Path(os.environ.get("RESEAL_SAMPLES", Path(__file__).parents[3] / "fixtures" / "samples"))
 
 aead.register()
 
 
 def wrap(kek: bytes, key: bytes) -> bytes:
-    """What Cloud KMS would make of a key."""
+    """Wraps a key as the fake Cloud KMS does."""
     iv = os.urandom(12)
     return iv + AESGCM(kek).encrypt(iv, key, None)
 
@@ -53,15 +54,17 @@ def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row
     types = {name: pa.binary() if name.endswith("resealed_from") else pa.string() for name in names}
     schema = pa.schema({**types, "id": pa.int64()})
     _write(folder / "users", pa.Table.from_pylist(users, schema))
-    refused = pa.schema(
-        {"id": pa.int64(), "field": pa.string(), "source_format": pa.string(), "rejected_from": pa.binary()}
-    )
-    _write(folder / "users_rejected", pa.Table.from_pylist(rejected or [], refused))
-    write_keysets(folder, world)
+    write_tables_beside_users(folder, world, rejected or [])
 
 
-def write_keysets(folder: Path, world: World) -> None:
-    """Writes keysets: the world's keyset as version 1."""
+REJECTED = pa.schema(
+    {"id": pa.int64(), "field": pa.string(), "source_format": pa.string(), "rejected_from": pa.binary()}
+)
+
+
+def write_tables_beside_users(folder: Path, world: World, rejected: Sequence[Row] = ()) -> None:
+    """Writes users_rejected, and keysets with the world's keyset as version 1."""
+    _write(folder / "users_rejected", pa.Table.from_pylist(list(rejected), REJECTED))
     wrapped = wrap(world.bigquery_kek, world.keyset())
     _write(folder / "keysets", pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}))
 

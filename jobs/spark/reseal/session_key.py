@@ -6,6 +6,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reseal.secret import Secret
 
+# NIST SP 800-38D §5.2.1.1.
 IV_BYTES = 12
 
 
@@ -16,10 +17,10 @@ class SessionKey:
         self._cipher = AESGCM(key.value)
 
     def seal(self, key: bytes, name: bytes) -> bytes:
-        """Seals a key; `name` says which one it is, so that no other can be put in its place."""
+        """Seals a key. `name` is bound to it as the AAD, so that no other key can take its place."""
         iv = os.urandom(IV_BYTES)
         return iv + self._cipher.encrypt(iv, key, name)
 
     def open(self, sealed: bytes, name: bytes) -> bytes:
-        """Opens what `seal` made under the same name."""
+        """Opens a key that was sealed under the same name."""
         return self._cipher.decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], name)

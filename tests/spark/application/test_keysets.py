@@ -10,12 +10,12 @@ from cryptography.exceptions import InvalidTag
 from tink import aead, cleartext_keyset_handle
 from tink.proto import tink_pb2
 
-from reseal.errors import Refusal
 from reseal.keysets import Aead, Keyset, parse_aes_gcm_key, parse_keyset, serialize_one_key
+from reseal.reasons import Rejection
 from reseal.sealing import RowSealer, SharedSealer
 from reseal.secret import Secret
-from reseal.sessionkey import SessionKey
-from tests.tables import World
+from reseal.session_key import SessionKey
+from support.tables import World
 
 IDS = np.array([1, -5, 2**53 + 1, 2**63 - 1, -(2**63)])
 VALUES = [b"a@x", "größe@x".encode(), b"", b"b" * 3000, b"\n"]
@@ -67,14 +67,14 @@ def test_one_key_keyset_as_tink_writes_it() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"\x08", b"\xff\xff\xff", b"\x12\x05abc", b"\x08\x01", b"\x10\x01"])
 def test_what_is_no_keyset(data: bytes) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Rejection) as caught:
         parse_keyset(data)
     assert caught.value.reason == "unknown-key"
 
 
 @pytest.mark.parametrize("data", [b"", b"\x1a", b"\x1a\x05abc", b"\x08\x00", b"\x18\x01"])
 def test_what_is_no_aes_gcm_key(data: bytes) -> None:
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(Rejection) as caught:
         parse_aes_gcm_key(data)
     assert caught.value.reason == "key-length"
 
@@ -84,7 +84,7 @@ def test_disabled_and_raw_keys_open_nothing(world: World) -> None:
         keyset = tink_pb2.Keyset.FromString(world.keyset())
         for name, value in change.items():
             setattr(keyset.key[0], name, value)
-        with pytest.raises(Refusal) as caught:
+        with pytest.raises(Rejection) as caught:
             Aead(parse_keyset(keyset.SerializeToString()))
         assert caught.value.reason == "unknown-key"
 

@@ -1,4 +1,4 @@
-"""Nothing secret in event log, plans, shuffle, spill, broadcast files, scratch or the driver's output."""
+"""No secret is in event log, plans, shuffle, spill or broadcast files, scratch folder or driver output."""
 
 import base64
 import json
@@ -10,20 +10,21 @@ from pathlib import Path
 import pytest
 
 from reseal.keysets import parse_keyset
-from tests.fake_kms import FakeKms
-from tests.tables import World, arguments, staged, wrap, write_input
-from tests.test_application import b64, gcm
+from support.fake_kms import FakeKms
+from support.local_spark import TESTS
+from support.rows import b64, gcm
+from support.tables import World, arguments, staged, wrap, write_input
 
 ROWS = 2000
 
 
 def forms(secret: bytes) -> list[bytes]:
-    """A secret as it might be written: raw, hex, and base64 at each of the three alignments."""
+    """The forms in which a secret might be written: raw, hex, and base64 at each of the three alignments."""
     hexadecimal = secret.hex().encode()
     found = [secret, hexadecimal, hexadecimal.upper()]
     for shift in range(3):
         text = base64.b64encode(bytes(shift) + secret)
-        # The first and last groups depend on the neighbours.
+        # The first and last groups of base64 depend on the bytes around the secret.
         found.append(text[4 if shift else 0 : -4])
     return found
 
@@ -57,7 +58,7 @@ def test_the_search_finds_what_is_planted(tmp_path: Path) -> None:
 
 
 def spilled(events: Path) -> int:
-    """Bytes that tasks wrote to disk for want of memory, by the event log."""
+    """Bytes that tasks spilled to disk, by the event log."""
     ends = [
         json.loads(line)
         for log in events.iterdir()
@@ -67,7 +68,7 @@ def spilled(events: Path) -> int:
     return sum(end["Task Metrics"]["Disk Bytes Spilled"] for end in ends)
 
 
-# How keys travel depends on the plan, how rows are sealed on the keying; neither on the other.
+# How keys travel depends on the plan alone, how rows are sealed on the keying alone: two cases cover both.
 @pytest.mark.parametrize(("keying", "few"), [("shared", "200000"), ("row", "0")], ids=["broadcast", "join"])
 def test_no_canary_gets_out(tmp_path: Path, world: World, kms: FakeKms, keying: str, few: str) -> None:
     keys = [os.urandom(32) for _ in range(200)]
@@ -82,9 +83,9 @@ def test_no_canary_gets_out(tmp_path: Path, world: World, kms: FakeKms, keying: 
     work.mkdir()
     argv = arguments(tmp_path, kms.endpoint, keying=keying, broadcast_deks=few)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.canary_run", str(work), *argv],
+        [sys.executable, "-m", "support.canary_run", str(work), *argv],
         capture_output=True,
-        cwd=Path(__file__).parents[1],
+        cwd=TESTS,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
@@ -106,6 +107,6 @@ def test_no_canary_gets_out(tmp_path: Path, world: World, kms: FakeKms, keying: 
     secrets |= {"first-level keyset": world.keyset(), "session key": session}
     secrets["first-level key"] = parse_keyset(world.keyset()).keys[0].aes or b""
     assert leaks(files, secrets) == []
-    # The search does reach what is there: the wrapped keys, in the clear as they may be.
+    # Wrapped keys may be there: they show that the search reaches what Spark wrote.
     joined = b"".join(files.values())
     assert any(dek.encode() in joined for dek in deks)

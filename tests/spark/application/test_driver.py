@@ -1,4 +1,4 @@
-"""What the driver may and may not do: archives of a batch reach the executors only."""
+"""The driver: it imports no bundled package, explains failures and checks its arguments."""
 
 import json
 import subprocess
@@ -9,10 +9,11 @@ import pytest
 
 from reseal.app import summary
 from reseal.arguments import parse
-from tests.fake_kms import FakeKms
-from tests.tables import World, arguments, write_input
+from support.fake_kms import FakeKms
+from support.local_spark import APPLICATION
+from support.tables import World, arguments, write_input
 
-APPLICATION = Path(__file__).parents[1]
+# Dataproc unpacks the archives of a batch for executors only.
 BUNDLED = ("cryptography", "cffi", "google.auth", "urllib3", "certifi", "pyasn1")
 
 

@@ -1,4 +1,4 @@
-"""A batch of cipher texts on its way to plaintexts."""
+"""Opens the cipher texts of a record batch, step by step, and keeps account of the rows that it rejects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,13 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from reseal.arguments import SourceFormat
 from reseal.columns import Ints, Slices, decode_valid
-from reseal.errors import Reason, Refusal
-from reseal.keysets import Aead, aes_gcm, parse_aes_gcm_key, parse_keyset
+from reseal.reasons import Reason
 
 Decrypt = Callable[[bytes, bytes, bytes | None], bytes]
 Mask = npt.NDArray[np.bool_]
 
+# AES's block, and with it CBC's IV (NIST SP 800-38A §5.3).
 BLOCK_BYTES = 16
 
 
@@ -24,10 +23,11 @@ BLOCK_BYTES = 16
 class DataKey:
     """An unwrapped data key, prepared once for many rows."""
 
-    # AES-GCM under the key; of the `tink` format, by key id.
+    # AES-GCM under the key; None in the `tink` format, whose keysets hold several keys.
     decrypt: Decrypt | None
+    # The keys of a `tink` keyset by their ids.
     by_id: dict[int, Decrypt]
-    # For AES-CBC.
+    # The key itself, for AES-CBC.
     raw: bytes
 
 
@@ -35,61 +35,49 @@ class DataKey:
 Prepared = DataKey | Reason
 
 
-def _decrypts(keyset: bytes) -> dict[int, Decrypt]:
-    return {key: cipher.decrypt for key, cipher in Aead(parse_keyset(keyset)).ciphers().items()}
-
-
-def prepare(source_format: SourceFormat, key: bytes) -> Prepared:
-    """Prepares an unwrapped data key; the reason is `key-length` or `unknown-key`."""
-    try:
-        if source_format == "tink":
-            return DataKey(None, _decrypts(key), b"")
-        raw = parse_aes_gcm_key(key) if source_format == "tink-envelope" else key
-        return DataKey(aes_gcm(raw).decrypt, {}, raw)
-    except Refusal as refusal:
-        return refusal.reason
-
-
 @dataclass
 class Opened:
-    """A batch as it opened: `plain[i]` is the value of row `rows[i]`; the other rows are in `refused`."""
+    """The outcome: `plain[i]` is the value of row `rows[i]`; every other row is in `rejected`."""
 
     rows: Ints
     plain: list[bytes]
-    refused: dict[int, Reason]
+    rejected: dict[int, Reason]
 
 
-class Batch:
-    """Every step takes the rows that it refuses out of `rows`, those still to be opened."""
+class Opening:
+    """The rows of one record batch on their way to plaintexts.
+
+    `rows` are those still to be opened; every step takes out the rows that it rejects.
+    """
 
     def __init__(self, texts: Slices, keys: list[Prepared], codes: Ints) -> None:
         self.texts = texts
         self.keys = keys
         self.codes = codes
         self.rows: Ints = np.arange(len(texts))
-        self.refused: dict[int, Reason] = {}
+        self.rejected: dict[int, Reason] = {}
         self._plain = [b""] * len(texts)
 
-    def exclude(self, refused: dict[int, Reason]) -> None:
-        """Takes out rows that were refused before."""
-        if refused:
-            self.refused |= refused
-            self.rows = np.setdiff1d(self.rows, np.array(list(refused), np.int64), assume_unique=True)
+    def exclude(self, rejected: dict[int, Reason]) -> None:
+        """Takes out rows that were rejected before."""
+        if rejected:
+            self.rejected |= rejected
+            self.rows = np.setdiff1d(self.rows, np.array(list(rejected), np.int64), assume_unique=True)
 
-    def refuse_keys(self) -> None:
-        """A data key's refusal comes before anything that is wrong with a cipher text."""
+    def reject_keys(self) -> None:
+        """Rejects the rows without a usable data key: its reason precedes any fault of a cipher text."""
         for code, key in enumerate(self.keys):
             if not isinstance(key, DataKey):
                 self.keep(self.codes[self.rows] != code, key)
 
     def keep(self, mask: Mask, reason: Reason) -> None:
-        """Refuses the remaining rows where the mask is false."""
+        """Rejects the remaining rows where the mask is false."""
         if not bool(mask.all()):
-            self.refused |= dict.fromkeys(self.rows[~mask].tolist(), reason)
+            self.rejected |= dict.fromkeys(self.rows[~mask].tolist(), reason)
             self.rows = self.rows[mask]
 
     def decode(self) -> Slices:
-        """The remaining rows' texts from base64."""
+        """Decodes the remaining rows' texts from base64."""
         texts = self.texts.take(self.rows)
         decoded, valid = decode_valid(texts)
         self.keep(mask_of(len(texts), valid), "encoding")
@@ -99,7 +87,7 @@ class Batch:
         """The data key of a remaining row."""
         key = self.keys[self.codes[row]]
         if not isinstance(key, DataKey):
-            raise TypeError("a refused key's rows are out by now")
+            raise TypeError("the rows of a rejected key are taken out first")
         return key
 
     def gcm(self, decrypts: list[Decrypt], ivs: Slices, bodies: Slices) -> None:
@@ -111,14 +99,15 @@ class Batch:
                 decrypt(iv, body, None) for decrypt, iv, body in zip(decrypts, nonces, sealed, strict=True)
             ]
         except InvalidTag:
-            # Some row is not authentic: once more, one by one.
+            # Handling the exception row by row would slow down the usual case, in which every row is
+            # authentic; so the rows are opened a second time instead.
             opened = []
             for row, decrypt, iv, body in zip(rows, decrypts, nonces, sealed, strict=True):
                 try:
                     opened.append(decrypt(iv, body, None))
                 except InvalidTag:
                     opened.append(b"")
-                    self.refused[row] = "authentication"
+                    self.rejected[row] = "authentication"
         if len(rows) == len(self._plain):
             self._plain = opened
         else:
@@ -133,22 +122,23 @@ class Batch:
             padded = decryptor.update(body) + decryptor.finalize()
             self._plain[row] = unpadder.update(padded) + unpadder.finalize()
         except ValueError:
-            self.refused[row] = "padding"
+            self.rejected[row] = "padding"
 
     def opened(self) -> Opened:
-        """What opened, strict UTF-8 every one of them."""
+        """The outcome; every plaintext is valid UTF-8."""
         plain = self._plain
         try:
-            # One decoder over all rows: a character cut off at a row's end does not go on with a NUL.
+            # One call for all rows. The separator keeps a character that is cut off at the end of one row
+            # from being completed by the next.
             b"\0".join(plain).decode()
         except UnicodeDecodeError:
             for row, value in enumerate(plain):
                 if not _is_utf8(value):
-                    self.refused[row] = "plaintext-not-utf8"
-        if not self.refused:
-            return Opened(np.arange(len(plain)), plain, self.refused)
-        rows = [row for row in range(len(plain)) if row not in self.refused]
-        return Opened(np.array(rows, np.int64), [plain[row] for row in rows], self.refused)
+                    self.rejected[row] = "plaintext-not-utf8"
+        if not self.rejected:
+            return Opened(np.arange(len(plain)), plain, self.rejected)
+        rows = [row for row in range(len(plain)) if row not in self.rejected]
+        return Opened(np.array(rows, np.int64), [plain[row] for row in rows], self.rejected)
 
 
 def mask_of(length: int, positions: Ints) -> Mask:

@@ -1,4 +1,4 @@
-"""Runs this package's own code over a file of test vectors: python -m reseal.vectors FILE.
+"""Runs this package's own code over a file of test vectors: python -m reseal.check_vector FILE.
 
 The vectors were written by official Tink and PyCA cryptography (tests/fixtures/envelope.json).
 """
@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from reseal.batch import prepare
 from reseal.columns import Slices
-from reseal.errors import Refusal
-from reseal.formats import envelope_key, open_batch
+from reseal.formats import envelope_key, open_texts, prepare
 from reseal.keysets import Aead, aes_gcm, parse_keyset
+from reseal.reasons import Rejection
 
 
 def _source(vector: dict[str, Any]) -> bytes:
-    """What the cipher text of a source vector opens to."""
+    """The value of a cipher text in a source format."""
     text = str(vector["cipher_text"]).encode()
     if vector["format"] == "tink-envelope":
         wrapped = envelope_key(text)
@@ -29,14 +28,14 @@ def _source(vector: dict[str, Any]) -> bytes:
     else:
         key = bytes.fromhex(vector["key"])
     texts = Slices(text, np.array([0]), np.array([len(text)]))
-    opened = open_batch(vector["format"], texts, [prepare(vector["format"], key)], np.array([0]))
-    if opened.refused:
-        raise Refusal(opened.refused[0])
+    opened = open_texts(vector["format"], texts, [prepare(vector["format"], key)], np.array([0]))
+    if opened.rejected:
+        raise Rejection(opened.rejected[0])
     return opened.plain[0]
 
 
 def _sealed(vector: dict[str, Any]) -> bytes:
-    """What a value in BigQuery's AEAD format opens to."""
+    """The value of a ciphertext in BigQuery's AEAD format."""
     aad = str(vector["aad"]).encode()
     keyset = Aead(parse_keyset(base64.b64decode(vector["keyset"])))
     if "row_keyset_sealed" in vector:
@@ -46,16 +45,16 @@ def _sealed(vector: dict[str, Any]) -> bytes:
 
 
 def passes(vector: dict[str, Any]) -> bool:
-    """Whether a vector gives its plaintext, or is refused for its reason."""
+    """Whether a vector opens to its plaintext or is rejected for its reason, as the file says."""
     try:
         plain = _sealed(vector) if "ciphertext" in vector else _source(vector)
-    except Refusal as refusal:
-        return vector.get("reason") == refusal.reason
+    except Rejection as rejection:
+        return vector.get("reason") == rejection.reason
     return vector.get("plaintext") == plain.decode()
 
 
 def main(path: str) -> int:
-    """Prints what failed and the count of both."""
+    """Prints the vectors that failed, and how many passed and failed."""
     vectors = json.loads(Path(path).read_text())["vectors"]
     failed = [at for at, vector in enumerate(vectors) if not passes(vector)]
     for at in failed:

@@ -8,61 +8,25 @@ from pathlib import Path
 
 import pytest
 import tink
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pyspark.sql import SparkSession, functions
 from tink import aead
 from tink.proto import aes_gcm_pb2
 
-from reseal import datakeys
-from reseal.app import Run
-from reseal.arguments import parse
+from reseal import data_keys
 from reseal.errors import RunError
-from tests.fake_kms import FakeKms, failure
-from tests.tables import (
-    FIELD,
-    SOURCE_KEK,
-    Row,
-    World,
-    arguments,
-    read_back,
-    sample,
-    staged,
-    wrap,
-    write_input,
-)
+from support.fake_kms import FakeKms, failure
+from support.rows import b64, gcm, run, token, user
+from support.tables import FIELD, SAMPLES, SOURCE_KEK, Row, World, read_back, sample, wrap, write_input
 
-# A table of data keys this small or smaller is broadcast; with 0 every run takes the join.
+# Up to so many data keys are broadcast; with 0 every run takes the join plan.
 PLANS = pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
-
-
-def b64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def gcm(key: bytes, plain: str) -> str:
-    iv = os.urandom(12)
-    return b64(iv + AESGCM(key).encrypt(iv, plain.encode(), None))
-
-
-def user(world: World, row_id: int, email: str, key: bytes | None = None, dek: str | None = None) -> Row:
-    key = key or os.urandom(32)
-    return {"id": row_id, "cipher_text": gcm(key, email), "dek": dek or b64(wrap(world.source_kek, key))}
-
-
-def token(row: Row) -> bytes:
-    return hashlib.sha256(f"{row['cipher_text']}\n{row['dek'] or ''}".encode()).digest()
-
-
-def run(spark: SparkSession, folder: Path, kms: FakeKms, **changes: str) -> list[Row]:
-    Run(spark, parse(arguments(folder, kms.endpoint, **changes))).run()
-    return staged(folder)
 
 
 def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
-# Every two of sample, keying and plan meet.
+# Every pair of sample, keying and plan occurs once.
 @pytest.mark.parametrize(
     ("name", "source_format", "keying", "few"),
     [
@@ -107,7 +71,7 @@ def test_samples(
     assert last["reseal"] == "counts"
     assert last["kms_calls"] == kms.decrypts(SOURCE_KEK)
     assert last["distinct_deks"] == len(distinct)
-    about = json.loads((Path(__file__).parents[3] / f"tests/fixtures/samples/{name}/about.json").read_text())
+    about = json.loads((SAMPLES / name / "about.json").read_text())
     assert (last["selected"], last["staged"]) == (about["rows"], about["sealable"])
     assert sum(last["rejected"].values()) == about["refused"]  # type: ignore[attr-defined]
     kms.close()
@@ -116,7 +80,7 @@ def test_samples(
 def test_data_keys_of_one_number_take_the_join(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datakeys, "number", lambda _: functions.lit(7))
+    monkeypatch.setattr(data_keys, "number", lambda _: functions.lit(7))
     world = World()
     kms = FakeKms(world.kms_keys())
     users = [user(world, n, f"u{n}@x") for n in range(5)]
@@ -158,7 +122,7 @@ def tink_rows(world: World, count: int) -> tuple[list[Row], list[Row]]:
 
 
 class _Remote(aead.Aead):  # type: ignore[misc]
-    """Stands where Tink's KMS client does."""
+    """In place of Tink's KMS client."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -218,14 +182,14 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
     users = [user(world, n, f"u{n}@x") for n in range(8)]
     users[1]["resealed_from"] = token(users[1])  # done
     users[2]["resealed_from"] = b"0" * 32  # changed since
-    refused = [
+    rejected = [
         {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
         {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
         {"id": 4, "field": "email", "source_format": "tink", "rejected_from": token(users[4])},
         {"id": 5, "field": "phone", "source_format": "gcm", "rejected_from": token(users[5])},
         {"id": 6, "field": "email", "source_format": "gcm", "rejected_from": b"0" * 32},
     ]
-    write_input(tmp_path / "in", world, users, refused)
+    write_input(tmp_path / "in", world, users, rejected)
 
     def ids(**changes: str) -> list[int]:
         return sorted(row["id"] for row in run(spark, tmp_path, kms, **changes))
@@ -260,9 +224,9 @@ def test_wide_ids_repeated_ids_and_no_dek(
     users += [{"id": 6, "cipher_text": None, "dek": "never read"}]
     write_input(tmp_path / "in", world, users)
     rows = run(spark, tmp_path, kms)
-    refused = [row for row in rows if row["reason"]]
-    assert [(row["id"], row["reason"]) for row in refused] == [(5, "dek-refused")]
-    assert refused[0]["resealed_from"] == token(users[5])
+    rejected = [row for row in rows if row["reason"]]
+    assert [(row["id"], row["reason"]) for row in rejected] == [(5, "dek-refused")]
+    assert rejected[0]["resealed_from"] == token(users[5])
     opened = sorted((row["id"], read_back(world, row, "row")) for row in rows if not row["reason"])
     assert opened == sorted((row["id"], f"u{row['id']}@x") for row in users[:5])
 
@@ -307,7 +271,7 @@ def test_a_denied_key_fails_the_run(
     assert caught.value.code == "kms-denied"
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "out.scratch").exists()
-    # Nobody goes on asking, and no task is tried again: the calls under way are all there are.
+    # No thread goes on asking and no task is tried again.
     assert kms.decrypts(SOURCE_KEK) <= 100
 
 

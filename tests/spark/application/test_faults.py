@@ -1,7 +1,6 @@
-"""Tasks, workers and executors that die half-way."""
+"""Runs whose tasks, workers or executors die half-way."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -11,72 +10,24 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from reseal import app, datakeys
+from reseal import app, data_keys
 from reseal.transform import Transform
-from reseal.unwrap import UnwrappedKey, Unwrapper
-from tests.fake_kms import FakeKms
-from tests.tables import SOURCE_KEK, Row, World, arguments, read_back, staged, write_input
-from tests.test_application import run, user
+from support.failing_tasks import MARKER, Failing, Killed, KilledWhileUnwrapping
+from support.fake_kms import FakeKms
+from support.rows import run, user
+from support.tables import SOURCE_KEK, Row, World, arguments, read_back, staged, write_input
 
 ROWS = 3000
 
 
-def once(marker: Path) -> bool:
-    """Whether this is the first time, in whichever process."""
-    try:
-        marker.touch(exist_ok=False)
-    except FileExistsError:
-        return False
-    return True
-
-
-class Failing(Transform):
-    """A sealing task that fails after its first batch, and works when it is tried again."""
-
-    def batches(self, batches: Iterable[Any]) -> Iterable[Any]:
-        for number, batch in enumerate(super().batches(batches)):
-            yield batch
-            if number == 0 and once(Path(os.environ["RESEAL_TEST_MARKER"])):
-                self.fail()
-
-    def fail(self) -> None:
-        raise RuntimeError("a task failed on purpose")
-
-
-class Killed(Failing):
-    """A Python worker that is killed."""
-
-    def fail(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-class ExecutorKilled(Failing):
-    """An executor that is killed: the worker's daemon is its child."""
-
-    def fail(self) -> None:
-        status = Path(f"/proc/{os.getppid()}/status").read_text()
-        executor = next(line.split()[1] for line in status.splitlines() if line.startswith("PPid:"))
-        os.kill(int(executor), signal.SIGKILL)
-
-
-class KilledWhileUnwrapping(Unwrapper):
-    """A Python worker that is killed when it has unwrapped some of its keys."""
-
-    def keys(self, deks: Iterable[str]) -> Iterable[UnwrappedKey]:  # type: ignore[override]
-        for number, key in enumerate(super().keys(deks)):
-            if number == 10 and once(Path(os.environ["RESEAL_TEST_MARKER"])):
-                os.kill(os.getpid(), signal.SIGKILL)
-            yield key
-
-
 @pytest.fixture
 def marker(tmp_path: Path, spark: SparkSession) -> Iterable[Path]:
-    """Workers see the environment of the moment in which they are started: the daemon's goes first."""
+    """The file that the first failure creates; its path reaches workers through Spark's environment."""
     path = tmp_path / "marker"
     context: Any = spark.sparkContext
-    context.environment["RESEAL_TEST_MARKER"] = str(path)
+    context.environment[MARKER] = str(path)
     yield path
-    del context.environment["RESEAL_TEST_MARKER"]
+    del context.environment[MARKER]
 
 
 def check(world: World, rows: list[Row], kms: FakeKms) -> None:
@@ -127,7 +78,7 @@ def test_a_worker_that_dies_while_unwrapping(
     few: str,
 ) -> None:
     write_input(tmp_path / "in", world, users(world))
-    monkeypatch.setattr(datakeys, "Unwrapper", KilledWhileUnwrapping)
+    monkeypatch.setattr(data_keys, "UnwrapTask", KilledWhileUnwrapping)
     rows = run(spark, tmp_path, kms, broadcast_deks=few)
     assert marker.exists()
     check(world, rows, kms)
@@ -140,7 +91,7 @@ import sys
 from pyspark.sql import SparkSession
 from reseal import app
 from reseal.arguments import parse
-from tests.test_faults import ExecutorKilled
+from support.failing_tasks import ExecutorKilled
 app.Transform = ExecutorKilled
 builder = SparkSession.builder.master("local-cluster[2,1,1024]").config("spark.ui.enabled", "false")
 builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "200")
@@ -153,7 +104,7 @@ def test_an_executor_that_dies(tmp_path: Path, world: World, kms: FakeKms) -> No
     marker = tmp_path / "marker"
     done = subprocess.run(
         [sys.executable, "-c", EXECUTORS, *arguments(tmp_path, kms.endpoint)],
-        env={**os.environ, "RESEAL_TEST_MARKER": str(marker)},
+        env={**os.environ, MARKER: str(marker)},
         cwd=tmp_path,
         capture_output=True,
         text=True,

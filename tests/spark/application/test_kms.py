@@ -1,4 +1,4 @@
-"""The KMS client against a server that misbehaves in every way it has to live with."""
+"""The KMS client, against a server that fails in every way that it has to handle."""
 
 import base64
 import itertools
@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reseal.errors import Refusal, RunError
+from reseal.errors import RunError
 from reseal.kms import ATTEMPTS, Kms
 from reseal.pace import Pace
-from tests.fake_kms import Answer, FakeKms, failure
-from tests.tables import SOURCE_KEK, World, wrap
+from reseal.reasons import Rejection
+from support.fake_kms import Answer, FakeKms, failure
+from support.tables import SOURCE_KEK, World, wrap
 
 
 def client(kms: FakeKms, slept: list[float] | None = None) -> Kms:
@@ -29,12 +30,12 @@ def test_an_empty_plaintext_is_a_plaintext(kms: FakeKms, world: World) -> None:
     assert client(kms).decrypt(SOURCE_KEK, wrap(world.source_kek, b"")) == b""
 
 
-def test_what_kms_refuses(kms: FakeKms) -> None:
-    with pytest.raises(Refusal) as caught:
+def test_what_kms_will_never_decrypt(kms: FakeKms) -> None:
+    with pytest.raises(Rejection) as caught:
         client(kms).decrypt(SOURCE_KEK, os.urandom(60))
     assert caught.value.reason == "dek-refused"
     kms.fault = lambda call: failure(400, "FAILED_PRECONDITION")
-    with pytest.raises(Refusal):
+    with pytest.raises(Rejection):
         client(kms).decrypt(SOURCE_KEK, os.urandom(60))
 
 

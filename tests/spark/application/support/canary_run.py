@@ -1,7 +1,8 @@
-"""A run that leaves everything Spark ever put on disk: python -m tests.canary_run WORK ARGUMENTS…
+"""A run that keeps everything that Spark wrote to disk: python -m support.canary_run WORK ARGUMENTS…
 
-Event log on, nothing compressed, shuffles and spills forced, nothing cleaned; at the end the JVM is killed,
-so that its shutdown deletes nothing either. The keys that only exist in a run go to WORK/run-keys.json.
+The event log is on, nothing is compressed, shuffles and spills are forced, and nothing is cleaned up; at the
+end the JVM is killed, so that its shutdown deletes nothing either. The session key, which no test could know
+otherwise, is written to WORK/run-keys.json.
 """
 
 import base64
@@ -45,7 +46,7 @@ def main(work: Path, argv: list[str]) -> None:
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("INFO")
     application: Any = Run(spark, parse(argv))
-    # The scratch folder with the keys under the session key stays, to be searched as well.
+    # The scratch folder, which holds the keys under the session key, is to be searched as well.
     application._clean = lambda: None
     application.run()
     session = base64.b64encode(application._session.value).decode()

@@ -1,8 +1,9 @@
-"""Many runs on one local Spark, for tests that have a KMS of their own: python -m tests.many_runs FOLDER
+"""Many runs on one local Spark, for tests with a KMS of their own: python -m support.many_runs FOLDER
 
-A line of the input is a run, as JSON: `rows` and `deks` of its table, whether the first key is `hot` (nine
-rows in ten), the material of both `keks`, the `endpoint` of the KMS, and `changes` to the application's
-arguments. After what the run says comes a line with how many staged rows of a sample official Tink opens.
+Each line of the input orders a run, as JSON: `rows` and `deks` of its table, whether the first key is `hot`
+(nine rows in ten), the material of both `keks`, the `endpoint` of the KMS, and `changes` to the application's
+arguments. The application's lines are followed by one that counts how many of a sample of its staged rows
+official Tink opens.
 """
 
 import base64
@@ -17,17 +18,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pyspark.sql import SparkSession
 
 from reseal.app import Run
 from reseal.arguments import parse
-from tests.tables import World, arguments, read_back, wrap, write_keysets
+from support.local_spark import local_spark
+from support.tables import World, arguments, read_back, wrap, write_tables_beside_users
 
 SAMPLE = 40
 
 
 def make_table(folder: Path, world: World, order: dict[str, Any]) -> None:
-    """Users under the ordered keys; all rows of a key have the same cipher text, which is quickly made."""
+    """Writes the ordered table. All rows of a key have the same cipher text, so that it is made quickly."""
     deks, texts = [], []
     for number in range(order["deks"]):
         key, iv = os.urandom(32), os.urandom(12)
@@ -43,11 +44,10 @@ def make_table(folder: Path, world: World, order: dict[str, Any]) -> None:
         "dek": pa.array(deks).take(pa.array(picks)),
         "resealed_from": pa.nulls(order["rows"], pa.binary()),
     }
-    for name in ("users", "users_rejected"):
-        (folder / name).mkdir(parents=True)
-    # Row groups are what the tasks share between them.
+    (folder / "users").mkdir(parents=True)
+    # Tasks share a file by its row groups.
     pq.write_table(pa.table(columns), folder / "users" / "part-0.parquet", row_group_size=100_000)
-    write_keysets(folder, world)
+    write_tables_beside_users(folder, world)
     np.save(folder.parent / "picks.npy", picks)
 
 
@@ -60,9 +60,7 @@ def opened(folder: Path, world: World, keying: str) -> int:
 
 
 def main(work: Path) -> None:
-    builder = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false")
-    spark = builder.config("spark.sql.shuffle.partitions", "4").getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
+    spark = local_spark()
     for number, line in enumerate(sys.stdin):
         order = json.loads(line)
         world = World(*(base64.b64decode(material) for material in order["keks"]))
