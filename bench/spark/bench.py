@@ -75,10 +75,13 @@ def measured(options: argparse.Namespace, work: Path) -> dict[str, Cost]:
     folders = {rows: work / str(rows) for rows in options.rows}
     for rows, folder in folders.items():
         make_tables(folder / "in", rows, world)
+    # A process that is killed leaves its own temporary files where they are.
+    temporary = work / "temporary"
+    temporary.mkdir()
     env = {
         "PYSPARK_SUBMIT_ARGS": shlex.join([*CONF, "pyspark-shell"]),
-        # A killed JVM leaves its own temporary files where they are.
-        "SPARK_LOCAL_DIRS": str(work / "local"),
+        "SPARK_LOCAL_DIRS": str(temporary),
+        "TMPDIR": str(temporary),
     }
     group = Group()
     costs: dict[tuple[str, int], list[Cost]] = {}
