@@ -10,7 +10,7 @@ libraries in memory; then the mean of the rounds counts. The CPU seconds of the 
 /proc/stat and include Java's garbage collector and compiler, Python's workers and the kernel, but also
 whatever else the machine does: keep it quiet. If the kernel allows a control group, the CPU time of the
 variant's own processes is measured as well, and the ratios are computed from it.
-Tables and jars (some 3 GB) are written to a folder that is removed at the end, also after ctrl-C: by default
+Tables and jars (some 2 GB) are written to a folder that is removed at the end, also after ctrl-C: by default
 a new one in the system's temporary folder, or a new one inside --work.
 """
 
