@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { notesOf } from '../../jobs/contract/settings/setting.ts';
 import { settingGroups } from './schema.ts';
-import { notesOf } from './setting.ts';
 
 /** Where the page lives; `npm run docs:settings` writes it, a test compares it with this program's. */
 export const SETTINGS_PAGE = 'docs/settings.md';

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
-import { type Deployment, type Keying, parseDeployment, type SourceFormat } from '../contract/deployment.ts';
+import { type Deployment, parseDeployment } from '../contract/deployment.ts';
+import type { Keying, SourceFormat } from '../contract/settings/run-settings.ts';
 import type { Target } from './target.ts';
 
 /** The options that make or fill a sandbox. */

@@ -53,13 +53,16 @@ export function sourceColumns({ idColumn, fields }: Shape): Column[] {
   return columns.filter((one, index) => columns.findIndex((other) => other.name === one.name) === index);
 }
 
+/** The column of the staging table that holds plaintext where the stack stores it. */
+export const STAGED_PLAINTEXT = 'decrypted_email';
+
 /** Where an engine leaves its rows, sealed or refused, until the run is verified and merged. */
 export function stagingColumns(): Column[] {
   return [
     column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
     column('cipher_text', 'STRING', "The source; written only by a user's own jar"),
     column('dek', 'STRING', "The source; written only by a user's own jar"),
-    column('decrypted_email', 'STRING', 'The value in the clear, where the stack stores plaintext'),
+    column(STAGED_PLAINTEXT, 'STRING', 'The value in the clear, where the stack stores plaintext'),
     column(
       'bq_encryption_key',
       'BYTES',

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { SOURCE_FORMATS } from '../contract/deployment.ts';
 import { REASONS, Refusal } from '../contract/reasons.ts';
+import { SOURCE_FORMATS } from '../contract/settings/run-settings.ts';
 import { openAead } from './aead.ts';
 import { aesKey, gcmOpen, IV_BYTES } from './aes.ts';
 import { asDataKey, type DataKey } from './brands.ts';

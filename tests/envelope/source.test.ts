@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_FORMATS } from '../../jobs/contract/deployment.ts';
 import { REASONS, Refusal } from '../../jobs/contract/reasons.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
 import { asDataKey } from '../../jobs/envelope/brands.ts';
 import { sourceFormat } from '../../jobs/envelope/formats.ts';
 import { Application } from '../support/application.ts';

@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { KEYINGS } from '../../jobs/contract/deployment.ts';
+import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
 import { sealRows } from '../../jobs/engines/direct/seal-page.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';

@@ -1,4 +1,4 @@
-import type { Field } from '../deployment.ts';
+import type { Field } from '../fields.ts';
 import { literal, quoted, type Statement, statement, table, token, type Warehouse } from './statement.ts';
 
 /**
