@@ -60,7 +60,7 @@ export const guardingSettings = {
       })
       .prefault({}),
     {
-      description: 'A run that refuses a larger share of its values alerts; so does KMS use near the quota.',
+      description: 'A run that rejects a larger share of its values alerts; so does KMS use near the quota.',
       example: '{rejectedShare: 0.05, kmsQuotaShare: 0.8}',
     },
   ),
