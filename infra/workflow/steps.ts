@@ -90,7 +90,7 @@ export function unmarked(value: unknown): unknown {
   return value;
 }
 
-/** Runs a statement of jobs/sql.ts through the `query` subworkflow; values are expressions' texts. */
+/** Runs a statement of jobs/contract/sql through the `query` subworkflow; values are expressions' texts. */
 export const query = <P extends string>(
   statement: Statement<P>,
   values: Readonly<Record<P, string>>,

@@ -1,8 +1,8 @@
 import { type LedgerRow, ledgerJson, ledgerRow } from '../contract/ledger.ts';
 import { statements } from '../contract/sql/index.ts';
 import { bigQueryService } from '../google/bigquery.ts';
+import { openTarget } from './open-target.ts';
 import { table } from './table.ts';
-import { openTarget } from './target.ts';
 
 export interface HistoryOptions {
   readonly stack?: string;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { ResealError } from '../contract/errors.ts';
 import { statements } from '../contract/sql/index.ts';
 import { bigQueryService, type Row } from '../google/bigquery.ts';
-import { openTarget } from './target.ts';
+import { openTarget } from './open-target.ts';
 
 export interface ReadOptions {
   readonly stack?: string;

@@ -10,8 +10,9 @@ import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
 import { runContext } from './connect.ts';
 import { onInterrupt } from './interrupt.ts';
+import { openTarget } from './open-target.ts';
 import { reportPage } from './page/report-page.ts';
-import { openTarget, type Target, type TargetOptions } from './target.ts';
+import type { Target, TargetOptions } from './target.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
 import { planLines, reportLines } from './words.ts';
 

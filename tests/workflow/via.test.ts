@@ -61,7 +61,7 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   expect(new Set(said)).toEqual(
     new Set([
       'run … main.attempts › run.batch',
-      'run 3 merged, 0 changed meanwhile, 1 refused',
+      'run 3 merged, 0 changed meanwhile, 1 rejected',
       'report 3 of 3 merged values read back through SQL',
     ]),
   );
