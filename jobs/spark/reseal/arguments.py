@@ -18,7 +18,7 @@ BROADCAST_DEKS = 200_000
 
 @dataclass(frozen=True)
 class Field:
-    """The columns of the source table that belong to one value of a row (jobs/contract/deployment.ts)."""
+    """The columns of the source table that belong to one value of a row (jobs/contract/fields.ts)."""
 
     name: str
     cipher_text: str
