@@ -62,8 +62,17 @@ async function left({ run_id: runId, ...report }: Report) {
       `SELECT id, field, reason, dek_fingerprint, source_format, rejected_from FROM users_rejected WHERE run_id = '${runId}' ORDER BY id`,
     ),
     staged: await box.sql('SELECT * FROM users_temp'),
-    ledger: stripped(ledger, 'driver', 'snapshot', 'started_at', 'ended_at', 'milli_dcu_seconds', 'cost_usd'),
-    report: stripped(report, 'driver', 'started_at', 'seconds', 'cost_usd'),
+    ledger: stripped(ledger, 'via', 'snapshot', 'started_at', 'ended_at', 'milli_dcu_seconds', 'cost_usd'),
+    report: stripped(
+      report,
+      'via',
+      'snapshot',
+      'started_at',
+      'ended_at',
+      'milli_dcu_seconds',
+      'seconds',
+      'cost_usd',
+    ),
   };
 }
 

@@ -67,7 +67,7 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   );
   expect(byWorkflow).toMatchObject({
     run_id: runId,
-    driver: 'workflow',
+    via: 'workflow',
     engine: 'dataproc',
     state: 'succeeded',
     selected: 4,
