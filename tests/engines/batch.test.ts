@@ -6,6 +6,7 @@ import { aDeployment, EMAIL } from '../support/deployment.ts';
 
 const { Batch } = protos.google.cloud.dataproc.v1;
 const run: BatchRun = {
+  attempt: 'reseal-pr-123',
   runId: 'a-run',
   mode: 'pending',
   snapshotMillis: '1700000000000',

@@ -22,6 +22,7 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
   const keyset = serializeKeyset(rotateKeyset(newKeyset()));
   const setup = {
     runId: 'a-run',
+    attempt: 'an-attempt',
     sourceFormat: 'gcm' as const,
     keying,
     storePlaintext: false,

@@ -42,7 +42,13 @@ function trigger(
 ) {
   const { runId = newRunId(), limit = null } = options;
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
-  return runByWorkflow({ ...box.context, ...context }, { runId, mode: 'pending', limit }, watcher, endpoints);
+  return runByWorkflow(
+    { ...box.context, ...context },
+    { runId, mode: 'pending', limit },
+    { rejected: false },
+    watcher,
+    endpoints,
+  );
 }
 
 it('starts the deployed workflow, shows its steps and reports as the job does', async () => {

@@ -175,6 +175,13 @@ export class Rewriter {
     const { upper } = token;
     if (REFUSED.has(upper) && previous?.text !== '.') throw invalidQuery(`The sandbox has no ${upper}`);
     if (upper === 'AS' && previous?.upper === 'SELECT') throw invalidQuery('The sandbox has no SELECT AS');
+    if (upper === 'SAFE' && next.text === '.' && at(this.tokens, index + 5).text === '(') {
+      const end = closing(this.tokens, index + 5);
+      const name = `${at(this.tokens, index + 2).upper}.${at(this.tokens, index + 4).upper}`;
+      const args = { from: index + 6, to: end };
+      out.push(writeKeyCall(this, this.#names.keys, name, args, true));
+      return end + 1;
+    }
     if (next.text === '.' && at(this.tokens, index + 3).text === '(') {
       const end = closing(this.tokens, index + 3);
       const name = `${upper}.${at(this.tokens, index + 2).upper}`;
