@@ -86,7 +86,7 @@ async function createTable(
     return query ? 'CREATE_TABLE_AS_SELECT' : 'CREATE_TABLE';
   }
 
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { dataset, name } = session.qualify(parts, 'Table');
   const known = catalog.findTable(dataset, name);
   if (known && quiet) return 'CREATE_TABLE';
@@ -159,7 +159,7 @@ function clustering(tokens: readonly Token[], { from, to }: Range): string[] | u
 }
 
 async function createSchema(session: Session, tokens: readonly Token[], from: number, quiet: boolean) {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const id = path(tokens, from).parts.at(-1) ?? '';
   if (quiet && catalog.datasets.some((dataset) => dataset.id === id)) return 'CREATE_SCHEMA';
   await session.define(() => catalog.createDataset(session.connection, id, {}));
@@ -167,7 +167,7 @@ async function createSchema(session: Session, tokens: readonly Token[], from: nu
 }
 
 async function drop(session: Session, tokens: readonly Token[], from: number, what: string, quiet: boolean) {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { parts } = path(tokens, from);
   const ignore = (error: unknown): void => {
     if (!(quiet && error instanceof GoogleError && error.status === 'NOT_FOUND')) throw error;
@@ -217,7 +217,7 @@ async function alter(session: Session, tokens: readonly Token[], from: number): 
     return !exists;
   });
   const fields = columnsOf(wanted.map(({ field }) => field));
-  await session.define(() => session.services.catalog.addColumns(session.connection, table, fields));
+  await session.define(() => session.backend.catalog.addColumns(session.connection, table, fields));
   return 'ALTER_TABLE';
 }
 
@@ -226,7 +226,7 @@ export async function createProcedure(
   session: Session,
   statement: Extract<Statement, { kind: 'procedure' }>,
 ): Promise<void> {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { dataset, name } = session.qualify(statement.path, 'Procedure');
   if (catalog.hasRoutine(dataset, name) && !statement.replace) {
     if (statement.ifNotExists) return;

@@ -197,7 +197,7 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
     const returning = kinds.size > 1 ? ' RETURNING merge_action' : '';
     return `MERGE INTO ${into} USING ${source} ON (${condition}) ${actions}${returning}`;
   });
-  // DuckDB would apply one of several source rows; BigQuery refuses.
+  // DuckDB would apply one of several source rows; BigQuery rejects the statement.
   const matched = clauses.filter((clause) => clause.matched);
   const check = await session.compile(tokens, (rewriter) => {
     const { source, condition, into } = parts(rewriter);

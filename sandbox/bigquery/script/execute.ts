@@ -1,7 +1,8 @@
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { objectOr, text } from '../../http/router.ts';
-import { drop, keep, type Result } from '../api/results.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { queryFailure } from '../duckdb/failures.ts';
+import { drop, keep, type Result } from '../duckdb/results.ts';
 import { duckdbType, sqlType } from '../duckdb/types.ts';
 import { at } from '../translate/ranges.ts';
 import { type Token, tokenize } from '../translate/tokens.ts';
@@ -10,7 +11,7 @@ import { createProcedure, runDdl } from './ddl.ts';
 import { type Changes, runDml } from './dml.ts';
 import { parseScript, type Statement } from './parse.ts';
 import { Scope } from './scope.ts';
-import { type Services, Session, type Settings } from './session.ts';
+import { type ScriptOptions, Session } from './session.ts';
 import { DDL, DML, MAX_CALLS, type Script } from './validate.ts';
 
 /** What one statement of a script did. */
@@ -29,13 +30,13 @@ export interface Outcome {
 
 /** Runs a script whole. A failure inside a transaction leaves nothing of the transaction. */
 export async function runScript(
-  services: Services,
-  settings: Settings,
+  backend: Backend,
+  options: ScriptOptions,
   script: Script,
   onStart: (interrupt: () => void) => void,
 ): Promise<Outcome> {
   const work = async (): Promise<Outcome> => {
-    const session = new Session(services, settings, await services.engine.connect());
+    const session = new Session(backend, options, await backend.engine.connect());
     onStart(() => session.cancel());
     const runner = new Runner(session);
     try {
@@ -49,7 +50,7 @@ export async function runScript(
       await session.close();
     }
   };
-  return script.changes ? services.engine.exclusively(work) : work();
+  return script.changes ? backend.engine.exclusively(work) : work();
 }
 
 /** How a script leaves a list of statements before its end. */
@@ -84,7 +85,7 @@ class Runner {
   }
 
   async discard(): Promise<void> {
-    if (this.#result) await drop(this.#session.services.engine, this.#result);
+    if (this.#result) await drop(this.#session.backend.engine, this.#result);
     this.#result = undefined;
   }
 
@@ -172,7 +173,7 @@ class Runner {
         rewriter.rewrite({ from: 0, to: tokens.length - 1 }),
       );
       try {
-        const { engine } = session.services;
+        const { engine } = session.backend;
         const result = await keep(
           engine,
           session.connection,
@@ -259,7 +260,7 @@ class Runner {
 
   async #call({ path, args }: Extract<Statement, { kind: 'call' }>): Promise<void> {
     const session = this.#session;
-    const { catalog } = session.services;
+    const { catalog } = session.backend;
     const { dataset, name } = session.qualify(path, 'Procedure');
     const { body } = catalog.routine(dataset, name);
     const declared = argumentsOf(body.arguments);

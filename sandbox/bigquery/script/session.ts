@@ -1,26 +1,21 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
-import { type Catalog, type Table, tableSql } from '../duckdb/catalog.ts';
-import { bound, type Engine, rows } from '../duckdb/engine.ts';
+import type { Backend } from '../duckdb/backend.ts';
+import { type Table, tableSql } from '../duckdb/catalog.ts';
+import { bound, rows } from '../duckdb/engine.ts';
 import { cancelled, queryFailure } from '../duckdb/failures.ts';
 import { asOf, remember } from '../duckdb/history.ts';
-import type { Keysets } from '../duckdb/keysets.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { quote } from '../duckdb/types.ts';
 import { snapshotRange } from '../translate/clauses.ts';
-import type { KeyFunctions } from '../translate/key-calls.ts';
 import type { Names, TableRef } from '../translate/names.ts';
 import { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
 import type { Parameters, Typed } from '../translate/values.ts';
 import { Scope } from './scope.ts';
 
-export interface Services {
-  engine: Engine;
-  catalog: Catalog;
-  keysets: Keysets;
-}
-
-export interface Settings {
+/** What a job says about how its script runs. */
+export interface ScriptOptions {
   location: string;
   parameters: Parameters;
   defaultDataset: string | undefined;
@@ -43,8 +38,8 @@ const NO_KEYS: KeyFunctions = {
 
 /** One script's connection, transaction and variables, and the way from its statements to DuckDB's. */
 export class Session {
-  readonly services: Services;
-  readonly settings: Settings;
+  readonly backend: Backend;
+  readonly options: ScriptOptions;
   readonly connection: DuckDBConnection;
   /** The variables in sight; a called procedure has its own. */
   scope = new Scope();
@@ -57,11 +52,11 @@ export class Session {
   /** Tables whose past the open transaction has kept, and what to do after its commit. */
   readonly #remembered = new Map<Table, () => Promise<void>>();
 
-  constructor(services: Services, settings: Settings, connection: DuckDBConnection) {
-    this.services = services;
-    this.settings = settings;
+  constructor(backend: Backend, options: ScriptOptions, connection: DuckDBConnection) {
+    this.backend = backend;
+    this.options = options;
     this.connection = connection;
-    this.parameters = settings.parameters;
+    this.parameters = options.parameters;
   }
 
   get inTransaction(): boolean {
@@ -84,7 +79,7 @@ export class Session {
     write: (rewriter: Rewriter) => string,
   ): Promise<Compiled & { close: () => void }> {
     const moments = await this.#snapshots(tokens);
-    const keys = this.services.keysets.statement(this.settings.location);
+    const keys = this.backend.keysets.statement(this.options.location);
     try {
       const now = new Date().toISOString();
       const make = (functions: KeyFunctions) => new Rewriter(tokens, this.#names(now, functions), moments);
@@ -146,7 +141,7 @@ export class Session {
   }
 
   #names(now: string, keys: KeyFunctions): Names {
-    const { catalog } = this.services;
+    const { catalog } = this.backend;
     return {
       now,
       keys,
@@ -167,7 +162,7 @@ export class Session {
   /** The catalog's table of a path. @throws GoogleError notFound */
   table(parts: readonly string[]): Table {
     const { dataset, name } = this.qualify(parts, 'Table');
-    return this.services.catalog.table(dataset, name);
+    return this.backend.catalog.table(dataset, name);
   }
 
   /** Dataset and name of a path of two or three parts, or one where there is a default dataset. */
@@ -176,7 +171,7 @@ export class Session {
       throw invalidQuery('The sandbox has no INFORMATION_SCHEMA');
     }
     const name = parts.at(-1) ?? '';
-    const dataset = parts.at(-2) ?? this.settings.defaultDataset;
+    const dataset = parts.at(-2) ?? this.options.defaultDataset;
     if (dataset === undefined || parts.length > 3) {
       throw invalidQuery(
         `${what} "${parts.join('.')}" must be qualified with a dataset (e.g. dataset.table).`,
@@ -192,9 +187,9 @@ export class Session {
       case 'error.message':
         return { type: 'VARCHAR', value: this.errorMessage };
       case 'project_id':
-        return { type: 'VARCHAR', value: this.services.catalog.project };
+        return { type: 'VARCHAR', value: this.backend.catalog.project };
       case 'script.job_id':
-        return { type: 'VARCHAR', value: this.settings.jobId };
+        return { type: 'VARCHAR', value: this.options.jobId };
       case 'time_zone':
         return { type: 'VARCHAR', value: 'UTC' };
       default:
@@ -253,7 +248,7 @@ export class Session {
     this.#remembered.clear();
   }
 
-  /** Refuses to work in a transaction that an error has ended. */
+  /** @throws GoogleError in a transaction that an error has ended */
   check(): void {
     if (this.#transaction === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
   }
@@ -264,7 +259,7 @@ export class Session {
     if (own) await this.begin();
     try {
       if (table && !this.#remembered.has(table)) {
-        this.#remembered.set(table, await remember(this.connection, this.services.catalog, table));
+        this.#remembered.set(table, await remember(this.connection, this.backend.catalog, table));
       }
       const result = await work();
       if (own) await this.commit();

@@ -1,21 +1,28 @@
 import { invalidQuery } from '../../http/errors.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { blob } from '../duckdb/types.ts';
 import { at, closing, commas, type Range } from './ranges.ts';
-import type { Rewriter } from './rewrite.ts';
+import type { Token } from './tokens.ts';
+import type { Typed } from './values.ts';
 
-/** The functions of keysets, which work with Cloud KMS while a statement is read, not row by row. */
-export interface KeyFunctions {
-  /** Unwraps a keyset; returns the handle under which the AEAD functions find it. */
-  chain(kms: string, wrapped: Uint8Array): string;
-  newWrapped(kms: string, type: string): Buffer;
-  rotateWrapped(kms: string, wrapped: Uint8Array, type: string): Buffer;
+/** What a call's arguments are translated with. It is an interface, so that the rewriter can import this file. */
+export interface ArgumentWriter {
+  readonly tokens: readonly Token[];
+  rewrite(range: Range): string;
+  /** The constant that a range consists of, if it is one. */
+  constant(range: Range): Typed | undefined;
 }
 
 /**
  * AEAD.* and KEYS.*: https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions
  * An unwrapped first-level keyset never becomes part of DuckDB's SQL: a handle stands for it.
  */
-export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: string, range: Range): string {
+export function writeKeyCall(
+  rewriter: ArgumentWriter,
+  keys: KeyFunctions,
+  name: string,
+  range: Range,
+): string {
   const { tokens } = rewriter;
   const args = commas(tokens, range);
   const write = (index: number): string => {
@@ -96,7 +103,7 @@ export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: strin
 }
 
 /** `A.B(…)` when a range is nothing else. */
-function callOf({ tokens }: Rewriter, { from, to }: Range): { name: string; args: Range } | undefined {
+function callOf({ tokens }: ArgumentWriter, { from, to }: Range): { name: string; args: Range } | undefined {
   if (at(tokens, from + 1).text !== '.' || at(tokens, from + 3).text !== '(') return undefined;
   if (closing(tokens, from + 3) !== to - 1) return undefined;
   return {
