@@ -41,7 +41,7 @@ export async function runScript(
     const runner = new Runner(session);
     try {
       await runner.all(script.statements);
-      if (session.inTransaction) await session.rollback(true);
+      if (session.transaction.isActive) await session.transaction.rollback(true);
       return runner.outcome(script.statements);
     } catch (error) {
       await runner.discard();
@@ -104,7 +104,7 @@ class Runner {
         await this.#one(statement);
       } catch (error) {
         if (error instanceof Leave) throw error;
-        await this.#session.abort();
+        await this.#session.transaction.abort();
         throw queryFailure(error);
       }
     }
@@ -132,11 +132,11 @@ class Runner {
       case 'block':
         return this.#block(statement);
       case 'begin':
-        return session.begin();
+        return session.transaction.begin();
       case 'commit':
-        return session.commit();
+        return session.transaction.commit();
       case 'rollback':
-        return session.rollback();
+        return session.transaction.rollback();
       case 'raise': {
         const message = statement.message && (await session.evaluate(statement.message, 'VARCHAR')).value;
         throw invalidQuery(String(message ?? session.errorMessage ?? 'RAISE'));
@@ -149,7 +149,7 @@ class Runner {
       case 'call':
         return this.#call(statement);
       case 'procedure':
-        session.check();
+        session.transaction.check();
         await createProcedure(session, statement);
         this.#steps.push({ statementType: 'CREATE_PROCEDURE' });
         return;
@@ -160,7 +160,7 @@ class Runner {
 
   async #sql(tokens: readonly Token[]): Promise<void> {
     const session = this.#session;
-    session.check();
+    session.transaction.check();
     const { upper, text } = at(tokens, 0);
     if (DML.has(upper)) {
       const changes = await runDml(session, tokens);
@@ -179,7 +179,7 @@ class Runner {
           session.connection,
           compiled.sql,
           compiled.values,
-          session.inTransaction,
+          session.transaction.isActive,
         );
         await this.discard();
         this.#result = result;

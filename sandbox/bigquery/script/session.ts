@@ -3,8 +3,8 @@ import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { type Table, tableSql } from '../duckdb/catalog.ts';
 import { bound, rows } from '../duckdb/engine.ts';
-import { cancelled, queryFailure } from '../duckdb/failures.ts';
-import { asOf, remember } from '../duckdb/history.ts';
+import { cancelled } from '../duckdb/failures.ts';
+import { asOf } from '../duckdb/history.ts';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { quote } from '../duckdb/types.ts';
 import { snapshotRange } from '../translate/clauses.ts';
@@ -13,6 +13,7 @@ import { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
 import type { Parameters, Typed } from '../translate/values.ts';
 import { Scope } from './scope.ts';
+import { Transaction } from './transaction.ts';
 
 /** What a job says about how its script runs. */
 export interface ScriptOptions {
@@ -36,11 +37,12 @@ const NO_KEYS: KeyFunctions = {
   rotateWrapped: () => Buffer.alloc(0),
 };
 
-/** One script's connection, transaction and variables, and the way from its statements to DuckDB's. */
+/** One script's connection, transaction and variables; it compiles the script's statements for DuckDB. */
 export class Session {
   readonly backend: Backend;
   readonly options: ScriptOptions;
   readonly connection: DuckDBConnection;
+  readonly transaction: Transaction;
   /** The variables in sight; a called procedure has its own. */
   scope = new Scope();
   parameters: Parameters;
@@ -48,19 +50,13 @@ export class Session {
   errorMessage: string | null = null;
   cancelled = false;
   readonly temporary = new Map<string, TableRef>();
-  #transaction: 'none' | 'open' | 'aborted' = 'none';
-  /** Tables whose past the open transaction has kept, and what to do after its commit. */
-  readonly #remembered = new Map<Table, () => Promise<void>>();
 
   constructor(backend: Backend, options: ScriptOptions, connection: DuckDBConnection) {
     this.backend = backend;
     this.options = options;
     this.connection = connection;
+    this.transaction = new Transaction(connection, backend.catalog);
     this.parameters = options.parameters;
-  }
-
-  get inTransaction(): boolean {
-    return this.#transaction !== 'none';
   }
 
   /** Ends the script: its running statement, or else its next one, fails. */
@@ -215,74 +211,9 @@ export class Session {
     return moments;
   }
 
-  async begin(): Promise<void> {
-    if (this.inTransaction) throw invalidQuery('Cannot begin a nested transaction');
-    await this.connection.run('BEGIN TRANSACTION');
-    this.#transaction = 'open';
-  }
-
-  async commit(): Promise<void> {
-    if (this.#transaction !== 'open') {
-      throw invalidQuery(this.inTransaction ? 'Transaction is aborted' : 'No active transaction to commit');
-    }
-    await this.connection.run('COMMIT');
-    this.#transaction = 'none';
-    const after = [...this.#remembered.values()];
-    this.#remembered.clear();
-    for (const step of after) await step();
-  }
-
-  /** Undoes the open transaction. Without one: an error, as in BigQuery, unless `quiet`. */
-  async rollback(quiet = false): Promise<void> {
-    if (this.#transaction === 'none' && !quiet) throw invalidQuery('No active transaction to roll back');
-    if (this.#transaction === 'open') await this.connection.run('ROLLBACK');
-    this.#transaction = 'none';
-    this.#remembered.clear();
-  }
-
-  /** A failed statement undoes its transaction; a handler may still say ROLLBACK TRANSACTION. */
-  async abort(): Promise<void> {
-    if (this.#transaction !== 'open') return;
-    await this.connection.run('ROLLBACK');
-    this.#transaction = 'aborted';
-    this.#remembered.clear();
-  }
-
-  /** @throws GoogleError in a transaction that an error has ended */
-  check(): void {
-    if (this.#transaction === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
-  }
-
-  /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
-  async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
-    const own = !this.inTransaction;
-    if (own) await this.begin();
-    try {
-      if (table && !this.#remembered.has(table)) {
-        this.#remembered.set(table, await remember(this.connection, this.backend.catalog, table));
-      }
-      const result = await work();
-      if (own) await this.commit();
-      return result;
-    } catch (error) {
-      if (own) await this.rollback(true);
-      throw queryFailure(error);
-    }
-  }
-
-  /** A DDL statement's work; transactions take none but on temporary tables. */
-  async define<T>(work: () => Promise<T>): Promise<T> {
-    if (this.inTransaction) {
-      throw invalidQuery(
-        'DDL statements are not supported in a transaction, except for those creating or dropping temporary tables.',
-      );
-    }
-    return this.change(undefined, work);
-  }
-
   async close(): Promise<void> {
     try {
-      await this.rollback(true);
+      await this.transaction.rollback(true);
     } finally {
       this.connection.closeSync();
     }
