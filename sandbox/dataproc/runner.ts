@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { directEngine } from '../../jobs/engines/direct/index.ts';
 import { bigQueryService } from '../../jobs/google/bigquery.ts';
 import { currentVenv, hasJava17 } from '../../jobs/spark/venv.ts';
-import type { Services } from '../bigquery/script/session.ts';
+import type { Backend } from '../bigquery/duckdb/backend.ts';
 import { endpointsOf } from '../http/endpoints.ts';
 import { objectOr, text } from '../http/router.ts';
 import type { Store } from '../storage/store.ts';
 import { batchArguments, directWork } from './arguments.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
-import { runDriver } from './process.ts';
+import { runDriver } from './driver.ts';
 import { exportTables, loadStaged, remove, wrappedKeyset } from './tables.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,7 +27,7 @@ export interface RunnerPlace {
  * Runs batches: the built-in application on a local Spark where there is one, a jar under Java. With
  * RESEAL_SANDBOX_SPARK=off the direct engine does the application's work, in a second in place of half a minute.
  */
-export function batchRunner(services: Services, store: Store, place: RunnerPlace): BatchRunner {
+export function batchRunner(backend: Backend, store: Store, place: RunnerPlace): BatchRunner {
   return async (batch, output, signal) => {
     const pyspark = objectOr(batch.pysparkBatch);
     if (batch.pysparkBatch === undefined) return runJar(batch, store, place, output, signal);
@@ -35,12 +35,12 @@ export function batchRunner(services: Services, store: Store, place: RunnerPlace
     const python = process.env.RESEAL_SANDBOX_SPARK === 'off' ? null : currentVenv();
     if (python !== null && hasJava17()) {
       output.write('The sandbox runs the application on a local Spark.\n');
-      return runSpark(services, batch, args, python, place, output, signal);
+      return runSpark(backend, batch, args, python, place, output, signal);
     }
     output.write(
       'The sandbox has no local Spark (npm run venv makes one), or none is wanted: the direct engine works.\n',
     );
-    return runDirect(services, args, place, output, signal);
+    return runDirect(backend, args, place, output, signal);
   };
 }
 
@@ -54,7 +54,7 @@ function properties(batch: Batch): string {
 }
 
 async function runSpark(
-  services: Services,
+  backend: Backend,
   batch: Batch,
   args: ReadonlyMap<string, string>,
   python: string,
@@ -65,7 +65,7 @@ async function runSpark(
   const folder = join(place.state, 'dataproc', `run-${args.get('run-id')}`);
   const [input, staged] = [join(folder, 'input'), join(folder, 'output')];
   try {
-    await exportTables(services, args, input);
+    await exportTables(backend, args, input);
     const own = new Map([
       ...args,
       ['storage', 'parquet'],
@@ -82,20 +82,20 @@ async function runSpark(
       PYSPARK_SUBMIT_ARGS: `--master local[2,4] --driver-memory 2g ${properties(batch)} pyspark-shell`,
     };
     await runDriver(python, [application, ...argv], env, output, signal);
-    await loadStaged(services, args, staged);
+    await loadStaged(backend, args, staged);
   } finally {
     remove(folder);
   }
 }
 
 async function runDirect(
-  services: Services,
+  backend: Backend,
   args: ReadonlyMap<string, string>,
   place: RunnerPlace,
   output: DriverOutput,
   signal: AbortSignal,
 ): Promise<void> {
-  const { deployment, input } = directWork(args, await wrappedKeyset(services, args));
+  const { deployment, input } = directWork(args, await wrappedKeyset(backend, args));
   const endpoints = endpointsOf(place.origin());
   const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
   const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);

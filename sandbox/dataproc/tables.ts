@@ -1,22 +1,22 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Backend } from '../bigquery/duckdb/backend.ts';
 import { tableSql } from '../bigquery/duckdb/catalog.ts';
 import { rows } from '../bigquery/duckdb/engine.ts';
 import { asOf } from '../bigquery/duckdb/history.ts';
 import { literal } from '../bigquery/duckdb/types.ts';
 import { load } from '../bigquery/load/load.ts';
-import type { Services } from '../bigquery/script/session.ts';
 import { argument } from './arguments.ts';
 
 type Arguments = ReadonlyMap<string, string>;
 
 /**
  * Puts the tables that the application reads into `folder` as Parquet: the users as of the run's snapshot,
- * the refused rows and the wrapped keysets. In the cloud the BigQuery connector does this.
+ * the rejected rows and the wrapped keysets. In the cloud the BigQuery connector does this.
  */
 export async function exportTables(
-  { engine, catalog }: Services,
+  { engine, catalog }: Backend,
   args: Arguments,
   folder: string,
 ): Promise<void> {
@@ -42,7 +42,7 @@ export async function exportTables(
 
 /** Loads what the application wrote into the staging table, whole or not at all. */
 export async function loadStaged(
-  { engine, catalog }: Services,
+  { engine, catalog }: Backend,
   args: Arguments,
   folder: string,
 ): Promise<void> {
@@ -56,7 +56,7 @@ export async function loadStaged(
 }
 
 /** The wrapped keyset of the batch's version. */
-export async function wrappedKeyset({ engine, catalog }: Services, args: Arguments): Promise<Buffer> {
+export async function wrappedKeyset({ engine, catalog }: Backend, args: Arguments): Promise<Buffer> {
   const table = tableSql(catalog.table(argument(args, 'dataset-id'), argument(args, 'keysets-table')));
   const sql = `SELECT to_base64(wrapped) FROM ${table} WHERE version = $version`;
   const version = BigInt(argument(args, 'keyset-version'));

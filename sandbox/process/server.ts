@@ -50,18 +50,18 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
   const keysets = new Keysets(keys, traffic);
   const engine = await Engine.open(state, keysets);
   const catalog = await Catalog.open(engine, project);
-  const services = { engine, catalog, keysets };
+  const backend = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
-  const jobs = await Jobs.open(services, store, location);
+  const jobs = await Jobs.open(backend, store, location);
   let origin = '';
-  const runner = batchRunner(services, store, { state, origin: () => origin });
+  const runner = batchRunner(backend, store, { state, origin: () => origin });
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
   const listener = await listen(
     [
       ...dataprocRoutes(batches),
       ...kmsRoutes(keys, traffic),
-      ...jobRoutes(services, jobs, uploads),
-      ...resourceRoutes(services),
+      ...jobRoutes(backend, jobs, uploads),
+      ...resourceRoutes(backend),
       ...storageRoutes(store, uploads),
       ...controlRoutes(keys, traffic, batches),
     ],

@@ -14,8 +14,8 @@ import { Rejection } from '../../../jobs/contract/reasons.ts';
 import { type Aead, aead } from '../../../jobs/envelope/aead.ts';
 import { aesKeyOnce } from '../../../jobs/envelope/aes.ts';
 import { keysetToJson, parseKeyset } from '../../../jobs/envelope/keysets.ts';
-import { MARK } from './failures.ts';
 import type { Keysets } from './keysets.ts';
+import { MARK } from './mark.ts';
 
 type Bytes = Uint8Array | null;
 
@@ -198,7 +198,7 @@ function blobs(chunk: DuckDBDataChunk, column: number): (row: number) => Bytes {
   };
 }
 
-/** What may be said of a failure: a refusal's reason, and nothing of the value. */
+/** What may be said of a failure: a rejection's reason, and nothing of the value. */
 function reason(error: unknown): string {
   if (error instanceof Rejection) return `decryption failed (${error.reason})`;
   if (error instanceof TypeError) return 'the plaintext is not valid UTF-8';

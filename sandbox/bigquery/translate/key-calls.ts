@@ -1,14 +1,16 @@
 import { invalidQuery } from '../../http/errors.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { blob } from '../duckdb/types.ts';
 import { at, closing, commas, type Range } from './ranges.ts';
-import type { Rewriter } from './rewrite.ts';
+import type { Token } from './tokens.ts';
+import type { Typed } from './values.ts';
 
-/** The functions of keysets, which work with Cloud KMS while a statement is read, not row by row. */
-export interface KeyFunctions {
-  /** Unwraps a keyset; returns the handle under which the AEAD functions find it. */
-  chain(kms: string, wrapped: Uint8Array): string;
-  newWrapped(kms: string, type: string): Buffer;
-  rotateWrapped(kms: string, wrapped: Uint8Array, type: string): Buffer;
+/** What a call's arguments are translated with. It is an interface, so that the rewriter can import this file. */
+export interface ArgumentWriter {
+  readonly tokens: readonly Token[];
+  rewrite(range: Range): string;
+  /** The constant that a range consists of, if it is one. */
+  constant(range: Range): Typed | undefined;
 }
 
 /**
@@ -19,7 +21,7 @@ export interface KeyFunctions {
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-reference#safe_prefix
  */
 export function writeKeyCall(
-  rewriter: Rewriter,
+  rewriter: ArgumentWriter,
   keys: KeyFunctions,
   name: string,
   range: Range,
@@ -111,7 +113,7 @@ export function writeKeyCall(
 const SAFE_CALLS: readonly string[] = ['AEAD.DECRYPT_STRING', 'AEAD.DECRYPT_BYTES'];
 
 /** `A.B(…)` when a range is nothing else. */
-function callOf({ tokens }: Rewriter, { from, to }: Range): { name: string; args: Range } | undefined {
+function callOf({ tokens }: ArgumentWriter, { from, to }: Range): { name: string; args: Range } | undefined {
   if (at(tokens, from + 1).text !== '.' || at(tokens, from + 3).text !== '(') return undefined;
   if (closing(tokens, from + 3) !== to - 1) return undefined;
   return {
