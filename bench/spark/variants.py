@@ -1,4 +1,4 @@
-"""What is compared, and how each variant is started."""
+"""The variants that are compared, and how each is started."""
 
 import base64
 import subprocess
@@ -8,17 +8,17 @@ from pathlib import Path
 import pyspark
 
 from reseal.storage import RANDOM_COLUMNS
-from tests.fake_kms import FakeKms
-from tests.tables import World, arguments
+from support.fake_kms import FakeKms
+from support.tables import World, arguments
 
 HERE = Path(__file__).parent
 APPLICATION = HERE.parents[1] / "jobs" / "spark"
 TINK = "com.google.crypto.tink:tink:1.18.0"
-# A heap that is there from the start: growing is no part of what a further row costs.
+# The heap has its full size from the start, since its growth would be counted as the cost of rows.
 HEAP = "-Xms2g -XX:+AlwaysPreTouch"
 CONF = ["--master", "local[2]", "--driver-memory", "2g", "--driver-java-options", HEAP]
 CONF += ["--conf", "spark.ui.enabled=false"]
-# As the application writes its files (reseal/storage.py).
+# The settings with which the application writes its files (reseal/storage.py).
 PLAIN_FILES = [
     "--conf",
     "spark.sql.parquet.compression.codec=uncompressed",
@@ -38,14 +38,13 @@ VARIANTS = {
 
 
 def build_java(work: Path) -> list[str]:
-    """Compiles Usual.java against Spark's own jars and Tink; the jars to run it with."""
+    """Compiles Usual.java against Spark's own jars and Tink; returns the jars to run it with."""
     jars = work / "jars"
-    if not jars.exists():
-        command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={TINK}", f"-DoutputDirectory={jars}"]
-        subprocess.run(command, check=True)
+    copy = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={TINK}", f"-DoutputDirectory={jars}"]
+    subprocess.run(copy, check=True)
     spark = Path(pyspark.__file__).parent / "jars"
     classes = work / "classes"
-    classes.mkdir(exist_ok=True)
+    classes.mkdir()
     classpath = f"{spark}/*:{jars}/*"
     subprocess.run(["javac", "-cp", classpath, "-d", str(classes), str(HERE / "Usual.java")], check=True)
     jar = work / "usual.jar"
@@ -54,7 +53,7 @@ def build_java(work: Path) -> list[str]:
 
 
 def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[str]) -> list[str]:
-    """How a variant is started."""
+    """The command that runs a variant."""
     if variant in ("shared", "row"):
         return [
             sys.executable,
@@ -69,6 +68,6 @@ def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[s
     if variant == "java-staging":
         submit += PLAIN_FILES
         rows = "staging"
-    # The KEK itself: what KMS calls cost is no part of the comparison.
+    # The KEK itself, so that KMS calls are no part of the comparison. It belongs to this benchmark alone.
     keys = [base64.b64encode(key).decode() for key in (world.source_kek, world.keyset())]
     return [*submit, "--jars", ",".join(jars[1:]), "--class", "Usual", jars[0], *paths, *keys, rows]

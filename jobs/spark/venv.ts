@@ -63,7 +63,7 @@ export async function ensureVenv(plan: Partial<VenvPlan> = {}): Promise<string> 
   }
   const current = currentVenv({ directory, requirements });
   if (current !== null) return current;
-  // Beside the environment: the sandbox's folder is the sandbox's alone, and --fresh refuses it otherwise.
+  // Beside the environment: the sandbox's folder is the sandbox's alone, and --fresh empties no other.
   const mutex = `${directory}.mutex`;
   const script = join(root, 'tools/python/make_venv.py');
   const { code, tail } = await run(findPython(), [

@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { directEngine } from '../../jobs/engines/direct/index.ts';
-import { warehouse } from '../../jobs/google/bigquery.ts';
+import { bigQueryService } from '../../jobs/google/bigquery.ts';
 import { currentVenv, hasJava17 } from '../../jobs/spark/venv.ts';
 import type { Services } from '../bigquery/script/session.ts';
 import { endpointsOf } from '../http/endpoints.ts';
@@ -97,7 +97,7 @@ async function runDirect(
 ): Promise<void> {
   const { deployment, input } = directWork(args, await wrappedKeyset(services, args));
   const endpoints = endpointsOf(place.origin());
-  const engine = directEngine(deployment, await warehouse(deployment, endpoints), endpoints);
+  const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
   const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);
   const { kmsCalls } = await engine.stage(
     input,
