@@ -1,5 +1,5 @@
 /**
- * Which room may import which (docs: CONTRIBUTING.md, "Arrows"). Every import counts, a type's and a dynamic one too.
+ * Which room may import which (CONTRIBUTING.md, "Arrows"). Every import counts, a type's and a dynamic one too.
  * https://github.com/sverweij/dependency-cruiser/blob/main/doc/rules-reference.md
  */
 const OURS = '^(index\\.ts$|infra/|jobs/|policy/|sandbox/|tools/|tests/|bench/)';
