@@ -72,12 +72,19 @@ module.exports = {
       from: { path: CONTRACT },
       to: { path: '^node_modules/', pathNot: '^node_modules/zod/' },
     },
+    {
+      name: 'in-a-room',
+      comment: 'A product file that no room claims would be free to import anything.',
+      severity: 'error',
+      from: { path: OURS, pathNot: ['^(tests|bench)/', ...rooms.map(({ room }) => room)] },
+      to: {},
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^(node_modules/\\.|\\.venv)|/dist/' },
+    exclude: { path: '^(dist|\\.venv[^/]*)/' },
     tsConfig: { fileName: 'tsconfig.json' },
     // An import type is an arrow, too.
     tsPreCompilationDeps: true,
