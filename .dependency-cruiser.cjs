@@ -54,9 +54,9 @@ module.exports = {
     })),
     {
       name: 'sandbox-takes-only-types-of-clients',
-      comment: 'The sandbox tells where its services listen; it calls none of them as the job does.',
+      comment: 'The sandbox says where its services listen; only its users are loaded as a client of Google loads them.',
       severity: 'error',
-      from: { path: '^sandbox/', pathNot: '^sandbox/dataproc/' },
+      from: { path: '^sandbox/', pathNot: '^sandbox/(dataproc|users)/' },
       to: { path: '^jobs/google/clients\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
