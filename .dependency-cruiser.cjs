@@ -54,7 +54,8 @@ module.exports = {
     })),
     {
       name: 'sandbox-takes-only-types-of-clients',
-      comment: 'The sandbox says where its services listen; only its users are loaded as a client of Google loads them.',
+      comment:
+        'The sandbox says where its services listen; only its users are loaded as a client of Google loads them.',
       severity: 'error',
       from: { path: '^sandbox/', pathNot: '^sandbox/(dataproc|users)/' },
       to: { path: '^jobs/google/clients\\.ts$', dependencyTypesNot: ['type-only'] },
