@@ -4,7 +4,7 @@ import { checkRunId, newRunId } from '../contract/ids.ts';
 import type { Mode } from '../contract/sql/index.ts';
 import type { EngineChoice, RunContext, Watcher } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
-import { knownRun } from '../run/ledger.ts';
+import { knownRun } from '../run/recorded-run.ts';
 import { plan } from '../run/plan.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';

@@ -5,7 +5,7 @@ import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, planOf, readRun } from './ledger.ts';
+import { endRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
 

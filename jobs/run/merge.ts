@@ -2,7 +2,7 @@ import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { STAGED_DIFFER } from '../contract/sql/index.ts';
 import type { Plan, RunContext } from './context.ts';
-import { readRun } from './ledger.ts';
+import { readRun } from './recorded-run.ts';
 
 /**
  * Merges the verified run into the source table, in one transaction. What became of it is in the ledger.
