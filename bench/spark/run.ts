@@ -5,7 +5,7 @@ import { ensureVenv } from '../../jobs/spark/venv.ts';
 /** `npm run bench:spark`: see bench.py for what is measured; further arguments go to it. */
 const script = fileURLToPath(new URL('bench.py', import.meta.url));
 const application = fileURLToPath(new URL('../../jobs/spark', import.meta.url));
-const python = await ensureVenv({ java: true });
+const python = await ensureVenv();
 const child = spawn(python, [script, ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: { ...process.env, PYTHONPATH: application, PYSPARK_PYTHON: python, SPARK_LOCAL_IP: '127.0.0.1' },

@@ -10,7 +10,7 @@ import { bundle } from '../../tools/bundle.ts';
 const work = mkdtempSync(join(tmpdir(), 'reseal-bundle-'));
 let python = '';
 beforeAll(async () => {
-  python = await ensureVenv({ java: true });
+  python = await ensureVenv();
 }, 600_000);
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 

@@ -29,7 +29,7 @@ beforeAll(async () => {
   for (const [name, materialBase64] of Object.entries(keks)) {
     await sandbox.rest('POST', '/sandbox/v1/kms:import', { name, materialBase64 });
   }
-  const python = await ensureVenv({ java: true });
+  const python = await ensureVenv();
   spark = spawn(python, ['-m', 'tests.many_runs', work], {
     cwd: application,
     env: {

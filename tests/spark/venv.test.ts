@@ -60,7 +60,7 @@ test('what is missing is named with the line that installs it', async () => {
   });
   vi.stubEnv('JAVA_HOME', work);
   expect(hasJava17()).toBe(false);
-  await expect(ensureVenv({ java: true })).rejects.toMatchObject({
+  await expect(ensureVenv()).rejects.toMatchObject({
     code: 'java-missing',
     hint: expect.stringContaining('openjdk-17'),
   });
