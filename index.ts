@@ -9,8 +9,9 @@ import { describe } from './infra/outputs.ts';
 import { Services } from './infra/services.ts';
 import { loadSettings } from './infra/settings.ts';
 import { Storage } from './infra/storage.ts';
-import { automate } from './infra/unattended.ts';
+import { unattendedRuns } from './infra/unattended.ts';
 import { Warehouse } from './infra/warehouse.ts';
+import { tableIds } from './jobs/contract/settings/table-settings.ts';
 
 const settings = loadSettings(pulumi.runtime.allConfig(), pulumi.getStack());
 const services = new Services('services', { project: settings.project });
@@ -20,13 +21,7 @@ const keys = new Keys('keys', args);
 const storage = new Storage('storage', { ...args, kmsKey: keys.atRest?.storage });
 const warehouse = new Warehouse('warehouse', {
   ...args,
-  tables: {
-    source: settings.sourceTable,
-    staging: settings.destinationTable,
-    rejected: settings.rejectedTable,
-    keysets: settings.keysetsTable,
-    runs: settings.runsTable,
-  },
+  tables: tableIds(settings),
   projectId: settings.project,
   bigqueryKek: keys.bigqueryKek,
   kmsKey: keys.atRest?.bigquery,
@@ -45,29 +40,7 @@ new Bindings('bindings', {
 if (settings.auditLogs) new Audit('audit', args);
 
 const outputs = describe({ settings, storage, warehouse, keys, identity, network, application });
-const automated = automate({ ...args, application, identity, outputs });
+const unattended = unattendedRuns({ ...args, application, identity, outputs });
 
-/** The outputs that jobs/deployment.ts reads. */
-export const {
-  stack,
-  project,
-  location,
-  bucket,
-  tempFolder,
-  dataset,
-  tables,
-  readProcedure,
-  idColumn,
-  fields,
-  sourceFormat,
-  keying,
-  storePlaintext,
-  readLimitRows,
-  sourceKek,
-  bigqueryKek,
-  engines,
-  directMaxRows,
-  verifyRows,
-  batch,
-} = outputs;
-export const workflow = automated?.workflow ?? null;
+/** The stack's outputs, under the names that jobs/contract/deployment.ts lists. */
+export default { ...outputs, workflow: unattended?.workflow ?? null };

@@ -50,7 +50,7 @@ export class Application extends Component {
 /**
  * The built-in application, where the stack can have it. A jar of the user's own runs in its place. Without
  * the bundle a stack that allows the direct engine still works, so it is created with a warning; one that
- * has the batch alone is refused.
+ * has the batch alone fails.
  */
 export function applicationOf(
   settings: Pick<Settings, 'jarFile' | 'engines' | 'bundle'>,

@@ -1,10 +1,11 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
+import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { Component, type StackArgs } from './component.ts';
 import type { Identity } from './identity.ts';
 import type { Keys } from './keys.ts';
 import type { Storage } from './storage.ts';
-import type { TableName, Warehouse } from './warehouse.ts';
+import type { Warehouse } from './warehouse.ts';
 
 export interface BindingsArgs extends StackArgs {
   identity: Identity;

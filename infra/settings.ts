@@ -1,11 +1,10 @@
 import type { z } from 'zod';
-import type { Field } from '../jobs/contract/deployment.ts';
-import { withColumns } from '../jobs/contract/fields.ts';
-import { STACK_NAME, STACK_NAME_RULE } from '../jobs/contract/stack-name.ts';
+import { type Field, withColumns } from '../jobs/contract/fields.ts';
+import { notesOf } from '../jobs/contract/settings/setting.ts';
+import { bucketName, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../jobs/contract/stack-name.ts';
 import { nearest } from './settings/nearest.ts';
 import { rules } from './settings/rules.ts';
 import { type GivenSettings, type SettingName, settingsSchema } from './settings/schema.ts';
-import { notesOf } from './settings/setting.ts';
 import { userError } from './user-error.ts';
 
 /** The settings of a stack, every default decided. */
@@ -90,8 +89,8 @@ export function loadSettings(config: Record<string, string>, stack: string): Set
   return {
     ...settings,
     stack,
-    bucket: settings.bucket ?? `${settings.project}-reseal-${stack}`,
-    keyRing: settings.keyRing ?? `reseal-${stack}`,
+    bucket: settings.bucket ?? bucketName(settings.project, stack),
+    keyRing: settings.keyRing ?? keyRingId(stack),
     fields: withColumns(settings.fields),
     network: { ...settings.network, create: settings.network.create ?? settings.subnetwork === undefined },
   };

@@ -11,7 +11,7 @@ import type { Settings } from './settings.ts';
 import { workflowSource } from './workflow/source.ts';
 import { Workflow } from './workflow.ts';
 
-type AutomationArgs = Omit<Settings, keyof StackArgs> &
+type UnattendedArgs = Omit<Settings, keyof StackArgs> &
   StackArgs & {
     application: Application | undefined;
     identity: Identity;
@@ -22,7 +22,7 @@ type AutomationArgs = Omit<Settings, keyof StackArgs> &
  * What runs by itself: the workflow, what starts it and what watches it. Nothing of it without something to
  * run in a batch, be it the built-in application or a jar.
  */
-export function automate(args: AutomationArgs): Workflow | undefined {
+export function unattendedRuns(args: UnattendedArgs): Workflow | undefined {
   if (args.application === undefined && args.jarFile === undefined) return undefined;
   const workflow = new Workflow('workflow', {
     ...args,

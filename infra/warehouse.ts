@@ -1,18 +1,19 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
-import type { Deployment, Field, Keying, SourceFormat } from '../jobs/contract/deployment.ts';
+import type { Field } from '../jobs/contract/fields.ts';
+import type { Keying, SourceFormat } from '../jobs/contract/settings/run-settings.ts';
+import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { readProcedureBody } from '../jobs/contract/sql/index.ts';
 import {
   type Column,
   keysetColumns,
   rejectedColumns,
   runColumns,
+  STAGED_PLAINTEXT,
   sourceColumns,
   stagingColumns,
 } from '../jobs/contract/tables.ts';
 import { Component, type StackArgs } from './component.ts';
-
-export type TableName = keyof Deployment['tables'];
 
 export interface WarehouseArgs extends StackArgs {
   location: string;
@@ -41,9 +42,6 @@ export interface WarehouseArgs extends StackArgs {
 
 const DAY_MILLIS = 86_400_000;
 const STAGING_DAYS = 7;
-
-/** The column of the staging table that holds plaintext where the stack stores it. */
-export const STAGED_PLAINTEXT = 'decrypted_email';
 
 /** The dataset with the five tables, and the procedure through which values are read back. */
 export class Warehouse extends Component {

@@ -1,4 +1,4 @@
-import { RUNTIMES } from '../infra/settings/seed.ts';
+import { RUNTIMES } from '../jobs/contract/settings/batch-settings.ts';
 import { type ResourceRule, type StackRule, type Subject, text } from './rule.ts';
 
 /** Where data and keys are. Buckets answer in capitals. */

@@ -1,7 +1,7 @@
-import { settingsSchema } from '../infra/settings/schema.ts';
-import { STAGED_PLAINTEXT } from '../infra/warehouse.ts';
 import { withColumns } from '../jobs/contract/fields.ts';
+import { runSettings } from '../jobs/contract/settings/run-settings.ts';
 import { isProduction } from '../jobs/contract/stack-name.ts';
+import { STAGED_PLAINTEXT } from '../jobs/contract/tables.ts';
 import { noPublicMembers, noWideRoles } from './access.ts';
 import { oneRegion, supportedRuntime } from './places.ts';
 import { plaintextTagged, productionProtected } from './protection.ts';
@@ -25,9 +25,7 @@ export const stackRules: StackRule[] = [oneRegion];
  * @param stack the stack's name
  */
 export function contextOf(config: Record<string, string>, stack: string): Context {
-  const given = settingsSchema.shape.fields.safeParse(
-    JSON.parse(config['reseal:fields'] ?? 'null') ?? undefined,
-  );
+  const given = runSettings.fields.safeParse(JSON.parse(config['reseal:fields'] ?? 'null') ?? undefined);
   const fields = withColumns(given.success ? given.data : []);
   return {
     production: isProduction(stack),

@@ -1,46 +1,50 @@
-"""CPU time a row of the application, of a plain copy, and of the usual way in Java.
+"""The CPU time of a further row: of the application, of a plain copy, and of the usual way in Java.
 
 usage: bench.py [--rows 1000000 5000000] [--rounds 3] [--only NAME…] [--work FOLDER]
 
-Each variant runs as a process of its own on local[2] at two table sizes; what start-up, the heap (of its
-full size from the start) and the KMS calls cost is the same at both, so the difference divided by the
-further rows is the marginal cost of a row.
-Variants take turns, after one run each that does not count (it finds jars and libraries on disk, not in
-memory), and of each size the mean of the rounds counts. Whole-machine CPU seconds come from
-/proc/stat: Java's garbage collector and compiler, Python's workers and the kernel's part are all in them,
-and so is whatever else the machine does: keep it quiet. Where the kernel lets this process make a control
-group, the CPU time of the variant's own processes stands beside it, and the ratios are made of that.
+Each variant runs in a process of its own on local[2], at two table sizes. Start-up, the heap (which has its
+full size from the start) and the KMS calls cost the same at both sizes, so the difference divided by the
+number of further rows is the marginal cost of a row.
+Variants take turns. Each first runs once without being counted, so that all of them find their jars and
+libraries in memory; then the mean of the rounds counts. The CPU seconds of the whole machine come from
+/proc/stat and include Java's garbage collector and compiler, Python's workers and the kernel, but also
+whatever else the machine does: keep it quiet. If the kernel allows a control group, the CPU time of the
+variant's own processes is measured as well, and the ratios are computed from it.
+Tables and jars (some 2 GB) are written to a folder that is removed at the end, also after ctrl-C: by default
+a new one in the system's temporary folder, or a new one inside --work.
 """
 
 import argparse
 import json
 import shlex
 import shutil
+import signal
 import sys
+import tempfile
 from itertools import product
 from pathlib import Path
 from statistics import mean
 
 from cpu import Cost, Group, measure
 from users import make_tables
-from variants import CONF, HERE, VARIANTS, build_java, command
+from variants import CONF, VARIANTS, build_java, command
 
-from tests.fake_kms import FakeKms
-from tests.tables import World
+from support.fake_kms import FakeKms
+from support.tables import World
 
-# What the application is to reach: µs a row, and shares of another variant's.
+# The application's bounds: µs a row, and shares of another variant's.
 MOST_MICROS = {"shared": 6.2}
 MOST_SHARES = {("shared", "java"): 0.67, ("row", "java"): 1.2}
 
 
 def say(line: str) -> None:
-    """At once: a run takes minutes."""
+    """Prints a line at once, since the next may take minutes."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def report(margins: dict[str, Cost]) -> None:
-    """The table, and how the application stands to Java."""
+    """Prints the table, and the application's share of what Java takes."""
     say("\nmarginal CPU µs a row" + " " * 46 + "whole machine   own processes")
     for variant, cost in margins.items():
         say(f"{variant + ': ' + VARIANTS[variant]:72} {cost.machine:7.2f} {cost.own:15.2f}")
@@ -63,24 +67,22 @@ def verdict(met: bool) -> str:
     return "met" if met else "NOT met"
 
 
-def main() -> None:
-    """Measures and prints one JSON line for each run, then the table."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", type=int, nargs=2, default=[1_000_000, 5_000_000])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
-    parser.add_argument("--work", type=Path, default=HERE.parents[1] / ".reseal" / "bench-spark")
-    options = parser.parse_args()
-    work: Path = options.work
-    work.mkdir(parents=True, exist_ok=True)
+def measured(options: argparse.Namespace, work: Path) -> dict[str, Cost]:
+    """Measures all variants, printing one JSON line for each run; the cost of a further row."""
     jars = build_java(work) if {"java", "java-staging"} & set(options.only) else []
     world = World()
     kms = FakeKms(world.kms_keys())
     folders = {rows: work / str(rows) for rows in options.rows}
     for rows, folder in folders.items():
-        shutil.rmtree(folder, ignore_errors=True)
         make_tables(folder / "in", rows, world)
-    env = {"PYSPARK_SUBMIT_ARGS": shlex.join([*CONF, "pyspark-shell"])}
+    # A process that is killed leaves its own temporary files where they are.
+    temporary = work / "temporary"
+    temporary.mkdir()
+    env = {
+        "PYSPARK_SUBMIT_ARGS": shlex.join([*CONF, "pyspark-shell"]),
+        "SPARK_LOCAL_DIRS": str(temporary),
+        "TMPDIR": str(temporary),
+    }
     group = Group()
     costs: dict[tuple[str, int], list[Cost]] = {}
 
@@ -89,23 +91,48 @@ def main() -> None:
         return measure(command(variant, folders[rows], kms, world, jars), env, group)
 
     small, large = options.rows
-    for variant in options.only:
-        run(variant, small)
-    for number in range(options.rounds):
-        for variant, rows in product(options.only, options.rows):
-            cost = run(variant, rows)
-            costs.setdefault((variant, rows), []).append(cost)
-            say(json.dumps({"round": number, "variant": variant, "rows": rows, **vars(cost)}))
+    try:
+        for variant in options.only:
+            run(variant, small)
+        for number in range(options.rounds):
+            for variant, rows in product(options.only, options.rows):
+                cost = run(variant, rows)
+                costs.setdefault((variant, rows), []).append(cost)
+                say(json.dumps({"round": number, "variant": variant, "rows": rows, **vars(cost)}))
+    finally:
+        group.close()
+        kms.close()
 
     def margin(variant: str, part: str) -> float:
-        of_large, of_small = (mean(getattr(cost, part) for cost in costs[variant, n]) for n in (large, small))
-        return 1e6 * (of_large - of_small) / (large - small)
+        of_large, of_small = (mean(vars(cost)[part] for cost in costs[variant, n]) for n in (large, small))
+        micros: float = 1e6 * (of_large - of_small) / (large - small)
+        return micros
 
-    report({variant: Cost(margin(variant, "machine"), margin(variant, "own")) for variant in options.only})
-    group.close()
-    for folder in folders.values():
-        shutil.rmtree(folder)
-    kms.close()
+    return {variant: Cost(margin(variant, "machine"), margin(variant, "own")) for variant in options.only}
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def terminated(number: int, _: object) -> None:
+    """Turns a signal into an exception, so that the folder is removed on the way out, undisturbed."""
+    for other in SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    raise SystemExit(128 + number)
+
+
+def main() -> None:
+    """Measures in a scratch folder, and prints the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, nargs=2, default=[1_000_000, 5_000_000])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--work", type=Path, help="where the folder is made, instead of the temporary folder")
+    options = parser.parse_args()
+    for number in SIGNALS:
+        signal.signal(number, terminated)
+    with tempfile.TemporaryDirectory(prefix="reseal-bench-", dir=options.work) as work:
+        report(measured(options, Path(work)))
 
 
 if __name__ == "__main__":

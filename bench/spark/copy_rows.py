@@ -1,4 +1,4 @@
-"""The least that any engine must do: read users, write rows of the staging table's schema."""
+"""The least that any engine has to do: read users and write rows with the staging table's schema."""
 
 import sys
 
@@ -13,8 +13,7 @@ def main(source: str, target: str) -> None:
     spark = SparkSession.builder.getOrCreate()
     users = spark.read.parquet(source).where(F.col("cipher_text").isNotNull())
     columns = {"id": F.col("id"), "bq_encrypted_email": F.col("cipher_text").cast("binary")}
-    constants = {"run_id": F.lit("copy"), "field": F.lit("email")}
-    columns |= constants
+    columns |= {"run_id": F.lit("copy"), "field": F.lit("email")}
     staged = users.select(
         *(
             columns.get(column.name, F.lit(None)).cast(column.dataType).alias(column.name)

@@ -1,6 +1,7 @@
 """CPU seconds of a command: of the whole machine, and of its own processes."""
 
 import os
+import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ class Cost:
 
 
 def machine_seconds() -> float:
-    """User, nice, system, irq, softirq (proc(5)): not idle, not waiting, not another guest's."""
+    """The busy time: user, nice, system, irq and softirq (proc(5)), neither idle nor stolen."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
     busy = fields[0] + fields[1] + fields[2] + fields[5] + fields[6]
     return busy / os.sysconf("SC_CLK_TCK")
@@ -38,10 +39,10 @@ class Group:
                 return
             place.rmdir()
 
-    def enter(self) -> None:
-        """Puts the calling process in; its children follow."""
+    def add(self, process: int) -> None:
+        """Moves a process into the group; the children that it starts from then on follow."""
         if self._place is not None:
-            (self._place / "cgroup.procs").write_text(str(os.getpid()))
+            (self._place / "cgroup.procs").write_text(str(process))
 
     def seconds(self) -> float:
         """CPU time so far."""
@@ -53,23 +54,31 @@ class Group:
         return int((self._place / "cpu.stat").read_text().split()[1]) / 1e6
 
     def close(self) -> None:
-        """Removes the group; a process that is still ending keeps it, empty, until the machine restarts."""
+        """Removes the group. While a process of it is still ending that fails, and the empty group stays."""
         if self._place is not None:
             with suppress(OSError):
                 self._place.rmdir()
 
 
 def measure(command: list[str], env: dict[str, str], group: Group) -> Cost:
-    """Runs a command to its end."""
+    """Runs a command to its end. If this process is interrupted, the command is killed."""
     machine, own = machine_seconds(), group.seconds()
-    done = subprocess.run(
+    process = subprocess.Popen(
         command,
         env={**os.environ, **env},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        preexec_fn=group.enter,
+        start_new_session=True,
     )
-    if done.returncode != 0:
-        raise SystemExit(f"{command[:4]} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
+    try:
+        group.add(process.pid)
+        stdout, stderr = process.communicate()
+    except BaseException:
+        # A JVM outlives the program that started it, and would go on writing into the folder.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    if process.returncode != 0:
+        raise SystemExit(f"{command[:4]} failed:\n{stdout[-2000:]}\n{stderr[-4000:]}")
     return Cost(machine_seconds() - machine, group.seconds() - own)

@@ -1,4 +1,4 @@
-"""The benchmark's tables: a 27-byte value a row in the `gcm` format, 1,000 data keys at random."""
+"""The benchmark's tables: each row a 27-byte value in the `gcm` format under one of 1,000 data keys."""
 
 import base64
 import os
@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from tests.tables import World, wrap, write_keysets
+from support.tables import World, wrap, write_tables_beside_users
 
 DEKS = 1000
 FILE_ROWS = 500_000
@@ -38,5 +38,4 @@ def make_tables(folder: Path, rows: int, world: World) -> None:
             }
         )
         pq.write_table(table, folder / "users" / f"part-{start}.parquet")
-    write_keysets(folder, world)
-    (folder / "users_rejected").mkdir()
+    write_tables_beside_users(folder, world)

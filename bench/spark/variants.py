@@ -1,24 +1,25 @@
-"""What is compared, and how each variant is started."""
+"""The variants that are compared, and how each is started."""
 
 import base64
-import subprocess
 import sys
 from pathlib import Path
 
 import pyspark
 
+from compile_java import compile_java
+from fetch_jars import fetch
 from reseal.storage import RANDOM_COLUMNS
-from tests.fake_kms import FakeKms
-from tests.tables import World, arguments
+from support.fake_kms import FakeKms
+from support.tables import World, arguments
 
 HERE = Path(__file__).parent
 APPLICATION = HERE.parents[1] / "jobs" / "spark"
-TINK = "com.google.crypto.tink:tink:1.18.0"
-# A heap that is there from the start: growing is no part of what a further row costs.
+TINK = ("com.google.crypto.tink", "tink", "1.18.0")
+# The heap has its full size from the start, since its growth would be counted as the cost of rows.
 HEAP = "-Xms2g -XX:+AlwaysPreTouch"
 CONF = ["--master", "local[2]", "--driver-memory", "2g", "--driver-java-options", HEAP]
 CONF += ["--conf", "spark.ui.enabled=false"]
-# As the application writes its files (reseal/storage.py).
+# The settings with which the application writes its files (reseal/storage.py).
 PLAIN_FILES = [
     "--conf",
     "spark.sql.parquet.compression.codec=uncompressed",
@@ -38,23 +39,18 @@ VARIANTS = {
 
 
 def build_java(work: Path) -> list[str]:
-    """Compiles Usual.java against Spark's own jars and Tink; the jars to run it with."""
+    """Compiles Usual.java against Spark's own jars and Tink; returns the jars to run it with."""
     jars = work / "jars"
-    if not jars.exists():
-        command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={TINK}", f"-DoutputDirectory={jars}"]
-        subprocess.run(command, check=True)
-    spark = Path(pyspark.__file__).parent / "jars"
-    classes = work / "classes"
-    classes.mkdir(exist_ok=True)
-    classpath = f"{spark}/*:{jars}/*"
-    subprocess.run(["javac", "-cp", classpath, "-d", str(classes), str(HERE / "Usual.java")], check=True)
+    jars.mkdir()
+    fetch(["-dependency", *TINK, "-notransitive", "-confs", "master"], jars)
+    libraries = sorted(jars.glob("*.jar"))
     jar = work / "usual.jar"
-    subprocess.run(["jar", "cf", str(jar), "-C", str(classes), "."], check=True)
-    return [str(jar), *map(str, sorted(jars.glob("*.jar")))]
+    compile_java(HERE / "Usual.java", jar, libraries)
+    return [str(jar), *map(str, libraries)]
 
 
 def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[str]) -> list[str]:
-    """How a variant is started."""
+    """The command that runs a variant."""
     if variant in ("shared", "row"):
         return [
             sys.executable,
@@ -69,6 +65,6 @@ def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[s
     if variant == "java-staging":
         submit += PLAIN_FILES
         rows = "staging"
-    # The KEK itself: what KMS calls cost is no part of the comparison.
+    # The KEK itself, so that KMS calls are no part of the comparison. It belongs to this benchmark alone.
     keys = [base64.b64encode(key).decode() for key in (world.source_kek, world.keyset())]
     return [*submit, "--jars", ",".join(jars[1:]), "--class", "Usual", jars[0], *paths, *keys, rows]

@@ -30,7 +30,7 @@ const failedRun = ({ stack }: Watched): Alert => ({
 /** Within the hour that follows the run; a run without a selected value has no share. */
 const manyRejected = ({ stack, alerts }: Watched): Alert => ({
   name: 'rejected-share',
-  title: `more than ${alerts.rejectedShare * 100}% of a run's values were refused`,
+  title: `more than ${alerts.rejectedShare * 100}% of a run's values were rejected`,
   severity: 'WARNING',
   condition: {
     conditionPrometheusQueryLanguage: {

@@ -1,6 +1,13 @@
 import { z } from 'zod';
-import { cidr, email, flag, notificationChannel, share, whole } from './patterns.ts';
-import { setting } from './setting.ts';
+import {
+  cidr,
+  email,
+  flag,
+  notificationChannel,
+  share,
+  whole,
+} from '../../jobs/contract/settings/patterns.ts';
+import { setting } from '../../jobs/contract/settings/setting.ts';
 
 /** Who may read, what may be deleted, and who is told. */
 export const guardingSettings = {
@@ -53,19 +60,8 @@ export const guardingSettings = {
       })
       .prefault({}),
     {
-      description: 'A run that refuses a larger share of its values alerts; so does KMS use near the quota.',
+      description: 'A run that rejects a larger share of its values alerts; so does KMS use near the quota.',
       example: '{rejectedShare: 0.05, kmsQuotaShare: 0.8}',
     },
-  ),
-  labels: setting(
-    z
-      .record(
-        z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, { error: 'must start with a lower-case letter' }),
-        z.string({ error: 'must be text' }).regex(/^[a-z0-9_-]{0,63}$/, {
-          error: 'must be lower-case letters, digits, underscores and hyphens',
-        }),
-      )
-      .default({}),
-    { description: 'Labels for everything that takes labels, batches too.', example: '{team: crm}' },
   ),
 };

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { cryptoKey, keyRingId, whole } from './patterns.ts';
-import { setting } from './setting.ts';
+import { cryptoKey, keyRingId, whole } from '../../jobs/contract/settings/patterns.ts';
+import { setting } from '../../jobs/contract/settings/setting.ts';
 
 /** Cloud KMS. */
 export const keySettings = {

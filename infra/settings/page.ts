@@ -1,15 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
+import { notesOf } from '../../jobs/contract/settings/setting.ts';
 import { settingGroups } from './schema.ts';
-import { notesOf } from './setting.ts';
 
 /** Where the page lives; `npm run docs:settings` writes it, a test compares it with this program's. */
 export const SETTINGS_PAGE = 'docs/settings.md';
 
 const HEAD = `# Settings
 
-Every setting of a stack: a key under \`reseal:\` in \`Pulumi.<stack>.yaml\`, or \`pulumi config set reseal:KEY VALUE\`. All but \`project\` have a default. A wrong stack is refused with everything that is wrong at once.
+Every setting of a stack: a key under \`reseal:\` in \`Pulumi.<stack>.yaml\`, or \`pulumi config set reseal:KEY VALUE\`. All but \`project\` have a default. A wrong configuration fails with everything that is wrong at once.
 
 This page is generated from the schema in \`infra/settings/\` by \`npm run docs:settings\`.
 `;

@@ -1,6 +1,6 @@
 import { clashingColumns, withColumns } from '../../jobs/contract/fields.ts';
+import { locationOf } from '../../jobs/contract/settings/patterns.ts';
 import { isProduction } from '../../jobs/contract/stack-name.ts';
-import { locationOf } from './patterns.ts';
 import type { GivenSettings, SettingName } from './schema.ts';
 
 /** A setting that is wrong, in words; what a right value looks like comes from the schema's example. */

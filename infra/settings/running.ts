@@ -1,42 +1,9 @@
 import { z } from 'zod';
-import { ENGINES } from '../../jobs/contract/deployment.ts';
-import { bucketName, cron, email, whole } from './patterns.ts';
-import { setting } from './setting.ts';
+import { bucketName, cron, email, whole } from '../../jobs/contract/settings/patterns.ts';
+import { setting } from '../../jobs/contract/settings/setting.ts';
 
-/** How a run goes, and when. */
+/** When runs start by themselves, and what they need of the project. */
 export const runningSettings = {
-  engines: setting(
-    z
-      .array(z.enum(ENGINES, { error: `must name ${ENGINES.join(' or ')}` }), {
-        error: 'must be a list of engines',
-      })
-      .min(1, { error: 'must allow at least one engine' })
-      .default(['direct', 'dataproc']),
-    {
-      description: 'The engines that may run: direct (this process), dataproc (a batch).',
-      example: '[dataproc]',
-    },
-  ),
-  directMaxRows: setting(whole(0, 10_000_000).default(100_000), {
-    description: 'Up to so many selected rows the engine `auto` takes direct, where it is allowed.',
-    example: '100000',
-  }),
-  verifyRows: setting(whole(0, Number.MAX_SAFE_INTEGER).default(50_000), {
-    description: 'At most so many staged rows are decrypted by BigQuery before the merge.',
-    example: '50000',
-  }),
-  maxExecutors: setting(whole(2, 2000).default(8), {
-    description: 'The most executors of a batch; Dataproc’s own default is 1000.',
-    example: '8',
-  }),
-  ttlMinutes: setting(whole(10, 20_160).default(240), {
-    description: 'A batch is ended after so many minutes.',
-    example: '240',
-  }),
-  kmsCallsPerSecond: setting(whole(1, 100_000).default(500), {
-    description: 'The most KMS Decrypt calls a second of a whole run.',
-    example: '500',
-  }),
   kmsQuotaPerMinute: setting(whole(60, 10_000_000).default(60_000), {
     description: "The project's quota of KMS cryptographic requests a minute, as its quota page says.",
     example: '60000',

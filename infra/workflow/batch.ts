@@ -1,5 +1,6 @@
 import { batchBody } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { batchId, requestId } from '../../jobs/contract/ids.ts';
 import {
   assign,
   call,
@@ -16,8 +17,8 @@ import {
 const WAIT = { first: 5, growth: 2, most: 60 };
 
 /**
- * Finds the run's batch or makes it, follows it to its end and returns what the ledger needs. A batch that an
- * earlier try left running is followed; one that failed gets a successor under the next id.
+ * Finds the run's batch or creates it, follows it to its end and returns what the ledger needs. A batch that an
+ * earlier attempt left running is followed; one that failed gets a successor under the next id.
  * There is no Dataproc connector, so these are plain requests: batches.create answers with an operation whose
  * metadata names the batch.
  * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches
@@ -29,104 +30,104 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
     batchBody(d, {
       runId: mark('run_id'),
       mode: mark('mode'),
-      snapshotMillis: mark('plan.snapshot_millis'),
+      snapshotMillis: mark('plan.snapshot'),
       idCutoff: mark('plan.id_cutoff'),
       keysetVersion: mark('plan.keyset_version'),
       limit: mark('string(row_limit)'),
     }),
   );
-  const refuse = {
+  const failure = {
     raise: { error_code: 'batch', final: 'no', message: expression('"Dataproc: " + reason') },
   };
   const code = 'default(map.get(e, "code"), 0)';
   return {
     params: ['run_id', 'mode', 'row_limit', 'plan'],
     steps: [
-      { init: assign({ attempt: 1, id: expression('"reseal-" + run_id') }) },
-      { name_it: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
+      { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('run_id'), 1)) }) },
+      { name_batch: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
       {
-        look: {
+        find_batch: {
           try: {
             steps: [
-              { get: request('get', { url: expression(`"${api}/" + name`) }, 'found') },
-              { known: assign({ state: expression('found.body.state') }) },
+              { get_batch: request('get', { url: expression(`"${api}/" + name`) }, 'found') },
+              { keep_state: assign({ state: expression('found.body.state') }) },
             ],
           },
           except: {
             as: 'e',
             steps: [
-              { missing: choose({ [`${code} == 404`]: 'make' }) },
-              ...reasonOf('e', 'get_refused'),
-              { not_seen: refuse },
-              { make: assign({ state: 'NONE' }) },
+              { is_missing: choose({ [`${code} == 404`]: 'has_none' }) },
+              ...reasonOf('e', 'get_failed'),
+              { fail_get: failure },
+              { has_none: assign({ state: 'NONE' }) },
             ],
           },
         },
       },
       {
-        decide: choose(
-          { 'state == "NONE"': 'create', 'state == "FAILED" or state == "CANCELLED"': 'successor' },
-          'begin',
+        create_or_follow: choose(
+          { 'state == "NONE"': 'create_batch', 'state == "FAILED" or state == "CANCELLED"': 'next_attempt' },
+          'begin_polling',
         ),
       },
-      { successor: assign({ attempt: expression('attempt + 1') }) },
+      { next_attempt: assign({ attempt: expression('attempt + 1') }) },
       {
-        next_id: {
-          ...assign({ id: expression('"reseal-" + run_id + "-" + string(attempt)') }),
-          next: 'name_it',
+        name_next_batch: {
+          ...assign({ id: unmarked(batchId(mark('run_id'), mark('string(attempt)'))) }),
+          next: 'name_batch',
         },
       },
       {
-        create: {
+        create_batch: {
           try: {
             steps: [
               {
-                post: request(
+                post_batch: request(
                   'post',
                   {
                     url: `${api}/${parent}/batches`,
                     query: {
                       batchId: expression('id'),
-                      requestId: expression('run_id + "-" + string(attempt)'),
+                      requestId: unmarked(requestId(mark('run_id'), mark('string(attempt)'))),
                     },
                     body,
                   },
                   'operation',
                 ),
               },
-              { created: assign({ name: expression('operation.body.metadata.batch') }) },
+              { keep_name: assign({ name: expression('operation.body.metadata.batch') }) },
             ],
           },
           except: {
             as: 'e',
             steps: [
-              { repeated: choose({ [`${code} == 409`]: 'there' }) },
-              ...reasonOf('e', 'create_refused'),
-              { not_created: refuse },
-              { there: assign({ state: 'PENDING' }) },
+              { is_created_already: choose({ [`${code} == 409`]: 'follow_existing' }) },
+              ...reasonOf('e', 'create_failed'),
+              { fail_create: failure },
+              { follow_existing: assign({ state: 'PENDING' }) },
             ],
           },
         },
       },
-      { begin: assign({ wait: WAIT.first }) },
-      { poll: request('get', { url: expression(`"${api}/" + name`) }, 'seen') },
+      { begin_polling: assign({ wait: WAIT.first }) },
+      { poll_batch: request('get', { url: expression(`"${api}/" + name`) }, 'seen') },
       {
-        over: choose({
-          'seen.body.state == "SUCCEEDED"': 'ended',
-          'seen.body.state == "FAILED"': 'ended',
-          'seen.body.state == "CANCELLED"': 'cancelled',
+        is_over: choose({
+          'seen.body.state == "SUCCEEDED"': 'read_outcome',
+          'seen.body.state == "FAILED"': 'read_outcome',
+          'seen.body.state == "CANCELLED"': 'fail_batch_cancelled',
         }),
       },
-      { rest: call('sys.sleep', { seconds: expression('wait') }) },
+      { wait_for_batch: call('sys.sleep', { seconds: expression('wait') }) },
       {
-        slower: {
+        wait_longer: {
           ...assign({ wait: expression(`math.min(wait * ${WAIT.growth}, ${WAIT.most})`) }),
-          next: 'poll',
+          next: 'poll_batch',
         },
       },
       // Somebody's decision: not tried again.
       {
-        cancelled: {
+        fail_batch_cancelled: {
           raise: {
             error_code: 'batch-cancelled',
             final: 'yes',
@@ -135,18 +136,26 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
         },
       },
       {
-        ended: assign({ none: {}, info: expression('default(map.get(seen.body, "runtimeInfo"), none)') }),
+        read_outcome: assign({
+          none: {},
+          info: expression('default(map.get(seen.body, "runtimeInfo"), none)'),
+        }),
       },
       {
-        listen: call(
-          'driver_words',
+        read_driver_output: call(
+          'driver_output',
           { output: expression('default(map.get(info, "outputUri"), "")') },
-          'words',
+          'said',
         ),
       },
-      { outcome: choose({ 'seen.body.state == "SUCCEEDED"': 'used', 'words.code != ""': 'reported' }) },
       {
-        failed: {
+        has_succeeded: choose({
+          'seen.body.state == "SUCCEEDED"': 'read_usage',
+          'said.code != ""': 'fail_as_application_said',
+        }),
+      },
+      {
+        fail_batch: {
           raise: {
             error_code: 'batch-failed',
             final: 'no',
@@ -157,16 +166,16 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
         },
       },
       {
-        reported: {
-          raise: { error_code: expression('words.code'), final: 'no', message: expression('words.message') },
+        fail_as_application_said: {
+          raise: { error_code: expression('said.code'), final: 'no', message: expression('said.message') },
         },
       },
-      { used: assign({ usage: expression('default(map.get(info, "approximateUsage"), none)') }) },
+      { read_usage: assign({ usage: expression('default(map.get(info, "approximateUsage"), none)') }) },
       {
-        done: {
+        return_outcome: {
           return: {
             id: expression('id'),
-            kms_calls: expression('words.kms_calls'),
+            kms_calls: expression('said.kms_calls'),
             milli_dcu_seconds: expression('default(map.get(usage, "milliDcuSeconds"), "")'),
           },
         },

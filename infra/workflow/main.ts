@@ -1,5 +1,7 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { RUN_ID } from '../../jobs/contract/ids.ts';
 import { MODES, statements } from '../../jobs/contract/sql/index.ts';
+import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
   assign,
   call,
@@ -17,21 +19,24 @@ import {
 const RETRIES = 3;
 const RETRY_SECONDS = 30;
 
-/** The run ids of jobs/ids.ts, without the braces of a counted repetition; an execution's id is one. */
-const RUN_ID = 'len(run_id) >= 4 and len(run_id) <= 36 and text.match_regex(run_id, "^[a-z0-9][a-z0-9-]+$")';
+/**
+ * Whether a run id is usable, in the terms of jobs/contract/ids.ts. The length is told apart from the pattern: an
+ * expression of Workflows cannot hold the braces of a counted repetition. An execution's own id is a run id.
+ */
+const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.most} and text.match_regex(run_id, "^${RUN_ID.first}${RUN_ID.others}+$")`;
 
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
- * repeated, and what a try has done the next one finds in the ledger. Arguments, all optional: run_id, mode,
+ * repeated, and each attempt finds in the ledger what the one before it has done. Arguments, all optional: run_id, mode,
  * limit (a number of rows; 0 for all).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
   return {
     params: ['args'],
     steps: [
-      { init: assign({ none: {}, given: expression('default(args, none)') }) },
+      { read_argument: assign({ none: {}, given: expression('default(args, none)') }) },
       {
-        arguments: assign({
+        fill_defaults: assign({
           run_id: expression(
             'default(map.get(given, "run_id"), sys.get_env("GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID"))',
           ),
@@ -40,21 +45,18 @@ export function mainWorkflow(d: Deployment): Subworkflow {
         }),
       },
       {
-        known_mode: choose({ [MODES.map((mode) => `mode == "${mode}"`).join(' or ')]: 'usable_id' }),
+        check_mode: choose({ [MODES.map((mode) => `mode == "${mode}"`).join(' or ')]: 'check_run_id' }),
       },
-      { no_mode: raise('argument-mode', `"mode must be ${MODES.join(', ')}, not " + mode`) },
-      { usable_id: choose({ [RUN_ID]: 'attempts' }) },
+      { fail_unknown_mode: raise('argument-mode', `"mode must be ${MODES.join(', ')}, not " + mode`) },
+      { check_run_id: choose({ [IS_RUN_ID]: 'run_with_retries' }) },
       {
-        no_id: raise(
-          'run-id',
-          '"4 to 36 lower-case letters, digits and dashes make a run id, not " + run_id',
-        ),
+        fail_not_a_run_id: raise('run-id', `"${RUN_ID.words} make a run id, not " + run_id`),
       },
       {
-        attempts: {
-          try: { steps: [{ go: call('run', expressions(['run_id', 'mode', 'row_limit']), 'ended') }] },
+        run_with_retries: {
+          try: { steps: [{ run: call('run', expressions(['run_id', 'mode', 'row_limit']), 'ended') }] },
           retry: {
-            predicate: expression('again'),
+            predicate: expression('worth_retrying'),
             max_retries: RETRIES,
             backoff: { initial_delay: RETRY_SECONDS, max_delay: RETRY_SECONDS, multiplier: 1 },
           },
@@ -62,16 +64,15 @@ export function mainWorkflow(d: Deployment): Subworkflow {
         },
       },
       {
-        tell: log('INFO', {
-          event: '"run.succeeded"',
+        log_success: log('INFO', {
+          event: `"${RUN_EVENTS.succeeded}"`,
           run_id: 'run_id',
-          selected: 'int(ended.selected)',
-          merged: 'int(ended.merged)',
-          rejected: 'int(ended.rejected)',
-          kms_calls: 'int(default(map.get(ended, "kms_calls"), "0"))',
+          ...Object.fromEntries(
+            RUN_COUNTS.map((name) => [name, `int(default(map.get(ended, "${name}"), "0"))`]),
+          ),
         }),
       },
-      { done: { return: expression('ended') } },
+      { return_result: { return: expression('ended') } },
     ],
   };
 }
@@ -83,24 +84,29 @@ function brokenOff(d: Deployment): Step[] {
   return [
     // Its own errors have a code of Reseal's; HTTP's and the runtime's do not.
     {
-      failed: assign({
+      keep_code: assign({
         state: 'failed',
         error_code: expression('default(map.get(e, "error_code"), "workflow")'),
       }),
     },
-    ...reasonOf('e', 'why'),
-    { who: choose({ 'error_code != "batch-cancelled"': 'record' }) },
-    { stopped: assign({ state: 'cancelled' }) },
+    ...reasonOf('e', 'keep_reason'),
+    { is_cancelled: choose({ 'error_code != "batch-cancelled"': 'record_in_ledger' }) },
+    { keep_cancelled: assign({ state: 'cancelled' }) },
     {
-      record: {
-        try: { steps: [{ end: query(endRun, ending) }] },
-        except: { as: 'unrecorded', steps: [{ go_on: assign({ state: expression('state') }) }] },
+      record_in_ledger: {
+        try: { steps: [{ end_run: query(endRun, ending) }] },
+        except: { as: 'unrecorded', steps: [{ ignore_unrecorded: assign({ state: expression('state') }) }] },
       },
     },
     {
-      tell_why: log('ERROR', { event: '"run.failed"', run_id: 'run_id', state: 'state', code: 'error_code' }),
+      log_failure: log('ERROR', {
+        event: `"${RUN_EVENTS.failed}"`,
+        run_id: 'run_id',
+        state: 'state',
+        code: 'error_code',
+      }),
     },
-    { up: { raise: { error_code: expression('error_code'), message: expression('reason') } } },
+    { fail_run: { raise: { error_code: expression('error_code'), message: expression('reason') } } },
   ];
 }
 
@@ -113,8 +119,8 @@ const log = (severity: string, fields: Readonly<Record<string, string>>) =>
     },
   });
 
-/** Whether a failed try is worth another. */
-export const againSubworkflow: Subworkflow = {
+/** Whether to try again after an error. */
+export const worthRetryingSubworkflow: Subworkflow = {
   params: ['e'],
-  steps: [{ answer: { return: expression('default(map.get(e, "final"), "no") == "no"') } }],
+  steps: [{ return_answer: { return: expression('default(map.get(e, "final"), "no") == "no"') } }],
 };

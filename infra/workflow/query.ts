@@ -12,7 +12,7 @@ const WAIT_SECONDS = 20;
  */
 export function querySubworkflow(d: Deployment): Subworkflow {
   const api = `https://bigquery.googleapis.com/bigquery/v2/projects/${d.project}`;
-  const refuse = {
+  const failure = {
     raise: {
       error_code: 'bigquery',
       final: 'no',
@@ -30,11 +30,11 @@ export function querySubworkflow(d: Deployment): Subworkflow {
         }),
       },
       {
-        insert: {
+        insert_job: {
           try: {
             steps: [
               {
-                post: request(
+                post_job: request(
                   'post',
                   {
                     url: `${api}/jobs`,
@@ -63,20 +63,22 @@ export function querySubworkflow(d: Deployment): Subworkflow {
           except: {
             as: 'e',
             steps: [
-              { repeated: choose({ 'default(map.get(e, "code"), 0) == 409': 'there' }) },
-              ...reasonOf('e', 'insert_refused'),
-              { not_inserted: refuse },
-              { there: assign({ job_id: expression('job_id') }) },
+              {
+                is_inserted_already: choose({ 'default(map.get(e, "code"), 0) == 409': 'wait_for_existing' }),
+              },
+              ...reasonOf('e', 'insert_failed'),
+              { fail_insert: failure },
+              { wait_for_existing: assign({ job_id: expression('job_id') }) },
             ],
           },
         },
       },
       {
-        ask: {
+        wait_for_result: {
           try: {
             steps: [
               {
-                results: request(
+                get_results: request(
                   'get',
                   {
                     url: expression(`"${api}/queries/" + job_id`),
@@ -87,12 +89,12 @@ export function querySubworkflow(d: Deployment): Subworkflow {
               },
             ],
           },
-          except: { as: 'e', steps: [...reasonOf('e', 'job_failed'), { no_results: refuse }] },
+          except: { as: 'e', steps: [...reasonOf('e', 'job_failed'), { fail_job: failure }] },
         },
       },
-      { complete: choose({ 'answer.body.jobComplete': 'first_row' }, 'ask') },
-      { first_row: assign({ rows: expression('default(map.get(answer.body, "rows"), none)') }) },
-      { any: choose({ 'len(rows) == 0': 'done' }) },
+      { is_complete: choose({ 'answer.body.jobComplete': 'keep_rows' }, 'wait_for_result') },
+      { keep_rows: assign({ rows: expression('default(map.get(answer.body, "rows"), none)') }) },
+      { has_rows: choose({ 'len(rows) == 0': 'return_row' }) },
       {
         name_cells: {
           for: {
@@ -100,14 +102,14 @@ export function querySubworkflow(d: Deployment): Subworkflow {
             index: 'at',
             in: expression('answer.body.schema.fields'),
             steps: [
-              { null_cell: choose({ 'get_type(rows[0].f[at].v) == "null"': 'continue' }) },
-              { column: assign({ name: expression('field.name') }) },
-              { cell: assign({ 'row[name]': expression('rows[0].f[at].v') }) },
+              { is_null: choose({ 'get_type(rows[0].f[at].v) == "null"': 'continue' }) },
+              { name_column: assign({ name: expression('field.name') }) },
+              { keep_cell: assign({ 'row[name]': expression('rows[0].f[at].v') }) },
             ],
           },
         },
       },
-      { done: { return: expression('row') } },
+      { return_row: { return: expression('row') } },
     ],
   };
 }

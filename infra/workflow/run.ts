@@ -1,92 +1,109 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { batchId } from '../../jobs/contract/ids.ts';
 import { NO_CUTOFF, type Statements, statements } from '../../jobs/contract/sql/index.ts';
-import { assign, call, choose, expression, query, raise, type Step, type Subworkflow } from './steps.ts';
+import {
+  assign,
+  call,
+  choose,
+  expression,
+  mark,
+  query,
+  raise,
+  type Step,
+  type Subworkflow,
+  unmarked,
+} from './steps.ts';
 
 /** plan → stage → verify → merge, each step as the job has it, and from wherever the ledger says the run is. */
 export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
     params: ['run_id', 'mode', 'row_limit'],
-    steps: [...plan(d, sql), ...stage(sql), ...verify(d, sql), ...merge(sql)],
+    steps: [...plan(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
   };
 }
 
 const ID = { run_id: 'run_id' };
 
+const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
+
 function plan(d: Deployment, sql: Statements): Step[] {
   const selection = { mode: 'mode', snapshot_millis: 'clock.snapshot_millis', id_cutoff: 'id_cutoff' };
   return [
-    { known: query(sql.readRun, ID, 'row') },
-    { begun: choose({ '"run_id" in row': 'where' }) },
-    { keying: query(sql.lastKeying, {}, 'last_run') },
+    { read_ledger: query(sql.readRun, ID, 'row') },
+    { is_known_run: choose({ '"run_id" in row': 'resume_from_state' }) },
+    { read_last_keying: query(sql.lastKeying, {}, 'last_run') },
     {
-      same_keying: choose({
-        [`default(map.get(last_run, "keying"), "${d.keying}") == "${d.keying}"`]: 'clock',
-        'mode == "all" and row_limit == 0': 'clock',
+      check_keying: choose({
+        [`default(map.get(last_run, "keying"), "${d.keying}") == "${d.keying}"`]: 'fix_snapshot',
+        'mode == "all" and row_limit == 0': 'fix_snapshot',
       }),
     },
     {
-      other_keying: raise(
+      fail_keying_changed: raise(
         'keying-changed',
         `"the rows were sealed with " + last_run.keying + " keying; the stack now says ${d.keying}: seal every row anew with mode all"`,
       ),
     },
-    { clock: query(sql.clock, {}, 'clock') },
-    { no_cutoff: assign({ id_cutoff: NO_CUTOFF }) },
-    { limited: choose({ 'row_limit == 0': 'count' }) },
-    { cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
+    { fix_snapshot: query(sql.clock, {}, 'clock') },
+    { take_all_ids: assign({ id_cutoff: NO_CUTOFF }) },
+    { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
+    { find_id_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
     // Nothing selected has no highest id.
-    { lowered: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }) },
-    { count: query(sql.count, selection, 'counted') },
-    { newest_keyset: query(sql.newestKeyset, {}, 'newest') },
-    { any_keyset: choose({ '"version" in newest': 'open' }) },
-    { first_keyset: query(sql.ensureKeyset, {}) },
-    { read_keyset: query(sql.newestKeyset, {}, 'newest') },
     {
-      open: query(sql.openRun, {
+      lower_id_cutoff: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }),
+    },
+    { count_values: query(sql.count, selection, 'counted') },
+    { read_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { has_keyset: choose({ '"version" in newest': 'enter_into_ledger' }) },
+    { create_keyset: query(sql.ensureKeyset, {}) },
+    { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
+    {
+      enter_into_ledger: query(sql.openRun, {
         ...ID,
-        driver: '"workflow"',
+        via: '"workflow"',
         engine: '"dataproc"',
         mode: 'mode',
         source_format: `"${d.sourceFormat}"`,
         keying: `"${d.keying}"`,
         keyset_version: 'newest.version',
-        snapshot_millis: 'clock.snapshot_millis',
+        snapshot: 'clock.snapshot_millis',
         id_cutoff: 'id_cutoff',
         selected: 'counted.selected',
         distinct_deks: 'counted.distinct_deks',
       }),
     },
     // From here on the ledger's row is the plan, for this try and for any later one.
-    { planned: query(sql.readRun, ID, 'row') },
+    { read_plan: query(sql.readRun, ID, 'row') },
     {
-      where: choose(
+      resume_from_state: choose(
         {
-          'row.state == "succeeded"': 'done',
-          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}"`]: 'changed',
-          'row.state == "verified"': 'merge',
+          'row.state == "succeeded"': 'return_result',
+          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}"`]:
+            'fail_settings_changed',
+          'row.state == "verified"': 'merge_rows',
         },
-        'keyset',
+        'read_run_keyset',
       ),
     },
     {
-      changed: raise(
+      fail_settings_changed: raise(
         'resume-changed',
         `"run " + run_id + " began with " + row.source_format + " and " + row.keying + " keying; the stack now has ${d.sourceFormat} and ${d.keying}"`,
       ),
     },
-    { keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
+    { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
   ];
 }
 
-const stage = (sql: Statements): Step[] => [
-  { nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
-  { anything: choose({ 'row.selected == "0"': 'staging' }) },
-  { batch_name: assign({ batch_id: expression('"reseal-" + run_id') }) },
-  { staging: query(sql.markStaging, { ...ID, batch_id: 'batch_id' }) },
-  { empty: choose({ 'row.selected == "0"': 'verify' }) },
+const stage = (d: Deployment, sql: Statements): Step[] => [
+  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
+  { has_values: choose({ 'row.selected == "0"': 'mark_staging' }) },
+  { name_first_batch: assign({ batch_id: unmarked(batchId(mark('run_id'), 1)) }) },
+  { mark_staging: query(sql.markStaging, { ...ID, batch_id: 'batch_id' }) },
+  { skip_empty_batch: choose({ 'row.selected == "0"': hasJar(d) ? 'adopt_rows_of_jar' : 'count_staged' }) },
   {
-    batch: call(
+    run_batch: call(
       'batch',
       {
         run_id: expression('run_id'),
@@ -100,14 +117,13 @@ const stage = (sql: Statements): Step[] => [
 ];
 
 function verify(d: Deployment, sql: Statements): Step[] {
-  const jar = d.batch.jarFile !== null;
   return [
-    { verify: jar ? query(sql.adopt, ID) : assign({ staged: {} }) },
-    { counts: query(sql.stagedCounts, ID, 'staged') },
+    ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ID) }] : []),
+    { count_staged: query(sql.stagedCounts, ID, 'staged') },
     // A jar chooses its rows by itself, and only its owner knows their keys.
-    ...(jar ? [] : prove(sql)),
+    ...(hasJar(d) ? [] : prove(sql)),
     {
-      verified: query(sql.markVerified, {
+      mark_verified: query(sql.markVerified, {
         ...ID,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
@@ -120,17 +136,21 @@ function verify(d: Deployment, sql: Statements): Step[] {
 }
 
 const prove = (sql: Statements): Step[] => [
-  { complete: choose({ 'int(staged.staged) + int(staged.rejected) == int(row.selected)': 'prove' }) },
   {
-    incomplete: raise(
+    compare_counts: choose({
+      'int(staged.staged) + int(staged.rejected) == int(row.selected)': 'open_staged',
+    }),
+  },
+  {
+    fail_counts_differ: raise(
       'verify-count',
-      'row.selected + " values were selected, but " + staged.staged + " are staged and " + staged.rejected + " refused"',
+      'row.selected + " values were selected, but " + staged.staged + " are sealed and " + staged.rejected + " rejected"',
     ),
   },
-  { prove: query(sql.proveStaged, { ...ID, keyset: 'keyset.wrapped' }, 'proof') },
-  { proven: choose({ 'proof.wrong == "0"': 'verified' }) },
+  { open_staged: query(sql.proveStaged, { ...ID, keyset: 'keyset.wrapped' }, 'proof') },
+  { compare_opened: choose({ 'proof.wrong == "0"': 'mark_verified' }) },
   {
-    unproven: raise(
+    fail_opened_differs: raise(
       'verify-open',
       'proof.wrong + " of " + proof.checked + " staged values open to something else"',
     ),
@@ -138,9 +158,9 @@ const prove = (sql: Statements): Step[] => [
 ];
 
 const merge = (sql: Statements): Step[] => [
-  { merge: query(sql.merge, ID) },
-  { merged: query(sql.readRun, ID, 'row') },
-  { ended: choose({ 'row.state == "succeeded"': 'done' }) },
-  { not_merged: raise('merge-state', '"run " + run_id + " is " + row.state + ": nothing was merged"') },
-  { done: { return: expression('row') } },
+  { merge_rows: query(sql.merge, ID) },
+  { read_result: query(sql.readRun, ID, 'row') },
+  { is_merged: choose({ 'row.state == "succeeded"': 'return_result' }) },
+  { fail_not_merged: raise('merge-state', '"run " + run_id + " is " + row.state + ": nothing was merged"') },
+  { return_result: { return: expression('row') } },
 ];

@@ -1,8 +1,8 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchSubworkflow } from './batch.ts';
-import { driverWordsSubworkflow } from './driver-output.ts';
-import { againSubworkflow, mainWorkflow } from './main.ts';
+import { driverOutputSubworkflow } from './driver-output.ts';
+import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
 import { runSubworkflow } from './run.ts';
 
@@ -11,17 +11,17 @@ const MAX_SOURCE_BYTES = 128 * 1024;
 
 /**
  * The Cloud Workflows definition of a stack: the job's run, from the same statements and the same batch body.
- * It always takes the batch; the direct engine is a laptop's.
+ * It always takes the batch; the direct engine runs in the job's own process.
  */
 export function workflowSource(d: Deployment): string {
   const source = stringify(
     {
       main: mainWorkflow(d),
       run: runSubworkflow(d),
-      again: againSubworkflow,
+      worth_retrying: worthRetryingSubworkflow,
       query: querySubworkflow(d),
       batch: batchSubworkflow(d),
-      driver_words: driverWordsSubworkflow,
+      driver_output: driverOutputSubworkflow,
     },
     // Its readers go by YAML 1.1, where a bare `no` is false.
     { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' },

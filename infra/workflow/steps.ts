@@ -45,7 +45,7 @@ export const request = (method: 'get' | 'post', args: Body, result: string): Bod
 });
 
 /**
- * Inside an `except`: sets `reason` to what a service said of a refused request, else to what Workflows says
+ * Inside an `except`: sets `reason` to what a service said of a failed request, else to what Workflows says
  * of any error. `step` prefixes the names of the steps, which must differ in a whole subworkflow.
  * https://cloud.google.com/workflows/docs/reference/syntax/catching-errors#error_variable
  */
@@ -90,7 +90,7 @@ export function unmarked(value: unknown): unknown {
   return value;
 }
 
-/** Runs a statement of jobs/sql.ts through the `query` subworkflow; values are expressions' texts. */
+/** Runs a statement of jobs/contract/sql through the `query` subworkflow; values are expressions' texts. */
 export const query = <P extends string>(
   statement: Statement<P>,
   values: Readonly<Record<P, string>>,

@@ -1,7 +1,7 @@
 import { statements } from '../contract/sql/index.ts';
 import { dataprocEngine } from '../engines/dataproc/index.ts';
 import { directEngine } from '../engines/direct/index.ts';
-import { warehouse as connect } from '../google/bigquery.ts';
+import { bigQueryService } from '../google/bigquery.ts';
 import type { RunContext } from '../run/context.ts';
 import type { Target } from './target.ts';
 
@@ -10,10 +10,10 @@ export async function runContext(
   { deployment, endpoints }: Target,
   signal: AbortSignal,
 ): Promise<RunContext> {
-  const warehouse = await connect(deployment, endpoints);
+  const bigquery = await bigQueryService(deployment, endpoints);
   const engines = {
-    direct: directEngine(deployment, warehouse, endpoints),
+    direct: directEngine(deployment, bigquery, endpoints),
     dataproc: dataprocEngine(deployment, endpoints),
   };
-  return { deployment, warehouse, sql: statements(deployment), engines, signal };
+  return { deployment, bigquery, sql: statements(deployment), engines, signal };
 }

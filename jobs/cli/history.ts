@@ -1,8 +1,8 @@
+import { type LedgerRow, ledgerJson, ledgerRow } from '../contract/ledger.ts';
 import { statements } from '../contract/sql/index.ts';
-import { warehouse as connect } from '../google/bigquery.ts';
-import { ledgerRow } from '../run/ledger.ts';
-import { columns } from './print.ts';
-import { openTarget } from './target.ts';
+import { bigQueryService } from '../google/bigquery.ts';
+import { openTarget } from './open-target.ts';
+import { table } from './table.ts';
 
 export interface HistoryOptions {
   readonly stack?: string;
@@ -15,39 +15,41 @@ export interface HistoryOptions {
 export async function history(options: HistoryOptions): Promise<void> {
   const target = await openTarget(options, () => true);
   try {
-    const warehouse = await connect(target.deployment, target.endpoints);
-    const rows = await warehouse.query(statements(target.deployment).history, { row_limit: options.limit });
+    const bigquery = await bigQueryService(target.deployment, target.endpoints);
+    const rows = await bigquery.query(statements(target.deployment).history, { row_limit: options.limit });
     const runs = rows.map(ledgerRow);
-    if (options.json) process.stdout.write(`${JSON.stringify(runs)}\n`);
-    else if (runs.length === 0) process.stdout.write('no runs yet\n');
-    else {
-      const head = [
-        'run',
-        'state',
-        'engine',
-        'mode',
-        'selected',
-        'merged',
-        'refused',
-        'KMS calls',
-        'started',
-        'error',
-      ];
-      const cells = runs.map((run) => [
-        run.runId,
-        run.state,
-        run.engine,
-        run.mode,
-        run.selected,
-        run.merged ?? '–',
-        run.rejected ?? '–',
-        run.kmsCalls ?? '–',
-        new Date(run.startedMillis).toISOString().slice(0, 19).replace('T', ' '),
-        run.errorCode ?? '',
-      ]);
-      process.stdout.write(columns([head, ...cells]));
-    }
+    if (options.json) process.stdout.write(`${JSON.stringify(runs.map(ledgerJson))}\n`);
+    else process.stdout.write(runs.length === 0 ? 'no runs yet\n' : listed(runs));
   } finally {
     await target.close();
   }
+}
+
+const HEAD = [
+  'run',
+  'state',
+  'engine',
+  'mode',
+  'selected',
+  'merged',
+  'rejected',
+  'KMS calls',
+  'started',
+  'error',
+];
+
+function listed(runs: readonly LedgerRow[]): string {
+  const cells = runs.map((run) => [
+    run.run_id,
+    run.state,
+    run.engine,
+    run.mode,
+    run.selected ?? '–',
+    run.merged ?? '–',
+    run.rejected ?? '–',
+    run.kms_calls ?? '–',
+    new Date(run.started_at).toISOString().slice(0, 19).replace('T', ' '),
+    run.error_code ?? '',
+  ]);
+  return table([HEAD, ...cells]);
 }

@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../contract/deployment.ts';
+import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../contract/settings/run-settings.ts';
 import { MODES } from '../contract/sql/select-values.ts';
 import { EXIT, exitCode, printError } from './exit.ts';
 

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { ResealError } from '../contract/errors.ts';
 import { statements } from '../contract/sql/index.ts';
-import { warehouse as connect } from '../google/bigquery.ts';
-import { openTarget } from './target.ts';
+import { bigQueryService, type Row } from '../google/bigquery.ts';
+import { openTarget } from './open-target.ts';
 
 export interface ReadOptions {
   readonly stack?: string;
@@ -15,27 +15,36 @@ export interface ReadOptions {
 const csvField = (text: string | null): string =>
   text === null ? '' : /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 
+type Line = (names: readonly string[], row: Row) => string;
+
+const csvLine: Line = (names, row) => `${names.map((name) => csvField(row[name] ?? null)).join(',')}\r\n`;
+
+const ndjsonLine: Line = (names, row) =>
+  `${JSON.stringify(Object.fromEntries(names.map((name) => [name, row[name] ?? null])))}\n`;
+
 /** Prints id and decrypted values. The one command whose purpose is plaintext; ids stay text. */
 export async function read(options: ReadOptions): Promise<void> {
   const target = await openTarget(options, () => true);
   try {
     const { deployment, endpoints } = target;
-    const warehouse = await connect(deployment, endpoints);
+    const bigquery = await bigQueryService(deployment, endpoints);
     const sql = statements(deployment);
-    const [keyset] = await warehouse.query(sql.newestKeyset, {});
+    const [keyset] = await bigquery.query(sql.newestKeyset, {});
     if (keyset === undefined)
       throw new ResealError('nothing-resealed', 'no run has re-encrypted anything here yet', {
         hint: 'run `npm run trigger` first',
       });
     const names = ['id', ...deployment.fields.map((field) => field.name)];
-    const line =
-      options.format === 'csv'
-        ? (row: readonly (string | null)[]) => `${row.map(csvField).join(',')}\r\n`
-        : (row: readonly (string | null)[]) =>
-            `${JSON.stringify(Object.fromEntries(names.map((name, at) => [name, row[at]])))}\n`;
+    const line = options.format === 'csv' ? csvLine : ndjsonLine;
     if (options.format === 'csv') await write(`${names.join(',')}\r\n`);
     const values = { keyset: keyset.wrapped ?? null, row_limit: options.limit ?? Number.MAX_SAFE_INTEGER };
-    for await (const page of warehouse.pages(sql.readValues, values)) await write(page.map(line).join(''));
+    for await (const page of bigquery.pages(sql.readValues, values))
+      await write(
+        page
+          .rows()
+          .map((row) => line(names, row))
+          .join(''),
+      );
   } finally {
     await target.close();
   }

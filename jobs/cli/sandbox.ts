@@ -4,19 +4,8 @@ import { join } from 'node:path';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
-import { type Deployment, type Keying, parseDeployment, type SourceFormat } from '../contract/deployment.ts';
-import type { Target } from './target.ts';
-
-/** The options that make or fill a sandbox. */
-export interface LocalOptions {
-  readonly state: string;
-  readonly fresh?: boolean;
-  readonly users?: string;
-  readonly kek?: string;
-  readonly sourceFormat?: SourceFormat;
-  readonly keying?: Keying;
-  readonly setting?: Readonly<Record<string, string>>;
-}
+import { type Deployment, parseDeployment } from '../contract/deployment.ts';
+import type { SandboxOptions, Target } from './target.ts';
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
 const SETTINGS = 'settings.json';
@@ -28,14 +17,14 @@ async function settings({
   sourceFormat,
   keying,
   setting,
-}: LocalOptions): Promise<Record<string, string>> {
+}: SandboxOptions): Promise<Record<string, string>> {
   const file = join(state, SETTINGS);
   const kept = !fresh && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : {};
   return { ...kept, ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
 }
 
 /** Starts the sandbox, or joins the one that serves this folder, and loads what the options name. */
-export async function openLocal(options: LocalOptions, say: (text: string) => void): Promise<Target> {
+export async function openSandbox(options: SandboxOptions, say: (text: string) => void): Promise<Target> {
   const config = await settings(options);
   const sandbox = await startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
   try {
@@ -61,7 +50,7 @@ export async function openLocal(options: LocalOptions, say: (text: string) => vo
 async function fill(
   { endpoints }: Sandbox,
   deployment: Deployment,
-  options: LocalOptions,
+  options: SandboxOptions,
   first: boolean,
   say: (text: string) => void,
 ): Promise<void> {

@@ -1,7 +1,6 @@
-import { type Deployment, parseDeployment } from '../contract/deployment.ts';
-import { ResealError } from '../contract/errors.ts';
+import type { Deployment } from '../contract/deployment.ts';
+import type { Keying, SourceFormat } from '../contract/settings/run-settings.ts';
 import type { Endpoints } from '../google/clients.ts';
-import type { LocalOptions } from './sandbox.ts';
 
 /** Where a command works. */
 export interface Target {
@@ -13,33 +12,18 @@ export interface Target {
   close(): Promise<void>;
 }
 
-export interface TargetOptions extends LocalOptions {
-  readonly stack?: string;
+/** The options that make or fill a sandbox. */
+export interface SandboxOptions {
+  readonly state: string;
+  readonly fresh?: boolean;
+  readonly users?: string;
+  readonly kek?: string;
+  readonly sourceFormat?: SourceFormat;
+  readonly keying?: Keying;
+  readonly setting?: Readonly<Record<string, string>>;
 }
 
-/** Options that make or fill a sandbox and would be lost on a stack. */
-const LOCAL_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting'] as const;
-
-/** Opens a stack by its outputs, or the sandbox, made on the way where there is none. Throws ResealError. */
-export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
-  if (options.stack === undefined) return (await import('./sandbox.ts')).openLocal(options, say);
-  for (const name of LOCAL_ONLY) {
-    const given = options[name];
-    if (given === undefined || (typeof given === 'object' && Object.keys(given).length === 0)) continue;
-    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new ResealError(
-      'option-local',
-      `--${flag} is for the sandbox; a stack has a setting or a table for it`,
-      {
-        hint: `leave --${flag} or --stack out`,
-      },
-    );
-  }
-  const { readStackOutputs } = await import('../stack/outputs.ts');
-  const deployment = parseDeployment(await readStackOutputs(options.stack));
-  return {
-    deployment,
-    next: `next: npm run reseal -- history --stack ${options.stack}`,
-    close: async () => {},
-  };
+export interface TargetOptions extends SandboxOptions {
+  /** A Pulumi stack; the sandbox without one. */
+  readonly stack?: string;
 }

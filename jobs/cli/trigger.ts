@@ -2,17 +2,19 @@ import { writeFile } from 'node:fs/promises';
 import { ResealError } from '../contract/errors.ts';
 import { checkRunId, newRunId } from '../contract/ids.ts';
 import type { Mode } from '../contract/sql/index.ts';
-import type { EngineChoice, RunContext } from '../run/context.ts';
+import type { EngineChoice, RunContext, Watcher } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
 import { knownRun } from '../run/ledger.ts';
 import { plan } from '../run/plan.ts';
 import type { Report } from '../run/report.ts';
-import { resume, run, type Watcher } from '../run/run.ts';
+import { resume, run } from '../run/run.ts';
 import { runContext } from './connect.ts';
 import { onInterrupt } from './interrupt.ts';
-import { planLines, reportLines, reportPage } from './print.ts';
-import { openTarget, type Target, type TargetOptions } from './target.ts';
+import { openTarget } from './open-target.ts';
+import { reportPage } from './page/report-page.ts';
+import type { Target, TargetOptions } from './target.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
+import { planLines, reportLines } from './words.ts';
 
 export interface TriggerOptions extends TargetOptions {
   readonly via: 'job' | 'workflow';
@@ -63,7 +65,7 @@ async function carriedOut(
     return resumed === undefined
       ? run(context, { runId: newId, engine, mode, limit }, watcher)
       : resume(context, resumed, watcher);
-  const runId = resumed === undefined ? newId : (await knownRun(context, resumed)).runId;
+  const runId = resumed === undefined ? newId : (await knownRun(context, resumed)).run_id;
   const { runByWorkflow } = await import('../run/by-workflow.ts');
   return runByWorkflow(context, { runId, mode, limit }, watcher, endpoints);
 }

@@ -38,7 +38,7 @@ function inPython(file: string): boolean {
     return true;
   }
   const env = { ...process.env, PYTHONPATH: spark };
-  const { status, stdout, stderr } = spawnSync(python, ['-m', 'reseal.vectors', file], {
+  const { status, stdout, stderr } = spawnSync(python, ['-m', 'reseal.check_vector', file], {
     env,
     encoding: 'utf8',
   });

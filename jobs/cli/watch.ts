@@ -1,5 +1,4 @@
-import type { Progress } from '../run/context.ts';
-import type { Watcher } from '../run/run.ts';
+import type { Progress, Watcher } from '../run/context.ts';
 
 /** On a terminal: one line a step, with a spinner while it runs. */
 export async function terminalWatcher(): Promise<Watcher> {

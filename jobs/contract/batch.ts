@@ -111,7 +111,7 @@ export function batchBody(d: Deployment, run: BatchRun): BatchBody {
         serviceAccount: d.batch.serviceAccount,
         subnetworkUri: d.batch.subnetwork,
         stagingBucket: d.bucket,
-        ttl: `${d.batch.ttlSeconds}s`,
+        ttl: `${d.batch.ttlMinutes * 60}s`,
       },
     },
     labels: { ...d.batch.labels, 'reseal-run': run.runId },

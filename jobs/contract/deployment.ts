@@ -1,89 +1,84 @@
 import { z } from 'zod';
 import { ResealError } from './errors.ts';
+import { fieldSchema } from './fields.ts';
+import { batchSettings } from './settings/batch-settings.ts';
+import { runSettings } from './settings/run-settings.ts';
+import { TABLE_NAMES, type TableName } from './settings/table-settings.ts';
 
 /**
- * What the job knows of a stack: the outputs of the Pulumi program, read back with `pulumi stack output`
- * or, in the sandbox, from the same program run under mocks. index.ts exports exactly these names.
+ * What the job knows of a stack: the outputs of the Pulumi program, read back with `pulumi stack output` or, in
+ * the sandbox, from the same program run under mocks. This schema is the one list of them: infra/outputs.ts
+ * fills it and index.ts exports what it made.
  */
 
-export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
-export const KEYINGS = ['row', 'shared'] as const;
-export const ENGINES = ['direct', 'dataproc'] as const;
+/** A setting as an output: its default has been decided, and what is absent is null, which JSON can carry. */
+type Decided<T> =
+  T extends z.ZodOptional<infer Inner extends z.ZodType>
+    ? z.ZodNullable<Inner>
+    : T extends z.ZodDefault<infer Inner>
+      ? Inner
+      : T;
 
-export type SourceFormat = (typeof SOURCE_FORMATS)[number];
-export type Keying = (typeof KEYINGS)[number];
-export type EngineName = (typeof ENGINES)[number];
+function decided<S extends Readonly<Record<string, z.ZodType>>>(
+  settings: S,
+): { [K in keyof S]: Decided<S[K]> } {
+  const output = (schema: z.ZodType): z.ZodType => {
+    if (schema instanceof z.ZodOptional) return (schema.unwrap() as z.ZodType).nullable();
+    return schema instanceof z.ZodDefault ? (schema.removeDefault() as z.ZodType) : schema;
+  };
+  const entries = Object.entries(settings).map(([name, schema]) => [name, output(schema)]);
+  return Object.fromEntries(entries) as { [K in keyof S]: Decided<S[K]> };
+}
 
-/** The columns of the source table that belong to one value of a row (the e-mail address, say). */
-export const fieldSchema = z.object({
-  name: z.string(),
-  cipherText: z.string(),
-  dek: z.string(),
-  plaintext: z.string(),
-  key: z.string(),
-  sealed: z.string(),
-  resealedAt: z.string(),
-  resealedFrom: z.string(),
-});
-export type Field = z.infer<typeof fieldSchema>;
+/** The settings of a group with their names, what is absent as null: one half of a stack's outputs. */
+export function settled<S extends Readonly<Record<string, z.ZodType>>>(
+  group: S,
+  settings: { readonly [K in keyof S]?: z.output<S[K]> },
+): { [K in keyof S]: Exclude<z.output<S[K]>, undefined> | Extract<z.output<Decided<S[K]>>, null> } {
+  return Object.fromEntries(Object.keys(group).map((name) => [name, settings[name] ?? null])) as ReturnType<
+    typeof settled<S>
+  >;
+}
 
-/** What the batch needs that is not the run's own; see batch.ts for what becomes of it. */
-export const batchSettingsSchema = z.object({
-  runtimeVersion: z.string(),
-  serviceAccount: z.string(),
-  subnetwork: z.string(),
-  /** gs:// URI of the PySpark entry point and of the archive beside it; null until the bundle is made. */
-  application: z.object({ main: z.string(), package: z.string(), wheels: z.string() }).nullable(),
-  /** A jar of the user's own in place of the built-in application. */
-  jarFile: z.string().nullable(),
-  mainClass: z.string().nullable(),
-  maxExecutors: z.number().int(),
-  ttlSeconds: z.number().int(),
-  /** Upper bound of KMS Decrypt calls a second for the whole batch. */
-  kmsCallsPerSecond: z.number().int(),
-  labels: z.record(z.string(), z.string()),
-});
+const tables = Object.fromEntries(TABLE_NAMES.map((name) => [name, z.string()])) as Record<
+  TableName,
+  z.ZodString
+>;
 
 export const deploymentSchema = z.object({
+  ...decided(runSettings),
+  fields: z.array(fieldSchema).min(1),
   stack: z.string(),
-  project: z.string(),
-  location: z.string(),
   bucket: z.string(),
-  tempFolder: z.string(),
   dataset: z.string(),
   /** Table ids inside the dataset. */
-  tables: z.object({
-    source: z.string(),
-    staging: z.string(),
-    rejected: z.string(),
-    keysets: z.string(),
-    runs: z.string(),
-  }),
+  tables: z.object(tables),
   /** Routine id of the stored procedure that reads users back. */
   readProcedure: z.string(),
-  idColumn: z.string(),
-  fields: z.array(fieldSchema).min(1),
-  sourceFormat: z.enum(SOURCE_FORMATS),
-  keying: z.enum(KEYINGS),
-  storePlaintext: z.boolean(),
-  readLimitRows: z.number().int().positive().nullable(),
   /** CryptoKey resource names: projects/…/locations/…/keyRings/…/cryptoKeys/… */
   sourceKek: z.string(),
   bigqueryKek: z.string(),
-  /** Engines this stack allows; `auto` takes direct, where allowed, up to directMaxRows selected rows. */
-  engines: z.array(z.enum(ENGINES)).min(1),
-  directMaxRows: z.number().int(),
-  /** At most so many staged rows are decrypted by BigQuery before the merge. */
-  verifyRows: z.number().int(),
-  batch: batchSettingsSchema,
+  /** What the batch needs that is not the run's own; `batchBody` says what becomes of it. */
+  batch: z.object({
+    ...decided(batchSettings),
+    serviceAccount: z.string(),
+    subnetwork: z.string(),
+    /** gs:// URIs of the PySpark entry point and of the archives beside it; null until the bundle is made. */
+    application: z.object({ main: z.string(), package: z.string(), wheels: z.string() }).nullable(),
+  }),
   /** Resource name of the deployed Cloud Workflows definition; null where the stack deploys none. */
   workflow: z.string().nullable(),
 });
 export type Deployment = z.infer<typeof deploymentSchema>;
 
 /**
- * Reads a stack's outputs. Outputs of an older program fail here, with every missing name at once,
- * instead of half-way through a run.
+ * Reads a stack's outputs. Outputs of an older program fail here, with every missing name at once, instead of
+ * half-way through a run.
+ *
+ * @example
+ * const deployment = parseDeployment(await readStackOutputs('dev'));
+ *
+ * @throws ResealError `stack-outputs`
  */
 export function parseDeployment(outputs: unknown): Deployment {
   const parsed = deploymentSchema.safeParse(outputs);
@@ -94,8 +89,6 @@ export function parseDeployment(outputs: unknown): Deployment {
   throw new ResealError(
     'stack-outputs',
     `the stack's outputs are not what this job needs:\n  ${wrong.join('\n  ')}`,
-    {
-      hint: 'run `pulumi up` with this version of the program, then try again',
-    },
+    { hint: 'run `pulumi up` with this version of the program, then try again' },
   );
 }

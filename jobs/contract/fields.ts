@@ -1,5 +1,33 @@
-import type { FieldSetting } from '../../infra/settings/data.ts';
-import type { Field } from './deployment.ts';
+import { z } from 'zod';
+import { identifier } from './settings/patterns.ts';
+
+/** The columns of the source table that belong to one value of a row (the e-mail address, say). */
+export const fieldSchema = z.object({
+  name: z.string(),
+  cipherText: z.string(),
+  dek: z.string(),
+  plaintext: z.string(),
+  key: z.string(),
+  sealed: z.string(),
+  resealedAt: z.string(),
+  resealedFrom: z.string(),
+});
+export type Field = z.infer<typeof fieldSchema>;
+
+const column = identifier.optional();
+
+/** A field as a stack's file names it; a column that is absent gets its default from `withColumns`. */
+export const fieldSetting = z.strictObject({
+  name: identifier,
+  cipherText: column,
+  dek: column,
+  plaintext: column,
+  key: column,
+  sealed: column,
+  resealedAt: column,
+  resealedFrom: column,
+});
+export type FieldSetting = z.infer<typeof fieldSetting>;
 
 /**
  * The columns of each field. The first field has those of the seed (cipher_text, dek, decrypted_email …),

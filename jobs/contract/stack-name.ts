@@ -14,3 +14,9 @@ export const STACK_NAME_RULE = '2 to 14 lower-case letters, digits and hyphens';
 export function isProduction(stack: string): boolean {
   return /(^|-)prod(uction)?$/.test(stack);
 }
+
+/** What a stack's bucket is called unless its settings name it; bucket names are global, hence the project. */
+export const bucketName = (project: string, stack: string): string => `${project}-reseal-${stack}`;
+
+/** What a stack's key ring is called unless its settings name it. */
+export const keyRingId = (stack: string): string => `reseal-${stack}`;

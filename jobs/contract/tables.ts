@@ -1,4 +1,5 @@
 import type { Deployment } from './deployment.ts';
+import { LEDGER } from './ledger.ts';
 
 /**
  * The schemas of the five tables, in the form BigQuery's REST API and Pulumi both take. The program
@@ -53,13 +54,16 @@ export function sourceColumns({ idColumn, fields }: Shape): Column[] {
   return columns.filter((one, index) => columns.findIndex((other) => other.name === one.name) === index);
 }
 
-/** Where an engine leaves its rows, sealed or refused, until the run is verified and merged. */
+/** The column of the staging table that holds plaintext where the stack stores it. */
+export const STAGED_PLAINTEXT = 'decrypted_email';
+
+/** Where an engine leaves its rows, sealed or rejected, until the run is verified and merged. */
 export function stagingColumns(): Column[] {
   return [
     column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
     column('cipher_text', 'STRING', "The source; written only by a user's own jar"),
     column('dek', 'STRING', "The source; written only by a user's own jar"),
-    column('decrypted_email', 'STRING', 'The value in the clear, where the stack stores plaintext'),
+    column(STAGED_PLAINTEXT, 'STRING', 'The value in the clear, where the stack stores plaintext'),
     column(
       'bq_encryption_key',
       'BYTES',
@@ -69,8 +73,8 @@ export function stagingColumns(): Column[] {
     column('run_id', 'STRING', "The run; NULL from a user's own jar"),
     column('field', 'STRING', "Which of the stack's fields; NULL is the first"),
     column('resealed_from', 'BYTES', 'SHA-256 of cipher text, newline, data key: the compare-and-set token'),
-    column('reason', 'STRING', 'Why the row was refused; NULL for a sealed row'),
-    column('dek_fingerprint', 'STRING', 'Of a refused row: first 16 hex digits of SHA-256 of its dek'),
+    column('reason', 'STRING', 'Why the row was rejected; NULL for a sealed row'),
+    column('dek_fingerprint', 'STRING', 'Of a rejected row: first 16 hex digits of SHA-256 of its dek'),
   ];
 }
 
@@ -79,7 +83,7 @@ export function rejectedColumns(): Column[] {
   return [
     column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
     column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
-    column('run_id', 'STRING', 'The run that refused it', 'REQUIRED'),
+    column('run_id', 'STRING', 'The run that rejected it', 'REQUIRED'),
     column('reason', 'STRING', 'Why; docs/reasons.md lists the words', 'REQUIRED'),
     column('dek_fingerprint', 'STRING', 'First 16 hex digits of SHA-256 of the dek'),
     column('source_format', 'STRING', 'The format it was read as', 'REQUIRED'),
@@ -105,35 +109,5 @@ export function keysetColumns(): Column[] {
 }
 
 /** The ledger: one row a run. */
-export function runColumns(): Column[] {
-  return [
-    column('run_id', 'STRING', 'Every id of the run derives from it', 'REQUIRED'),
-    column('state', 'STRING', 'planned, staging, verified, succeeded, failed or cancelled', 'REQUIRED'),
-    column('driver', 'STRING', 'job or workflow', 'REQUIRED'),
-    column('engine', 'STRING', 'direct or dataproc', 'REQUIRED'),
-    column('mode', 'STRING', 'pending, rejected or all', 'REQUIRED'),
-    column('source_format', 'STRING', 'How the source was read', 'REQUIRED'),
-    column('keying', 'STRING', 'row or shared', 'REQUIRED'),
-    column('keyset_version', 'INT64', 'The first-level keyset that sealed'),
-    column('snapshot', 'TIMESTAMP', 'The rows were selected and read as of this moment'),
-    column('id_cutoff', 'INT64', 'The highest id that a row limit lets in'),
-    column('selected', 'INT64', 'Values to re-encrypt'),
-    column('distinct_deks', 'INT64', 'Distinct data keys among them'),
-    column('staged', 'INT64', 'Values sealed'),
-    column('rejected', 'INT64', 'Values refused'),
-    column('merged', 'INT64', 'Values written into the source table'),
-    column(
-      'changed_meanwhile',
-      'INT64',
-      'Values whose source changed between stage and merge: left as they were',
-    ),
-    column('kms_calls', 'INT64', 'KMS Decrypt calls for data keys'),
-    column('started_at', 'TIMESTAMP', 'When the run was planned', 'REQUIRED'),
-    column('ended_at', 'TIMESTAMP', 'When it succeeded, failed or was cancelled'),
-    column('batch_id', 'STRING', 'The Dataproc batch'),
-    column('milli_dcu_seconds', 'INT64', "The batch's approximate usage"),
-    column('cost_usd', 'FLOAT64', 'Estimated from usage and KMS calls'),
-    column('error_code', 'STRING', 'Stable code of the failure'),
-    column('error', 'STRING', 'What went wrong and what to change'),
-  ];
-}
+export const runColumns = (): Column[] =>
+  Object.entries(LEDGER).map(([name, { type, mode, description }]) => column(name, type, description, mode));

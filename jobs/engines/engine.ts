@@ -1,4 +1,4 @@
-import type { EngineName } from '../contract/deployment.ts';
+import type { EngineName } from '../contract/settings/run-settings.ts';
 import type { Mode } from '../contract/sql/index.ts';
 
 /** What the plan fixed and the engine works from. */
@@ -28,7 +28,7 @@ export interface StageProgress {
   readonly message?: string;
 }
 
-/** Where rows are re-encrypted: into the staging table, all of them, sealed or refused, in one stream. */
+/** Where rows are re-encrypted: into the staging table, all of them, sealed or rejected, in one stream. */
 export interface Engine {
   readonly name: EngineName;
   /** The batch it will create, for the ledger; null without one. */

@@ -1,4 +1,4 @@
-import { Refusal } from '../contract/reasons.ts';
+import { Rejection } from '../contract/reasons.ts';
 import { type AesKey, aesKey, aesKeyOnce, gcmOpen, gcmSeal, IV_BYTES, TAG_BYTES } from './aes.ts';
 import type { Keyset, KeysetKey } from './keysets.ts';
 
@@ -14,7 +14,7 @@ const OVERHEAD_BYTES = PREFIX_BYTES + IV_BYTES + TAG_BYTES;
 export interface Aead {
   /** Seals under the primary key. */
   seal(plaintext: Uint8Array, aad: Uint8Array): Buffer;
-  /** Throws Refusal `truncated`, `version`, `unknown-key` or `authentication`, looked at in this order. */
+  /** Throws Rejection `truncated`, `version`, `unknown-key` or `authentication`, looked at in this order. */
   open(ciphertext: Uint8Array, aad: Uint8Array): Buffer;
 }
 
@@ -30,26 +30,26 @@ const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
 
 /**
  * Prepares a keyset; `prepare` is `aesKeyOnce` where it seals or opens one value only.
- * Throws Refusal `unknown-key` where no key can be used, since all are disabled, of another type or without the
+ * Throws Rejection `unknown-key` where no key can be used, since all are disabled, of another type or without the
  * TINK prefix, `key-length` for an AES key of an impossible size.
  */
 export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = aesKey): Aead {
   const keys = new Map<number, AesKey>();
   for (const key of keyset.keys) if (usable(key)) keys.set(key.id, prepare(key.aes));
-  if (keys.size === 0) throw new Refusal('unknown-key');
+  if (keys.size === 0) throw new Rejection('unknown-key');
   const primary = keys.get(keyset.primaryKeyId);
   const prefix = tinkPrefix(keyset.primaryKeyId);
   return {
     seal(plaintext, aad) {
-      if (primary === undefined) throw new Refusal('unknown-key');
+      if (primary === undefined) throw new Rejection('unknown-key');
       return gcmSeal(prefix, primary, plaintext, aad);
     },
     open(ciphertext, aad) {
-      if (ciphertext.length < OVERHEAD_BYTES) throw new Refusal('truncated');
+      if (ciphertext.length < OVERHEAD_BYTES) throw new Rejection('truncated');
       const view = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.length);
-      if (view[0] !== VERSION) throw new Refusal('version');
+      if (view[0] !== VERSION) throw new Rejection('version');
       const key = keys.get(view.readUInt32BE(1));
-      if (key === undefined) throw new Refusal('unknown-key');
+      if (key === undefined) throw new Rejection('unknown-key');
       const body = PREFIX_BYTES + IV_BYTES;
       return gcmOpen(key, view.subarray(PREFIX_BYTES, body), view.subarray(body), aad);
     },

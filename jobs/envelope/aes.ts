@@ -5,7 +5,7 @@ import {
   createSecretKey,
   type KeyObject,
 } from 'node:crypto';
-import { Refusal } from '../contract/reasons.ts';
+import { Rejection } from '../contract/reasons.ts';
 import { randomSlice } from './random.ts';
 
 /** AES-GCM as every format here uses it: IV 96 bits, tag 128 bits (NIST SP 800-38D §5.2.1). */
@@ -31,22 +31,22 @@ const CIPHERS: Readonly<Record<number, Omit<AesKey, 'secret'>>> = {
 
 /**
  * A key that is used once, or whose bytes change from use to use: making a KeyObject of it would cost more than
- * it saves. Throws Refusal `key-length` unless it has 16, 24 or 32 bytes.
+ * it saves. Throws Rejection `key-length` unless it has 16, 24 or 32 bytes.
  */
 export function aesKeyOnce(bytes: Uint8Array): AesKey {
   const ciphers = CIPHERS[bytes.length];
-  if (ciphers === undefined) throw new Refusal('key-length');
+  if (ciphers === undefined) throw new Rejection('key-length');
   return { secret: bytes, ...ciphers };
 }
 
-/** A key for many values. Throws Refusal `key-length` as aesKeyOnce does. */
+/** A key for many values. Throws Rejection `key-length` as aesKeyOnce does. */
 export function aesKey(bytes: Uint8Array): AesKey {
   return { ...aesKeyOnce(bytes), secret: createSecretKey(bytes) };
 }
 
 /**
  * Opens `ct | tag`. The caller has seen to it that `sealed` holds a tag.
- * Throws Refusal `authentication` where key, IV, AAD or a byte is not what it was sealed with.
+ * Throws Rejection `authentication` where key, IV, AAD or a byte is not what it was sealed with.
  */
 export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: Uint8Array): Buffer {
   const end = sealed.length - TAG_BYTES;
@@ -57,7 +57,7 @@ export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: U
   try {
     decipher.final();
   } catch {
-    throw new Refusal('authentication');
+    throw new Rejection('authentication');
   }
   return opened;
 }
@@ -76,13 +76,13 @@ export function gcmSeal(prefix: Uint8Array, key: AesKey, plaintext: Uint8Array, 
   return out;
 }
 
-/** Opens AES-CBC with PKCS#7 padding (RFC 5652 §6.3). Throws Refusal `padding`. */
+/** Opens AES-CBC with PKCS#7 padding (RFC 5652 §6.3). Throws Rejection `padding`. */
 export function cbcOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array): Buffer {
   const decipher = createDecipheriv(key.cbc, key.secret, iv);
   const head = decipher.update(sealed);
   try {
     return Buffer.concat([head, decipher.final()]);
   } catch {
-    throw new Refusal('padding');
+    throw new Rejection('padding');
   }
 }

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { SOURCE_FORMATS } from '../contract/deployment.ts';
-import { REASONS, Refusal } from '../contract/reasons.ts';
+import { REASONS, Rejection } from '../contract/reasons.ts';
+import { SOURCE_FORMATS } from '../contract/settings/run-settings.ts';
 import { openAead } from './aead.ts';
 import { aesKey, gcmOpen, IV_BYTES } from './aes.ts';
 import { asDataKey, type DataKey } from './brands.ts';
 import { decodeBase64 } from './encoding.ts';
-import { sourceFormat } from './formats.ts';
+import { formatOf } from './formats.ts';
 import { parseKeyset } from './keysets.ts';
 
 /** The vectors file; docs/vectors.md says what each kind means. Bytes are base64, raw keys hex. */
@@ -34,7 +34,7 @@ export type Vector = z.infer<typeof vectorSchema>;
 
 const bytes = (base64: string): Buffer => {
   const decoded = decodeBase64(base64);
-  if (decoded === null) throw new Refusal('encoding');
+  if (decoded === null) throw new Rejection('encoding');
   return decoded;
 };
 
@@ -48,7 +48,7 @@ function open(vector: Vector): Buffer {
 }
 
 function openSource(vector: Extract<Vector, { cipher_text: string }>): Buffer {
-  const format = sourceFormat(vector.format);
+  const format = formatOf(vector.format);
   return format.prepare(dataKey(vector, () => format.wrappedKey('', vector.cipher_text)))(vector.cipher_text);
 }
 
@@ -70,7 +70,7 @@ export function checkVector(vector: Vector): string | null {
     const opened = open(vector).toString();
     outcome = vector.kind === 'refused' || opened === vector.plaintext ? 'opened' : 'another plaintext';
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof Rejection)) throw error;
     outcome = error.reason;
   }
   return outcome === expected ? null : `expected ${expected}, got ${outcome}`;

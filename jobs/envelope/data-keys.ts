@@ -1,10 +1,20 @@
 import { LRUCache } from 'lru-cache';
 import PQueue from 'p-queue';
-import { type Reason, Refusal } from '../contract/reasons.ts';
-import type { KeyService } from '../google/kms.ts';
+import { type Reason, Rejection } from '../contract/reasons.ts';
 import type { DataKey, WrappedKey } from './brands.ts';
 
-/** A data key, or why there is none. A refusal is remembered too: asking KMS again would not change it. */
+/** Unwraps data keys and keysets. */
+export interface KeyService {
+  /**
+   * One Decrypt of Cloud KMS, with empty AAD. Throws Rejection `dek-refused` where KMS will never open this
+   * ciphertext, ResealError where no key would open.
+   */
+  unwrap(kek: string, wrapped: WrappedKey): Promise<DataKey>;
+  /** Decrypt calls that KMS answered, with a key or a rejection. */
+  readonly calls: number;
+}
+
+/** A data key, or why there is none. A rejection is remembered too: asking KMS again would not change it. */
 export type Unwrapped = DataKey | Reason;
 
 export interface DataKeys {
@@ -59,7 +69,7 @@ async function unwrapped(service: KeyService, kek: string, wrapped: WrappedKey):
   try {
     return { key: await service.unwrap(kek, wrapped) };
   } catch (error) {
-    if (error instanceof Refusal) return { key: error.reason };
+    if (error instanceof Rejection) return { key: error.reason };
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { Refusal } from '../contract/reasons.ts';
+import { Rejection } from '../contract/reasons.ts';
 import { asCiphertext, asWrappedKey, type Ciphertext, type WrappedKey } from './brands.ts';
 
 const HEX = /^(?:[0-9a-fA-F]{2})+$/;
@@ -12,21 +12,21 @@ export function decodeBase64(text: string): Buffer | null {
   return bytes.toString('base64') === text ? bytes : null;
 }
 
-/** The bytes of a cipher_text, or part of one. Throws Refusal `encoding`. */
+/** The bytes of a cipher_text, or part of one. Throws Rejection `encoding`. */
 export function decodeCipherText(text: string): Ciphertext {
   const bytes = decodeBase64(text);
-  if (bytes === null) throw new Refusal('encoding');
+  if (bytes === null) throw new Rejection('encoding');
   return asCiphertext(bytes);
 }
 
 /**
  * The bytes of a dek column: hex where the text is nothing else, base64 otherwise. (Hex digits alone can be
  * base64 too; for a KMS ciphertext of 60 bytes and more the chance of that is below 2^-100.)
- * Throws Refusal `encoding`, and `dek-refused` for an empty one, which KMS would not take.
+ * Throws Rejection `encoding`, and `dek-refused` for an empty one, which KMS would not take.
  */
 export function decodeDek(text: string): WrappedKey {
   const bytes = HEX.test(text) ? Buffer.from(text, 'hex') : decodeBase64(text);
-  if (bytes === null) throw new Refusal('encoding');
-  if (bytes.length === 0) throw new Refusal('dek-refused');
+  if (bytes === null) throw new Rejection('encoding');
+  if (bytes.length === 0) throw new Rejection('dek-refused');
   return asWrappedKey(bytes);
 }

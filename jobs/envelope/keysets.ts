@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
-import { Refusal } from '../contract/reasons.ts';
+import { Rejection } from '../contract/reasons.ts';
 
 /**
  * google.crypto.tink.Keyset, as far as BigQuery's AEAD functions use it.
@@ -30,12 +30,12 @@ function eachField(bytes: Uint8Array, take: (field: number, reader: BinaryReader
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [field, wire] = reader.tag();
-    if (wire === WireType.EndGroup) throw new Refusal('unknown-key');
+    if (wire === WireType.EndGroup) throw new Rejection('unknown-key');
     if (!take(field, reader)) reader.skip(wire, field);
   }
 }
 
-/** The key_value (field 3) of a serialised google.crypto.tink.AesGcmKey. Throws Refusal `key-length`. */
+/** The key_value (field 3) of a serialised google.crypto.tink.AesGcmKey. Throws Rejection `key-length`. */
 export function parseAesGcmKey(bytes: Uint8Array): Uint8Array {
   let key: Uint8Array | null = null;
   try {
@@ -47,7 +47,7 @@ export function parseAesGcmKey(bytes: Uint8Array): Uint8Array {
   } catch {
     key = null;
   }
-  if (key === null) throw new Refusal('key-length');
+  if (key === null) throw new Rejection('key-length');
   return key;
 }
 
@@ -87,7 +87,7 @@ function parseKey(bytes: Uint8Array): KeysetKey {
   };
 }
 
-/** Reads a serialised Keyset. Throws Refusal `unknown-key` where it is none or holds no key. */
+/** Reads a serialised Keyset. Throws Rejection `unknown-key` where it is none or holds no key. */
 export function parseKeyset(bytes: Uint8Array): Keyset {
   const keys: KeysetKey[] = [];
   let primaryKeyId = 0;
@@ -99,9 +99,9 @@ export function parseKeyset(bytes: Uint8Array): Keyset {
       return true;
     });
   } catch (error) {
-    throw error instanceof Refusal ? error : new Refusal('unknown-key');
+    throw error instanceof Rejection ? error : new Rejection('unknown-key');
   }
-  if (keys.length === 0) throw new Refusal('unknown-key');
+  if (keys.length === 0) throw new Rejection('unknown-key');
   return { primaryKeyId, keys };
 }
 

@@ -4,14 +4,13 @@ import type { Deployment } from '../contract/deployment.ts';
 import type { Statement } from '../contract/sql/index.ts';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
-import { type ApiFailure, bigQueryFailure, isTransient } from './failures.ts';
+import { bigQueryFailure, isTransient } from './failures.ts';
+import { type Cell, Page } from './page.ts';
 
 /** What a parameter is bound to: INT64, FLOAT64 and STRING as text or number, BYTES in base64. */
 export type Value = string | number | null;
-/** A row as BigQuery's REST API has it: INT64 as decimal text, BYTES in base64, so that nothing is rounded. */
-export type Row = Readonly<Record<string, string | null>>;
-/** One page of a result, its cells in the order of the SELECT list. */
-export type Page = readonly (readonly (string | null)[])[];
+/** A row of a result; its cells are texts, so that nothing is rounded. */
+export type Row = Readonly<Record<string, Cell>>;
 
 /** Rows a page: some 1.5 MB of JSON, of which a few are held at once. BigQuery's limit is 10 MB a page. */
 const PAGE_ROWS = 5_000;
@@ -21,7 +20,7 @@ const SMALL_RESULT = 100_000;
 const ATTEMPTS = 6;
 
 interface RawRow {
-  readonly f: readonly { readonly v: string | null }[];
+  readonly f: readonly { readonly v: Cell }[];
 }
 interface RawResults {
   readonly jobComplete: boolean;
@@ -29,10 +28,19 @@ interface RawResults {
   readonly pageToken?: string;
 }
 
+const namesOf = ([, , response]: QueryRowsResponse): string[] =>
+  (response?.schema?.fields ?? []).map((field) => field.name ?? '');
+
+const pageOf = (names: readonly string[], rows: readonly RawRow[]): Page =>
+  new Page(
+    names,
+    rows.map((row) => row.f.map((cell) => cell.v)),
+  );
+
 /** BigQuery, as far as a run needs it. */
-export interface WarehouseClient {
+export interface BigQueryService {
   /**
-   * Runs a statement and returns its (small) result. Every statement of jobs/sql.ts may be repeated: those that
+   * Runs a statement and returns its (small) result. Every statement of jobs/contract/sql may be repeated: those that
    * change something say themselves when it has been done already. So each call is a job of its own, tried
    * again after a fault that passes.
    */
@@ -55,7 +63,10 @@ export function queryParameters<P extends string>(statement: Statement<P>, value
   });
 }
 
-export async function warehouse(deployment: Deployment, endpoints?: Endpoints): Promise<WarehouseClient> {
+export async function bigQueryService(
+  deployment: Deployment,
+  endpoints?: Endpoints,
+): Promise<BigQueryService> {
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
 
@@ -72,7 +83,6 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   }
 
   const pageOptions = { autoPaginate: false, skipParsing: true };
-  const cells = (rows: readonly RawRow[]): Page => rows.map((row) => row.f.map((cell) => cell.v));
 
   /** Waits for the job's end and throws what it failed with; an answer before the end says so and has no rows. */
   async function ended(job: Job, maxResults: number): Promise<QueryRowsResponse> {
@@ -98,12 +108,12 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   ): AsyncGenerator<Page> {
     try {
       const job = await issue(statement, values);
-      await ended(job, 0);
+      const names = namesOf(await ended(job, 0));
       let pageToken: string | undefined;
       do {
         const results = await page(job, pageToken);
         pageToken = results.pageToken;
-        if (results.rows !== undefined) yield cells(results.rows);
+        if (results.rows !== undefined) yield pageOf(names, results.rows);
       } while (pageToken !== undefined);
     } catch (error) {
       throw bigQueryFailure(statement.name, error);
@@ -113,14 +123,11 @@ export async function warehouse(deployment: Deployment, endpoints?: Endpoints): 
   async function query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
     try {
       const job = await issue(statement, values);
-      const [rows, , response] = await ended(job, SMALL_RESULT);
-      const names = (response?.schema?.fields ?? []).map((field) => field.name ?? '');
-      return cells(rows as unknown as RawRow[]).map((row) =>
-        Object.fromEntries(names.map((name, at) => [name, row[at] ?? null])),
-      );
+      const answer = await ended(job, SMALL_RESULT);
+      return pageOf(namesOf(answer), answer[0] as unknown as RawRow[]).rows();
     } catch (error) {
       const failure = bigQueryFailure(statement.name, error);
-      throw isTransient(error as ApiFailure) ? failure : new AbortError(failure);
+      throw isTransient(error) ? failure : new AbortError(failure);
     }
   }
 

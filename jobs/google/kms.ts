@@ -1,37 +1,27 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import pRetry, { AbortError } from 'p-retry';
 import { ResealError } from '../contract/errors.ts';
-import { Refusal } from '../contract/reasons.ts';
+import { Rejection } from '../contract/reasons.ts';
 import { asDataKey, type DataKey, type WrappedKey } from '../envelope/brands.ts';
 import { crc32c } from '../envelope/crc32c.ts';
-import { rpcFailure } from './rpc.ts';
-
-/** Unwraps data keys and keysets. */
-export interface KeyService {
-  /**
-   * One Decrypt of Cloud KMS, with empty AAD. Throws Refusal `dek-refused` where KMS will never open this
-   * ciphertext, ResealError where no key would open.
-   */
-  unwrap(kek: string, wrapped: WrappedKey): Promise<DataKey>;
-  /** Decrypt calls that KMS answered, with a key or a refusal. */
-  readonly calls: number;
-}
+import type { KeyService } from '../envelope/data-keys.ts';
+import { googleFailure } from './failures.ts';
 
 const RETRIES = 8;
 
-/** What ends the tries: a refusal of this ciphertext, or an error that no ciphertext would escape. */
-function final(kek: string, error: unknown): Error | null {
-  const { status, message } = rpcFailure(error);
+/** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
+function permanent(kek: string, error: unknown): Error | null {
+  const { status, message } = googleFailure(error);
   // What was damaged on the way to KMS is an invalid argument too, but only that once.
   if (/crc32c|checksum/i.test(message)) return null;
   switch (status) {
     case 'INVALID_ARGUMENT':
     // The version that wrapped this key is disabled or destroyed: others may still open.
     case 'FAILED_PRECONDITION':
-      return new Refusal('dek-refused');
+      return new Rejection('dek-refused');
     case 'PERMISSION_DENIED':
     case 'UNAUTHENTICATED':
-      return new ResealError('kms-denied', `Cloud KMS refuses to decrypt with ${kek}`, {
+      return new ResealError('kms-denied', `Cloud KMS denies this account the use of ${kek}`, {
         hint: 'grant roles/cloudkms.cryptoKeyDecrypter on this key to the account that runs the job',
       });
     case 'NOT_FOUND':
@@ -69,7 +59,7 @@ export function keyService(client: KeyManagementServiceClient): KeyService {
               calls += 1;
               return key;
             } catch (error) {
-              const end = final(kek, error);
+              const end = permanent(kek, error);
               if (end === null) throw error instanceof Error ? error : new Error(String(error));
               calls += 1;
               throw new AbortError(end);
@@ -78,10 +68,10 @@ export function keyService(client: KeyManagementServiceClient): KeyService {
           { retries: RETRIES, minTimeout: 100, maxTimeout: 10_000, randomize: true },
         );
       } catch (error) {
-        if (error instanceof Refusal || error instanceof ResealError) throw error;
+        if (error instanceof Rejection || error instanceof ResealError) throw error;
         throw new ResealError('kms-unavailable', `Cloud KMS did not answer after ${RETRIES + 1} tries`, {
           hint: 'check the quota of Cloud KMS in this region and the network, then --resume the run',
-          cause: new Error(rpcFailure(error).message),
+          cause: new Error(googleFailure(error).message),
         });
       }
     },

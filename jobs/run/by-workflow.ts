@@ -1,17 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { ResealError } from '../contract/errors.ts';
+import type { LedgerRow } from '../contract/ledger.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
-import { rpcFailure } from '../google/rpc.ts';
-import type { Progress, RunContext, RunOptions } from './context.ts';
-import { endRun, type LedgerRow, planOf, readRun } from './ledger.ts';
+import { googleFailure } from '../google/failures.ts';
+import { follow } from '../google/follow.ts';
+import type { Progress, RunContext, RunOptions, Watcher } from './context.ts';
+import { endRun, planOf, readRun } from './ledger.ts';
 import { type Report, report } from './report.ts';
-import type { Watcher } from './run.ts';
+import { mergeSummary, reportSummary } from './summaries.ts';
 
 type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
-
-/** A batch alone takes a minute: looked at often at first, then less. */
-const POLL_MS = { first: 500, growth: 1.5, most: 10_000 };
 
 /**
  * Has the stack's deployed workflow do the run, follows its steps and reports as the job does. The run id is
@@ -37,16 +35,15 @@ export async function runByWorkflow(
       'run',
       async (progress) => {
         const execution = await start(client, workflow, options);
-        return outcome(context, options.runId, await follow(client, execution, progress, context.signal));
+        const ended = await followed(client, execution, progress, context.signal);
+        return outcome(context, options.runId, ended);
       },
-      ({ merged, changedMeanwhile, rejected }) =>
-        `${merged} merged, ${changedMeanwhile} changed meanwhile, ${rejected} refused`,
+      mergeSummary,
     );
     return await watcher.step(
       'report',
       async () => report(context, await planOf(context, run), run),
-      ({ read_back: { readable, checked } }) =>
-        `${readable} of ${checked} merged values read back through SQL`,
+      reportSummary,
     );
   } finally {
     await client.close();
@@ -64,39 +61,40 @@ async function start(
     const [execution] = await client.createExecution({ parent, execution: { argument } });
     return execution;
   } catch (error) {
-    throw refused(error, parent);
+    throw failure(error, parent);
   }
 }
 
 const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'UNAVAILABLE'];
 
-/** Looks at the execution until it has ended; once the signal is given, that is soon. */
-async function follow(
+/** The execution as it ended; its steps are shown as they pass. */
+function followed(
   client: ExecutionsClient,
   { name }: Execution,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Execution> {
   if (!name) throw new ResealError('workflow-failed', 'Workflows gave the execution no name');
-  let cancelling = false;
-  for (let wait = POLL_MS.first; ; wait = Math.min(wait * POLL_MS.growth, POLL_MS.most)) {
-    if (signal.aborted && !cancelling) {
-      cancelling = true;
+  return follow<Execution>(
+    {
+      async look() {
+        const [execution] = await client.getExecution({ name }).catch((error: unknown) => {
+          throw failure(error, name);
+        });
+        return execution;
+      },
+      hasEnded: ({ state }) => ENDED.includes(String(state)),
       // One that has just ended cannot be cancelled; its state says so in a moment.
-      await client.cancelExecution({ name }).catch(() => {});
-      wait = POLL_MS.first;
-    }
-    let execution: Execution;
-    try {
-      [execution] = await client.getExecution({ name });
-    } catch (error) {
-      throw refused(error, name);
-    }
-    if (ENDED.includes(String(execution.state))) return execution;
-    const steps = (execution.status?.currentSteps ?? []).map(({ routine, step }) => `${routine}.${step}`);
-    if (steps.length > 0) progress(steps.join(' › '));
-    await sleep(wait, undefined, cancelling ? {} : { signal }).catch(() => {});
-  }
+      cancel: async () => {
+        await client.cancelExecution({ name }).catch(() => {});
+      },
+    },
+    ({ status }) => {
+      const steps = (status?.currentSteps ?? []).map(({ routine, step }) => `${routine}.${step}`);
+      if (steps.length > 0) progress(steps.join(' › '));
+    },
+    signal,
+  );
 }
 
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */
@@ -122,16 +120,19 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
 }
 
 /**
- * A cancelled execution tells the ledger nothing, and whatever it had started goes on: a job of BigQuery, a
- * batch. With its end in the ledger the run cannot be merged any more, unless it has been by then.
+ * A cancelled execution writes nothing into the ledger, and whatever it had started goes on: a job of BigQuery,
+ * a batch. With its end in the ledger the run can no longer be merged, unless it has been by then.
  */
 async function cancelled(context: RunContext, runId: string): Promise<LedgerRow> {
-  const failure = new ResealError('cancelled', `run ${runId} was cancelled; the source table is untouched`);
-  await endRun(context, runId, 'cancelled', failure);
+  const cancellation = new ResealError(
+    'cancelled',
+    `run ${runId} was cancelled; the source table is untouched`,
+  );
+  await endRun(context, runId, 'cancelled', cancellation);
   const run = await readRun(context, runId);
   if (run?.state === 'succeeded') return run;
-  const batch = run?.batchId ? `batch ${run.batchId} may still be at work; ` : '';
-  throw new ResealError(failure.code, failure.message, {
+  const batch = run?.batch_id ? `batch ${run.batch_id} may still be at work; ` : '';
+  throw new ResealError(cancellation.code, cancellation.message, {
     hint: run === null ? 'nothing was begun' : `${batch}go on with --resume ${runId} --via workflow`,
   });
 }
@@ -139,7 +140,7 @@ async function cancelled(context: RunContext, runId: string): Promise<LedgerRow>
 /** What the workflow raised: JSON in the payload; a code of Reseal's where it is the workflow's own error. */
 function raised({ name, error, stateError }: Execution): { code?: string; message: string } {
   const payload = error?.payload ?? '';
-  const fallback = { message: payload || stateError?.details || `${name} failed without a word` };
+  const fallback = { message: payload || stateError?.details || `${name} failed and gave no reason` };
   try {
     const { error_code: code, message } = JSON.parse(payload) as { error_code?: string; message?: string };
     if (message === undefined) return fallback;
@@ -149,8 +150,8 @@ function raised({ name, error, stateError }: Execution): { code?: string; messag
   }
 }
 
-function refused(error: unknown, name: string): ResealError {
-  const { status, message } = rpcFailure(error);
+function failure(error: unknown, name: string): ResealError {
+  const { status, message } = googleFailure(error);
   if (status === 'NOT_FOUND')
     return new ResealError('workflow-missing', `Workflows has no ${name}`, {
       hint: 'run `pulumi up` for this stack first',

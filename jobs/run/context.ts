@@ -1,9 +1,9 @@
 import type { Deployment } from '../contract/deployment.ts';
 import type { Mode, Statements } from '../contract/sql/index.ts';
 import type { Engine } from '../engines/engine.ts';
-import type { WarehouseClient } from '../google/bigquery.ts';
+import type { BigQueryService } from '../google/bigquery.ts';
 
-/** How often an engine is chosen by itself: `auto` takes direct for small tables where the stack allows it. */
+/** Which engine a run is to use; `auto` takes direct for small tables where the stack allows it. */
 export type EngineChoice = 'auto' | Engine['name'];
 
 export interface RunOptions {
@@ -17,7 +17,7 @@ export interface RunOptions {
 /** What a run works with. */
 export interface RunContext {
   readonly deployment: Deployment;
-  readonly warehouse: WarehouseClient;
+  readonly bigquery: BigQueryService;
   readonly sql: Statements;
   readonly engines: Readonly<Record<Engine['name'], Engine>>;
   readonly signal: AbortSignal;
@@ -46,3 +46,8 @@ export interface Plan {
 
 /** Says what a step is doing, in a few words without any value of a row. */
 export type Progress = (text: string) => void;
+
+/** Follows a run; the command line shows it, tests listen to it. */
+export interface Watcher {
+  step<T>(name: string, work: (progress: Progress) => Promise<T>, summary: (result: T) => string): Promise<T>;
+}

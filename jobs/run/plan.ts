@@ -1,22 +1,22 @@
 import { ResealError } from '../contract/errors.ts';
 import { NO_CUTOFF } from '../contract/sql/index.ts';
-import type { Row } from '../google/bigquery.ts';
-import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
+import type { EngineChoice, Plan, RunContext, RunOptions } from './context.ts';
+import { newestKeyset } from './keyset.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
-  const { warehouse, sql, deployment } = context;
+  const { bigquery, sql, deployment } = context;
   await checkKeying(context, options);
-  const [clock] = await warehouse.query(sql.clock, {});
+  const [clock] = await bigquery.query(sql.clock, {});
   const snapshotMillis = String(clock?.snapshot_millis);
   const everything = { mode: options.mode, snapshot_millis: snapshotMillis, id_cutoff: NO_CUTOFF };
   const limit = options.limit ?? deployment.readLimitRows;
   let idCutoff = NO_CUTOFF;
   if (limit !== null) {
-    const [row] = await warehouse.query(sql.cutoff, { ...everything, row_limit: limit });
+    const [row] = await bigquery.query(sql.cutoff, { ...everything, row_limit: limit });
     idCutoff = row?.id_cutoff ?? NO_CUTOFF;
   }
-  const [counts] = await warehouse.query(sql.count, { ...everything, id_cutoff: idCutoff });
+  const [counts] = await bigquery.query(sql.count, { ...everything, id_cutoff: idCutoff });
   const selected = Number(counts?.selected);
   return {
     runId: options.runId,
@@ -27,16 +27,16 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
-    keyset: keysetOf(await warehouse.query(sql.newestKeyset, {})),
+    keyset: await newestKeyset(context),
   };
 }
 
 /** One statement reads all rows, so rows of both keyings must not stand side by side. */
 async function checkKeying(
-  { warehouse, sql, deployment }: RunContext,
+  { bigquery, sql, deployment }: RunContext,
   { mode, limit }: RunOptions,
 ): Promise<void> {
-  const [last] = await warehouse.query(sql.lastKeying, {});
+  const [last] = await bigquery.query(sql.lastKeying, {});
   if (last === undefined || last.keying === deployment.keying || (mode === 'all' && limit === null)) return;
   throw new ResealError(
     'keying-changed',
@@ -45,35 +45,6 @@ async function checkKeying(
       hint: 'seal every row anew with --mode all, or set reseal:keying back',
     },
   );
-}
-
-/** Enters the run into the ledger and sees to it that there is a keyset to seal with. */
-export async function open(context: RunContext, planned: Plan, driver: 'job'): Promise<Plan> {
-  const { warehouse, sql, deployment } = context;
-  let { keyset } = planned;
-  if (keyset === null) {
-    await warehouse.query(sql.ensureKeyset, {});
-    keyset = keysetOf(await warehouse.query(sql.newestKeyset, {}));
-  }
-  await warehouse.query(sql.openRun, {
-    run_id: planned.runId,
-    driver,
-    engine: planned.engine,
-    mode: planned.mode,
-    source_format: deployment.sourceFormat,
-    keying: deployment.keying,
-    keyset_version: keyset?.version ?? null,
-    snapshot_millis: planned.snapshotMillis,
-    id_cutoff: planned.idCutoff,
-    selected: planned.selected,
-    distinct_deks: planned.distinctDeks,
-  });
-  return { ...planned, keyset };
-}
-
-export function keysetOf([row]: Row[]): RunKeyset | null {
-  if (row === undefined) return null;
-  return { version: Number(row.version), wrapped: Buffer.from(row.wrapped ?? '', 'base64') };
 }
 
 function chooseEngine({ deployment }: RunContext, choice: EngineChoice, selected: number): Plan['engine'] {

@@ -1,21 +1,17 @@
 import { ResealError } from '../contract/errors.ts';
-import type { Plan, Progress, RunContext, RunOptions } from './context.ts';
-import { endRun, knownRun, planOf } from './ledger.ts';
+import type { Plan, RunContext, RunOptions, Watcher } from './context.ts';
+import { endRun, knownRun, openRun, planOf } from './ledger.ts';
 import { merge } from './merge.ts';
-import { open, plan } from './plan.ts';
+import { plan } from './plan.ts';
 import { type Report, report } from './report.ts';
 import { stage } from './stage.ts';
+import { mergeSummary, planSummary, reportSummary, stageSummary, verifySummary } from './summaries.ts';
 import { verify } from './verify.ts';
-
-/** Follows a run; the command line shows it, tests listen to it. */
-export interface Watcher {
-  step<T>(name: string, work: (progress: Progress) => Promise<T>, summary: (result: T) => string): Promise<T>;
-}
 
 /** A new run, from plan to report. Throws ResealError; what went wrong is in the ledger then. */
 export async function run(context: RunContext, options: RunOptions, watcher: Watcher): Promise<Report> {
   const planned = await watcher.step('plan', () => plan(context, options), planSummary);
-  const opened = await open(context, planned, 'job');
+  const opened = await openRun(context, planned, 'job');
   return carryOut(context, opened, watcher);
 }
 
@@ -26,11 +22,6 @@ export async function resume(context: RunContext, runId: string, watcher: Watche
   if (found.state === 'succeeded') return finish(context, planned, watcher);
   return carryOut(context, planned, watcher, found.state === 'verified');
 }
-
-export const planSummary = (planned: Plan): string =>
-  planned.selected === 0
-    ? 'nothing left to do'
-    : `${planned.selected} values under ${planned.distinctDeks} data keys, ${planned.engine} engine`;
 
 async function carryOut(
   context: RunContext,
@@ -43,14 +34,9 @@ async function carryOut(
       const outcome = await watcher.step(
         'stage',
         (progress) => stage(context, planned, progress),
-        ({ kmsCalls }) => (kmsCalls === null ? 'staged' : `staged with ${kmsCalls} KMS calls`),
+        stageSummary,
       );
-      await watcher.step(
-        'verify',
-        () => verify(context, planned, outcome),
-        ({ staged, rejected, opened }) =>
-          `${staged} sealed + ${rejected} refused = ${staged + rejected}; BigQuery opened ${opened ?? 'none'} of them`,
-      );
+      await watcher.step('verify', () => verify(context, planned, outcome), verifySummary);
     }
     context.signal.throwIfAborted();
     return await finish(context, planned, watcher);
@@ -60,16 +46,8 @@ async function carryOut(
 }
 
 async function finish(context: RunContext, planned: Plan, watcher: Watcher): Promise<Report> {
-  const merged = await watcher.step(
-    'merge',
-    () => merge(context, planned),
-    (row) => `${row.merged} merged, ${row.changedMeanwhile} changed meanwhile, ${row.rejected} refused`,
-  );
-  return watcher.step(
-    'report',
-    () => report(context, planned, merged),
-    ({ read_back: { readable, checked } }) => `${readable} of ${checked} merged values read back through SQL`,
-  );
+  const merged = await watcher.step('merge', () => merge(context, planned), mergeSummary);
+  return watcher.step('report', () => report(context, planned, merged), reportSummary);
 }
 
 /** Records the end of the run and says how to go on; failing to record it must not hide why it broke off. */

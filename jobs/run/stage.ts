@@ -6,12 +6,12 @@ const NOTHING: StageOutcome = { kmsCalls: 0, batchId: null, milliDcuSeconds: nul
 
 /** Has the engine re-encrypt the selected values into the staging table. */
 export async function stage(context: RunContext, plan: Plan, progress: Progress): Promise<StageOutcome> {
-  const { warehouse, sql, signal } = context;
+  const { bigquery, sql, signal } = context;
   const engine = context.engines[plan.engine];
   if (plan.keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
   const empty = plan.selected === 0;
   const batch = empty ? null : engine.batchId(plan.runId);
-  await warehouse.query(sql.markStaging, { run_id: plan.runId, batch_id: batch ?? '' });
+  await bigquery.query(sql.markStaging, { run_id: plan.runId, batch_id: batch ?? '' });
   if (empty) return NOTHING;
   return engine.stage({ ...plan, keyset: plan.keyset }, (now) => progress(described(now, plan)), signal);
 }

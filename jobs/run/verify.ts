@@ -11,25 +11,25 @@ export interface Verified {
 
 /**
  * Holds the staging table against the plan before anything touches the source table: every selected value
- * is sealed or refused, and BigQuery itself opens what was sealed.
+ * is sealed or rejected, and BigQuery itself opens what was sealed.
  */
 export async function verify(context: RunContext, plan: Plan, outcome: StageOutcome): Promise<Verified> {
-  const { warehouse, sql, deployment } = context;
+  const { bigquery, sql, deployment } = context;
   const run = { run_id: plan.runId };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
-  if (jar) await warehouse.query(sql.adopt, run);
-  const [counts] = await warehouse.query(sql.stagedCounts, run);
+  if (jar) await bigquery.query(sql.adopt, run);
+  const [counts] = await bigquery.query(sql.stagedCounts, run);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   if (!jar && staged + rejected !== plan.selected) {
     throw new ResealError(
       'verify-count',
-      `${plan.selected} values were selected, but ${staged} are staged and ${rejected} refused`,
+      `${plan.selected} values were selected, but ${staged} are sealed and ${rejected} rejected`,
       { hint: 'the source table is untouched; --resume the run, and report this if it happens again' },
     );
   }
   const opened = jar ? null : await prove(context, plan);
-  await warehouse.query(sql.markVerified, {
+  await bigquery.query(sql.markVerified, {
     ...run,
     staged,
     rejected,
@@ -40,11 +40,11 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
   return { staged, rejected, opened };
 }
 
-async function prove({ warehouse, sql }: RunContext, plan: Plan): Promise<number> {
+async function prove({ bigquery, sql }: RunContext, plan: Plan): Promise<number> {
   const keyset = plan.keyset?.wrapped.toString('base64') ?? null;
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
-    [proof = {}] = await warehouse.query(sql.proveStaged, { run_id: plan.runId, keyset });
+    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: plan.runId, keyset });
   } catch (error) {
     throw new ResealError('verify-open', 'BigQuery cannot open the staged values', {
       hint: 'the source table is untouched; see the cause below',

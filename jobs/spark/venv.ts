@@ -90,7 +90,7 @@ export async function ensureVenv(plan: VenvPlan = defaults): Promise<string> {
   const current = currentVenv(plan);
   if (current !== null) return current;
   const { directory, requirements, spark } = plan;
-  // Beside the environment: the sandbox's folder is the sandbox's alone, and --fresh refuses it otherwise.
+  // Beside the environment: the sandbox's folder is the sandbox's alone, and --fresh empties no other.
   const mutex = `${directory}.mutex`;
   const script = join(root, 'tools/python/make_venv.py');
   const args = [script, directory, requirements, stampOf(plan), mutex, ...(spark ? ['spark'] : [])];

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import type { Stack } from '@pulumi/pulumi/automation/index.js';
 import { parse } from 'yaml';
 import { ResealError } from '../contract/errors.ts';
-import { isProduction, STACK_NAME, STACK_NAME_RULE } from '../contract/stack-name.ts';
+import { runSettings } from '../contract/settings/run-settings.ts';
+import { tableSettings } from '../contract/settings/table-settings.ts';
+import { bucketName, isProduction, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../contract/stack-name.ts';
 import { explained, openWorkspace, PROJECT_FOLDER } from './outputs.ts';
 
 /**
@@ -28,38 +30,36 @@ const LEFT_OUT = [
   'notificationChannels',
 ];
 
-const asText = (config: StackConfig): Record<string, string> =>
-  Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [
-      key,
-      typeof value === 'string' ? value : JSON.stringify(value),
-    ]),
-  );
-
 /**
  * The configuration of an ephemeral stack.
  *
- * @param dev dev's configuration
+ * @param dev dev's configuration, as its file has it
  * @param name the ephemeral stack's name; its suffix to whatever dev names
  */
-export async function ephemeralConfig(dev: StackConfig, name: string): Promise<StackConfig> {
-  const { loadSettings } = await import('../../infra/settings.ts');
-  const settings = loadSettings(asText(dev), 'dev');
-  const kek = (id: string) =>
-    `projects/${settings.project}/locations/${settings.location}/keyRings/${settings.keyRing}/cryptoKeys/${id}`;
+export function ephemeralConfig(dev: StackConfig, name: string): StackConfig {
+  const given = (setting: string, otherwise: string): string => String(dev[`reseal:${setting}`] ?? otherwise);
+  const mapping = (setting: string): object => {
+    const value = dev[`reseal:${setting}`] ?? {};
+    // `pulumi config` hands structured values over as JSON text, a stack's file as they are.
+    return typeof value === 'string' ? (JSON.parse(value) as object) : value;
+  };
+  const project = given('project', '');
+  const location = given('location', runSettings.location.parse(undefined));
+  const ring = `projects/${project}/locations/${location}/keyRings/${given('keyRing', keyRingId('dev'))}`;
+  const dataset = given('dataset', tableSettings.dataset.parse(undefined));
   const kept = Object.entries(dev).filter(([key]) => !LEFT_OUT.some((left) => key === `reseal:${left}`));
   return {
     ...Object.fromEntries(kept),
-    'reseal:bucket': `${settings.bucket}-${name}`,
-    'reseal:dataset': `${settings.dataset}_${name.replaceAll('-', '_')}`,
+    'reseal:bucket': `${given('bucket', bucketName(project, 'dev'))}-${name}`,
+    'reseal:dataset': `${dataset}_${name.replaceAll('-', '_')}`,
     // Google never deletes a key ring, so a stack that comes and goes uses dev's keys.
-    'reseal:sourceKek': settings.sourceKek ?? kek('source'),
-    'reseal:bigqueryKek': settings.bigqueryKek ?? kek('bigquery'),
+    'reseal:sourceKek': given('sourceKek', `${ring}/cryptoKeys/source`),
+    'reseal:bigqueryKek': given('bigqueryKek', `${ring}/cryptoKeys/bigquery`),
     'reseal:cmek': 'none',
     'reseal:deletionProtection': false,
     'reseal:auditLogs': false,
-    'reseal:schedule': { ...settings.schedule, paused: true },
-    'reseal:labels': { ...settings.labels, environment: name },
+    'reseal:schedule': { ...mapping('schedule'), paused: true },
+    'reseal:labels': { ...mapping('labels'), environment: name },
   };
 }
 
@@ -77,7 +77,7 @@ async function open(name: string): Promise<Stack> {
   const file = parse(await readFile(join(PROJECT_FOLDER, 'Pulumi.dev.yaml'), 'utf8')) as {
     config?: StackConfig;
   };
-  const config = await ephemeralConfig(file.config ?? {}, name);
+  const config = ephemeralConfig(file.config ?? {}, name);
   const stack = await explained(name, Stacks.createOrSelect(name, workspace));
   // After the stack exists: its file may hold the salt of its secrets already.
   const settings = await workspace.stackSettings(name).catch(() => ({}));

@@ -57,7 +57,7 @@ export async function explained<T>(stack: string, work: Promise<T>): Promise<T> 
 }
 
 /**
- * The outputs of a deployed stack, as `pulumi stack output` shows them; jobs/deployment.ts says what must be
+ * The outputs of a deployed stack, as `pulumi stack output` shows them; jobs/contract/deployment.ts says what must be
  * in them. The user's selected stack stays as it is.
  *
  * @throws ResealError `pulumi-cli`, `stack-missing`, `pulumi`, or `stack-empty` before the first update

@@ -1,5 +1,5 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { fieldSchema } from '../../jobs/contract/deployment.ts';
+import { fieldSchema } from '../../jobs/contract/fields.ts';
 import type { Mode } from '../../jobs/contract/sql/index.ts';
 import type { StageInput } from '../../jobs/engines/engine.ts';
 import { GoogleError } from '../http/errors.ts';
@@ -58,14 +58,14 @@ export function directWork(
     directMaxRows: 0,
     verifyRows: 0,
     batch: {
-      runtimeVersion: '',
+      runtimeVersion: '2.3',
       serviceAccount: '',
       subnetwork: '',
       application: null,
       jarFile: null,
       mainClass: null,
       maxExecutors: 0,
-      ttlSeconds: 0,
+      ttlMinutes: 0,
       kmsCallsPerSecond: Number(get('kms-calls-per-second')),
       labels: {},
     },

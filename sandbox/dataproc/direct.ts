@@ -1,5 +1,5 @@
 import { directEngine } from '../../jobs/engines/direct/index.ts';
-import { warehouse } from '../../jobs/google/bigquery.ts';
+import { bigQueryService } from '../../jobs/google/bigquery.ts';
 import { tableSql } from '../bigquery/duckdb/catalog.ts';
 import { rows } from '../bigquery/duckdb/engine.ts';
 import type { Services } from '../bigquery/script/session.ts';
@@ -20,7 +20,7 @@ export async function runDirect(
 ): Promise<void> {
   const { deployment, input } = directWork(args, await wrappedKeyset(services, args));
   const endpoints = endpointsOf(origin);
-  const engine = directEngine(deployment, await warehouse(deployment, endpoints), endpoints);
+  const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
   const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);
   const { kmsCalls } = await engine.stage(
     input,

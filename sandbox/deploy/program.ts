@@ -64,10 +64,10 @@ async function run({ stack, config, endpoints, state }: DeployOptions): Promise<
   );
   pulumi.runtime.setAllConfig(configOf(stack, config));
   try {
-    const exported = (await import('../../index.ts')) as Record<string, unknown>;
+    const { default: exported } = await import('../../index.ts');
     const outputs = await new Promise((resolve, reject) => {
       process.once('unhandledRejection', reject);
-      pulumi.output({ ...exported }).apply(resolve);
+      pulumi.output(exported).apply(resolve);
     });
     await pulumi.runtime.disconnect();
     if (failures.length > 0) return { failed: failures.join('\n') };

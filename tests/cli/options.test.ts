@@ -99,7 +99,7 @@ it('ctrl-C cancels the run, says what it left and how to go on, and ends with 13
   const [, run = ''] = /--resume (\S+);/.exec(stderr) ?? [];
   const history = await cli('reseal', ['history', '--state', state, '--json']);
   expect(JSON.parse(history.stdout)).toMatchObject([
-    { runId: run, state: 'cancelled', errorCode: 'cancelled' },
+    { run_id: run, state: 'cancelled', error_code: 'cancelled' },
   ]);
   const resumed = await cli('trigger', ['--state', state, '--resume', run, '--json']);
   expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: run, state: 'succeeded', selected: 1000 });

@@ -1,7 +1,7 @@
 import { protos } from '@google-cloud/dataproc';
 import { describe, expect, it } from 'vitest';
 import { type BatchRun, batchBody } from '../../jobs/contract/batch.ts';
-import { clientBatch } from '../../jobs/engines/dataproc/index.ts';
+import { clientBatch } from '../../jobs/engines/dataproc/batches.ts';
 import { aDeployment, EMAIL } from '../support/deployment.ts';
 
 const { Batch } = protos.google.cloud.dataproc.v1;

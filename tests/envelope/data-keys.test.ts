@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { Refusal } from '../../jobs/contract/reasons.ts';
+import { Rejection } from '../../jobs/contract/reasons.ts';
 import { asDataKey, asWrappedKey, type WrappedKey } from '../../jobs/envelope/brands.ts';
+import type { KeyService } from '../../jobs/envelope/data-keys.ts';
 import { dataKeys } from '../../jobs/envelope/data-keys.ts';
-import type { KeyService } from '../../jobs/google/kms.ts';
 
 /** A key service that counts, and opens all but what starts with `x`. */
 function fake() {
@@ -15,7 +15,7 @@ function fake() {
     async unwrap(_kek, wrapped: WrappedKey) {
       seen.push(wrapped.toString());
       await new Promise((resolve) => setTimeout(resolve, 1));
-      if (wrapped.toString().startsWith('x')) throw new Refusal('dek-refused');
+      if (wrapped.toString().startsWith('x')) throw new Rejection('dek-refused');
       const key = asDataKey(new Uint8Array(32).fill(wrapped[0] ?? 1));
       handed.push(key);
       return key;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Refusal } from '../../jobs/contract/reasons.ts';
+import { Rejection } from '../../jobs/contract/reasons.ts';
 import { decodeBase64, decodeDek } from '../../jobs/envelope/encoding.ts';
 
 const refusal = (work: () => unknown): string | null => {
@@ -8,7 +8,7 @@ const refusal = (work: () => unknown): string | null => {
     work();
     return null;
   } catch (error) {
-    return error instanceof Refusal ? error.reason : String(error);
+    return error instanceof Rejection ? error.reason : String(error);
   }
 };
 

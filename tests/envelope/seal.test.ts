@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KEYINGS } from '../../jobs/contract/deployment.ts';
-import { Refusal } from '../../jobs/contract/reasons.ts';
+import { Rejection } from '../../jobs/contract/reasons.ts';
+import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
 import { aead, openAead } from '../../jobs/envelope/aead.ts';
 import { asPlaintext } from '../../jobs/envelope/brands.ts';
 import { newKeyset, parseKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
@@ -38,7 +38,7 @@ describe.each(KEYINGS)('%s keying', (keying) => {
 
   it("does not open under another row's id", () => {
     const { key, value } = seal(asPlaintext(Buffer.from('ada@example.com')), '7');
-    expect(() => open(keying, key, value, '8')).toThrow(new Refusal('authentication'));
+    expect(() => open(keying, key, value, '8')).toThrow(new Rejection('authentication'));
   });
 
   it('never repeats an IV or a ciphertext', () => {
@@ -82,7 +82,7 @@ describe('a keyset', () => {
         try {
           aead(parseKeyset(bad)).open(Buffer.alloc(40, 1), Buffer.alloc(0));
         } catch (error) {
-          expect(error).toBeInstanceOf(Refusal);
+          expect(error).toBeInstanceOf(Rejection);
         }
       }),
       { numRuns: 2000 },

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_FORMATS } from '../../jobs/contract/deployment.ts';
-import { REASONS, Refusal } from '../../jobs/contract/reasons.ts';
+import { REASONS, Rejection } from '../../jobs/contract/reasons.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
 import { asDataKey } from '../../jobs/envelope/brands.ts';
-import { sourceFormat } from '../../jobs/envelope/formats.ts';
+import { formatOf } from '../../jobs/envelope/formats.ts';
 import { Application } from '../support/application.ts';
 
 describe.each(SOURCE_FORMATS)('%s', (name) => {
   const { unwrapped, encrypt } = new Application(name).newKey();
-  const open = sourceFormat(name).prepare(asDataKey(unwrapped));
+  const open = formatOf(name).prepare(asDataKey(unwrapped));
 
   it('opens any text', () => {
     fc.assert(
@@ -29,8 +29,8 @@ describe.each(SOURCE_FORMATS)('%s', (name) => {
         try {
           open(text);
         } catch (error) {
-          expect(error).toBeInstanceOf(Refusal);
-          expect(REASONS).toContain((error as Refusal).reason);
+          expect(error).toBeInstanceOf(Rejection);
+          expect(REASONS).toContain((error as Rejection).reason);
         }
       }),
       { numRuns: 1000 },
@@ -39,7 +39,7 @@ describe.each(SOURCE_FORMATS)('%s', (name) => {
 
   it('refuses bytes that are no UTF-8', () => {
     for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80]]) {
-      expect(() => open(encrypt(Buffer.from(bytes)))).toThrow(new Refusal('plaintext-not-utf8'));
+      expect(() => open(encrypt(Buffer.from(bytes)))).toThrow(new Rejection('plaintext-not-utf8'));
     }
   });
 });
@@ -47,5 +47,5 @@ describe.each(SOURCE_FORMATS)('%s', (name) => {
 it('keeps a byte order mark: it is part of the value', () => {
   const { unwrapped, encrypt } = new Application('gcm').newKey();
   const text = Buffer.from([0xef, 0xbb, 0xbf, 0x61]);
-  expect(sourceFormat('gcm').prepare(asDataKey(unwrapped))(encrypt(text))).toEqual(text);
+  expect(formatOf('gcm').prepare(asDataKey(unwrapped))(encrypt(text))).toEqual(text);
 });

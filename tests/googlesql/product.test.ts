@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Deployment, KEYINGS } from '../../jobs/contract/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
 import { readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
 import {
   keysetColumns,

@@ -67,8 +67,8 @@ const watched = (
 };
 Object.assign(monitor, { registerResource: watched });
 
-const exported = (await import('../../index.ts')) as Record<string, unknown>;
-const outputs = await new Promise((resolve) => pulumi.output({ ...exported }).apply(resolve));
+const { default: exported } = await import('../../index.ts');
+const outputs = await new Promise((resolve) => pulumi.output(exported).apply(resolve));
 await pulumi.runtime.disconnect();
 
 const resources = [...recorded.values()].sort((a, b) =>

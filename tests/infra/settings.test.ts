@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { settingsSchema } from '../../infra/settings/schema.ts';
-import { notesOf } from '../../infra/settings/setting.ts';
 import { loadSettings } from '../../infra/settings.ts';
+import { notesOf } from '../../jobs/contract/settings/setting.ts';
 import { type Config, configOf, runProgram, STACKS } from './program.ts';
 
 const least: Config = { 'reseal:project': 'example-data' };

@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from 'vitest';
-import { KEYINGS } from '../../jobs/contract/deployment.ts';
-import { sealRows } from '../../jobs/engines/direct/seal-page.ts';
+import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
+import { sealPage } from '../../jobs/engines/direct/seal-page.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application } from '../support/application.ts';
@@ -36,7 +36,7 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
     deks: [key.dek],
     keys: [Uint8Array.from(key.unwrapped)],
   };
-  const rows = ndjson<Line>(sealRows(setup, page).toString());
+  const rows = ndjson<Line>(sealPage(setup, page).toString());
   const first = keyset.toString('base64');
   let keysets: unknown[] = rows.map(() => first);
   if (keying === 'row')

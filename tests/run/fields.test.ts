@@ -37,15 +37,15 @@ it('re-encrypts every value of a row in one run, its shared data key unwrapped o
 });
 
 it('reads them back side by side, through the procedure as through SQL', async () => {
-  const { warehouse, deployment } = box.context;
+  const { bigquery, deployment } = box.context;
   const sql = statements(deployment);
-  const [keyset] = await warehouse.query(sql.newestKeyset, {});
+  const [keyset] = await bigquery.query(sql.newestKeyset, {});
   const expected = [
     { id: '1', email: 'ada@example.com', phone: '+44 20 7946 0001' },
     { id: '2', email: 'grace@example.com', phone: null },
     { id: '3', email: null, phone: '+44 20 7946 0003' },
   ];
-  expect(await warehouse.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 10 })).toEqual(
+  expect(await bigquery.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 10 })).toEqual(
     expected,
   );
   const { project, dataset, readProcedure } = deployment;

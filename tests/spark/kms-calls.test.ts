@@ -6,17 +6,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { ensureVenv } from '../../jobs/spark/venv.ts';
+import { ensureVenv, sparkOf } from '../../jobs/spark/venv.ts';
 import type { KeyCalls } from '../../sandbox/kms/traffic.ts';
 import { type Harness, harness, KEY, SOURCE } from '../sandbox/support.ts';
 
 /** The application on a local Spark, its KMS calls counted by the sandbox's Cloud KMS. */
 
 const application = fileURLToPath(new URL('../../jobs/spark', import.meta.url));
+const suites = fileURLToPath(new URL('application', import.meta.url));
 const work = mkdtempSync(join(tmpdir(), 'reseal-kms-calls-'));
 const keks = { [SOURCE]: randomBytes(32).toString('base64'), [KEY]: randomBytes(32).toString('base64') };
-/** As in jobs/spark/tests/conftest.py. */
-const JDK_JAVA_OPTIONS = '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC';
 /** Rows of each run that official Tink is to open. */
 const SAMPLE = 40;
 
@@ -30,15 +29,9 @@ beforeAll(async () => {
     await sandbox.rest('POST', '/sandbox/v1/kms:import', { name, materialBase64 });
   }
   const python = await ensureVenv();
-  spark = spawn(python, ['-m', 'tests.many_runs', work], {
-    cwd: application,
-    env: {
-      ...process.env,
-      JDK_JAVA_OPTIONS,
-      PYSPARK_PYTHON: python,
-      PYTHONPATH: application,
-      SPARK_LOCAL_IP: '127.0.0.1',
-    },
+  spark = spawn(python, ['-m', 'support.many_runs', work], {
+    cwd: suites,
+    env: { ...process.env, ...sparkOf(python).env, PYTHONPATH: application },
   });
   const input = spark.stdout as NonNullable<ChildProcess['stdout']>;
   lines = createInterface({ input })[Symbol.asyncIterator]();
@@ -97,7 +90,7 @@ test.each([
   ['a million rows under 1,000 keys', { rows: 1_000_000, deks: 1_000 }, { keying: 'shared' }],
   ['one key with nine rows in ten', { rows: 20_000, deks: 2_001, hot: true }, {}],
   ['the same, joined', { rows: 20_000, deks: 2_001, hot: true }, { broadcast_deks: '0' }],
-  // More than a worker holds prepared (CAPACITY in keyring.py).
+  // More than a worker holds prepared (CAPACITY in prepared_keys.py).
   ['25,000 rows, each with its own key', { rows: 25_000, deks: 25_000 }, {}],
   ['50,000 rows, each with its own key, joined', { rows: 50_000, deks: 50_000 }, { broadcast_deks: '0' }],
 ])('one call a data key: %s', async (_name, table, changes) => {

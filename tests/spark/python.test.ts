@@ -4,10 +4,11 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 
-/** The PySpark application's own checks: a failing one fails here, with the end of what it printed. */
+/** The checks of the PySpark application: when one fails, the end of its output is shown. */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const application = `${root}/jobs/spark`;
+const suites = `${root}/tests/spark/application`;
 /** Python beside the application: the tools and the oracles. */
 const OTHERS = ['tests/googlesql', 'tests/oracles', 'tools/python', 'bench/spark'].map(
   (folder) => `${root}/${folder}`,
@@ -41,19 +42,20 @@ async function passes(module: string, ...args: string[]): Promise<string> {
 }
 
 test('ruff finds nothing to mend', async () => {
-  await passes('ruff', 'check', '--no-cache', '.');
-  await passes('ruff', 'check', '--no-cache', '--config', 'pyproject.toml', '--ignore', 'D', ...OTHERS);
-  await passes('ruff', 'format', '--no-cache', '--check', '--config', 'pyproject.toml', '.', ...OTHERS);
+  const options = ['--no-cache', '--config', 'pyproject.toml'];
+  await passes('ruff', 'check', ...options, '.', suites);
+  await passes('ruff', 'check', ...options, '--ignore', 'D', ...OTHERS);
+  await passes('ruff', 'format', '--check', ...options, '.', suites, ...OTHERS);
 });
 
-test('mypy is satisfied, strictly', () => passes('mypy', '.'), 300_000);
+test('mypy is satisfied, strictly', () => passes('mypy'), 300_000);
 
 test('the vectors open as they should', async () => {
-  expect(await passes('reseal.vectors', `${root}/tests/fixtures/envelope.json`)).toMatch(
+  expect(await passes('reseal.check_vector', `${root}/tests/fixtures/envelope.json`)).toMatch(
     /^149 passed, 0 failed$/m,
   );
 });
 
-for (const suite of readdirSync(`${application}/tests`).filter((name) => /^test_.*\.py$/.test(name))) {
-  test(`pytest ${suite}`, () => passes('pytest', `tests/${suite}`), 900_000);
+for (const suite of readdirSync(suites).filter((name) => /^test_.*\.py$/.test(name))) {
+  test(`pytest ${suite}`, () => passes('pytest', '-c', 'pyproject.toml', `${suites}/${suite}`), 900_000);
 }

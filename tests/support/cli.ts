@@ -10,13 +10,14 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs `jobs/<program>.ts` as npm would; `interruptOn` presses ctrl-C when stdout says so. */
+/** Runs the command line as `npm run <program>` would; `interruptOn` presses ctrl-C when stdout says so. */
 export async function cli(
   program: 'trigger' | 'reseal',
   args: readonly string[],
   interruptOn?: RegExp,
 ): Promise<CliResult> {
-  const argv = ['--import', 'tsx', `jobs/${program}.ts`, ...args];
+  const command = program === 'trigger' ? ['trigger'] : [];
+  const argv = ['--import', 'tsx', 'jobs/cli/main.ts', ...command, ...args];
   const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let [said, pressed] = ['', false];
   child.stdout.on('data', (bytes: Buffer) => {

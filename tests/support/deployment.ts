@@ -1,4 +1,5 @@
-import type { Deployment, Field } from '../../jobs/contract/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import type { Field } from '../../jobs/contract/fields.ts';
 
 export const EMAIL: Field = {
   name: 'email',
@@ -62,7 +63,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       jarFile: null,
       mainClass: null,
       maxExecutors: 8,
-      ttlSeconds: 14_400,
+      ttlMinutes: 240,
       kmsCallsPerSecond: 500,
       labels: { environment: 'test' },
     },

@@ -6,9 +6,9 @@ import { type Deployment, parseDeployment } from '../../jobs/contract/deployment
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import type { Row } from '../../jobs/google/bigquery.ts';
-import type { RunContext, RunOptions } from '../../jobs/run/context.ts';
+import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
 import type { Report } from '../../jobs/run/report.ts';
-import { run, type Watcher } from '../../jobs/run/run.ts';
+import { run } from '../../jobs/run/run.ts';
 import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
@@ -93,7 +93,7 @@ export async function testSandbox(
     sql(text) {
       const tables = /\b(users_temp|users_rejected|users|keysets|runs)\b/g;
       const sql = text.replace(tables, (table) => `\`${project}.${dataset}.${table}\``);
-      return context.warehouse.query({ name: 'test', sql, params: {} } as Statement<never>, {});
+      return context.bigquery.query({ name: 'test', sql, params: {} } as Statement<never>, {});
     },
     async kmsCalls() {
       const { keys } = (await control('kms:calls')) as { keys: Record<string, { decrypt?: number }> };

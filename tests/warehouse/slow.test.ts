@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
-import { type WarehouseClient, warehouse } from '../../jobs/google/bigquery.ts';
+import { type BigQueryService, bigQueryService } from '../../jobs/google/bigquery.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { type Listener, listen } from '../../sandbox/http/serve.ts';
 import { aDeployment } from '../support/deployment.ts';
@@ -7,7 +7,7 @@ import { aDeployment } from '../support/deployment.ts';
 /** A BigQuery whose jobs are still running the first times that they are asked for. */
 let running = 0;
 let listener: Listener;
-let client: WarehouseClient;
+let client: BigQueryService;
 
 beforeAll(async () => {
   const jobReference = { projectId: 'a-project', jobId: 'a-job', location: 'us-central1' };
@@ -27,7 +27,7 @@ beforeAll(async () => {
           : { jobReference, jobComplete: true, schema, rows: [{ f: [{ v: '7' }] }] },
     },
   ]);
-  client = await warehouse(aDeployment(), endpointsOf(listener.origin));
+  client = await bigQueryService(aDeployment(), endpointsOf(listener.origin));
 });
 beforeEach(() => {
   running = 3;
@@ -42,6 +42,6 @@ it('a statement has run when it is over, however long it takes', async () => {
 
 it('pages begin when there are some', async () => {
   const pages = [];
-  for await (const page of client.pages(statement, {})) pages.push(page);
-  expect(pages).toEqual([[['7']]]);
+  for await (const page of client.pages(statement, {})) pages.push(page.column('n'));
+  expect(pages).toEqual([['7']]);
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { workflowSource } from '../../infra/workflow/source.ts';
 import { expression, reasonOf, unmarked } from '../../infra/workflow/steps.ts';
-import type { Deployment, Field } from '../../jobs/contract/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import type { Field } from '../../jobs/contract/fields.ts';
 import { statements } from '../../jobs/contract/sql/index.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import {

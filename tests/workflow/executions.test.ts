@@ -72,7 +72,7 @@ describe('an execution', () => {
     expect(await staged()).toEqual([{ n: '0' }]);
     expect(await ledger(runId)).toMatchObject({
       state: 'succeeded',
-      driver: 'workflow',
+      via: 'workflow',
       engine: 'dataproc',
       mode: 'pending',
       keyset_version: '1',

@@ -53,17 +53,26 @@ async function left({ run_id: runId, ...report }: Report) {
     );
   const [ledger] = await box.sql(`SELECT * FROM runs WHERE run_id = '${runId}'`);
   // Ciphertexts are never the same twice: what they open to is.
-  const { sql, warehouse } = box.context;
-  const [keyset] = await warehouse.query(sql.newestKeyset, {});
+  const { sql, bigquery } = box.context;
+  const [keyset] = await bigquery.query(sql.newestKeyset, {});
   return {
-    opened: await warehouse.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 1000 }),
+    opened: await bigquery.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 1000 }),
     users: await box.sql('SELECT id, decrypted_email, resealed_from FROM users ORDER BY id'),
     rejected: await box.sql(
       `SELECT id, field, reason, dek_fingerprint, source_format, rejected_from FROM users_rejected WHERE run_id = '${runId}' ORDER BY id`,
     ),
     staged: await box.sql('SELECT * FROM users_temp'),
-    ledger: stripped(ledger, 'driver', 'snapshot', 'started_at', 'ended_at', 'milli_dcu_seconds', 'cost_usd'),
-    report: stripped(report, 'driver', 'started_at', 'seconds', 'cost_usd'),
+    ledger: stripped(ledger, 'via', 'snapshot', 'started_at', 'ended_at', 'milli_dcu_seconds', 'cost_usd'),
+    report: stripped(
+      report,
+      'via',
+      'snapshot',
+      'started_at',
+      'ended_at',
+      'milli_dcu_seconds',
+      'seconds',
+      'cost_usd',
+    ),
   };
 }
 

@@ -2,8 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
-import type { RunContext } from '../../jobs/run/context.ts';
-import type { Watcher } from '../../jobs/run/run.ts';
+import type { RunContext, Watcher } from '../../jobs/run/context.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -60,13 +59,13 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   expect(new Set(said)).toEqual(
     new Set([
       'run … main.attempts › run.batch',
-      'run 3 merged, 0 changed meanwhile, 1 refused',
+      'run 3 merged, 0 changed meanwhile, 1 rejected',
       'report 3 of 3 merged values read back through SQL',
     ]),
   );
   expect(byWorkflow).toMatchObject({
     run_id: runId,
-    driver: 'workflow',
+    via: 'workflow',
     engine: 'dataproc',
     state: 'succeeded',
     selected: 4,

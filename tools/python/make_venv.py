@@ -46,4 +46,6 @@ def main(venv: Path, requirements: Path, stamp: str, mutex: Path, spark: bool) -
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), sys.argv[5:] == ["spark"]))
+    sys.exit(
+        main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]), sys.argv[5:] == ["spark"])
+    )

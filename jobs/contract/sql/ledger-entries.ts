@@ -1,53 +1,61 @@
-import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../../run/cost.ts';
-import { type Statement, statement, table, type Warehouse } from './statement.ts';
+import type { Deployment } from '../deployment.ts';
+import { LEDGER, LEDGER_SELECT, type LedgerName } from '../ledger.ts';
+import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../prices.ts';
+import { type ParamType, type Statement, statement, table } from './statement.ts';
 
-/** Where a run stands. All but `succeeded` can be resumed. */
-export const RUN_STATES = ['planned', 'staging', 'verified', 'succeeded', 'failed', 'cancelled'] as const;
-export type RunState = (typeof RUN_STATES)[number];
+/** A ledger column as a parameter: a TIMESTAMP is bound as milliseconds. */
+const parameterType = (name: LedgerName): ParamType => {
+  const { type } = LEDGER[name];
+  return type === 'TIMESTAMP' ? 'INT64' : type;
+};
+const parameter = (name: LedgerName): string =>
+  LEDGER[name].type === 'TIMESTAMP' ? `TIMESTAMP_MILLIS(@${name})` : `@${name}`;
 
-const OPEN = {
-  run_id: 'STRING',
-  driver: 'STRING',
-  engine: 'STRING',
-  mode: 'STRING',
-  source_format: 'STRING',
-  keying: 'STRING',
-  keyset_version: 'INT64',
-  snapshot_millis: 'INT64',
-  id_cutoff: 'INT64',
-  selected: 'INT64',
-  distinct_deks: 'INT64',
-} as const;
+/** What the plan fixes. */
+const PLANNED = [
+  'run_id',
+  'via',
+  'engine',
+  'mode',
+  'source_format',
+  'keying',
+  'keyset_version',
+  'snapshot',
+  'id_cutoff',
+  'selected',
+  'distinct_deks',
+] as const satisfies readonly LedgerName[];
+type Planned = (typeof PLANNED)[number];
 
 /** Enters a run into the ledger; entering it again changes nothing. */
-export const openRun = (w: Warehouse): Statement<keyof typeof OPEN> =>
+export const openRun = (d: Deployment): Statement<Planned> =>
   statement(
     'open',
-    OPEN,
-    `MERGE ${table(w, 'runs')} AS r
+    Object.fromEntries(PLANNED.map((name) => [name, parameterType(name)])) as Record<Planned, ParamType>,
+    `MERGE ${table(d, 'runs')} AS r
 USING (SELECT @run_id AS run_id) AS entry
 ON r.run_id = entry.run_id
 WHEN NOT MATCHED THEN
-  INSERT (run_id, state, driver, engine, mode, source_format, keying, keyset_version, snapshot, id_cutoff, selected, distinct_deks, started_at)
-  VALUES (@run_id, 'planned', @driver, @engine, @mode, @source_format, @keying, @keyset_version, TIMESTAMP_MILLIS(@snapshot_millis), @id_cutoff, @selected, @distinct_deks, CURRENT_TIMESTAMP())`,
+  INSERT (${PLANNED.join(', ')}, state, started_at)
+  VALUES (${PLANNED.map(parameter).join(', ')}, 'planned', CURRENT_TIMESTAMP())`,
   );
 
 /**
  * Counts that an engine may not know, and the batch that there may not be, come as texts, empty for unknown:
  * unlike a NULL, that goes through the job's and the workflow's requests in the same way.
  */
-const known = (parameter: string): string => `SAFE_CAST(NULLIF(${parameter}, '') AS INT64)`;
+const known = (name: string): string => `SAFE_CAST(NULLIF(@${name}, '') AS INT64)`;
 
-/** KMS calls and the batch's usage; BigQuery's bytes are the project's own affair. */
-const COST = `IFNULL(${known('@kms_calls')}, 0) * ${KMS_USD_PER_CALL}
-  + IFNULL(${known('@milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
+/** KMS calls and the batch's usage; the bytes that BigQuery reads are billed by the project's own terms. */
+const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
+  + IFNULL(${known('milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
 
 /** The engine is at work, for the first time or again; @batch_id is empty for the direct one. */
-export const markStaging = (w: Warehouse): Statement<'run_id' | 'batch_id'> =>
+export const markStaging = (d: Deployment): Statement<'run_id' | 'batch_id'> =>
   statement(
     'staging',
     { run_id: 'STRING', batch_id: 'STRING' },
-    `UPDATE ${table(w, 'runs')} 
+    `UPDATE ${table(d, 'runs')}
 SET state = 'staging', batch_id = NULLIF(@batch_id, ''), ended_at = NULL, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
   );
@@ -61,50 +69,47 @@ const VERIFIED = {
   milli_dcu_seconds: 'STRING',
 } as const;
 
-/** Every selected value is staged or refused, and what is staged opens: the run may be merged. */
-export const markVerified = (w: Warehouse): Statement<keyof typeof VERIFIED> =>
+/** Every selected value is sealed or rejected, and what is sealed opens: the run may be merged. */
+export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
   statement(
     'verified',
     VERIFIED,
-    `UPDATE ${table(w, 'runs')}
-SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = ${known('@kms_calls')}, batch_id = NULLIF(@batch_id, ''),
-  milli_dcu_seconds = ${known('@milli_dcu_seconds')}, cost_usd = ${COST}
+    `UPDATE ${table(d, 'runs')}
+SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
+  milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}
 WHERE run_id = @run_id AND state = 'staging'`,
   );
 
 /** The run ends without a merge; one that has succeeded stays so. */
-export const endRun = (w: Warehouse): Statement<'run_id' | 'state' | 'error_code' | 'error'> =>
+export const endRun = (d: Deployment): Statement<'run_id' | 'state' | 'error_code' | 'error'> =>
   statement(
     'end',
     { run_id: 'STRING', state: 'STRING', error_code: 'STRING', error: 'STRING' },
-    `UPDATE ${table(w, 'runs')}
+    `UPDATE ${table(d, 'runs')}
 SET state = @state, error_code = @error_code, error = @error, ended_at = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id AND state != 'succeeded'`,
   );
 
-const COLUMNS = `run_id, state, driver, engine, mode, source_format, keying, keyset_version, UNIX_MILLIS(snapshot) AS snapshot_millis,
-  id_cutoff, selected, distinct_deks, staged, rejected, merged, changed_meanwhile, kms_calls, UNIX_MILLIS(started_at) AS started_millis,
-  UNIX_MILLIS(ended_at) AS ended_millis, batch_id, milli_dcu_seconds, cost_usd, error_code, error`;
-
-export const readRun = (w: Warehouse): Statement<'run_id'> =>
+/** One run's row, for `ledgerRow`. */
+export const readRun = (d: Deployment): Statement<'run_id'> =>
   statement(
     'ledger',
     { run_id: 'STRING' },
-    `SELECT ${COLUMNS} FROM ${table(w, 'runs')} WHERE run_id = @run_id`,
+    `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} WHERE run_id = @run_id`,
   );
 
 /** The newest runs, newest first. */
-export const history = (w: Warehouse): Statement<'row_limit'> =>
+export const history = (d: Deployment): Statement<'row_limit'> =>
   statement(
     'history',
     { row_limit: 'INT64' },
-    `SELECT ${COLUMNS} FROM ${table(w, 'runs')} ORDER BY started_at DESC LIMIT @row_limit`,
+    `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r ORDER BY r.started_at DESC LIMIT @row_limit`,
   );
 
 /** How the newest merged run keyed its rows: readers open all rows in one way. */
-export const lastKeying = (w: Warehouse): Statement<never> =>
+export const lastKeying = (d: Deployment): Statement<never> =>
   statement(
     'last_keying',
     {},
-    `SELECT keying FROM ${table(w, 'runs')} WHERE state = 'succeeded' AND merged > 0 ORDER BY started_at DESC LIMIT 1`,
+    `SELECT keying FROM ${table(d, 'runs')} WHERE state = 'succeeded' AND merged > 0 ORDER BY started_at DESC LIMIT 1`,
   );

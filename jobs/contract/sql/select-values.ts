@@ -1,5 +1,6 @@
-import type { Field } from '../deployment.ts';
-import { literal, quoted, type Statement, statement, table, token, type Warehouse } from './statement.ts';
+import type { Deployment } from '../deployment.ts';
+import type { Field } from '../fields.ts';
+import { literal, quoted, type Statement, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
 export const MODES = ['pending', 'rejected', 'all'] as const;
@@ -12,14 +13,14 @@ const SELECTION = { mode: 'STRING', snapshot_millis: 'INT64', id_cutoff: 'INT64'
 
 /**
  * The values to re-encrypt, as of the run's snapshot: pending ones (never resealed, or changed since, and not
- * refused as they stand), refused ones, or all. A refusal counts for the format it was read as.
+ * rejected as they stand), rejected ones, or all. A rejection counts for the format that the value was read as.
  */
-export function selectedValues(w: Warehouse): string {
-  return w.fields.map((field) => selectedOf(w, field)).join('\nUNION ALL\n');
+export function selectedValues(d: Deployment): string {
+  return d.fields.map((field) => selectedOf(d, field)).join('\nUNION ALL\n');
 }
 
-function selectedOf(w: Warehouse, field: Field): string {
-  const [id, cipherText, dek] = [w.idColumn, field.cipherText, field.dek].map(quoted) as [
+function selectedOf(d: Deployment, field: Field): string {
+  const [id, cipherText, dek] = [d.idColumn, field.cipherText, field.dek].map(quoted) as [
     string,
     string,
     string,
@@ -28,19 +29,19 @@ function selectedOf(w: Warehouse, field: Field): string {
 FROM (
   SELECT ${id} AS id, ${cipherText} AS cipher_text, ${dek} AS dek, ${quoted(field.resealedFrom)} AS resealed_from,
     ${token(cipherText, dek)} AS token
-  FROM ${table(w, 'source')} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)
+  FROM ${table(d, 'source')} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)
   WHERE ${cipherText} IS NOT NULL AND ${id} <= @id_cutoff
 ) AS u
 LEFT JOIN (
   SELECT DISTINCT id, rejected_from
-  FROM ${table(w, 'rejected')}
-  WHERE field = ${literal(field.name)} AND source_format = ${literal(w.sourceFormat)}
-) AS refused
-ON refused.id = u.id AND refused.rejected_from = u.token
+  FROM ${table(d, 'rejected')}
+  WHERE field = ${literal(field.name)} AND source_format = ${literal(d.sourceFormat)}
+) AS rejection
+ON rejection.id = u.id AND rejection.rejected_from = u.token
 WHERE CASE @mode
   WHEN 'all' THEN TRUE
-  WHEN 'rejected' THEN refused.id IS NOT NULL
-  ELSE refused.id IS NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
+  WHEN 'rejected' THEN rejection.id IS NOT NULL
+  ELSE rejection.id IS NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
 END`;
 }
 
@@ -49,33 +50,33 @@ export const clock = (): Statement<never> =>
   statement('clock', {}, 'SELECT UNIX_MILLIS(CURRENT_TIMESTAMP()) AS snapshot_millis');
 
 /** The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected. */
-export const cutoff = (w: Warehouse): Statement<keyof typeof SELECTION | 'row_limit'> =>
+export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
     'cutoff',
     { ...SELECTION, row_limit: 'INT64' },
     `SELECT MAX(id) AS id_cutoff
-FROM (SELECT DISTINCT id FROM (${selectedValues(w)}) ORDER BY id LIMIT @row_limit)`,
+FROM (SELECT DISTINCT id FROM (${selectedValues(d)}) ORDER BY id LIMIT @row_limit)`,
   );
 
 /**
  * How much there is to do. In the `tink-envelope` format the data key stands inside the cipher text, a fresh
  * one each time, so the cipher texts are counted: an upper bound.
  */
-export const count = (w: Warehouse): Statement<keyof typeof SELECTION> =>
+export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'plan',
     SELECTION,
-    `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${w.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks
-FROM (${selectedValues(w)})`,
+    `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks
+FROM (${selectedValues(d)})`,
   );
 
 /**
  * The values themselves, for the direct engine. Rows of one data key follow each other, so that a bounded
  * cache of keys never unwraps one twice.
  */
-export const values = (w: Warehouse): Statement<keyof typeof SELECTION> =>
+export const values = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'read',
     SELECTION,
-    `SELECT id, field, cipher_text, dek, token FROM (${selectedValues(w)}) ORDER BY dek, id`,
+    `SELECT id, field, cipher_text, dek, token FROM (${selectedValues(d)}) ORDER BY dek, id`,
   );

@@ -1,26 +1,27 @@
+import type { Deployment } from '../deployment.ts';
 import { decrypted } from './open-values.ts';
-import { literal, type Statement, statement, table, token, type Warehouse } from './statement.ts';
+import { literal, type Statement, statement, table, token } from './statement.ts';
 
 /**
  * Takes over what a user's own jar left: it knows no run, so the rows without one are this run's, and the
  * token comes from the source columns that it carried along.
  */
-export const adopt = (w: Warehouse): Statement<'run_id'> =>
+export const adopt = (d: Deployment): Statement<'run_id'> =>
   statement(
     'adopt',
     { run_id: 'STRING' },
-    `UPDATE ${table(w, 'staging')}
-SET run_id = @run_id, field = ${literal((w.fields[0] as { name: string }).name)}, resealed_from = ${token('cipher_text', 'dek')}
+    `UPDATE ${table(d, 'staging')}
+SET run_id = @run_id, field = ${literal((d.fields[0] as { name: string }).name)}, resealed_from = ${token('cipher_text', 'dek')}
 WHERE run_id IS NULL`,
   );
 
-/** How many values the engine sealed and refused. */
-export const stagedCounts = (w: Warehouse): Statement<'run_id'> =>
+/** How many values the engine sealed and rejected. */
+export const stagedCounts = (d: Deployment): Statement<'run_id'> =>
   statement(
     'staged',
     { run_id: 'STRING' },
     `SELECT COUNTIF(reason IS NULL) AS staged, COUNTIF(reason IS NOT NULL) AS rejected
-FROM ${table(w, 'staging')} WHERE run_id = @run_id`,
+FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
   );
 
 /**
@@ -28,18 +29,18 @@ FROM ${table(w, 'staging')} WHERE run_id = @run_id`,
  * comes out. The statement fails where a row does not open. Tokens are hashes, so the first of them in
  * order are a fair sample, the same one each time.
  */
-export const proveStaged = (w: Warehouse): Statement<'run_id' | 'keyset'> =>
+export const proveStaged = (d: Deployment): Statement<'run_id' | 'keyset'> =>
   statement(
     'prove',
     { run_id: 'STRING', keyset: 'BYTES' },
     `SELECT COUNT(*) AS checked, COUNTIF(opened IS NULL OR opened != IFNULL(decrypted_email, opened)) AS wrong
 FROM (
-  SELECT ${decrypted(w, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
+  SELECT ${decrypted(d, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
   FROM (
     SELECT id, decrypted_email, bq_encryption_key, bq_encrypted_email
-    FROM ${table(w, 'staging')}
+    FROM ${table(d, 'staging')}
     WHERE run_id = @run_id AND reason IS NULL
-    ORDER BY resealed_from, id LIMIT ${w.verifyRows}
+    ORDER BY resealed_from, id LIMIT ${d.verifyRows}
   )
 )`,
   );

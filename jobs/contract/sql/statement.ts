@@ -1,4 +1,5 @@
 import type { Deployment } from '../deployment.ts';
+import type { TableName } from '../settings/table-settings.ts';
 
 /** The types that a named parameter of a statement may have. */
 export type ParamType = 'INT64' | 'STRING' | 'BYTES' | 'FLOAT64';
@@ -14,19 +15,10 @@ export interface Statement<P extends string = string> {
   readonly params: Readonly<Record<P, ParamType>>;
 }
 
-/** What the statements need to know of a stack. */
-export type Warehouse = Pick<
+/** What reading values back needs of a stack; the stored procedure is made before the rest is known. */
+export type ReadStack = Pick<
   Deployment,
-  | 'project'
-  | 'dataset'
-  | 'tables'
-  | 'idColumn'
-  | 'fields'
-  | 'sourceFormat'
-  | 'keying'
-  | 'storePlaintext'
-  | 'bigqueryKek'
-  | 'verifyRows'
+  'project' | 'dataset' | 'tables' | 'idColumn' | 'fields' | 'keying' | 'bigqueryKek'
 >;
 
 export function statement<P extends string>(
@@ -38,8 +30,8 @@ export function statement<P extends string>(
 }
 
 /** A table's full name, quoted. Settings admit no backtick in any of the three parts. */
-export const table = (w: Warehouse, which: keyof Warehouse['tables']): string =>
-  `\`${w.project}.${w.dataset}.${w.tables[which]}\``;
+export const table = (d: Pick<Deployment, 'project' | 'dataset' | 'tables'>, which: TableName): string =>
+  `\`${d.project}.${d.dataset}.${d.tables[which]}\``;
 
 /** A string literal; GoogleSQL escapes with backslashes. */
 export const literal = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`;
@@ -48,7 +40,8 @@ export const literal = (text: string): string => `'${text.replace(/[\\']/g, '\\$
 export const quoted = (column: string): string => `\`${column}\``;
 
 /** How BigQuery's key functions name a Cloud KMS key. */
-export const kmsLiteral = (w: Warehouse): string => literal(`gcp-kms://${w.bigqueryKek}`);
+export const kmsLiteral = (d: Pick<Deployment, 'bigqueryKek'>): string =>
+  literal(`gcp-kms://${d.bigqueryKek}`);
 
 /**
  * The compare-and-set token of a value: SHA-256 of cipher text, newline, data key. The newline is in

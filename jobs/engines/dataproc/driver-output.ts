@@ -3,16 +3,23 @@ import type { Storage } from '@google-cloud/storage';
 /** How many of the driver's last lines an error shows. */
 const LAST_LINES = 15;
 
+export interface DriverOutput {
+  /** The whole lines that were added since the last call. */
+  lines(uri: string | null | undefined): Promise<string[]>;
+  /** The last lines so far, for an error. */
+  lastLines(): readonly string[];
+}
+
 /**
  * Follows a driver's output. Dataproc writes it to Cloud Storage as it comes, in objects whose names are the
  * output URI and a running number. https://cloud.google.com/dataproc/docs/guides/dataproc-job-output
  */
-export function driverOutput(storage: Storage) {
+export function driverOutput(storage: Storage): DriverOutput {
   const read = new Map<string, number>();
   let unfinished = '';
   let last: string[] = [];
 
-  async function news(uri: string): Promise<string> {
+  async function added(uri: string): Promise<string> {
     const [, bucket = '', prefix = ''] = /^gs:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
     const [files] = await storage.bucket(bucket).getFiles({ prefix });
     let text = '';
@@ -28,14 +35,13 @@ export function driverOutput(storage: Storage) {
   }
 
   return {
-    /** The whole lines that came since the last call. */
-    async lines(uri: string | null | undefined): Promise<string[]> {
+    async lines(uri) {
       if (uri == null) return [];
-      const lines = (unfinished + (await news(uri))).split('\n');
+      const lines = (unfinished + (await added(uri))).split('\n');
       unfinished = lines.pop() ?? '';
       last = [...last, ...lines.filter((line) => line.trim() !== '')].slice(-LAST_LINES);
       return lines;
     },
-    lastLines: (): readonly string[] => [...last, unfinished].filter((line) => line.trim() !== ''),
+    lastLines: () => [...last, unfinished].filter((line) => line.trim() !== ''),
   };
 }

@@ -1,12 +1,14 @@
 import { Readable } from 'node:stream';
 import type { Deployment } from '../../contract/deployment.ts';
 import { statements } from '../../contract/sql/index.ts';
-import type { Page, WarehouseClient } from '../../google/bigquery.ts';
+import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
-import type { Engine, StageProgress } from '../engine.ts';
+import type { Page } from '../../google/page.ts';
+import type { Engine, StageInput, StageProgress } from '../engine.ts';
+import { type RunKeys, runKeys } from './keys.ts';
 import { load, newLoad } from './load.ts';
-import { withKeys } from './page-keys.ts';
-import { type Sealing, sealing } from './unwrapping.ts';
+import { sourcePage } from './source-page.ts';
+import { type SealingThreads, sealingThreads } from './threads.ts';
 
 /**
  * The engine in this process: reads in pages, unwraps each data key once, seals in worker threads and streams
@@ -14,7 +16,7 @@ import { type Sealing, sealing } from './unwrapping.ts';
  */
 export function directEngine(
   deployment: Deployment,
-  warehouse: WarehouseClient,
+  bigquery: BigQueryService,
   endpoints?: Endpoints,
 ): Engine {
   return {
@@ -22,43 +24,55 @@ export function directEngine(
     batchId: () => null,
     async stage(input, progress, signal) {
       const outcome = { batchId: null, milliDcuSeconds: null };
-      const job = await newLoad(warehouse.client, deployment, input.runId);
+      const job = await newLoad(bigquery.client, deployment, input.runId);
       // What an earlier try staged, it also unwrapped: how often KMS was asked is not known any more.
       if (job === null) return { kmsCalls: null, ...outcome };
-      const selection = {
-        mode: input.mode,
-        snapshot_millis: input.snapshotMillis,
-        id_cutoff: input.idCutoff,
-      };
-      const seals = sealing(deployment, input, endpoints);
+      const keys = runKeys(deployment, input, endpoints);
+      const threads = sealingThreads(input.selected);
       try {
-        const pages = warehouse.pages(statements(deployment).values, selection);
-        await load(job, sealedLines(pages, deployment, seals, progress), signal);
-        return { kmsCalls: await seals.kmsCalls(), ...outcome };
+        const pages = bigquery.pages(statements(deployment).values, {
+          mode: input.mode,
+          snapshot_millis: input.snapshotMillis,
+          id_cutoff: input.idCutoff,
+        });
+        await load(job, sealedLines(pages, { deployment, input, keys, threads, progress }), signal);
+        return { kmsCalls: keys.calls(), ...outcome };
       } finally {
-        await seals.close();
+        await threads.close();
+        await keys.close();
       }
     },
   };
 }
 
+/** What a stage works with. */
+interface Stage {
+  readonly deployment: Deployment;
+  readonly input: StageInput;
+  readonly keys: RunKeys;
+  readonly threads: SealingThreads;
+  readonly progress: (now: StageProgress) => void;
+}
+
+/** The lines of the load job, page by page: source page, its data keys, a thread that seals. */
 async function* sealedLines(
   pages: AsyncIterable<Page>,
-  deployment: Deployment,
-  seals: Sealing,
-  progress: (now: StageProgress) => void,
+  { deployment, input, keys, threads, progress }: Stage,
 ): AsyncGenerator<Uint8Array> {
-  let rows = 0;
+  const { sourceFormat, keying, storePlaintext } = deployment;
+  const setup = { runId: input.runId, sourceFormat, keying, storePlaintext };
   const sealed = Readable.from(pages).map(
-    async (page: Page) => ({
-      rows: page.length,
-      lines: await seals.seal(await withKeys(page, deployment, seals)),
-    }),
-    { concurrency: seals.width },
-  );
-  for await (const { rows: more, lines } of sealed as AsyncIterable<{ rows: number; lines: Uint8Array }>) {
+    async (page: Page) => {
+      const source = await sourcePage(page, sourceFormat, keys);
+      const lines = await threads.seal({ ...setup, keyset: await keys.keyset() }, source);
+      return { rows: page.length, lines };
+    },
+    { concurrency: threads.width },
+  ) as AsyncIterable<{ rows: number; lines: Uint8Array }>;
+  let rows = 0;
+  for await (const { rows: more, lines } of sealed) {
     rows += more;
-    progress({ rows, deks: await seals.kmsCalls() });
+    progress({ rows, deks: keys.calls() });
     yield lines;
   }
 }

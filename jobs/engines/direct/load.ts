@@ -2,10 +2,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../contract/deployment.ts';
-import { loadJobId } from '../../contract/ids.ts';
-import { type ApiFailure, bigQueryFailure } from '../../google/failures.ts';
-
-const MAX_ATTEMPTS = 20;
+import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
+import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
 
 /** The state of an earlier load job of this run, if there was one. */
 async function earlier(
@@ -17,7 +15,7 @@ async function earlier(
   try {
     await job.getMetadata();
   } catch (error) {
-    if ((error as ApiFailure).code === 404) return 'none';
+    if (googleFailure(error).status === 'NOT_FOUND') return 'none';
     throw error;
   }
   try {

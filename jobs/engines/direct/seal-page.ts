@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { Keying, SourceFormat } from '../../contract/deployment.ts';
-import { type Reason, Refusal } from '../../contract/reasons.ts';
+import { type Reason, Rejection } from '../../contract/reasons.ts';
+import type { Keying, SourceFormat } from '../../contract/settings/run-settings.ts';
 import { aead } from '../../envelope/aead.ts';
 import { asDataKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
-import { type Opener, sourceFormat } from '../../envelope/formats.ts';
+import { formatOf, type Opener } from '../../envelope/formats.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
 import { sealer } from '../../envelope/sealing.ts';
 
 /** What does not change from page to page. Crosses into worker threads, so plain data only. */
-export interface RowsSetup {
+export interface PageSetup {
   readonly runId: string;
   readonly sourceFormat: SourceFormat;
   readonly keying: Keying;
@@ -18,8 +18,8 @@ export interface RowsSetup {
   readonly keyset: Uint8Array;
 }
 
-/** Rows of the source, column by column, with the data keys that they name by index. */
-export interface RowsPage {
+/** Values of the source, column by column, with the data keys that they name by index. */
+export interface SourcePage {
   readonly ids: readonly string[];
   readonly fields: readonly string[];
   readonly cipherTexts: readonly string[];
@@ -41,18 +41,18 @@ function prepared(key: Unwrapped, prepare: (key: ReturnType<typeof asDataKey>) =
   try {
     return prepare(key);
   } catch (error) {
-    if (error instanceof Refusal) return error.reason;
+    if (error instanceof Rejection) return error.reason;
     throw error;
   }
 }
 
 /**
- * Re-encrypts a page of rows: returns the lines of a load job in newline-delimited JSON, one a row, sealed or
- * refused. BYTES are base64 there, INT64 text.
+ * Re-encrypts a page: returns the lines of a load job in newline-delimited JSON, one a value, sealed or
+ * rejected. BYTES are base64 there, INT64 text.
  * https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#details_of_loading_json_data
  */
-export function sealRows(setup: RowsSetup, page: RowsPage): Buffer {
-  const { prepare } = sourceFormat(setup.sourceFormat);
+export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
+  const { prepare } = formatOf(setup.sourceFormat);
   const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
   const run = JSON.stringify(setup.runId);
   const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
@@ -64,14 +64,14 @@ export function sealRows(setup: RowsSetup, page: RowsPage): Buffer {
     const key = page.keyOf[row] as number;
     try {
       const open = openers[key] as Opener | Reason;
-      if (typeof open === 'string') throw new Refusal(open);
+      if (typeof open === 'string') throw new Rejection(open);
       const plaintext = open(page.cipherTexts[row] as string);
       const sealed = seal(plaintext, id);
       if (setup.storePlaintext) lines += `,"decrypted_email":${JSON.stringify(plaintext.toString())}`;
       if (sealed.key !== null) lines += `,"bq_encryption_key":"${sealed.key.toString('base64')}"`;
       lines += `,"bq_encrypted_email":"${sealed.value.toString('base64')}"}\n`;
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof Rejection)) throw error;
       lines += `,"reason":"${error.reason}","dek_fingerprint":"${fingerprint(page.deks[key] as string)}"}\n`;
     }
   }

@@ -1,9 +1,9 @@
 import { move } from 'piscina';
-import { type RowsPage, type RowsSetup, sealRows } from './seal-page.ts';
+import { type PageSetup, type SourcePage, sealPage } from './seal-page.ts';
 
-/** A worker thread's side of `sealPool`. */
-export default function sealPage({ setup, page }: { setup: RowsSetup; page: RowsPage }) {
-  const lines = sealRows(setup, page);
+/** A worker thread's side of `sealingThreads`. */
+export default function sealInThread({ setup, page }: { setup: PageSetup; page: SourcePage }) {
+  const lines = sealPage(setup, page);
   // This thread's own copy.
   setup.keyset.fill(0);
   return move(lines);

@@ -1,4 +1,4 @@
-"""The run on Spark: select, unwrap, seal and stage, count what was written."""
+"""One run on Spark: select values, unwrap their data keys, seal and stage them, count the staged rows."""
 
 import os
 from collections.abc import Sequence
@@ -11,31 +11,31 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StringType, StructField, StructType
 
-from reseal import progress
+from reseal import application_lines
 from reseal.arguments import Arguments, parse
-from reseal.datakeys import DataKeys, Unwrapping, check
+from reseal.data_keys import DataKeys, DataKeyUnwrapper, check
 from reseal.envelopes import envelope_keys
 from reseal.errors import RunError
 from reseal.secret import Secret
 from reseal.selection import selected
 from reseal.storage import STAGING, Storage, storage, wrapped_keyset
 from reseal.transform import Transform
-from reseal.unwrap import Unwrapper
+from reseal.unwrapping import UnwrapTask
 
 SESSION_KEY_BYTES = 32
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the batch; its exit status."""
+    """Runs the application; returns its exit status."""
     arguments = parse(argv)
     spark = SparkSession.builder.appName(f"reseal-{arguments.run_id}").getOrCreate()
     try:
         Run(spark, arguments).run()
     except RunError as error:
-        progress.error(error.code, error.message)
+        application_lines.error(error.code, error.message)
         return 1
     except Exception as error:
-        progress.error("spark-failed", summary(error))
+        application_lines.error("spark-failed", summary(error))
         return 1
     finally:
         spark.stop()
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def summary(error: Exception) -> str:
-    """What went wrong in one line: the innermost cause that Spark names, without its stack trace."""
+    """An error in one line: the innermost cause that Spark reports, without a stack trace."""
     lines = [line.strip() for line in str(error).splitlines()]
     causes = [line for line in lines if line.startswith(("Caused by:", ": "))]
     first = causes[-1] if causes else (lines[0] if lines else "")
@@ -51,7 +51,7 @@ def summary(error: Exception) -> str:
 
 
 class Run:
-    """One run. The session key lives as long as this object, and in the closures of its tasks."""
+    """One run. Its session key exists in this object and in the closures of its tasks, nowhere else."""
 
     def __init__(self, spark: SparkSession, arguments: Arguments) -> None:
         self._spark = spark
@@ -60,36 +60,36 @@ class Run:
         self._session = Secret(os.urandom(SESSION_KEY_BYTES))
 
     def run(self) -> None:
-        """Stages the run's values and says what became of them. Raises RunError."""
+        """Stages the selected values and reports the counts. Raises RunError."""
         wrapped = wrapped_keyset(self._tables, self._arguments.keyset_version)
-        keyset = self._open_keyset(wrapped)
-        progress.progress("read", rows=0, deks=0)
+        keyset = self._unwrap_keyset(wrapped)
+        application_lines.progress("read", rows=0, deks=0)
         frames = self._values()
         try:
             scratch = self._tables.scratch()
-            keys = Unwrapping(self._spark, self._arguments, self._session, scratch).run(frames)
-            progress.progress("seal", rows=keys.selected, deks=keys.distinct)
+            keys = DataKeyUnwrapper(self._spark, self._arguments, self._session, scratch).run(frames)
+            application_lines.progress("seal", rows=keys.selected, deks=keys.distinct)
             self._tables.write(self._staging(frames, keys, keyset))
         finally:
             self._clean()
         self._report(keys)
 
-    def _open_keyset(self, wrapped: bytes) -> bytes:
-        """Has a task unwrap the first-level keyset: the driver has neither the bundle nor the keyset.
+    def _unwrap_keyset(self, wrapped: bytes) -> bytes:
+        """Has a task unwrap the first-level keyset, because the driver lacks the bundled packages.
 
-        What comes back is under the session key.
+        The keyset comes back under the session key, so that the driver never holds it in the clear.
         """
         arguments = self._arguments
-        unwrapper = Unwrapper(arguments.kms_endpoint, arguments.bigquery_kek, self._session, 1)
-        opened = self._spark.sparkContext.parallelize([wrapped], 1).mapPartitions(unwrapper.keyset).collect()
-        check(opened)
-        sealed = opened[0].sealed
+        task = UnwrapTask(arguments.kms_endpoint, arguments.bigquery_kek, self._session, 1)
+        results = self._spark.sparkContext.parallelize([wrapped], 1).mapPartitions(task.keyset).collect()
+        check(results)
+        sealed = results[0].sealed
         if sealed is None:
             raise RunError("keyset", "the first-level keyset was not unwrapped")
         return sealed
 
     def _values(self) -> list[DataFrame]:
-        """The selected values of each field, with the text of their data key in `wrapped`."""
+        """The selected values of each field, with the text of their data key in the column `wrapped`."""
         arguments = self._arguments
         source = self._tables.source()
         rejected = None if arguments.mode == "all" else self._tables.rejected()
@@ -113,7 +113,7 @@ class Run:
         ]
 
     def _staging(self, frames: list[DataFrame], keys: DataKeys, keyset: bytes) -> DataFrame:
-        """The staging rows of every field, sealed and refused in one stream."""
+        """The staging rows of all fields, sealed and rejected ones in one stream."""
         arguments = self._arguments
         transform = Transform(
             arguments.source_format,
@@ -121,7 +121,7 @@ class Run:
             arguments.store_plaintext,
             self._session,
             keyset,
-            keys.fates,
+            keys.broadcast,
         )
         produced = transform.schema()
         staged = []
@@ -129,7 +129,7 @@ class Run:
             rows = keys.beside(frame)
             columns = {name: F.col(name) for name in produced.names}
             columns |= {"run_id": F.lit(arguments.run_id), "field": F.lit(field.name)}
-            sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.batches, produced)
+            sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.apply, produced)
             staged.append(
                 sealed_rows.select(
                     *(
@@ -141,22 +141,23 @@ class Run:
         return reduce(DataFrame.unionAll, staged)
 
     def _report(self, keys: DataKeys) -> None:
-        """Counts what stands in the staging table: retried tasks make accumulators count twice.
+        """Counts the rows in the staging table, because tasks that are retried add to accumulators twice.
 
-        Two questions, for which the storage has to look at refused rows alone.
+        Counting all rows and grouping the rejected ones are two queries: together they would read every row.
         """
         written = self._tables.written()
         total = written.count()
         if total != keys.selected:
             raise RunError("count-mismatch", f"{keys.selected} values selected, {total} rows staged")
-        refused = written.where(F.col("reason").isNotNull()).groupBy("reason").count().collect()
-        by_reason = {row["reason"]: int(row["count"]) for row in refused}
-        progress.counts(keys.selected, total - sum(by_reason.values()), by_reason, keys.calls, keys.distinct)
+        rejected = written.where(F.col("reason").isNotNull()).groupBy("reason").count().collect()
+        by_reason = {row["reason"]: int(row["count"]) for row in rejected}
+        sealed = total - sum(by_reason.values())
+        application_lines.counts(keys.selected, sealed, by_reason, keys.calls, keys.distinct)
 
     def _clean(self) -> None:
         """Removes the scratch folder, if there is one.
 
-        What cannot be removed is no reason to fail: its keys are worthless without the session key.
+        Failing to remove it does not fail the run: without the session key its contents are useless.
         """
         context: Any = self._spark.sparkContext
         with suppress(Py4JError):

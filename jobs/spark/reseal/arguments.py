@@ -1,4 +1,4 @@
-"""The command line of the batch: the seed's seven arguments and Reseal's own."""
+"""The command line of the batch: the seven arguments of the daily batch, and Reseal's own."""
 
 import argparse
 import json
@@ -11,14 +11,14 @@ SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
 Mode = Literal["pending", "rejected", "all"]
 Storage = Literal["bigquery", "parquet"]
 
-# Up to so many distinct data keys, their unwrapped forms are broadcast and rows are never shuffled. At some
-# 250 bytes a key that is 50 MB a Python worker; above, rows and keys meet in a shuffle join.
+# Up to this many distinct data keys are broadcast, so that rows are never shuffled. At some 250 bytes a key
+# that is 50 MB in each Python worker; with more keys, rows and keys meet in a shuffle join.
 BROADCAST_DEKS = 200_000
 
 
 @dataclass(frozen=True)
 class Field:
-    """The columns of the source table that belong to one value of a row (jobs/deployment.ts)."""
+    """The columns of the source table that belong to one value of a row (jobs/contract/fields.ts)."""
 
     name: str
     cipher_text: str
@@ -73,8 +73,8 @@ def _boolean(text: str) -> bool:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="reseal", allow_abbrev=False)
-    # The seed's seven. The location follows from the tables; the row limit is in --id-cutoff, as counted
-    # by the plan, so that every engine stops at the same row.
+    # The daily batch's seven. Two are accepted and not used: the location follows from the tables, and the
+    # plan has turned the row limit into --id-cutoff, so that every engine stops at the same row.
     parser.add_argument("--project-id", dest="project", required=True)
     parser.add_argument("--bigquery-location")
     parser.add_argument("--dataset-id", dest="dataset", required=True)
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--destination-table", dest="staging", required=True)
     parser.add_argument("--google-cloud-bucket", dest="bucket", required=True)
     parser.add_argument("--read-limit-rows", type=int, default=0)
-    # Reseal's own.
+    # Reseal's own, as jobs/contract/batch.ts writes them.
     parser.add_argument("--run-id", required=True)
     parser.add_argument("--snapshot-millis", type=int, required=True)
     parser.add_argument("--mode", choices=("pending", "rejected", "all"), required=True)
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: Sequence[str]) -> Arguments:
-    """Reads the arguments; exits with status 2 and a usage line where they are not right."""
+    """Reads the arguments; exits with status 2 and a usage line if they are not valid."""
     parser = _parser()
     values = vars(parser.parse_args(argv))
     if values["storage"] == "parquet" and not (values["input"] and values["output"]):

@@ -1,7 +1,7 @@
 """Finds the bundled wheels where Spark unpacked them.
 
-Archives of a batch are promised to executors only, so modules that need a bundled package are imported by
-tasks, after `activate()`, and never by the driver.
+Dataproc unpacks a batch's archives for executors only. Modules that need a bundled package are therefore
+imported by tasks, after `activate()`, and never by the driver.
 """
 
 import sys
@@ -9,14 +9,14 @@ from pathlib import Path
 
 from pyspark import SparkFiles
 
-# Stands in the root of the archive that tools/bundle.ts makes.
+# A file in the root of the archive that tools/python/make_bundle.py writes.
 MARKER = "reseal-wheels.txt"
 
 
 def activate() -> None:
-    """Puts the bundle first on the module path: the runtime may carry older packages of the same names.
+    """Puts the bundle first on the module path: the runtime may have older packages of the same names.
 
-    Where no archive was unpacked (tests, a local Spark), the packages of the environment serve.
+    Where no archive was unpacked (tests, a local Spark), the environment's own packages are used.
     """
     root = Path(SparkFiles.getRootDirectory())
     for marker in root.glob(f"*/{MARKER}"):

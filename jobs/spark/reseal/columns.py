@@ -1,7 +1,7 @@
-"""A batch's column of texts or bytes, and base64 decoded for a whole batch at once.
+"""Columns of texts or bytes of a record batch, and their base64 decoded all at once.
 
-One call of the interpreter a row is what this application's time goes into, so whatever can be done for a
-batch in one stroke is done here, on the column's own buffer.
+Interpreting Python for every single row would dominate the cost of a run. What can be done for a whole record
+batch in one call is therefore done here, on the column's own buffer.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,13 @@ import pyarrow as pa
 from pybase64 import b64decode
 
 from reseal.encoding import decode_base64
-from reseal.errors import Refusal
+from reseal.reasons import Rejection
 
 Ints = npt.NDArray[np.int64]
-
 Octets = npt.NDArray[np.uint8]
 
 PAD = ord("=")
-# Six bits that are zero.
+# The base64 letter for six zero bits.
 ZERO = ord("A")
 
 
@@ -39,11 +38,11 @@ class Slices:
         return self.data[self.starts[row] : self.ends[row]]
 
     def pieces(self) -> list[bytes]:
-        """Every string by itself; they lie in the buffer in their order, apart from each other or not."""
+        """The strings as objects. They must stand in the buffer in order; there may be gaps between them."""
         if not len(self):
             return []
         bounds = np.stack([self.starts, self.ends], axis=1).ravel()
-        # To Arrow, what lies between two strings is one, too.
+        # Arrow knows no gaps: every gap is given to it as a string, and left out again.
         return objects(_binary(bounds, self.data).take(pa.array(np.arange(0, len(bounds) - 1, 2))))
 
     def lengths(self) -> Ints:
@@ -55,7 +54,7 @@ class Slices:
         return Slices(self.data, self.starts[rows], self.ends[rows])
 
     def packed(self) -> bytes:
-        """All strings one after another, without what lies between them."""
+        """All strings one after another, without the gaps."""
         if bool((self.starts[1:] == self.ends[:-1]).all()):
             return self.data[self.starts[0] : self.ends[-1]] if len(self) else b""
         return b"".join(self.pieces())
@@ -70,20 +69,20 @@ def slices(column: Any) -> Slices:
 
 
 def cut(rows: Octets) -> list[bytes]:
-    """The rows of a matrix as byte strings, without a slice of the interpreter's for each."""
+    """The rows of a matrix as byte strings, made by numpy at once: slicing them one by one is slower."""
     width = rows.shape[1]
     pieces: list[bytes] = np.ascontiguousarray(rows).view(np.dtype((np.void, width))).ravel().tolist()
     return pieces
 
 
 def objects(array: Any) -> list[Any]:
-    """An Arrow array's values. Arrow makes them all at once this way, in to_pylist one by one."""
+    """An Arrow array's values, by way of numpy: to_pylist makes them one by one, which is slower."""
     values: list[Any] = array.to_numpy(zero_copy_only=False).tolist()
     return values
 
 
 def equal_parts(data: Any, width: int) -> Any:
-    """An Arrow binary array of strings of one width that stand one after another."""
+    """An Arrow binary array of strings of equal width that stand one after another."""
     buffer = pa.py_buffer(data)
     return _binary(np.arange(0, buffer.size + 1, width), buffer)
 
@@ -96,7 +95,7 @@ def _binary(bounds: Ints, data: Any) -> Any:
 def decode_all(texts: Slices) -> Slices | None:
     """Canonical base64 decoded; None where any of the texts is not (`decode_valid` says which).
 
-    To the decoder they are one text: padding becomes zeros, and what they decode to is left out.
+    They are decoded as one text: padding is replaced by zero bits, whose bytes are left out of the results.
     """
     text, lengths = texts.packed(), texts.lengths()
     if bool((lengths & 3).any()):
@@ -115,7 +114,7 @@ def decode_all(texts: Slices) -> Slices | None:
         return None
     bounds = ends // 4 * 3
     octets = np.frombuffer(data, np.uint8)
-    # RFC 4648 §3.5: the bits behind the last byte are zero.
+    # RFC 4648 §3.5: in canonical base64 the bits after the last byte are zero.
     if bool(octets[bounds[last] - 1].any() or octets[bounds[both] - 2].any()):
         return None
     return Slices(data, bounds - lengths // 4 * 3, bounds - last - both)
@@ -136,6 +135,6 @@ def decode_valid(texts: Slices) -> tuple[Slices, Ints]:
 def _is_base64(text: bytes) -> bool:
     try:
         decode_base64(text)
-    except Refusal:
+    except Rejection:
         return False
     return True

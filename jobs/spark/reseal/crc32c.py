@@ -21,7 +21,7 @@ _TABLE = _table()
 
 
 def crc32c(data: bytes) -> int:
-    """The checksum as an unsigned 32-bit number. Wrapped keys have some hundred bytes: a table is enough."""
+    """The checksum as an unsigned 32-bit number. Wrapped keys are short: a table in Python is fast enough."""
     register = 0xFFFFFFFF
     for byte in data:
         register = (register >> 8) ^ _TABLE[(register ^ byte) & 0xFF]

@@ -1,4 +1,4 @@
-"""google.crypto.tink.Keyset as far as BigQuery's AEAD functions use it, and Tink's AEAD wire format.
+"""The part of google.crypto.tink.Keyset that BigQuery's AEAD functions use, and Tink's AEAD wire format.
 
 Field numbers and enum values: proto/tink.proto and proto/aes_gcm.proto of the Tink project.
 https://developers.google.com/tink/wire-format
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reseal.errors import Refusal
+from reseal.reasons import Rejection
 
 AES_GCM_TYPE_URL = b"type.googleapis.com/google.crypto.tink.AesGcmKey"
 ENABLED = 1
@@ -34,7 +34,7 @@ class Key:
 
 @dataclass(frozen=True, repr=False)
 class Keyset:
-    """A primary that seals, and all that open."""
+    """The keys that open, and the id of the primary key, which seals."""
 
     primary_id: int
     keys: tuple[Key, ...]
@@ -53,7 +53,10 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Every field of a message (protobuf encoding). Raises ValueError or IndexError for what is none."""
+    """The fields of a message. Raises ValueError or IndexError for malformed bytes.
+
+    https://protobuf.dev/programming-guides/encoding/
+    """
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)
@@ -88,7 +91,7 @@ def _number(value: int | bytes) -> int:
 
 
 def parse_aes_gcm_key(data: bytes) -> bytes:
-    """The key_value (field 3) of a serialised AesGcmKey. Raises Refusal `key-length`."""
+    """The key_value (field 3) of a serialised AesGcmKey. Raises Rejection `key-length`."""
     key: bytes | None = None
     try:
         for number, value in _fields(data):
@@ -97,7 +100,7 @@ def parse_aes_gcm_key(data: bytes) -> bytes:
     except (ValueError, IndexError):
         key = None
     if key is None:
-        raise Refusal("key-length")
+        raise Rejection("key-length")
     return key
 
 
@@ -122,7 +125,7 @@ def _parse_key(data: bytes) -> Key:
 
 
 def parse_keyset(data: bytes) -> Keyset:
-    """Reads a serialised Keyset. Raises Refusal `unknown-key` where it is none or holds no key."""
+    """Reads a serialised Keyset. Raises Rejection `unknown-key` if it is malformed or holds no key."""
     primary = 0
     keys: list[Key] = []
     try:
@@ -132,9 +135,9 @@ def parse_keyset(data: bytes) -> Keyset:
             elif number == 2:
                 keys.append(_parse_key(_bytes(value)))
     except (ValueError, IndexError):
-        raise Refusal("unknown-key") from None
+        raise Rejection("unknown-key") from None
     if not keys:
-        raise Refusal("unknown-key")
+        raise Rejection("unknown-key")
     return Keyset(primary, tuple(keys))
 
 
@@ -156,7 +159,7 @@ def _scalar(number: int, value: int) -> bytes:
 
 
 def serialize_one_key(key_id: int, aes: bytes) -> bytes:
-    """A Keyset of one enabled AES-GCM key with the TINK prefix, its own primary."""
+    """A Keyset whose only key, and so its primary, is an enabled AES-GCM key with the TINK prefix."""
     data = _message(1, AES_GCM_TYPE_URL) + _message(2, _message(3, aes)) + _scalar(3, SYMMETRIC)
     key = _message(1, data) + _scalar(2, ENABLED) + _scalar(3, key_id) + _scalar(4, PREFIX_TINK)
     return _scalar(1, key_id) + _message(2, key)
@@ -168,14 +171,14 @@ def tink_prefix(key_id: int) -> bytes:
 
 
 def aes_gcm(key: bytes) -> AESGCM:
-    """A cipher. Raises Refusal `key-length` unless the key has 16, 24 or 32 bytes."""
+    """The cipher of a key. Raises Rejection `key-length` unless the key has 16, 24 or 32 bytes."""
     if len(key) not in (16, 24, 32):
-        raise Refusal("key-length")
+        raise Rejection("key-length")
     return AESGCM(key)
 
 
 class Aead:
-    """What a keyset can do. Raises Refusal `unknown-key` without a usable key, `key-length`."""
+    """Seals and opens with a keyset. Raises Rejection `unknown-key` without a usable key, `key-length`."""
 
     def __init__(self, keyset: Keyset) -> None:
         self._primary_id = keyset.primary_id
@@ -185,12 +188,12 @@ class Aead:
             if key.enabled and key.tink_prefix and key.aes is not None
         }
         if not self._ciphers:
-            raise Refusal("unknown-key")
+            raise Rejection("unknown-key")
 
     def primary(self) -> tuple[bytes, AESGCM]:
-        """Prefix and cipher of the key that seals. Raises Refusal `unknown-key`."""
+        """Prefix and cipher of the key that seals. Raises Rejection `unknown-key`."""
         if self._primary_id not in self._ciphers:
-            raise Refusal("unknown-key")
+            raise Rejection("unknown-key")
         return tink_prefix(self._primary_id), self._ciphers[self._primary_id]
 
     def ciphers(self) -> dict[int, AESGCM]:
@@ -198,16 +201,18 @@ class Aead:
         return self._ciphers
 
     def open(self, ciphertext: bytes, aad: bytes) -> bytes:
-        """Raises Refusal `truncated`, `version`, `unknown-key`, `authentication`, looked at in this order."""
+        """Opens a ciphertext. Raises Rejection `truncated`, `version`, `unknown-key` or `authentication`,
+        checked in this order.
+        """
         body = PREFIX_BYTES + IV_BYTES
         if len(ciphertext) < body + TAG_BYTES:
-            raise Refusal("truncated")
+            raise Rejection("truncated")
         if ciphertext[0] != VERSION:
-            raise Refusal("version")
+            raise Rejection("version")
         cipher = self._ciphers.get(int.from_bytes(ciphertext[1:PREFIX_BYTES], "big"))
         if cipher is None:
-            raise Refusal("unknown-key")
+            raise Rejection("unknown-key")
         try:
             return cipher.decrypt(ciphertext[PREFIX_BYTES:body], ciphertext[body:], aad)
         except InvalidTag:
-            raise Refusal("authentication") from None
+            raise Rejection("authentication") from None

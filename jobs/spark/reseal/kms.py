@@ -15,12 +15,13 @@ from typing import Any
 import urllib3
 
 from reseal.crc32c import crc32c
-from reseal.errors import Refusal, RunError
+from reseal.errors import RunError
+from reseal.reasons import Rejection
 
 SCOPE = "https://www.googleapis.com/auth/cloudkms"
-# What says that this data key cannot be unwrapped, whoever asks and however often.
-REFUSED = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION"})
-# What says that no data key can: the run has to stop and somebody to change the settings.
+# The data key cannot be unwrapped, however often KMS is asked.
+REJECTED = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION"})
+# No data key can be unwrapped: the run stops until somebody has changed a setting or a permission.
 DENIED = {"PERMISSION_DENIED": "kms-denied", "UNAUTHENTICATED": "kms-denied", "NOT_FOUND": "kms-key"}
 STATUS_OF_HTTP = {
     400: "INVALID_ARGUMENT",
@@ -28,7 +29,8 @@ STATUS_OF_HTTP = {
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
 }
-# Full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter"): about two minutes in all.
+# Exponential backoff with full jitter: two minutes at the most.
+# https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 ATTEMPTS = 12
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 20.0
@@ -36,7 +38,7 @@ TIMEOUT = urllib3.Timeout(connect=5.0, read=20.0)
 
 
 class Credentials:
-    """The application default credentials' access token, renewed by one thread at a time."""
+    """The access token of the application default credentials, renewed by one thread at a time."""
 
     def __init__(self) -> None:
         import google.auth
@@ -56,7 +58,7 @@ class Credentials:
 
 
 class Kms:
-    """Decrypts under one endpoint; safe to use from many threads."""
+    """Cloud KMS at one endpoint; safe to use from many threads."""
 
     def __init__(
         self,
@@ -69,16 +71,16 @@ class Kms:
         self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
         self._before_call = before_call
         self._sleep = sleep
-        # A token is never sent in the clear: an endpoint without TLS is asked without one.
+        # A token must never travel in the clear: calls to an endpoint without TLS carry none.
         self._credentials = Credentials() if endpoint.startswith("https://") else None
         self.calls = 0
         self._counting = threading.Lock()
 
     def decrypt(self, key: str, ciphertext: bytes) -> bytes:
-        """The plaintext, associated data empty.
+        """The plaintext of a ciphertext without associated data.
 
-        Raises Refusal `dek-refused` where KMS will never decrypt it; RunError `kms-denied` or `kms-key`
-        where it decrypts nothing, `kms-unavailable` where it cannot be reached or stays busy.
+        Raises Rejection `dek-refused` if KMS will never decrypt this ciphertext; RunError `kms-denied` or
+        `kms-key` if it would decrypt none, `kms-unavailable` if it cannot be reached or stays busy.
         """
         body = json.dumps(
             {
@@ -97,7 +99,7 @@ class Kms:
         raise RunError("kms-unavailable", f"Cloud KMS did not answer {ATTEMPTS} times for {key}")
 
     def _attempt(self, url: str, body: str) -> bytes | None:
-        """One call; None where it should be made again."""
+        """One call; None if it is to be repeated."""
         headers = {"Content-Type": "application/json"}
         if self._credentials is not None:
             headers |= self._credentials.header()
@@ -111,8 +113,8 @@ class Kms:
         if response.status == 200:
             return _plaintext(response.data)
         status = _status(response.status, response.data)
-        if status in REFUSED:
-            raise Refusal("dek-refused")
+        if status in REJECTED:
+            raise Rejection("dek-refused")
         if status in DENIED:
             name = url.removesuffix(":decrypt").partition("/v1/")[2]
             raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}")
@@ -120,7 +122,7 @@ class Kms:
 
 
 def _plaintext(data: bytes) -> bytes | None:
-    """What KMS decrypted, or None if it was damaged on its way."""
+    """The decrypted bytes, or None if they were damaged on the way."""
     try:
         answer: dict[str, Any] = json.loads(data)
         plaintext = base64.b64decode(answer.get("plaintext", ""), validate=True)
@@ -131,7 +133,7 @@ def _plaintext(data: bytes) -> bytes | None:
 
 
 def _status(code: int, data: bytes) -> str:
-    """The canonical status of an error answer."""
+    """The canonical status of an error response."""
     try:
         return str(json.loads(data)["error"]["status"])
     except (ValueError, KeyError, TypeError):

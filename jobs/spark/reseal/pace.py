@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 class Pace:
-    """Hands out moments at least one interval apart: no second starts with a burst.
+    """Spaces calls at least one interval apart.
 
-    Threads that come late do not get the missed moments back, so the rate is an upper bound.
+    A pause earns no burst afterwards, so the rate is an upper bound in every second.
     """
 
     def __init__(
@@ -24,7 +24,7 @@ class Pace:
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Returns when the caller may make its call."""
+        """Blocks until the caller may make its call."""
         with self._lock:
             now = self._clock()
             turn = max(now, self._next)

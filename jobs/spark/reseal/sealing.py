@@ -1,7 +1,7 @@
-"""Seals a batch of values in BigQuery's AEAD format, AAD = the decimal id.
+"""Seals the values of a record batch in BigQuery's AEAD format; the AAD is the decimal id.
 
 https://cloud.google.com/bigquery/docs/aead-encryption-concepts
-IVs, keys and prefixes of a whole batch are laid out by numpy in one matrix each and cut from there.
+The IVs, keys and prefixes of a whole record batch are one numpy matrix each: no Python runs for a single row.
 """
 
 import os
@@ -19,16 +19,16 @@ from reseal.keysets import IV_BYTES, PREFIX_BYTES, VERSION, Aead, serialize_one_
 
 HEADER_BYTES = PREFIX_BYTES + IV_BYTES
 KEY_BYTES = 32
-# Ids of row keys are drawn from here up, where a varint always has five bytes: a fixed layout.
+# From here up an id as a varint always has five bytes, which keeps the layout of the keysets fixed.
 MIN_KEY_ID = 2**28
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """What becomes of a batch's values, in Arrow's binary arrays."""
+    """The sealed values of a record batch, as Arrow binary arrays."""
 
     values: Any
-    # The rows' own keysets, sealed; None in shared keying, where the wrapped keyset stands beside the value.
+    # The sealed row keysets; None in shared keying, where the merge puts in the wrapped first-level keyset.
     keys: Any
 
 
@@ -53,7 +53,7 @@ def _joined(headers: Octets, sealed: list[bytes]) -> Any:
 
 
 class SharedSealer:
-    """The value sealed by the first-level keyset's primary key."""
+    """Shared keying: values are sealed by the primary key of the first-level keyset."""
 
     def __init__(self, keyset: Aead) -> None:
         prefix, self._cipher = keyset.primary()
@@ -67,7 +67,7 @@ class SharedSealer:
 
 
 class RowSealer:
-    """The value sealed by a fresh key of its row, that key's keyset by the first-level keyset's primary."""
+    """Row keying: each value is sealed by a fresh key, whose keyset the first-level primary key seals."""
 
     def __init__(self, keyset: Aead) -> None:
         prefix, self._cipher = keyset.primary()
@@ -96,7 +96,7 @@ class RowSealer:
         return Sealed(_joined(value_headers, values), _joined(key_headers, keys))
 
     def _keysets(self, key_ids: npt.NDArray[np.uint32]) -> Octets:
-        """A serialised one-key keyset a row: they differ in the key and its id alone."""
+        """A serialised one-key keyset for each row; they differ in nothing but the key and its id."""
         rows = len(key_ids)
         keysets = np.tile(self._template, (rows, 1))
         keys = np.frombuffer(os.urandom(rows * KEY_BYTES), np.uint8).reshape(rows, KEY_BYTES)

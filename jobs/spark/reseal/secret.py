@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, repr=False, slots=True)
 class Secret:
-    """A key on its way into a task: pickled with the task's closure, printed never."""
+    """A key on its way into a task: pickled with the task's closure, never printed."""
 
     value: bytes
 

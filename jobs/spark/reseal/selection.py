@@ -1,4 +1,4 @@
-"""Which values a run takes: the same rows that the plan counted (jobs/sql/selection.ts)."""
+"""Which values a run takes: the same rows that the plan counted (jobs/contract/sql/select-values.ts)."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -9,7 +9,7 @@ from reseal.arguments import Field, Mode, SourceFormat
 def token(cipher_text: Column, dek: Column) -> Column:
     """The compare-and-set token in hex: SHA-256 of cipher text, newline, data key.
 
-    As Spark's sha2 gives it: Python turns a batch of them into bytes in one stroke.
+    Spark's sha2 returns hex; Python turns a whole record batch of it into bytes in one call.
     """
     return F.sha2(F.concat(cipher_text, F.lit("\n"), dek).cast("binary"), 256)
 
@@ -26,8 +26,8 @@ def selected(
 ) -> DataFrame:
     """The selected values of one field: id, cipher_text, dek, token.
 
-    The first two conditions are plain enough for the storage to filter by. `rejected` is None where no row
-    was ever refused.
+    The first two conditions are simple enough to be pushed down to the storage. `rejected` may be None in the
+    mode `all`, which ignores it.
     """
     values = source.where(F.col(field.cipher_text).isNotNull() & (F.col(id_column) <= id_cutoff)).select(
         F.col(id_column).alias("id"),
@@ -43,6 +43,6 @@ def selected(
         return values
     if rejected is None:
         return values if mode == "pending" else values.where(F.lit(False))
-    refused = rejected.where((F.col("field") == field.name) & (F.col("source_format") == source_format))
-    refused = refused.select("id", F.lower(F.hex("rejected_from")).alias("token"))
-    return values.join(refused, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")
+    known = rejected.where((F.col("field") == field.name) & (F.col("source_format") == source_format))
+    known = known.select("id", F.lower(F.hex("rejected_from")).alias("token"))
+    return values.join(known, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")

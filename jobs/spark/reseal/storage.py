@@ -1,4 +1,4 @@
-"""Where rows come from and go to: BigQuery's tables, or Parquet data sets of the same schemas."""
+"""Where rows come from and where they go: BigQuery's tables, or Parquet folders of the same schemas."""
 
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ from pyspark.sql.types import BinaryType, LongType, StringType, StructField, Str
 from reseal.arguments import Arguments
 from reseal.errors import RunError
 
-# The staging table (jobs/tables.ts); id is REQUIRED, and a load job compares modes.
+# The staging table (jobs/contract/tables.ts). Its id is REQUIRED, and a load job compares modes.
 STAGING = StructType(
     [
         StructField("id", LongType(), nullable=False),
@@ -43,7 +43,7 @@ class Storage(Protocol):
         """The users table, as of the run's snapshot."""
 
     def rejected(self) -> DataFrame:
-        """The rows refused so far."""
+        """The rows rejected so far."""
 
     def keysets(self) -> DataFrame:
         """The wrapped first-level keysets."""
@@ -55,7 +55,7 @@ class Storage(Protocol):
         """The run's rows of the staging table."""
 
     def scratch(self) -> str:
-        """A folder of this run's own, for what must not be computed twice."""
+        """A folder of this run, for results that must not be computed twice."""
 
 
 class BigQuery:
@@ -76,7 +76,7 @@ class BigQuery:
         return self._spark.read.format("bigquery").option("parentProject", self._arguments.project)
 
     def source(self) -> DataFrame:
-        """Reads the run's snapshot: the rows that the plan counted, whatever changed since."""
+        """Reads the run's snapshot: the rows that the plan counted, even if they have changed since."""
         reader = self._reader().option("snapshotTimeMillis", self._arguments.snapshot_millis)
         return reader.load(self._name(self._arguments.source))
 
@@ -89,7 +89,7 @@ class BigQuery:
         return self._reader().load(self._name(self._arguments.keysets))
 
     def write(self, staging: DataFrame) -> None:
-        """Appends by one load job, so a failed batch leaves nothing in the table."""
+        """Appends by one load job, so that a failed batch leaves nothing in the table."""
         writer = staging.write.format("bigquery").mode("append")
         options = {
             "parentProject": self._arguments.project,
@@ -121,7 +121,7 @@ class Parquet:
         return self._spark.read.schema(schema).parquet(f"{self._arguments.input}/{folder}")
 
     def source(self) -> DataFrame:
-        """Reads users: the folder is the snapshot."""
+        """Reads users; the folder itself is the snapshot."""
         columns = {self._arguments.id_column: StructField(self._arguments.id_column, LongType())}
         for field in self._arguments.fields:
             columns[field.cipher_text] = StructField(field.cipher_text, StringType())
@@ -138,7 +138,7 @@ class Parquet:
         return self._read("keysets", KEYSETS)
 
     def write(self, staging: DataFrame) -> None:
-        """Replaces the output folder: a run's folder is its own."""
+        """Replaces the output folder, which belongs to this run."""
         staging.write.mode("overwrite").parquet(self._arguments.output)
 
     def written(self) -> DataFrame:
@@ -150,12 +150,12 @@ class Parquet:
         return f"{self._arguments.output.rstrip('/')}.scratch"
 
 
-# Unique or random in every row: a dictionary of them is built, found too large and thrown away.
+# Unique or random in every row: Parquet would build a dictionary of them, find it too large and discard it.
 RANDOM_COLUMNS = ("id", "bq_encryption_key", "bq_encrypted_email", "resealed_from")
 
 
 def write_plainly(spark: SparkSession) -> None:
-    """Has staged files written without what costs time and saves no space: ciphertexts do not compress.
+    """Turns off compression and dictionaries for staged files: they cannot make ciphertexts smaller.
 
     https://github.com/apache/parquet-java/blob/master/parquet-hadoop/README.md
     """

@@ -10,7 +10,7 @@ import {
   type DuckDBValue,
   VARCHAR,
 } from '@duckdb/node-api';
-import { Refusal } from '../../../jobs/contract/reasons.ts';
+import { Rejection } from '../../../jobs/contract/reasons.ts';
 import { type Aead, aead } from '../../../jobs/envelope/aead.ts';
 import { aesKeyOnce } from '../../../jobs/envelope/aes.ts';
 import { keysetToJson, parseKeyset } from '../../../jobs/envelope/keysets.ts';
@@ -189,7 +189,7 @@ function blobs(chunk: DuckDBDataChunk, column: number): (row: number) => Bytes {
 
 /** What may be said of a failure: a refusal's reason, and nothing of the value. */
 function reason(error: unknown): string {
-  if (error instanceof Refusal) return `decryption failed (${error.reason})`;
+  if (error instanceof Rejection) return `decryption failed (${error.reason})`;
   if (error instanceof TypeError) return 'the plaintext is not valid UTF-8';
   return 'the keyset cannot be used';
 }

@@ -1,0 +1,30 @@
+import { parseDeployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import type { Target, TargetOptions } from './target.ts';
+
+/** Options that make or fill a sandbox and would be lost on a stack. */
+const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting'] as const;
+
+/** Opens a stack by its outputs, or the sandbox, made on the way where there is none. Throws ResealError. */
+export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
+  if (options.stack === undefined) return (await import('./sandbox.ts')).openSandbox(options, say);
+  for (const name of SANDBOX_ONLY) {
+    const given = options[name];
+    if (given === undefined || (typeof given === 'object' && Object.keys(given).length === 0)) continue;
+    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new ResealError(
+      'option-local',
+      `--${flag} is for the sandbox; a stack has a setting or a table for it`,
+      {
+        hint: `leave --${flag} or --stack out`,
+      },
+    );
+  }
+  const { readStackOutputs } = await import('../stack/outputs.ts');
+  const deployment = parseDeployment(await readStackOutputs(options.stack));
+  return {
+    deployment,
+    next: `next: npm run reseal -- history --stack ${options.stack}`,
+    close: async () => {},
+  };
+}

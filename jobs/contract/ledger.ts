@@ -1,0 +1,117 @@
+import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/run-settings.ts';
+import { MODES } from './sql/select-values.ts';
+
+/** Where a run stands. All but `succeeded` can be resumed. */
+export const RUN_STATES = ['planned', 'staging', 'verified', 'succeeded', 'failed', 'cancelled'] as const;
+export type RunState = (typeof RUN_STATES)[number];
+
+/** What carries a run out: the job in its own process, or the deployed workflow. */
+export const VIAS = ['job', 'workflow'] as const;
+export type Via = (typeof VIAS)[number];
+
+interface LedgerColumn {
+  readonly type: 'STRING' | 'INT64' | 'FLOAT64' | 'TIMESTAMP';
+  readonly mode: 'REQUIRED' | 'NULLABLE';
+  readonly description: string;
+  /** The only values that it takes. */
+  readonly values?: readonly string[];
+  /** An INT64 that may pass 2^53 stays the decimal text that BigQuery's REST API gives. */
+  readonly exact?: true;
+}
+
+const nullable = <T extends LedgerColumn['type']>(type: T, description: string) =>
+  ({ type, mode: 'NULLABLE', description }) as const;
+const required = <T extends LedgerColumn['type']>(type: T, description: string) =>
+  ({ type, mode: 'REQUIRED', description }) as const;
+const oneOf = <const V extends readonly string[]>(values: V, description = '') =>
+  ({
+    type: 'STRING',
+    mode: 'REQUIRED',
+    description: `${description}${values.slice(0, -1).join(', ')} or ${values.at(-1)}`,
+    values,
+  }) as const;
+
+/**
+ * The columns of the ledger, one row a run. The table's schema, the SELECT list, the row's TypeScript type and the
+ * JSON of report and history derive from this table, so all of them use these names.
+ */
+export const LEDGER = {
+  run_id: required('STRING', 'Every id of the run derives from it'),
+  state: oneOf(RUN_STATES),
+  via: oneOf(VIAS),
+  engine: oneOf(ENGINES),
+  mode: oneOf(MODES),
+  source_format: oneOf(SOURCE_FORMATS, 'How the source was read: '),
+  keying: oneOf(KEYINGS),
+  keyset_version: nullable('INT64', 'The first-level keyset that sealed'),
+  snapshot: nullable('TIMESTAMP', 'The rows were selected and read as of this moment'),
+  id_cutoff: {
+    ...nullable('INT64', 'The highest id that a row limit lets in'),
+    exact: true,
+  },
+  selected: nullable('INT64', 'Values to re-encrypt'),
+  distinct_deks: nullable('INT64', 'Distinct data keys among them'),
+  staged: nullable('INT64', 'Values sealed'),
+  rejected: nullable('INT64', 'Values rejected'),
+  merged: nullable('INT64', 'Values written into the source table'),
+  changed_meanwhile: nullable(
+    'INT64',
+    'Values whose source changed between stage and merge: left as they were',
+  ),
+  kms_calls: nullable('INT64', 'KMS Decrypt calls for data keys'),
+  started_at: required('TIMESTAMP', 'When the run was planned'),
+  ended_at: nullable('TIMESTAMP', 'When it succeeded, failed or was cancelled'),
+  batch_id: nullable('STRING', 'The Dataproc batch'),
+  milli_dcu_seconds: nullable('INT64', "The batch's approximate usage"),
+  cost_usd: nullable('FLOAT64', 'Estimated from usage and KMS calls'),
+  error_code: nullable('STRING', 'Stable code of the failure'),
+  error: nullable('STRING', 'What went wrong and what to change'),
+} as const satisfies Readonly<Record<string, LedgerColumn>>;
+
+type Ledger = typeof LEDGER;
+export type LedgerName = keyof Ledger;
+
+/** A TIMESTAMP is milliseconds since the epoch. */
+type Cell<C extends LedgerColumn> = C extends { values: readonly (infer V)[] }
+  ? V
+  : C extends { exact: true } | { type: 'STRING' }
+    ? string
+    : number;
+
+/** A run as the ledger has it. */
+export type LedgerRow = {
+  readonly [K in LedgerName]: Ledger[K]['mode'] extends 'REQUIRED' ? Cell<Ledger[K]> : Cell<Ledger[K]> | null;
+};
+
+const columns = Object.entries(LEDGER) as [LedgerName, LedgerColumn][];
+
+/** The SELECT list that `ledgerRow` reads: every column under its own name, TIMESTAMPs as milliseconds. */
+export const LEDGER_SELECT = columns
+  .map(([name, { type }]) => (type === 'TIMESTAMP' ? `UNIX_MILLIS(${name}) AS ${name}` : name))
+  .join(', ');
+
+/** A row of `LEDGER_SELECT`, from the texts that BigQuery's REST API gives. */
+export function ledgerRow(row: Readonly<Record<string, string | null>>): LedgerRow {
+  const cell = ([name, { type, exact }]: [LedgerName, LedgerColumn]) => {
+    const text = row[name] ?? null;
+    return [name, text === null || type === 'STRING' || exact ? text : Number(text)];
+  };
+  return Object.fromEntries(columns.map(cell)) as LedgerRow;
+}
+
+/** The row as report and history show it: TIMESTAMPs in ISO 8601, UTC. */
+export type LedgerJson = {
+  readonly [K in LedgerName]: Ledger[K]['type'] extends 'TIMESTAMP'
+    ? Ledger[K]['mode'] extends 'REQUIRED'
+      ? string
+      : string | null
+    : LedgerRow[K];
+};
+
+export function ledgerJson(row: LedgerRow): LedgerJson {
+  const cell = ([name, { type }]: [LedgerName, LedgerColumn]) => {
+    const value = row[name];
+    return [name, type === 'TIMESTAMP' && typeof value === 'number' ? new Date(value).toISOString() : value];
+  };
+  return Object.fromEntries(columns.map(cell)) as LedgerJson;
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { fieldSetting } from '../fields.ts';
+import { flag, folder, identifier, projectId, region, whole } from './patterns.ts';
+import { setting } from './setting.ts';
+
+export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
+export const KEYINGS = ['row', 'shared'] as const;
+export const ENGINES = ['direct', 'dataproc'] as const;
+
+export type SourceFormat = (typeof SOURCE_FORMATS)[number];
+export type Keying = (typeof KEYINGS)[number];
+export type EngineName = (typeof ENGINES)[number];
+
+/**
+ * The settings that reach a run as they stand in a stack's file. Each is defined here and nowhere else: the
+ * stack's outputs, the job and the SQL statements know it by this name.
+ */
+export const runSettings = {
+  project: setting(projectId, {
+    description: 'The Google Cloud project that everything is created in.',
+    example: 'example-data-dev',
+    seed: 'dataproc_bigquery_project_id',
+  }),
+  location: setting(region.default('us-central1'), {
+    description: 'The one region of dataset, batches, bucket, keys, workflow and subnetwork.',
+    example: 'us-central1',
+    seed: 'dataproc_bigquery_location',
+  }),
+  tempFolder: setting(folder.default('temp'), {
+    description: 'The folder of the bucket for temporary files.',
+    example: 'temp',
+  }),
+  readLimitRows: setting(whole(1, Number.MAX_SAFE_INTEGER).optional(), {
+    description: 'At most so many rows a run, the lowest ids first.',
+    example: '100000',
+    absent: 'no limit',
+    seed: 'dataproc_bigquery_read_limits',
+  }),
+  idColumn: setting(identifier.default('id'), {
+    description: 'The INT64 column that identifies a row; the additional data of every sealed value.',
+    example: 'id',
+  }),
+  fields: setting(
+    z
+      .array(fieldSetting, { error: 'must be a list of fields' })
+      .min(1, { error: 'must name at least one field' })
+      .default([{ name: 'email' }]),
+    {
+      description:
+        "The encrypted values of a row, each with the columns it lives in. The first field has the seed's columns by default, a further field F has F_cipher_text, F_dek, decrypted_F, bq_F_encryption_key, bq_encrypted_F, F_resealed_at and F_resealed_from.",
+      example: '[{name: email}, {name: phone, dek: dek}]',
+    },
+  ),
+  sourceFormat: setting(
+    z.enum(SOURCE_FORMATS, { error: `must be one of ${SOURCE_FORMATS.join(', ')}` }).default('gcm'),
+    {
+      description:
+        'How the application encrypted the values: gcm is base64 of iv, cipher text, tag; dotted base64 of iv, a dot, base64 of the rest (AES-GCM or AES-CBC); tink a TINK-prefixed AES-GCM cipher text; tink-envelope Tink’s KmsEnvelopeAead.',
+      example: 'gcm',
+    },
+  ),
+  keying: setting(z.enum(KEYINGS, { error: `must be one of ${KEYINGS.join(', ')}` }).default('row'), {
+    description: 'A fresh key for every value (row), or the first-level keyset for all (shared).',
+    example: 'row',
+  }),
+  storePlaintext: setting(flag.default(false), {
+    description: 'Whether the plaintext column is filled, as the seed did.',
+    example: 'false',
+  }),
+  engines: setting(
+    z
+      .array(z.enum(ENGINES, { error: `must name ${ENGINES.join(' or ')}` }), {
+        error: 'must be a list of engines',
+      })
+      .min(1, { error: 'must allow at least one engine' })
+      .default(['direct', 'dataproc']),
+    {
+      description: 'The engines that may run: direct (this process), dataproc (a batch).',
+      example: '[dataproc]',
+    },
+  ),
+  directMaxRows: setting(whole(0, 10_000_000).default(100_000), {
+    description: 'Up to so many selected rows the engine `auto` takes direct, where it is allowed.',
+    example: '100000',
+  }),
+  verifyRows: setting(whole(0, Number.MAX_SAFE_INTEGER).default(50_000), {
+    description: 'At most so many staged rows are decrypted by BigQuery before the merge.',
+    example: '50000',
+  }),
+};

@@ -1,0 +1,60 @@
+import { identifier } from './patterns.ts';
+import { setting } from './setting.ts';
+
+/** What the stack's dataset, tables and procedure are called. */
+export const tableSettings = {
+  dataset: setting(identifier.default('encryption_poc'), {
+    description: 'The BigQuery dataset to create.',
+    example: 'encryption_poc',
+    seed: 'dataproc_bigquery_dataset_id',
+  }),
+  sourceTable: setting(identifier.default('users'), {
+    description: 'The table whose values are re-encrypted.',
+    example: 'users',
+    seed: 'dataproc_bigquery_source_table',
+  }),
+  destinationTable: setting(identifier.default('users_temp'), {
+    description: 'The staging table that batches write to before the merge.',
+    example: 'users_temp',
+    seed: 'dataproc_bigquery_destination_table',
+  }),
+  rejectedTable: setting(identifier.default('users_rejected'), {
+    description: 'The table for values that could not be re-encrypted, and why.',
+    example: 'users_rejected',
+  }),
+  keysetsTable: setting(identifier.default('keysets'), {
+    description: 'The table for the wrapped first-level keysets.',
+    example: 'keysets',
+  }),
+  runsTable: setting(identifier.default('runs'), {
+    description: 'The ledger: one row a run.',
+    example: 'runs',
+  }),
+  readProcedure: setting(identifier.default('read_users'), {
+    description: 'The stored procedure that reads the values back.',
+    example: 'read_users',
+  }),
+};
+
+/**
+ * Which setting names which table. Inside the program a table is known by its part in a run; `destinationTable`
+ * keeps the name that the Composer DAG gave to what is the staging table here.
+ */
+export const TABLE_SETTINGS = {
+  source: 'sourceTable',
+  staging: 'destinationTable',
+  rejected: 'rejectedTable',
+  keysets: 'keysetsTable',
+  runs: 'runsTable',
+} as const satisfies Readonly<Record<string, keyof typeof tableSettings>>;
+export type TableName = keyof typeof TABLE_SETTINGS;
+export const TABLE_NAMES = Object.keys(TABLE_SETTINGS) as readonly TableName[];
+
+/** The table ids of a stack, by the tables' parts in a run. */
+export const tableIds = (
+  settings: Readonly<Record<(typeof TABLE_SETTINGS)[TableName], string>>,
+): Record<TableName, string> =>
+  Object.fromEntries(TABLE_NAMES.map((name) => [name, settings[TABLE_SETTINGS[name]]])) as Record<
+    TableName,
+    string
+  >;

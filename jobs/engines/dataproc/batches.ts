@@ -1,0 +1,69 @@
+import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
+import { type BatchBody, batchBody } from '../../contract/batch.ts';
+import type { Deployment } from '../../contract/deployment.ts';
+import { ResealError } from '../../contract/errors.ts';
+import { batchId, MAX_ATTEMPTS, requestId } from '../../contract/ids.ts';
+import { googleFailure } from '../../google/failures.ts';
+import type { StageInput } from '../engine.ts';
+
+export type Batch = protos.google.cloud.dataproc.v1.IBatch;
+
+/** PENDING, RUNNING, CANCELLING, CANCELLED, SUCCEEDED or FAILED. */
+export const stateOf = (batch: Batch): string => String(batch.state);
+
+/** The batch in the client library's form: the REST body, but for the duration. */
+export function clientBatch(body: BatchBody): Batch {
+  const { executionConfig } = body.environmentConfig;
+  const ttl = { seconds: Number.parseInt(executionConfig.ttl, 10) };
+  return { ...body, environmentConfig: { executionConfig: { ...executionConfig, ttl } } } as Batch;
+}
+
+/** The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor. */
+export async function findOrCreate(
+  client: BatchControllerClient,
+  deployment: Deployment,
+  input: StageInput,
+): Promise<string> {
+  const parent = `projects/${deployment.project}/locations/${deployment.location}`;
+  const batch = clientBatch(
+    batchBody(deployment, {
+      runId: input.runId,
+      mode: input.mode,
+      snapshotMillis: input.snapshotMillis,
+      idCutoff: input.idCutoff,
+      keysetVersion: String(input.keyset.version),
+      limit: String(input.limit ?? 0),
+    }),
+  );
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const id = batchId(input.runId, attempt);
+    const name = `${parent}/batches/${id}`;
+    const found = await existing(client, name);
+    if (found !== null && !['FAILED', 'CANCELLED'].includes(stateOf(found))) return name;
+    if (found !== null) continue;
+    try {
+      await client.createBatch({ parent, batch, batchId: id, requestId: requestId(input.runId, attempt) });
+    } catch (error) {
+      if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
+    }
+    return name;
+  }
+  throw new ResealError('batch-failed', `${MAX_ATTEMPTS} batches of run ${input.runId} failed`);
+}
+
+async function existing(client: BatchControllerClient, name: string): Promise<Batch | null> {
+  try {
+    const [batch] = await client.getBatch({ name });
+    return batch;
+  } catch (error) {
+    if (googleFailure(error).status === 'NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+/** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.regions.operations/cancel */
+export async function cancel(client: BatchControllerClient, name: string): Promise<void> {
+  const [batch] = await client.getBatch({ name });
+  const request = { name: batch.operation } as Parameters<typeof client.operationsClient.cancelOperation>[0];
+  if (batch.operation) await client.operationsClient.cancelOperation(request);
+}

@@ -1,0 +1,291 @@
+"""The whole application on a local Spark, its output read by official Tink."""
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+import tink
+from pyspark.sql import SparkSession, functions
+from tink import aead
+from tink.proto import aes_gcm_pb2
+
+from reseal import data_keys
+from reseal.errors import RunError
+from support.fake_kms import FakeKms, failure
+from support.rows import b64, gcm, run, token, user
+from support.tables import FIELD, SAMPLES, SOURCE_KEK, Row, World, read_back, sample, wrap, write_input
+
+# Up to so many data keys are broadcast; with 0 every run takes the join plan.
+PLANS = pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+
+
+# Every pair of sample, keying and plan occurs once.
+@pytest.mark.parametrize(
+    ("name", "source_format", "keying", "few"),
+    [
+        ("small", "gcm", "row", "200000"),
+        ("small", "gcm", "shared", "0"),
+        ("medium", "dotted", "row", "0"),
+        ("medium", "dotted", "shared", "200000"),
+    ],
+)
+def test_samples(
+    spark: SparkSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    source_format: str,
+    keying: str,
+    few: str,
+) -> None:
+    world, users, expected = sample(name)
+    kms = FakeKms(world.kms_keys())
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms, source_format=source_format, keying=keying, broadcast_deks=few)
+    sources = {row["id"]: row for row in users}
+    for row in rows:
+        source = sources.pop(row["id"])
+        assert row["resealed_from"] == token(source)
+        assert (row["run_id"], row["field"]) == ("test-run", "email")
+        assert row["cipher_text"] is row["dek"] is row["decrypted_email"] is None
+        if row["reason"] is None:
+            assert read_back(world, row, keying) == expected[row["id"]]["email"]
+            assert row["dek_fingerprint"] is None
+            assert keying == "row" or row["bq_encryption_key"] is None, "the merge puts it in"
+        else:
+            assert row["reason"] == expected[row["id"]]["refused"]
+            assert row["dek_fingerprint"] == hashlib.sha256(source["dek"].encode()).hexdigest()[:16]
+            assert row["bq_encryption_key"] is row["bq_encrypted_email"] is None
+    assert not sources
+    distinct = {row["dek"] for row in users}
+    assert kms.decrypts(SOURCE_KEK) <= len(distinct)
+    assert set(kms.calls.values()) == {1}
+    last = said(capsys)[-1]
+    assert last["reseal"] == "counts"
+    assert last["kms_calls"] == kms.decrypts(SOURCE_KEK)
+    assert last["distinct_deks"] == len(distinct)
+    about = json.loads((SAMPLES / name / "about.json").read_text())
+    assert (last["selected"], last["staged"]) == (about["rows"], about["sealable"])
+    assert sum(last["rejected"].values()) == about["refused"]  # type: ignore[attr-defined]
+    kms.close()
+
+
+def test_data_keys_of_one_number_take_the_join(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data_keys, "number", lambda _: functions.lit(7))
+    world = World()
+    kms = FakeKms(world.kms_keys())
+    users = [user(world, n, f"u{n}@x") for n in range(5)]
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms)
+    assert {row["id"]: read_back(world, row, "row") for row in rows} == {n: f"u{n}@x" for n in range(5)}
+    assert kms.decrypts(SOURCE_KEK) == len(users)
+    kms.close()
+
+
+@pytest.mark.parametrize("keying", ["row", "shared"])
+def test_no_row_can_be_opened(spark: SparkSession, tmp_path: Path, keying: str) -> None:
+    world = World()
+    kms = FakeKms(world.kms_keys())
+    dek = b64(wrap(world.source_kek, os.urandom(32)))
+    write_input(tmp_path / "in", world, [{"id": n, "cipher_text": "?", "dek": dek} for n in range(3)])
+    rows = run(spark, tmp_path, kms, keying=keying, store_plaintext="true")
+    assert [row["reason"] for row in rows] == ["encoding"] * 3
+    made = ("decrypted_email", "bq_encryption_key", "bq_encrypted_email")
+    assert {row[column] for row in rows for column in made} == {None}
+    kms.close()
+
+
+def tink_rows(world: World, count: int) -> tuple[list[Row], list[Row]]:
+    """Rows in the formats `tink` and `tink-envelope`, written by official Tink."""
+    envelope, plain = [], []
+    for n in range(count):
+        other = World()
+        sealed = other.handle.primitive(aead.Aead).encrypt(f"u{n}@x".encode(), b"")
+        plain.append(
+            {"id": n, "cipher_text": b64(sealed), "dek": wrap(world.source_kek, other.keyset()).hex()}
+        )
+        remote = _Remote(world)
+        sealed = aead.KmsEnvelopeAead(aead.aead_key_templates.AES256_GCM, remote).encrypt(
+            f"u{n}@x".encode(), b""
+        )
+        envelope.append({"id": n, "cipher_text": b64(sealed), "dek": "unused"})
+    return plain, envelope
+
+
+class _Remote(aead.Aead):  # type: ignore[misc]
+    """In place of Tink's KMS client."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def encrypt(self, plaintext: bytes, associated_data: bytes) -> bytes:
+        return wrap(self._world.source_kek, plaintext)
+
+    def decrypt(self, ciphertext: bytes, associated_data: bytes) -> bytes:
+        raise NotImplementedError
+
+
+@PLANS
+@pytest.mark.parametrize("source_format", ["tink", "tink-envelope"])
+def test_what_tink_wrote(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, source_format: str, few: str
+) -> None:
+    plain, envelope = tink_rows(world, 200)
+    users = plain if source_format == "tink" else envelope
+    whole = users[0]["cipher_text"]
+    raw = base64.b64decode(whole)
+    users += [
+        {"id": 1000, "cipher_text": "not base64", "dek": users[0]["dek"]},
+        {"id": 1001, "cipher_text": b64(raw[:20]), "dek": users[0]["dek"]},
+        {"id": 1002, "cipher_text": b64(raw[:-1] + bytes([raw[-1] ^ 1])), "dek": users[0]["dek"]},
+    ]
+    if source_format == "tink":
+        users.append({"id": 1003, "cipher_text": b64(b"\x00" + raw[1:]), "dek": users[0]["dek"]})
+        users.append({"id": 1004, "cipher_text": b64(raw[:1] + bytes(4) + raw[5:]), "dek": users[0]["dek"]})
+        users.append({"id": 1005, "cipher_text": whole, "dek": b64(wrap(world.source_kek, b"no keyset"))})
+    else:
+        key = aes_gcm_pb2.AesGcmKey(key_value=bytes(15)).SerializeToString()
+        wrapped = wrap(world.source_kek, key)
+        users.append(
+            {
+                "id": 1006,
+                "cipher_text": b64(len(wrapped).to_bytes(4, "big") + wrapped + bytes(40)),
+                "dek": "a",
+            }
+        )
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms, source_format=source_format, broadcast_deks=few)
+    reasons = {row["id"]: row["reason"] for row in rows if row["reason"]}
+    expected = {1000: "encoding", 1001: "truncated", 1002: "authentication"}
+    expected |= (
+        {1003: "version", 1004: "unknown-key", 1005: "unknown-key"}
+        if source_format == "tink"
+        else {1006: "key-length"}
+    )
+    assert reasons == expected
+    opened = {row["id"]: read_back(world, row, "row") for row in rows if row["reason"] is None}
+    assert opened == {n: f"u{n}@x" for n in range(200)}
+    assert set(kms.calls.values()) == {1}
+    assert kms.decrypts(SOURCE_KEK) == 201
+
+
+def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    users = [user(world, n, f"u{n}@x") for n in range(8)]
+    users[1]["resealed_from"] = token(users[1])  # done
+    users[2]["resealed_from"] = b"0" * 32  # changed since
+    rejected = [
+        {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
+        {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
+        {"id": 4, "field": "email", "source_format": "tink", "rejected_from": token(users[4])},
+        {"id": 5, "field": "phone", "source_format": "gcm", "rejected_from": token(users[5])},
+        {"id": 6, "field": "email", "source_format": "gcm", "rejected_from": b"0" * 32},
+    ]
+    write_input(tmp_path / "in", world, users, rejected)
+
+    def ids(**changes: str) -> list[int]:
+        return sorted(row["id"] for row in run(spark, tmp_path, kms, **changes))
+
+    assert ids(mode="pending") == [0, 2, 4, 5, 6, 7]
+    assert ids(mode="rejected") == [3]
+    assert ids(mode="all") == list(range(8))
+    assert ids(mode="pending", id_cutoff="4") == [0, 2, 4]
+
+
+def test_nothing_to_do(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    assert run(spark, tmp_path, kms, id_cutoff="0") == []
+    assert said(capsys)[-1] == {
+        "reseal": "counts",
+        "selected": 0,
+        "staged": 0,
+        "rejected": {},
+        "kms_calls": 0,
+        "distinct_deks": 0,
+    }
+    assert kms.decrypts(SOURCE_KEK) == 0
+
+
+def test_wide_ids_repeated_ids_and_no_dek(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms
+) -> None:
+    users = [user(world, n, f"u{n}@x") for n in (-(2**63), -1, 2**53 + 1, 2**63 - 1, 2**63 - 1)]
+    users += [{"id": 5, "cipher_text": users[0]["cipher_text"], "dek": None}]
+    users += [{"id": 6, "cipher_text": None, "dek": "never read"}]
+    write_input(tmp_path / "in", world, users)
+    rows = run(spark, tmp_path, kms)
+    rejected = [row for row in rows if row["reason"]]
+    assert [(row["id"], row["reason"]) for row in rejected] == [(5, "dek-refused")]
+    assert rejected[0]["resealed_from"] == token(users[5])
+    opened = sorted((row["id"], read_back(world, row, "row")) for row in rows if not row["reason"])
+    assert opened == sorted((row["id"], f"u{row['id']}@x") for row in users[:5])
+
+
+@PLANS
+def test_several_fields_share_their_keys(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
+) -> None:
+    users = []
+    for n in range(100):
+        key = os.urandom(32)
+        row = user(world, n, f"u{n}@x", key)
+        row["phone_cipher_text"] = gcm(key, f"+{n}") if n % 2 else None
+        users.append(row)
+    write_input(tmp_path / "in", world, users)
+    phone = {
+        **FIELD,
+        "name": "phone",
+        "cipherText": "phone_cipher_text",
+        "resealedFrom": "phone_resealed_from",
+    }
+    for row in users:
+        row["phone_resealed_from"] = None
+    fields = json.dumps([FIELD, phone])
+    rows = run(spark, tmp_path, kms, fields=fields, store_plaintext="true", broadcast_deks=few)
+    opened = {(row["field"], row["id"]): read_back(world, row, "row") for row in rows}
+    assert opened == {("email", n): f"u{n}@x" for n in range(100)} | {
+        ("phone", n): f"+{n}" for n in range(1, 100, 2)
+    }
+    assert opened == {(row["field"], row["id"]): row["decrypted_email"] for row in rows}
+    assert kms.decrypts(SOURCE_KEK) == 100
+
+
+@PLANS
+def test_a_denied_key_fails_the_run(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, few: str
+) -> None:
+    write_input(tmp_path / "in", world, [user(world, n, "u@x") for n in range(500)])
+    kms.fault = lambda call: failure(403, "PERMISSION_DENIED") if call > 100 else None
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms, broadcast_deks=few)
+    assert caught.value.code == "kms-denied"
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out.scratch").exists()
+    # No thread goes on asking and no task is tried again.
+    assert kms.decrypts(SOURCE_KEK) <= 100
+
+
+def test_no_such_keyset(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms, keyset_version="9")
+    assert caught.value.code == "keyset"
+
+
+def test_a_keyset_that_cannot_seal(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    template = aead.aead_key_templates.AES256_EAX
+    world.handle = tink.new_keyset_handle(template)
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms)
+    assert (caught.value.code, "unknown-key" in caught.value.message) == ("keyset", True)
