@@ -6,6 +6,7 @@ import { resourceRoutes } from '../bigquery/api/resource-routes.ts';
 import { Catalog } from '../bigquery/duckdb/catalog.ts';
 import { Engine } from '../bigquery/duckdb/engine.ts';
 import { Keysets } from '../bigquery/duckdb/keysets.ts';
+import { storageReadRoutes } from '../bigquery/storage-read/routes.ts';
 import type { StorageRead } from '../bigquery/storage-read/server.ts';
 import { Batches } from '../dataproc/batches.ts';
 import { dataprocRoutes } from '../dataproc/routes.ts';
@@ -37,8 +38,6 @@ export interface Server {
   origin: string;
   /** The project whose name stands in messages and references from now on. */
   rename(project: string): void;
-  /** BigQuery's Storage Read API, which begins to listen when it is first asked for: most runs have no use for it. */
-  storageRead(): Promise<StorageRead>;
   close(): Promise<void>;
 }
 
@@ -65,6 +64,7 @@ export async function startServer({
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
   const jobs = await Jobs.open(services, store, location);
   let origin = '';
+  // Most runs have no use for it, and loading it takes longer than all the rest.
   let reading: Promise<StorageRead> | undefined;
   const storageRead = (): Promise<StorageRead> => {
     reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>
@@ -81,6 +81,7 @@ export async function startServer({
       ...kmsRoutes(keys, traffic),
       ...jobRoutes(services, jobs, uploads),
       ...resourceRoutes(services),
+      ...storageReadRoutes(storageRead),
       ...storageRoutes(store, uploads),
       ...controlRoutes(keys, traffic, batches),
     ],
@@ -92,7 +93,6 @@ export async function startServer({
     rename(name) {
       catalog.project = name;
     },
-    storageRead,
     async close() {
       await batches.close();
       await listener.close();

@@ -173,7 +173,10 @@ export class ArrowColumns {
   constructor(columns: readonly SchemaField[]) {
     this.#wires = columns.map(({ duckdb }) => wireOf(duckdb));
     this.#schema = new Schema(
-      columns.map(({ name, mode }, at) => new Field(name, this.#wire(at).type, mode === 'NULLABLE')),
+      columns.map(({ name, mode }, at) => {
+        const { type } = this.#wire(at);
+        return new Field(name, type, mode === 'NULLABLE' && !(type instanceof List));
+      }),
     );
     this.sql = columns.map(({ name }, at) => this.#wire(at).sql(quote(name))).join(', ');
   }

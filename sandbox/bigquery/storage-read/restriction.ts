@@ -17,6 +17,9 @@ function noKeys(): never {
 }
 const NO_KEYS: KeyFunctions = { chain: noKeys, newWrapped: noKeys, rotateWrapped: noKeys };
 
+const noSubquery = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', 'A row restriction has no subqueries.');
+
 const nothing = (): undefined => undefined;
 
 /** What names stand for in a row restriction: columns of its table, and nothing else. */
@@ -28,7 +31,7 @@ const names = (): Names => ({
   variable: nothing,
   system: nothing,
   table() {
-    throw new GoogleError('INVALID_ARGUMENT', 'A row restriction has no subqueries.');
+    throw noSubquery();
   },
 });
 
@@ -40,6 +43,7 @@ const names = (): Names => ({
 export function restriction(text: string, table: Table): Restriction {
   if (text.trim() === '') return { sql: 'TRUE', values: {} };
   const tokens = tokenize(text);
+  if (tokens.some(({ kind, upper }) => kind === 'word' && upper === 'SELECT')) throw noSubquery();
   const rewriter = new Rewriter(tokens, names());
   const columns = table.schema.map(({ name }) => name);
   rewriter.learn({ sql: '', name: table.id, columns });
