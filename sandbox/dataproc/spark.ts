@@ -85,6 +85,7 @@ function local({ jars }: LocalSpark, folder: string, truststore: string): Record
     'spark.driver.extraJavaOptions': java.join(' '),
     'spark.local.dir': join(folder, 'local'),
     'spark.ui.enabled': 'false',
+    'spark.sql.shuffle.partitions': '4',
   };
 }
 
