@@ -1,8 +1,8 @@
 import { directEngine } from '../../jobs/engines/direct/index.ts';
 import { bigQueryService } from '../../jobs/google/bigquery.ts';
+import type { Backend } from '../bigquery/duckdb/backend.ts';
 import { tableSql } from '../bigquery/duckdb/catalog.ts';
 import { rows } from '../bigquery/duckdb/engine.ts';
-import type { Services } from '../bigquery/script/session.ts';
 import { endpointsOf } from '../http/endpoints.ts';
 import { argument, directWork } from './arguments.ts';
 import type { DriverOutput } from './batches.ts';
@@ -12,13 +12,13 @@ import type { DriverOutput } from './batches.ts';
  * sandbox was started with `dataproc: 'direct'`.
  */
 export async function runDirect(
-  services: Services,
+  backend: Backend,
   args: ReadonlyMap<string, string>,
   origin: string,
   output: DriverOutput,
   signal: AbortSignal,
 ): Promise<void> {
-  const { deployment, input } = directWork(args, await wrappedKeyset(services, args));
+  const { deployment, input } = directWork(args, await wrappedKeyset(backend, args));
   const endpoints = endpointsOf(origin);
   const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
   const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);
@@ -32,7 +32,7 @@ export async function runDirect(
 
 /** The wrapped keyset of the batch's version. */
 async function wrappedKeyset(
-  { engine, catalog }: Services,
+  { engine, catalog }: Backend,
   args: ReadonlyMap<string, string>,
 ): Promise<Buffer> {
   const table = tableSql(catalog.table(argument(args, 'dataset-id'), argument(args, 'keysets-table')));

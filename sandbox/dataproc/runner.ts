@@ -1,7 +1,7 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { currentVenv, type LocalSpark, sparkOf } from '../../jobs/spark/venv.ts';
-import type { Services } from '../bigquery/script/session.ts';
+import type { Backend } from '../bigquery/duckdb/backend.ts';
 import type { StorageRead } from '../bigquery/storage-read/server.ts';
 import { GoogleError } from '../http/errors.ts';
 import { type Json, objectOr, text } from '../http/router.ts';
@@ -9,7 +9,7 @@ import type { Store } from '../storage/store.ts';
 import { batchArguments } from './arguments.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
 import { runDirect } from './direct.ts';
-import { runDriver } from './process.ts';
+import { runDriver } from './driver.ts';
 import { runSpark } from './spark.ts';
 import type { DataprocWork } from './work.ts';
 
@@ -39,18 +39,18 @@ export function checkBatch(work: DataprocWork, { pysparkBatch }: Json): void {
 }
 
 /** Runs batches: the built-in application on a local Spark, a jar under its Java. */
-export function batchRunner(services: Services, store: Store, place: RunnerPlace): BatchRunner {
+export function batchRunner(backend: Backend, store: Store, place: RunnerPlace): BatchRunner {
   return async (batch, output, signal) => {
     const pyspark = objectOr(batch.pysparkBatch);
     if (batch.pysparkBatch === undefined) return runJar(batch, store, place, output, signal);
     const args = batchArguments(pyspark.args);
     if (place.work === 'direct') {
       output.write('The sandbox was asked to have the direct engine do the work of batches.\n');
-      return runDirect(services, args, place.origin(), output, signal);
+      return runDirect(backend, args, place.origin(), output, signal);
     }
     const cloud = {
       origin: place.origin(),
-      project: services.catalog.project,
+      project: backend.catalog.project,
       storageRead: await place.storageRead(),
     };
     const folder = join(place.state, 'dataproc', `run-${batch.uuid}`);

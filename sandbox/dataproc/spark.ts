@@ -7,7 +7,7 @@ import type { LocalSpark } from '../../jobs/spark/venv.ts';
 import type { StorageRead } from '../bigquery/storage-read/server.ts';
 import { objectOr } from '../http/router.ts';
 import type { Batch, DriverOutput } from './batches.ts';
-import { runDriver } from './process.ts';
+import { runDriver } from './driver.ts';
 
 const application = fileURLToPath(new URL('../../jobs/spark/main.py', import.meta.url));
 

@@ -60,27 +60,27 @@ export async function startServer({
   const keysets = new Keysets(keys, traffic);
   const engine = await Engine.open(state, keysets);
   const catalog = await Catalog.open(engine, project);
-  const services = { engine, catalog, keysets };
+  const backend = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
-  const jobs = await Jobs.open(services, store, location);
+  const jobs = await Jobs.open(backend, store, location);
   let origin = '';
   // Most runs have no use for it, and loading it takes longer than all the rest.
   let reading: Promise<StorageRead> | undefined;
   const storageRead = (): Promise<StorageRead> => {
     reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>
-      serveStorageRead(services, state),
+      serveStorageRead(backend, state),
     );
     return reading;
   };
   const place = { state, work: dataproc, origin: () => origin, storageRead };
-  const runner = batchRunner(services, store, place);
+  const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
   const listener = await listen(
     [
       ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
       ...kmsRoutes(keys, traffic),
-      ...jobRoutes(services, jobs, uploads),
-      ...resourceRoutes(services),
+      ...jobRoutes(backend, jobs, uploads),
+      ...resourceRoutes(backend),
       ...storageReadRoutes(storageRead),
       ...storageRoutes(store, uploads),
       ...controlRoutes(keys, traffic, batches),

@@ -1,7 +1,7 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import type { Table } from '../duckdb/catalog.ts';
-import type { KeyFunctions } from '../translate/key-calls.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import type { Names } from '../translate/names.ts';
 import { Rewriter } from '../translate/rewrite.ts';
 import { tokenize } from '../translate/tokens.ts';

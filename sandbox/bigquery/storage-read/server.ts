@@ -11,9 +11,9 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { GoogleError } from '../../http/errors.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { bound } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
-import type { Services } from '../script/session.ts';
 import { type Certificate, certificate } from './certificate.ts';
 import { ReadSessions } from './sessions.ts';
 
@@ -69,8 +69,8 @@ const SERVICE = {
 const ROWS_A_MESSAGE = 16_384;
 
 /** Serves the Storage Read API on loopback, gRPC over TLS. */
-export async function serveStorageRead(services: Services, state: string): Promise<StorageRead> {
-  const sessions = new ReadSessions(services);
+export async function serveStorageRead(backend: Backend, state: string): Promise<StorageRead> {
+  const sessions = new ReadSessions(backend);
   const createReadSession: handleUnaryCall<CreateRequest, Session> = (call, callback) => {
     sessions.create(call.request).then(
       (session) => callback(null, session),
@@ -78,7 +78,7 @@ export async function serveStorageRead(services: Services, state: string): Promi
     );
   };
   const readRows: handleServerStreamingCall<ReadRequest, ReadResponse> = (call) => {
-    sendRows(services, sessions, call).then(
+    sendRows(backend, sessions, call).then(
       () => call.end(),
       (error) => call.emit('error', failure(error)),
     );
@@ -100,7 +100,7 @@ export async function serveStorageRead(services: Services, state: string): Promi
 }
 
 async function sendRows(
-  { engine }: Services,
+  { engine }: Backend,
   sessions: ReadSessions,
   call: ServerWritableStream<ReadRequest, ReadResponse>,
 ): Promise<void> {

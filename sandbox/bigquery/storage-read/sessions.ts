@@ -3,11 +3,11 @@ import type { DuckDBValue } from '@duckdb/node-api';
 import type bigquery from '@google-cloud/bigquery-storage/build/protos/protos.js';
 import { GoogleError } from '../../http/errors.ts';
 import { text } from '../../http/router.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { asOf } from '../duckdb/history.ts';
 import type { SchemaField } from '../duckdb/schema.ts';
-import type { Services } from '../script/session.ts';
 import { ArrowColumns } from './arrow.ts';
 import { type Restriction, restriction } from './restriction.ts';
 
@@ -38,16 +38,16 @@ export interface Reading {
 
 /** The read sessions of a sandbox. They do not outlive its process. */
 export class ReadSessions {
-  readonly #services: Services;
+  readonly #backend: Backend;
   readonly #sessions = new Map<string, Session>();
 
-  constructor(services: Services) {
-    this.#services = services;
+  constructor(backend: Backend) {
+    this.#backend = backend;
   }
 
   /** Opens a session on a table as it is now, or was at the snapshot. @throws GoogleError */
   async create({ parent, readSession, maxStreamCount }: Request): Promise<ReadSession> {
-    const { engine, catalog } = this.#services;
+    const { engine, catalog } = this.#backend;
     // DataFormat.ARROW, as a number or by its name.
     if (readSession?.dataFormat !== 2 && readSession?.dataFormat !== 'ARROW')
       throw new GoogleError('UNIMPLEMENTED', "The sandbox's Storage Read API writes Arrow only.");
@@ -92,7 +92,7 @@ export class ReadSessions {
     if (!session || !range || session.expires < Date.now())
       throw new GoogleError('NOT_FOUND', `Not found: read stream ${stream}`);
     const { table, columns, restriction: condition, snapshotMicros } = session;
-    const from = asOf(this.#services.catalog, table, snapshotMicros);
+    const from = asOf(this.#backend.catalog, table, snapshotMicros);
     // DuckDB keeps the order in which rows were inserted, so an offset means the same rows every time.
     const sql = `SELECT ${columns.sql} FROM ${from} WHERE rowid >= ${range.from} AND rowid < ${range.to} AND ${condition.sql} OFFSET ${offset}`;
     return { columns, sql, values: condition.values };
