@@ -11,20 +11,18 @@ const PRECONDITION_FAILED = 412;
 export function checkConditions(
   query: URLSearchParams,
   live: StoredObject | undefined,
-  prefix: '' | 'source' = '',
+  end: '' | 'Source' = '',
 ): void {
-  const named = (name: string): string | null =>
-    query.get(prefix === '' ? name : `${prefix}${name[0]?.toUpperCase()}${name.slice(1)}`);
   const is = live?.generation ?? '0';
-  const wanted = named('ifGenerationMatch');
-  const unwanted = named('ifGenerationNotMatch');
+  const wanted = query.get(`if${end}GenerationMatch`);
+  const unwanted = query.get(`if${end}GenerationNotMatch`);
   if ((wanted !== null && wanted !== is) || (unwanted !== null && unwanted === is))
     throw new GoogleError(
       'FAILED_PRECONDITION',
       'At least one of the pre-conditions you specified did not hold.',
       { reason: 'conditionNotMet', code: PRECONDITION_FAILED },
     );
-  const generation = named('generation');
+  const generation = query.get(end === '' ? 'generation' : 'sourceGeneration');
   if (live && generation !== null && generation !== is)
     throw new GoogleError('NOT_FOUND', `No such object: ${live.bucket}/${live.name}#${generation}`);
 }

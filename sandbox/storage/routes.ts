@@ -78,7 +78,7 @@ export function storageRoutes(store: Store, uploads: Uploads): Route[] {
       handle: async (call) => {
         const [bucket, name] = [call.params.toBucket ?? '', call.params.toObject ?? ''];
         const source = await store.get(call.params.bucket ?? '', call.params.object ?? '');
-        checkConditions(call.query, source, 'source');
+        checkConditions(call.query, source, 'Source');
         checkConditions(call.query, await store.find(bucket, name));
         const copy = await uploads.file();
         await copyFile(source.path, copy);

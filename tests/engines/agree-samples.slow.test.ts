@@ -15,7 +15,12 @@ afterEach(() => box?.close());
 
 /** A sandbox with the first rows of the samples. */
 async function withSamples(rows: number, config: Record<string, string> = {}): Promise<TestSandbox> {
-  box = await testSandbox({ sourceFormat: 'dotted', storePlaintext: 'true', ...config });
+  box = await testSandbox({
+    sourceFormat: 'dotted',
+    storePlaintext: 'true',
+    maxRejectedShare: '1',
+    ...config,
+  });
   const { endpoints } = box.sandbox;
   const lines = readFileSync(join(samples, 'users.ndjson'), 'utf8').trimEnd().split('\n');
   const users = join(box.folder, 'users.ndjson');
