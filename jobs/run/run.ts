@@ -1,9 +1,9 @@
 import { ResealError } from '../contract/errors.ts';
 import { NOT_WHOLE } from '../contract/verdict.ts';
 import type { Allowed, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, knownRun, openRun, planOf, readRun } from './recorded-run.ts';
 import { merge } from './merge.ts';
 import { plan } from './plan.ts';
+import { endRun, knownRun, openRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { stage } from './stage.ts';
 import { mergeSummary, planSummary, reportSummary, stageSummary, verifySummary } from './summaries.ts';

@@ -27,7 +27,7 @@ let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
   await ensureVenv({ java: true });
-  box = await testSandbox({ storePlaintext: 'true' });
+  box = await testSandbox({ storePlaintext: 'true', maxRejectedShare: '1' });
   workflow = await emulator(box);
   api = await executionsApi(workflow, String(box.deployment.workflow));
   await box.load(application, table());
