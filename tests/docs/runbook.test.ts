@@ -104,7 +104,7 @@ describe('erasing a customer', () => {
     expect(await opened()).toEqual({ 41: BOTH[41] });
   });
 
-  it('shreds what was sealed, until the mark is taken away', async () => {
+  it('shreds what was sealed, until the tombstone is taken away', async () => {
     await box.run();
     await carryOut(['SET bq_encryption_key = NULL, decrypted_email = NULL']);
     expect(await box.run({ mode: 'all' })).toMatchObject({ selected: 1 });
