@@ -10,7 +10,7 @@ export async function runContext(
   { deployment, endpoints }: Target,
   signal: AbortSignal,
 ): Promise<RunContext> {
-  const bigquery = await bigQueryService(deployment, endpoints);
+  const bigquery = await bigQueryService(deployment, endpoints, signal);
   const engines = {
     direct: directEngine(deployment, bigquery, endpoints),
     dataproc: dataprocEngine(deployment, endpoints),

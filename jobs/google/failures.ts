@@ -8,6 +8,8 @@ export interface GoogleFailure {
   readonly message: string;
   /** BigQuery's reasons (`accessDenied`, `backendError` …); other services give none. */
   readonly reasons: readonly string[];
+  /** How long the service asks its callers to wait before the next try; undefined where it does not say. */
+  readonly retryAfterMs?: number;
 }
 
 /** The members that errors of the client libraries have in common. */
@@ -15,6 +17,16 @@ interface ClientError {
   readonly code?: number | string;
   readonly message?: string;
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
+  /** What gRPC and its REST fallback make of the details of a google.rpc.Status. */
+  readonly statusDetails?: readonly { readonly retryDelay?: RetryDelay | null }[];
+  /** The response's headers, as gRPC keeps them. */
+  readonly metadata?: { get?(name: string): readonly unknown[] };
+}
+
+/** https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto, RetryInfo */
+interface RetryDelay {
+  readonly seconds?: number | string | { toString(): string } | null;
+  readonly nanos?: number | null;
 }
 
 /** google.rpc.Code; https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
@@ -23,6 +35,7 @@ const GRPC: Readonly<Record<string, string>> = {
   5: 'NOT_FOUND',
   6: 'ALREADY_EXISTS',
   7: 'PERMISSION_DENIED',
+  8: 'RESOURCE_EXHAUSTED',
   9: 'FAILED_PRECONDITION',
   16: 'UNAUTHENTICATED',
 };
@@ -33,6 +46,7 @@ const HTTP: Readonly<Record<string, string>> = {
   403: 'PERMISSION_DENIED',
   404: 'NOT_FOUND',
   409: 'ALREADY_EXISTS',
+  429: 'RESOURCE_EXHAUSTED',
 };
 /** What Node calls a connection that did not come about or broke. */
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT']);
@@ -47,15 +61,27 @@ function answered(message: string): { status?: string; message?: string } {
   }
 }
 
+/** RetryInfo among the details, else the header Retry-After in seconds (RFC 9110 §10.2.3). */
+function retryAfter({ statusDetails, metadata }: ClientError): number | undefined {
+  if (Array.isArray(statusDetails))
+    for (const { retryDelay } of statusDetails)
+      if (retryDelay) return Number(retryDelay.seconds ?? 0) * 1000 + Number(retryDelay.nanos ?? 0) / 1e6;
+  const [header] = metadata?.get?.('retry-after') ?? [];
+  const seconds = Number(header);
+  return header !== undefined && Number.isFinite(seconds) ? seconds * 1000 : undefined;
+}
+
 /** Reads an error of any of Google's client libraries. */
 export function googleFailure(error: unknown): GoogleFailure {
   const { code = '', message = String(error), errors = [] } = error as ClientError;
   const answer = answered(message);
   const number = String(code);
+  const retryAfterMs = retryAfter(error as ClientError);
   return {
     status: answer.status ?? GRPC[number] ?? HTTP[number] ?? (NETWORK.has(number) ? 'UNREACHABLE' : 'OTHER'),
     message: answer.message ?? errors[0]?.message ?? message,
     reasons: errors.flatMap(({ reason }) => reason ?? []),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   };
 }
 

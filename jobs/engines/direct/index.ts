@@ -24,22 +24,28 @@ export function directEngine(
     batchId: () => null,
     async stage(input, progress, signal) {
       const outcome = { batchId: null, milliDcuSeconds: null };
-      const job = await newLoad(bigquery.client, deployment, input.runId);
+      const job = await newLoad(bigquery.client, deployment, input.runId, signal);
       // What an earlier try staged, it also unwrapped: how often KMS was asked is not known any more.
       if (job === null) return { kmsCalls: null, ...outcome };
-      const keys = runKeys(deployment, input, endpoints);
+      // Whatever ends the stage also ends all that it has begun: calls that wait, streams, threads.
+      const end = new AbortController();
+      const all = AbortSignal.any([signal, end.signal]);
+      const keys = runKeys(deployment, input, all, endpoints);
       const threads = sealingThreads(input.selected);
       try {
-        const pages = bigquery.pages(statements(deployment).values, {
+        const values = {
           mode: input.mode,
           snapshot_millis: input.snapshotMillis,
           id_cutoff: input.idCutoff,
-        });
+        };
+        const pages = bigquery.pages(statements(deployment).values, values, all);
         await load(job, sealedLines(pages, { deployment, input, keys, threads, progress }), signal);
         return { kmsCalls: keys.calls(), ...outcome };
+      } catch (error) {
+        end.abort(error);
+        throw error;
       } finally {
-        await threads.close();
-        await keys.close();
+        await Promise.all([threads.close(), keys.close()]);
       }
     },
   };
