@@ -24,7 +24,7 @@ const ndjsonLine: Line = (names, row) =>
 
 /** Prints id and decrypted values. The one command whose purpose is plaintext; ids stay text. */
 export async function read(options: ReadOptions): Promise<void> {
-  const target = await openTarget(options, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, () => true);
   try {
     const { deployment, endpoints } = target;
     const bigquery = await bigQueryService(deployment, endpoints);

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { ERROR_CODES, EXIT, type ErrorCode } from './error-codes.ts';
+import { ERROR_CODES, type ErrorCode, EXIT } from './error-codes.ts';
 
 /** Where the page lives; `npm run docs:errors` writes it, a test compares it with this program's. */
 export const ERRORS_PAGE = 'docs/errors.md';

@@ -1,8 +1,8 @@
 import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Deployment } from '../contract/deployment.ts';
-import type { Statement } from '../contract/sql/index.ts';
 import { ResealError } from '../contract/errors.ts';
+import type { Statement } from '../contract/sql/index.ts';
 import { unlessAborted, within } from './bounds.ts';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
@@ -174,7 +174,10 @@ export async function bigQueryService(
     }
   }
 
-  async function retried<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
+  async function retried<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+  ): Promise<Row[]> {
     let rows: Row[] | undefined;
     const once = async (): Promise<void> => {
       rows = await query(statement, values);

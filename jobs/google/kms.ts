@@ -107,9 +107,7 @@ export function keyService(
     const now = performance.now();
     const exhausted = googleFailure(error).status === 'RESOURCE_EXHAUSTED';
     // A call may be turned away again and again while others are answered: only silence for all of them counts.
-    return exhausted
-      ? now - Math.max(answeredAt, since) < patience.quotaMs
-      : now - since < patience.faultMs;
+    return exhausted ? now - Math.max(answeredAt, since) < patience.quotaMs : now - since < patience.faultMs;
   }
 
   return {

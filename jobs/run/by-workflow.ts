@@ -1,7 +1,7 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
-import { within, withGrace } from '../google/bounds.ts';
+import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';

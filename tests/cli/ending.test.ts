@@ -31,8 +31,7 @@ const run = (...args: string[]) => {
   const runId = newRunId();
   return { runId, ...startCli('trigger', ['--state', box.state, '--run-id', runId, ...args]) };
 };
-const ledger = (runId: string) =>
-  box.sql(`SELECT state, error_code FROM runs WHERE run_id = '${runId}'`);
+const ledger = (runId: string) => box.sql(`SELECT state, error_code FROM runs WHERE run_id = '${runId}'`);
 const merged = async () =>
   Number((await box.sql('SELECT COUNT(*) AS n FROM users WHERE bq_encrypted_email IS NOT NULL'))[0]?.n);
 
@@ -56,19 +55,22 @@ describe('a run that fails', () => {
 });
 
 describe('an interrupted run', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('ends within seconds of %s and says how to go on', async (signal) => {
-    await box.control('kms:faults', { latencyMs: 2_000 });
-    const { runId, says, kill, ended } = run();
-    await says(/plan /);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const pressedAt = performance.now();
-    kill(signal);
-    const { code, stderr, endedAt } = await ended;
-    expect(endedAt - pressedAt).toBeLessThan(SOON_MS);
-    expect(code).toBe(130);
-    expect(stderr).toContain(`--resume ${runId}`);
-    expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
-  });
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends within seconds of %s and says how to go on',
+    async (signal) => {
+      await box.control('kms:faults', { latencyMs: 2_000 });
+      const { runId, says, kill, ended } = run();
+      await says(/plan /);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const pressedAt = performance.now();
+      kill(signal);
+      const { code, stderr, endedAt } = await ended;
+      expect(endedAt - pressedAt).toBeLessThan(SOON_MS);
+      expect(code).toBe(130);
+      expect(stderr).toContain(`--resume ${runId}`);
+      expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
+    },
+  );
 
   it('ends at once when asked twice', async () => {
     await box.control('kms:faults', { latencyMs: 20_000 });

@@ -110,7 +110,8 @@ export async function load(
       throw signal.reason;
     }
     // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same.
-    if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(client.job(id, { location: deployment.location }), signal);
+    if (googleFailure(error).status === 'ALREADY_EXISTS')
+      return existing(client.job(id, { location: deployment.location }), signal);
     throw bigQueryFailure('load', error);
   }
 }
