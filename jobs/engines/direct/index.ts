@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Deployment } from '../../contract/deployment.ts';
 import { statements } from '../../contract/sql/index.ts';
@@ -30,6 +31,8 @@ export function directEngine(
       // Whatever ends the stage also ends all that it has begun: calls that wait, streams, threads.
       const end = new AbortController();
       const all = AbortSignal.any([signal, end.signal]);
+      // Thousands of calls may wait for it; more than ten listeners are no leak here.
+      setMaxListeners(0, all);
       const keys = runKeys(deployment, input, all, endpoints);
       const threads = sealingThreads(input.selected);
       try {
