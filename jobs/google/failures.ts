@@ -19,8 +19,9 @@ interface ClientError {
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
   /** What gRPC and its REST fallback make of the details of a google.rpc.Status. */
   readonly statusDetails?: readonly { readonly retryDelay?: RetryDelay | null }[];
-  /** The response's headers, as gRPC keeps them. */
+  /** The response's headers, as gRPC keeps them and as the REST transport does. */
   readonly metadata?: { get?(name: string): readonly unknown[] };
+  readonly response?: { readonly headers?: { get?(name: string): string | null } };
 }
 
 /** https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto, RetryInfo */
@@ -52,7 +53,13 @@ const HTTP: Readonly<Record<string, string>> = {
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT']);
 
 /** The error object that Google's APIs answer with, as the REST transport leaves it in the message. */
-function answered(message: string): { status?: string; message?: string } {
+interface Answered {
+  readonly status?: string;
+  readonly message?: string;
+  readonly details?: readonly { readonly retryDelay?: string }[];
+}
+
+function answered(message: string): Answered {
   if (!message.startsWith('{')) return {};
   try {
     return JSON.parse(message).error ?? {};
@@ -61,27 +68,33 @@ function answered(message: string): { status?: string; message?: string } {
   }
 }
 
-/** RetryInfo among the details, else the header Retry-After in seconds (RFC 9110 §10.2.3). */
-function retryAfter({ statusDetails, metadata }: ClientError): number | undefined {
-  if (Array.isArray(statusDetails))
-    for (const { retryDelay } of statusDetails)
-      if (retryDelay) return Number(retryDelay.seconds ?? 0) * 1000 + Number(retryDelay.nanos ?? 0) / 1e6;
+/** RetryInfo among the details, in JSON a text like `1.5s`, else the header Retry-After in seconds (RFC 9110 §10.2.3). */
+function retryAfter(
+  { statusDetails, metadata, response }: ClientError,
+  { details }: Answered,
+): number | null {
+  const inJson = details?.find(({ retryDelay }) => retryDelay !== undefined)?.retryDelay;
+  if (inJson !== undefined) return milliseconds(inJson.replace(/s$/, ''));
+  const delay = statusDetails?.find?.(({ retryDelay }) => retryDelay)?.retryDelay;
+  if (delay) return Number(delay.seconds ?? 0) * 1000 + Number(delay.nanos ?? 0) / 1e6;
   const [header] = metadata?.get?.('retry-after') ?? [];
-  const seconds = Number(header);
-  return header !== undefined && Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  return milliseconds(header ?? response?.headers?.get?.('retry-after') ?? null);
 }
+
+const milliseconds = (seconds: unknown): number | null =>
+  seconds === null || Number.isNaN(Number(seconds)) ? null : Number(seconds) * 1000;
 
 /** Reads an error of any of Google's client libraries. */
 export function googleFailure(error: unknown): GoogleFailure {
   const { code = '', message = String(error), errors = [] } = error as ClientError;
   const answer = answered(message);
   const number = String(code);
-  const retryAfterMs = retryAfter(error as ClientError);
+  const retryAfterMs = retryAfter(error as ClientError, answer);
   return {
     status: answer.status ?? GRPC[number] ?? HTTP[number] ?? (NETWORK.has(number) ? 'UNREACHABLE' : 'OTHER'),
     message: answer.message ?? errors[0]?.message ?? message,
     reasons: errors.flatMap(({ reason }) => reason ?? []),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
   };
 }
 

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { load, newLoad } from '../../jobs/engines/direct/load.ts';
-import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 import { Application } from '../support/application.ts';
+import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** What can befall the direct engine's keys and its load job. */
 const application = new Application('gcm');
@@ -70,10 +70,27 @@ it('stages the rows of one run once, also where two processes drive it', async (
   await load(first, lines(), signal);
   await load(second, lines(), signal);
   expect(await newLoad(client, box.deployment, runId, signal)).toBeNull();
-  expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([{ n: '1' }]);
+  expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
+    { n: '1' },
+  ]);
+});
+
+it('waits as long as Cloud KMS asks for when the quota is exhausted', async () => {
+  const again = application.newKey();
+  await box.load(application, [{ id: '2', cipher_text: again.encrypt('b@example.com'), dek: again.dek }]);
+  await box.kmsCalls();
+  // The first call is for the first-level keyset.
+  const exhausted = { operation: 'decrypt', from: 2, count: 1, kind: 'quota', retryAfterSeconds: 3 };
+  await box.control('kms:faults', { faults: [exhausted] });
+  const report = await box.run();
+  expect(report).toMatchObject({ state: 'succeeded' });
+  expect(report.seconds).toBeGreaterThan(3);
+  expect(await box.kmsCalls()).toBeGreaterThan(1);
 });
 
 it('unwraps nothing again for a run whose rows are loaded', async () => {
+  const third = application.newKey();
+  await box.load(application, [{ id: '3', cipher_text: third.encrypt('c@example.com'), dek: third.dek }]);
   const runId = newRunId();
   const broken = beforeStep('verify', async () => {
     throw new Error('the process was ended here');
