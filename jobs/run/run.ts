@@ -79,8 +79,18 @@ async function brokenOff(context: RunContext, runId: string, error: unknown): Pr
         cause: error,
       })
     : asFailure(error);
-  await endRun(context, runId, cancelled ? 'cancelled' : 'failed', failure).catch(() => {});
-  return failure;
+  const state = cancelled ? 'cancelled' : 'failed';
+  const recorded = await endRun(context, runId, state, failure).then(
+    () => true,
+    () => false,
+  );
+  if (recorded) return failure;
+  return new ResealError(failure.code, failure.message, {
+    hint: [failure.hint ?? [], 'the ledger could not be told and still shows the run as under way']
+      .flat()
+      .join('; '),
+    cause: failure.cause,
+  });
 }
 
 const asFailure = (error: unknown): ResealError =>

@@ -23,6 +23,8 @@ const STEPS = [
  * https://cloud.google.com/workflows/docs/reference/executions/rest
  */
 export async function executionsApi(emulator: Emulator, workflow: string) {
+  /** Comes before every cancellation; a test may have it fail or wait. */
+  const faults = { cancel: async (): Promise<void> => {} };
   const executions = new Map<string, { body: Execution; abort: AbortController }>();
   const found = (name: string) => {
     const execution = executions.get(name);
@@ -64,6 +66,7 @@ export async function executionsApi(emulator: Emulator, workflow: string) {
       method: 'POST',
       path: `${PARENT}/{execution}:cancel`,
       async handle({ params }) {
+        await faults.cancel();
         const { body, abort } = found(nameOf(params));
         abort.abort();
         while (body.state === 'ACTIVE') await sleep(20);
@@ -71,5 +74,5 @@ export async function executionsApi(emulator: Emulator, workflow: string) {
       },
     },
   ];
-  return { ...(await listen(routes)), executions };
+  return { ...(await listen(routes)), executions, faults };
 }
