@@ -34,7 +34,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
   return {
     params: ['args'],
     steps: [
-      { read_argument: assign({ none: {}, given: expression('default(args, none)') }) },
+      { read_argument: assign({ none: {}, declined: false, given: expression('default(args, none)') }) },
       {
         fill_defaults: assign({
           run_id: expression(
@@ -42,7 +42,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
           ),
           mode: expression('default(map.get(given, "mode"), "pending")'),
           row_limit: expression(`default(map.get(given, "limit"), ${d.readLimitRows ?? 0})`),
-          accept_rejected: expression('default(map.get(given, "accept_rejected"), false)'),
+          accept_rejected: expression('default(map.get(given, "accept_rejected"), declined)'),
         }),
       },
       {

@@ -149,7 +149,7 @@ const prove = (d: Deployment, sql: Statements): Step[] => [
   {
     check_rejected: choose({
       accept_rejected: 'open_staged',
-      [`int(staged.rejected) <= ${FEW_REJECTED} or int(staged.rejected) <= ${d.maxRejectedShare} * int(row.selected)`]:
+      [`int(staged.newly_rejected) <= ${FEW_REJECTED} or int(staged.newly_rejected) <= ${d.maxRejectedShare} * int(row.selected)`]:
         'open_staged',
     }),
   },
@@ -157,7 +157,7 @@ const prove = (d: Deployment, sql: Statements): Step[] => [
   {
     fail_too_many_rejected: raise(
       'rejected-share',
-      'staged.rejected + " of " + row.selected + " values would be rejected; " + most.n + " of them because of " + most.reason',
+      'staged.newly_rejected + " of " + row.selected + " values would be rejected; " + most.n + " of them because of " + most.reason',
     ),
   },
   { open_staged: query(sql.proveStaged, { ...ATTEMPT, keyset: 'keyset.wrapped' }, 'proof') },

@@ -34,7 +34,7 @@ export async function verify(
       { hint: 'the source table is untouched; --resume the run, which stages its values anew' },
     );
   }
-  if (!allowed.rejected) await checkRejected(context, plan, outcome.attempt, rejected);
+  if (!allowed.rejected) await checkRejected(context, plan, outcome.attempt, Number(counts?.newly_rejected));
   const opened = jar ? null : await prove(context, plan, outcome.attempt);
   await bigquery.query(sql.markVerified, {
     ...staging,
@@ -59,7 +59,10 @@ const LIKELY: Readonly<Record<string, string>> = {
   authentication: 'is reseal:sourceFormat right, and do dek and cipher_text belong together?',
 };
 
-/** Throws ResealError `rejected-share` for a run that rejects more of its values than the stack's setting allows. */
+/**
+ * Throws ResealError `rejected-share` for a run that rejects more of its values than the stack's setting allows.
+ * Values that an earlier run rejected already do not count.
+ */
 async function checkRejected(
   { bigquery, sql, deployment }: RunContext,
   plan: Plan,

@@ -8,7 +8,7 @@ import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const ROWS = 400;
 
-beforeAll(() => ensureVenv({ java: true }), 600_000);
+beforeAll(() => ensureVenv(), 900_000);
 
 /** Rows as applications leave them, good ones and every kind of damage that anybody thought of. */
 function table(application: Application): UserRow[] {

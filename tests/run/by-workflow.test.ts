@@ -17,13 +17,11 @@ let box: TestSandbox;
 let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
-  process.env.RESEAL_SANDBOX_SPARK = 'off';
-  box = await testSandbox({ storePlaintext: 'true' });
+  box = await testSandbox({ storePlaintext: 'true' }, 'direct');
   workflow = await emulator(box);
   api = await executionsApi(workflow, String(box.deployment.workflow));
 }, 600_000);
 afterAll(async () => {
-  delete process.env.RESEAL_SANDBOX_SPARK;
   await api?.close();
   await workflow?.close();
   await box?.close();

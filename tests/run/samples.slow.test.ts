@@ -52,11 +52,13 @@ describe.each([
     );
 
     const again = await cli('trigger', ['--state', state, '--json']);
+    const unopened = expected.filter(({ refused }) => refused === 'dek-refused').length;
     expect(JSON.parse(again.stdout)).toMatchObject({
       state: 'succeeded',
-      selected: 0,
+      selected: unopened,
       merged: 0,
-      kms_calls: 0,
+      rejected: unopened,
+      reasons: { 'dek-refused': unopened },
     });
   });
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { ensureVenv } from '../../jobs/spark/venv.ts';
+import { ensureVenv, sparkOf } from '../../jobs/spark/venv.ts';
 import type { KeyCalls } from '../../sandbox/kms/traffic.ts';
 import { type Harness, harness, KEY, SOURCE } from '../support/harness.ts';
 
@@ -28,10 +28,10 @@ beforeAll(async () => {
   for (const [name, materialBase64] of Object.entries(keks)) {
     await sandbox.rest('POST', '/sandbox/v1/kms:import', { name, materialBase64 });
   }
-  const python = await ensureVenv({ java: true });
+  const python = await ensureVenv();
   spark = spawn(python, ['-m', 'support.many_runs', work], {
     cwd: suites,
-    env: { ...process.env, PYTHONPATH: application },
+    env: { ...process.env, ...sparkOf(python).env, PYTHONPATH: application },
   });
   const input = spark.stdout as NonNullable<ChildProcess['stdout']>;
   lines = createInterface({ input })[Symbol.asyncIterator]();

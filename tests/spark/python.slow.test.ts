@@ -15,7 +15,7 @@ const TAIL = 6000;
 
 let python = '';
 beforeAll(async () => {
-  python = await ensureVenv({ java: true });
+  python = await ensureVenv();
 }, 600_000);
 
 /** Runs a module of the environment in the application's folder: its exit code and last lines. */

@@ -36,7 +36,7 @@ export interface Harness {
 // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, looked into by the tests
 export type Answer = any;
 
-function auth(): OAuth2Client {
+export function auth(): OAuth2Client {
   const client = new OAuth2Client();
   client.setCredentials({ access_token: 'made-up', expiry_date: Number.MAX_SAFE_INTEGER });
   return client;

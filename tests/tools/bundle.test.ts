@@ -4,13 +4,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ensureVenv } from '../../jobs/spark/venv.ts';
+import { ensureVenv, sparkOf } from '../../jobs/spark/venv.ts';
 import { bundle } from '../../tools/bundle.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'reseal-bundle-'));
 let python = '';
 beforeAll(async () => {
-  python = await ensureVenv({ java: true });
+  python = await ensureVenv();
 }, 600_000);
 afterAll(() => rmSync(work, { recursive: true, force: true }));
 
@@ -52,9 +52,8 @@ test('the bundle is the same bytes twice, and tasks import from it', async () =>
     encoding: 'utf8',
     env: {
       ...process.env,
+      ...sparkOf(python).env,
       PYSPARK_SUBMIT_ARGS: submit.join(' '),
-      PYSPARK_PYTHON: python,
-      SPARK_LOCAL_IP: '127.0.0.1',
     },
   });
   const line = stdout.split('\n').find((one) => one.startsWith('[')) ?? stderr.slice(-2000);

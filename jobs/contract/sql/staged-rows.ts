@@ -18,13 +18,22 @@ SET run_id = @run_id, attempt = @attempt, field = ${literal((d.fields[0] as { na
 WHERE run_id IS NULL`,
   );
 
-/** How many values the engine sealed and rejected. */
+/**
+ * How many values the engine sealed and rejected, and how many of the rejected are not known as such already: a value
+ * that an earlier run rejected as it stands is no news, and must not stop a run again.
+ */
 export const stagedCounts = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
     'staged',
     ATTEMPT,
-    `SELECT COUNTIF(reason IS NULL) AS staged, COUNTIF(reason IS NOT NULL) AS rejected
-FROM ${table(d, 'staging')} WHERE run_id = @run_id AND attempt = @attempt`,
+    `SELECT COUNTIF(s.reason IS NULL) AS staged, COUNTIF(s.reason IS NOT NULL) AS rejected,
+  COUNTIF(s.reason IS NOT NULL AND known.id IS NULL) AS newly_rejected
+FROM ${table(d, 'staging')} AS s
+LEFT JOIN (
+  SELECT DISTINCT id, field, rejected_from FROM ${table(d, 'rejected')} WHERE source_format = ${literal(d.sourceFormat)}
+) AS known
+ON known.id = s.id AND known.field = s.field AND known.rejected_from = s.resealed_from
+WHERE s.run_id = @run_id AND s.attempt = @attempt`,
   );
 
 /** Why values were rejected, the most frequent reason first: what a run that stops because of them says. */

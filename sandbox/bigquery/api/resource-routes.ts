@@ -214,11 +214,20 @@ const tableHead = (project: string, { dataset, id, body, createdMillis }: Table,
   kind: 'bigquery#table',
   type: 'TABLE',
   ...body,
+  ...partitioning(body),
   id: `${project}:${dataset}.${id}`,
   selfLink: `${origin}/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${id}`,
   tableReference: { projectId: project, datasetId: dataset, tableId: id },
   creationTime: String(createdMillis),
 });
+
+/** Whatever a client sent: int64 properties of the API are decimal strings. */
+function partitioning({ timePartitioning }: Json): Json {
+  const { expirationMs, ...rest } = objectOr(timePartitioning);
+  return expirationMs === undefined
+    ? {}
+    : { timePartitioning: { ...rest, expirationMs: String(expirationMs) } };
+}
 
 async function tableJson({ catalog, engine }: Backend, table: Table, origin: string): Promise<Json> {
   const [[count] = []] = await engine.use((connection) =>

@@ -13,12 +13,10 @@ const user = (id: string): UserRow => ({ id, cipher_text: key.encrypt(`${id}@exa
 let box: TestSandbox;
 let workflow: Emulator;
 beforeAll(async () => {
-  process.env.RESEAL_SANDBOX_SPARK = 'off';
-  box = await testSandbox({ storePlaintext: 'true' });
+  box = await testSandbox({ storePlaintext: 'true' }, 'direct');
   workflow = await emulator(box);
 }, 600_000);
 afterAll(async () => {
-  delete process.env.RESEAL_SANDBOX_SPARK;
   await workflow?.close();
   await box?.close();
 });

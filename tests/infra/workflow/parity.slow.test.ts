@@ -26,7 +26,7 @@ let box: TestSandbox;
 let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
-  await ensureVenv({ java: true });
+  await ensureVenv();
   box = await testSandbox({ storePlaintext: 'true', maxRejectedShare: '1' });
   workflow = await emulator(box);
   api = await executionsApi(workflow, String(box.deployment.workflow));
