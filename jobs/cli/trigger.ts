@@ -56,7 +56,7 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
     const report = await carriedOut(options, context, runId, watcher, target);
     if (options.html !== undefined) await writeFile(options.html, reportPage(report));
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else if (report.selected > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
+    else if (report.selected > 0 || report.erased > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
     else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${target.next}\n`);
   } catch (error) {
     // What the signal broke off before there was a run.
