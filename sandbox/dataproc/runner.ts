@@ -7,7 +7,9 @@ import { currentVenv, hasJava17 } from '../../jobs/spark/venv.ts';
 import type { Services } from '../bigquery/script/session.ts';
 import { endpointsOf } from '../http/endpoints.ts';
 import { objectOr, text } from '../http/router.ts';
+import type { Iam } from '../iam/iam.ts';
 import type { Store } from '../storage/store.ts';
+import { accountOf, admitBatch } from './account.ts';
 import { batchArguments, directWork } from './arguments.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
 import { runDriver } from './process.ts';
@@ -21,6 +23,8 @@ export interface RunnerPlace {
   readonly state: string;
   /** Known once the server listens. */
   readonly origin: () => string;
+  /** Batches act as their accounts. */
+  readonly iam: Iam;
 }
 
 /**
@@ -32,6 +36,8 @@ export function batchRunner(services: Services, store: Store, place: RunnerPlace
     const pyspark = objectOr(batch.pysparkBatch);
     if (batch.pysparkBatch === undefined) return runJar(batch, store, place, output, signal);
     const args = batchArguments(pyspark.args);
+    const member = accountOf(batch);
+    admitBatch(place.iam.caller(member), services.catalog.project, args);
     const python = process.env.RESEAL_SANDBOX_SPARK === 'off' ? null : currentVenv();
     if (python !== null && hasJava17()) {
       output.write('The sandbox runs the application on a local Spark.\n');
@@ -40,7 +46,7 @@ export function batchRunner(services: Services, store: Store, place: RunnerPlace
     output.write(
       'The sandbox has no local Spark (npm run venv makes one), or none is wanted: the direct engine works.\n',
     );
-    return runDirect(services, args, place, output, signal);
+    return runDirect(services, args, place, place.iam.token(member), output, signal);
   };
 }
 
@@ -78,6 +84,7 @@ async function runSpark(
       SPARK_LOCAL_IP: '127.0.0.1',
       SPARK_LOCAL_DIRS: join(folder, 'local'),
       PYSPARK_PYTHON: python,
+      CLOUDSDK_AUTH_ACCESS_TOKEN: place.iam.token(accountOf(batch)),
       PYTHONPATH: dirname(application),
       PYSPARK_SUBMIT_ARGS: `--master local[2,4] --driver-memory 2g ${properties(batch)} pyspark-shell`,
     };
@@ -92,11 +99,12 @@ async function runDirect(
   services: Services,
   args: ReadonlyMap<string, string>,
   place: RunnerPlace,
+  token: string,
   output: DriverOutput,
   signal: AbortSignal,
 ): Promise<void> {
   const { deployment, input } = directWork(args, await wrappedKeyset(services, args));
-  const endpoints = endpointsOf(place.origin());
+  const endpoints = endpointsOf(place.origin(), token);
   const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
   const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);
   const { kmsCalls } = await engine.stage(
@@ -126,7 +134,10 @@ async function runJar(
   await runDriver(
     'java',
     [...classPath, ...args],
-    { BIGQUERY_EMULATOR_HOST: place.origin() },
+    {
+      BIGQUERY_EMULATOR_HOST: place.origin(),
+      CLOUDSDK_AUTH_ACCESS_TOKEN: place.iam.token(accountOf(batch)),
+    },
     output,
     signal,
   );

@@ -12,6 +12,9 @@ import { batchRunner, driverOutput } from '../dataproc/runner.ts';
 import { text } from '../http/router.ts';
 import { listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
+import { iamControlRoutes } from '../iam/control.ts';
+import { Iam, projectRoutes } from '../iam/iam.ts';
+import { routineName } from '../iam/resources.ts';
 import { Keys } from '../kms/keys.ts';
 import { kmsRoutes } from '../kms/routes.ts';
 import { Traffic } from '../kms/traffic.ts';
@@ -31,6 +34,8 @@ export interface ServerOptions {
 /** One origin serves every service: Google's paths do not overlap. */
 export interface Server {
   origin: string;
+  /** Who may do what in it. */
+  iam: Iam;
   /** The project whose name stands in messages and references from now on. */
   rename(project: string): void;
   close(): Promise<void>;
@@ -47,30 +52,38 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
   const store = new Store(state);
   const uploads = new Uploads(join(state, 'uploads'));
   await uploads.clear();
+  let named = project;
+  const iam = new Iam(state, () => named);
   const keysets = new Keysets(keys, traffic);
   const engine = await Engine.open(state, keysets);
   const catalog = await Catalog.open(engine, project);
+  // https://cloud.google.com/bigquery/docs/authorized-routines: a changed routine must be authorised again.
+  catalog.onRoutineChange = (dataset, id) =>
+    iam.policy.removeMember(`routine:${routineName(catalog.project, dataset, id)}`);
   const services = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
   const jobs = await Jobs.open(services, store, location);
   let origin = '';
-  const runner = batchRunner(services, store, { state, origin: () => origin });
+  const runner = batchRunner(services, store, { state, origin: () => origin, iam });
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
-  const listener = await listen(
-    [
-      ...dataprocRoutes(batches),
-      ...kmsRoutes(keys, traffic),
-      ...jobRoutes(services, jobs, uploads),
-      ...resourceRoutes(services),
-      ...storageRoutes(store, uploads),
-      ...controlRoutes(keys, traffic, batches),
-    ],
-    port,
-  );
+  const routes = [
+    ...dataprocRoutes(batches),
+    ...kmsRoutes(keys, traffic),
+    ...jobRoutes(services, jobs, uploads),
+    ...resourceRoutes(services),
+    ...storageRoutes(store, uploads),
+    ...projectRoutes(),
+    ...controlRoutes(keys, traffic, batches),
+    ...iamControlRoutes(iam),
+  ];
+  iam.covers(routes);
+  const listener = await listen(routes, iam.admit, port);
   origin = listener.origin;
   return {
     origin,
+    iam,
     rename(name) {
+      named = name;
       catalog.project = name;
     },
     async close() {

@@ -13,6 +13,7 @@ import { type Listener, listen } from '../../sandbox/http/serve.ts';
 import { Uploads } from '../../sandbox/http/upload.ts';
 import { storageRoutes } from '../../sandbox/storage/routes.ts';
 import { Store } from '../../sandbox/storage/store.ts';
+import { EVERYBODY } from '../support/callers.ts';
 import { aDeployment } from '../support/deployment.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'reseal-dataproc-'));
@@ -31,7 +32,10 @@ beforeAll(async () => {
     return work(batch, output, signal);
   };
   batches = new Batches(folder, runner, (batch) => driverOutput(store, batch));
-  listener = await listen([...dataprocRoutes(batches), ...storageRoutes(store, new Uploads(folder))]);
+  listener = await listen(
+    [...dataprocRoutes(batches), ...storageRoutes(store, new Uploads(folder))],
+    () => EVERYBODY,
+  );
 });
 afterAll(async () => {
   await batches.close();
@@ -51,7 +55,7 @@ function stage(runId: string, signal = new AbortController().signal) {
     keyset: { version: 1, wrapped: Buffer.alloc(0) },
   };
   started = 0;
-  const engine = dataprocEngine(deployment, endpointsOf(listener.origin));
+  const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'));
   return { seen, done: engine.stage(input, (now) => seen.push(now), signal) };
 }
 

@@ -12,7 +12,7 @@ let box: TestSandbox;
 
 beforeAll(async () => {
   box = await testSandbox({ fields: FIELDS, storePlaintext: 'false' });
-  await importKek(box.sandbox.endpoints, box.deployment, application.writeKek(box.folder));
+  await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
   const rows = [
     [1, `'${key.encrypt('ada@example.com')}'`, `'${key.encrypt('+44 20 7946 0001')}'`],
     [2, `'${key.encrypt('grace@example.com')}'`, 'NULL'],

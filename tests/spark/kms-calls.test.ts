@@ -31,7 +31,7 @@ beforeAll(async () => {
   const python = await ensureVenv({ java: true });
   spark = spawn(python, ['-m', 'support.many_runs', work], {
     cwd: suites,
-    env: { ...process.env, PYTHONPATH: application },
+    env: { ...process.env, PYTHONPATH: application, CLOUDSDK_AUTH_ACCESS_TOKEN: sandbox.token },
   });
   const input = spark.stdout as NonNullable<ChildProcess['stdout']>;
   lines = createInterface({ input })[Symbol.asyncIterator]();

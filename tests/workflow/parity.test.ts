@@ -29,7 +29,7 @@ beforeAll(async () => {
   await ensureVenv({ java: true });
   box = await testSandbox({ storePlaintext: 'true' });
   workflow = await emulator(box);
-  api = await executionsApi(workflow, String(box.deployment.workflow));
+  api = await executionsApi(workflow, box);
   await box.load(application, table());
 }, 600_000);
 afterAll(async () => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
   process.env.RESEAL_SANDBOX_SPARK = 'off';
   box = await testSandbox({ storePlaintext: 'true' });
   workflow = await emulator(box);
-  api = await executionsApi(workflow, String(box.deployment.workflow));
+  api = await executionsApi(workflow, box);
 }, 600_000);
 afterAll(async () => {
   delete process.env.RESEAL_SANDBOX_SPARK;

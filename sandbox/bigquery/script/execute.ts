@@ -261,6 +261,8 @@ class Runner {
     const session = this.#session;
     const { catalog } = session.services;
     const { dataset, name } = session.qualify(path, 'Procedure');
+    const { access } = session.settings;
+    access.routine('bigquery.routines.get', dataset, name);
     const { body } = catalog.routine(dataset, name);
     const declared = argumentsOf(body.arguments);
     if (declared.length !== args.length) {
@@ -278,7 +280,7 @@ class Runner {
     session.scope = inner;
     session.parameters = NO_PARAMETERS;
     try {
-      await this.all(parseScript(tokenize(source), source));
+      await access.within(dataset, name, () => this.all(parseScript(tokenize(source), source)));
     } finally {
       Object.assign(session, before);
       this.#depth--;
