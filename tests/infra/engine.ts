@@ -37,7 +37,7 @@ export interface EngineRun {
   messages: string[];
 }
 
-const FEATURES = new Set(['secrets', 'resourceReferences', 'deletedWith', 'aliasSpecs']);
+const FEATURES = new Set(['secrets', 'resourceReferences', 'deletedWith', 'aliasSpecs', 'resourceHooks']);
 
 function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
   return {
@@ -70,6 +70,7 @@ function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
       if (request.getUrn().includes('pulumi:pulumi:Stack')) run.outputs = request.getOutputs().toJavaScript();
       answer(null, new Empty());
     },
+    registerResourceHook: (_, answer) => answer(null, new Empty()),
     invoke: ({ request }, answer) => {
       const response = new InvokeResponse();
       const agent = request.getTok().includes('storage') ? 'emailAddress' : 'email';

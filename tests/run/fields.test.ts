@@ -48,8 +48,8 @@ it('reads them back side by side, through the procedure as through SQL', async (
   expect(await bigquery.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 10 })).toEqual(
     expected,
   );
-  const { project, dataset, readProcedure } = deployment;
-  const called = await box.sql(`CALL \`${project}.${dataset}.${readProcedure}\`()`);
+  const { project, readDataset, readProcedure } = deployment;
+  const called = await box.sql(`CALL \`${project}.${readDataset}.${readProcedure}\`()`);
   expect([...called].sort((a, b) => Number(a.id) - Number(b.id))).toEqual(expected);
 });
 

@@ -59,7 +59,7 @@ describe('a deployed sandbox', () => {
       `v1/${deployment.sourceKek}`,
       `v1/${deployment.bigqueryKek}`,
       `storage/v1/b/${deployment.bucket}`,
-      `bigquery/v2/projects/p/datasets/${deployment.dataset}/routines/${deployment.readProcedure}`,
+      `bigquery/v2/projects/p/datasets/${deployment.readDataset}/routines/${deployment.readProcedure}`,
     ]) {
       expect((await fetch(`${sandbox.owner.kms}/${path}`, { headers: asOwner() })).status, path).toBe(200);
     }

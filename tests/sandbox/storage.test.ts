@@ -39,7 +39,8 @@ describe('objects through the real client', () => {
   });
 
   test('are listed by prefix, and by folder with a delimiter', async () => {
-    for (const name of ['x/1', 'x/2', 'x/y/3', 'z']) await bucket().file(name).save('.', { resumable: false });
+    for (const name of ['x/1', 'x/2', 'x/y/3', 'z'])
+      await bucket().file(name).save('.', { resumable: false });
     const [files] = await bucket().getFiles({ prefix: 'x/' });
     expect(files.map(({ name }) => name)).toEqual(['x/1', 'x/2', 'x/y/3']);
     const { body } = await h.rest('GET', '/storage/v1/b/a-bucket/o?delimiter=/');
