@@ -32,13 +32,18 @@ const SENTENCES = [
   /does not have (?<permission>[\w.]+) access to the Google Cloud Storage (?<resource>(?:bucket|object) [^\s]+?)\.?\s/,
 ];
 
+/** What the job and the application say of Cloud KMS, whose own words they do not pass on. */
+const KMS =
+  /Cloud KMS (?:answered (?:PERMISSION_DENIED|UNAUTHENTICATED) for|denies this account the use of) (?<resource>projects\/\S+)/;
+
 /** The permission that a message says is missing, and on what; null for any other message. */
 export function deniedBy(message: string): { permission: string; resource: string } | null {
   for (const sentence of SENTENCES) {
     const { permission, resource } = sentence.exec(message)?.groups ?? {};
     if (permission !== undefined && resource !== undefined) return { permission, resource };
   }
-  return null;
+  const { resource } = KMS.exec(message)?.groups ?? {};
+  return resource === undefined ? null : { permission: 'cloudkms.cryptoKeyVersions.useToDecrypt', resource };
 }
 
 /** Who runs the command line. */

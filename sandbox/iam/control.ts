@@ -31,6 +31,14 @@ export const iamControlRoutes = (iam: Iam): Route[] => [
   { method: 'GET', path: '/sandbox/v1/iam:denied', handle: () => ({ denied: [...iam.denied] }) },
   {
     method: 'POST',
+    path: '/sandbox/v1/iam:forget',
+    handle: () => {
+      iam.denied.length = 0;
+      return {};
+    },
+  },
+  {
+    method: 'POST',
     path: '/sandbox/v1/iam:token',
     handle: async (call) => {
       const { member, groups } = await readJson(call);
