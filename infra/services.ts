@@ -49,18 +49,15 @@ export class Services extends Component {
       );
     const first = enable(FIRST, []);
     const wanted = [...ALWAYS, ...FOR_BATCHES, ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
-    const enabled = new Map(wanted.map((api) => [api, enable(api, [first])]));
-    const workflows = enabled.get('workflows');
+    const enabled = wanted.map((api) => enable(api, [first]));
     // The agent that gets the workflow's tokens is made when it is first asked for, which may be too late for
     // the first deployment: https://cloud.google.com/workflows/docs/authentication
     const identity = new gcp.projects.ServiceIdentity(
       'workflows-identity',
       { project, service: 'workflows.googleapis.com' },
-      { ...this.child, dependsOn: workflows === undefined ? [] : [workflows] },
+      { ...this.child, dependsOn: enabled },
     );
-    this.project = pulumi
-      .all([...[...enabled.values()].map((one) => one.project), identity.project])
-      .apply(() => project);
+    this.project = pulumi.all([...enabled.map((one) => one.project), identity.project]).apply(() => project);
     this.registerOutputs({ project: this.project });
   }
 }

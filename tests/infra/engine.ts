@@ -27,6 +27,8 @@ export interface Registered extends Omit<Recorded, 'custom'> {
   urn: string;
   custom: boolean;
   dependencies: string[];
+  /** Hooks that the engine calls once it has created it. */
+  afterCreate: string[];
 }
 
 export interface EngineRun {
@@ -59,6 +61,7 @@ function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
         custom: request.getCustom(),
         protect: request.getProtect(),
         dependencies: request.getDependenciesList(),
+        afterCreate: request.getHooks()?.getAfterCreateList() ?? [],
       });
       const response = new resources.RegisterResourceResponse();
       response.setUrn(urn);

@@ -141,7 +141,9 @@ it('says what to do where there is no workflow', async () => {
   const without = (workflow: string | null) =>
     trigger({}, silent, { deployment: { ...box.deployment, workflow } });
   await expect(without(null)).rejects.toMatchObject(missing);
-  await expect(without('projects/p/locations/l/workflows/gone')).rejects.toMatchObject(missing);
+  await expect(
+    without(`projects/${box.deployment.project}/locations/l/workflows/gone`),
+  ).rejects.toMatchObject(missing);
 });
 
 it('is for stacks', async () => {
