@@ -1,7 +1,7 @@
 import { ResealError } from '../contract/errors.ts';
 
 /** What scripts go by; docs/errors.md lists the codes behind them. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, cancelled: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130 } as const;
 
 /** Mistakes of the caller, told apart from runs that failed. */
 const USAGE =
@@ -10,6 +10,7 @@ const USAGE =
 export function exitCode(error: unknown): number {
   if (!(error instanceof ResealError)) return EXIT.failed;
   if (error.code === 'cancelled') return EXIT.cancelled;
+  if (error.code === 'rejected-share') return EXIT.rejected;
   return USAGE.test(error.code) ? EXIT.usage : EXIT.failed;
 }
 

@@ -4,8 +4,8 @@ import { checkRunId, newRunId } from '../contract/ids.ts';
 import type { Mode } from '../contract/sql/index.ts';
 import type { EngineChoice, RunContext, Watcher } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
-import { knownRun } from '../run/ledger.ts';
 import { plan } from '../run/plan.ts';
+import { knownRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
 import { runContext } from './connect.ts';
@@ -23,6 +23,7 @@ export interface TriggerOptions extends TargetOptions {
   readonly limit?: number;
   readonly plan?: boolean;
   readonly resume?: string;
+  readonly acceptRejected?: boolean;
   readonly runId?: string;
   readonly json?: boolean;
   readonly html?: string;
@@ -61,13 +62,14 @@ async function carriedOut(
   { endpoints }: Target,
 ): Promise<Report> {
   const { resume: resumed, engine, mode, limit = null } = options;
+  const allowed = { rejected: options.acceptRejected ?? false };
   if (options.via === 'job')
     return resumed === undefined
-      ? run(context, { runId: newId, engine, mode, limit }, watcher)
-      : resume(context, resumed, watcher);
+      ? run(context, { runId: newId, engine, mode, limit }, watcher, allowed)
+      : resume(context, resumed, watcher, allowed);
   const runId = resumed === undefined ? newId : (await knownRun(context, resumed)).run_id;
   const { runByWorkflow } = await import('../run/by-workflow.ts');
-  return runByWorkflow(context, { runId, mode, limit }, watcher, endpoints);
+  return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
 }
 
 function checkVia({ via, stack, engine }: TriggerOptions): void {

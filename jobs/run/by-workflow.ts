@@ -5,8 +5,8 @@ import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
-import type { Progress, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, planOf, readRun } from './ledger.ts';
+import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
+import { endRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
 
@@ -22,6 +22,7 @@ type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
 export async function runByWorkflow(
   context: RunContext,
   options: Omit<RunOptions, 'engine'>,
+  allowed: Allowed,
   watcher: Watcher,
   endpoints?: Endpoints,
 ): Promise<Report> {
@@ -35,7 +36,7 @@ export async function runByWorkflow(
     const run = await watcher.step(
       'run',
       async (progress) => {
-        const execution = await start(client, workflow, options);
+        const execution = await start(client, workflow, options, allowed);
         const ended = await followed(client, execution, progress, context.signal);
         return outcome(context, options.runId, ended);
       },
@@ -56,8 +57,14 @@ async function start(
   client: ExecutionsClient,
   parent: string,
   { runId, mode, limit }: Omit<RunOptions, 'engine'>,
+  allowed: Allowed,
 ): Promise<Execution> {
-  const argument = JSON.stringify({ run_id: runId, mode, ...(limit === null ? {} : { limit }) });
+  const argument = JSON.stringify({
+    run_id: runId,
+    mode,
+    ...(limit !== null && { limit }),
+    ...(allowed.rejected && { accept_rejected: true }),
+  });
   try {
     const [execution] = await client.createExecution({ parent, execution: { argument } });
     return execution;

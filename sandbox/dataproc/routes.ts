@@ -36,10 +36,10 @@ function operationJson(batch: Batch): Json {
   };
 }
 
-/** Dataproc's batches and their operations. */
-export function dataprocRoutes(batches: Batches): Route[] {
+/** Dataproc's batches and their operations. `check` throws for a batch that cannot be made. */
+export function dataprocRoutes(batches: Batches, check: (body: Json) => void = () => {}): Route[] {
   return [
-    { method: 'POST', path: `${PARENT}/batches`, handle: (call) => create(batches, call) },
+    { method: 'POST', path: `${PARENT}/batches`, handle: (call) => create(batches, check, call) },
     {
       method: 'GET',
       path: `${PARENT}/batches`,
@@ -74,7 +74,7 @@ export function dataprocRoutes(batches: Batches): Route[] {
   ];
 }
 
-async function create(batches: Batches, call: Call): Promise<Json> {
+async function create(batches: Batches, check: (body: Json) => void, call: Call): Promise<Json> {
   const id = call.query.get('batchId') ?? '';
   const requestId = call.query.get('requestId');
   if (!BATCH_ID.test(id)) throw new GoogleError('INVALID_ARGUMENT', `Invalid batch id "${id}".`);
@@ -88,5 +88,6 @@ async function create(batches: Batches, call: Call): Promise<Json> {
   // https://cloud.google.com/dataproc-serverless/docs/concepts/service-account
   if (account !== undefined)
     call.caller.require('iam.serviceAccounts.actAs', onServiceAccount(call.params.project ?? '', account));
+  check(body);
   return operationJson(batches.create(`${parentName(call.params)}/batches/${id}`, body, requestId));
 }

@@ -54,6 +54,14 @@ export class Iam {
     return this.#watched(callerOf(this.policy, member, groups));
   }
 
+  /** Whose token it is. @throws GoogleError UNAUTHENTICATED */
+  readonly callerOf = (authorization: string | undefined): Caller => {
+    const named = /^Bearer (.+)$/i.exec(authorization ?? '')?.[1];
+    const caller = named === undefined ? undefined : this.#tokens.get(named);
+    if (caller !== undefined) return caller;
+    throw new GoogleError('UNAUTHENTICATED', named === undefined ? NO_TOKEN : BAD_TOKEN);
+  };
+
   #watched(caller: Caller): Caller {
     return {
       ...caller,
@@ -72,12 +80,11 @@ export class Iam {
   /** Who makes a call to a route, once it is known that it may. */
   readonly admit = (route: Pick<Route, 'method' | 'path'>, call: Omit<Call, 'caller'>): Caller => {
     const demands = METHODS[`${route.method} ${route.path}`] ?? [];
-    const named = /^Bearer (.+)$/i.exec(call.headers.authorization ?? '')?.[1];
-    const caller = named === undefined ? undefined : this.#tokens.get(named);
-    if (caller === undefined) {
-      if (route.path.startsWith(OWN) || demands.length === 0) return NOBODY;
-      throw new GoogleError('UNAUTHENTICATED', named === undefined ? NO_TOKEN : BAD_TOKEN);
-    }
+    if (route.path.startsWith(OWN)) return NOBODY;
+    const { authorization } = call.headers;
+    // A method that asks for nothing: whoever shows no token may do nothing more.
+    if (authorization === undefined && demands.length === 0) return NOBODY;
+    const caller = this.callerOf(authorization);
     for (const { permissions, on } of demands) {
       const resource = on(call.params, this.#project());
       for (const permission of permissions) caller.require(permission, resource);

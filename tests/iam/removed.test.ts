@@ -8,7 +8,7 @@ import type { Binding } from '../../sandbox/iam/policy.ts';
 import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
-import { executionsApi } from '../workflow/executions-api.ts';
+import { executionsApi } from '../support/workflow/executions-api.ts';
 import { accountOf, bindingsOf, judge, without } from './taken-away.ts';
 
 /**
@@ -29,12 +29,10 @@ async function pending(): Promise<void> {
 }
 
 beforeAll(async () => {
-  process.env.RESEAL_SANDBOX_SPARK = 'off';
-  box = await testSandbox({ readers: READERS });
+  box = await testSandbox({ readers: READERS }, 'direct');
   await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
 }, 300_000);
 afterAll(async () => {
-  delete process.env.RESEAL_SANDBOX_SPARK;
   await box?.close();
 });
 

@@ -4,8 +4,8 @@ import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
 import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
-import { type Emulator, emulator } from '../workflow/emulator.ts';
-import { executionsApi } from '../workflow/executions-api.ts';
+import { type Emulator, emulator } from '../support/workflow/emulator.ts';
+import { executionsApi } from '../support/workflow/executions-api.ts';
 import { accountOf, bindingsOf, judge, without } from './taken-away.ts';
 
 /** The workflow's bindings, each taken away once; an execution of the emulator takes some seconds. */
@@ -16,14 +16,12 @@ let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 
 beforeAll(async () => {
-  process.env.RESEAL_SANDBOX_SPARK = 'off';
-  box = await testSandbox();
+  box = await testSandbox({}, 'direct');
   workflow = await emulator(box);
   api = await executionsApi(workflow, box);
   await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
 }, 600_000);
 afterAll(async () => {
-  delete process.env.RESEAL_SANDBOX_SPARK;
   await api?.close();
   await workflow?.close();
   await box?.close();
@@ -39,7 +37,7 @@ async function run() {
   );
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
   const options = { runId: newRunId(), mode: 'pending', limit: null } as const;
-  return runByWorkflow(box.context, options, silent, endpoints);
+  return runByWorkflow(box.context, options, { rejected: true }, silent, endpoints);
 }
 
 /** Granted all the same; such a run goes through in the sandbox. */

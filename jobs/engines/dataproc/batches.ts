@@ -18,29 +18,34 @@ export function clientBatch(body: BatchBody): Batch {
   return { ...body, environmentConfig: { executionConfig: { ...executionConfig, ttl } } } as Batch;
 }
 
-/** The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor. */
+/**
+ * The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
+ * does one that is done where the rows are to be staged anew.
+ */
 export async function findOrCreate(
   client: BatchControllerClient,
   deployment: Deployment,
   input: StageInput,
 ): Promise<string> {
   const parent = `projects/${deployment.project}/locations/${deployment.location}`;
-  const batch = clientBatch(
-    batchBody(deployment, {
-      runId: input.runId,
-      mode: input.mode,
-      snapshotMillis: input.snapshotMillis,
-      idCutoff: input.idCutoff,
-      keysetVersion: String(input.keyset.version),
-      limit: String(input.limit ?? 0),
-    }),
-  );
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(input.runId, attempt);
     const name = `${parent}/batches/${id}`;
     const found = await existing(client, name);
-    if (found !== null && !['FAILED', 'CANCELLED'].includes(stateOf(found))) return name;
+    const over = ['FAILED', 'CANCELLED', ...(input.anew ? ['SUCCEEDED'] : [])];
+    if (found !== null && !over.includes(stateOf(found))) return name;
     if (found !== null) continue;
+    const batch = clientBatch(
+      batchBody(deployment, {
+        runId: input.runId,
+        attempt: id,
+        mode: input.mode,
+        snapshotMillis: input.snapshotMillis,
+        idCutoff: input.idCutoff,
+        keysetVersion: String(input.keyset.version),
+        limit: String(input.limit ?? 0),
+      }),
+    );
     try {
       await client.createBatch({ parent, batch, batchId: id, requestId: requestId(input.runId, attempt) });
     } catch (error) {

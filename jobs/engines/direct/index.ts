@@ -6,7 +6,7 @@ import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import { type RunKeys, runKeys } from './keys.ts';
-import { load, newLoad } from './load.ts';
+import { load, nextLoad } from './load.ts';
 import { sourcePage } from './source-page.ts';
 import { type SealingThreads, sealingThreads } from './threads.ts';
 
@@ -23,10 +23,10 @@ export function directEngine(
     name: 'direct',
     batchId: () => null,
     async stage(input, progress, signal) {
-      const outcome = { batchId: null, milliDcuSeconds: null };
-      const job = await newLoad(bigquery.client, deployment, input.runId);
-      // What an earlier try staged, it also unwrapped: how often KMS was asked is not known any more.
-      if (job === null) return { kmsCalls: null, ...outcome };
+      const job = await nextLoad(bigquery.client, deployment, input);
+      const outcome = { attempt: job.attempt, batchId: null, milliDcuSeconds: null };
+      // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
+      if (job.loaded) return { kmsCalls: null, ...outcome };
       const keys = runKeys(deployment, input, endpoints);
       const threads = sealingThreads(input.selected);
       try {
@@ -35,7 +35,15 @@ export function directEngine(
           snapshot_millis: input.snapshotMillis,
           id_cutoff: input.idCutoff,
         });
-        await load(job, sealedLines(pages, { deployment, input, keys, threads, progress }), signal);
+        const lines = sealedLines(pages, {
+          deployment,
+          input,
+          attempt: job.attempt,
+          keys,
+          threads,
+          progress,
+        });
+        await load(bigquery.client, deployment, job.id, lines, signal);
         return { kmsCalls: keys.calls(), ...outcome };
       } finally {
         await threads.close();
@@ -49,6 +57,7 @@ export function directEngine(
 interface Stage {
   readonly deployment: Deployment;
   readonly input: StageInput;
+  readonly attempt: string;
   readonly keys: RunKeys;
   readonly threads: SealingThreads;
   readonly progress: (now: StageProgress) => void;
@@ -57,10 +66,10 @@ interface Stage {
 /** The lines of the load job, page by page: source page, its data keys, a thread that seals. */
 async function* sealedLines(
   pages: AsyncIterable<Page>,
-  { deployment, input, keys, threads, progress }: Stage,
+  { deployment, input, attempt, keys, threads, progress }: Stage,
 ): AsyncGenerator<Uint8Array> {
   const { sourceFormat, keying, storePlaintext } = deployment;
-  const setup = { runId: input.runId, sourceFormat, keying, storePlaintext };
+  const setup = { runId: input.runId, attempt, sourceFormat, keying, storePlaintext };
   const sealed = Readable.from(pages).map(
     async (page: Page) => {
       const source = await sourcePage(page, sourceFormat, keys);

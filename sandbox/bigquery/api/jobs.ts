@@ -4,19 +4,24 @@ import type { Caller } from '../../http/caller.ts';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
 import { onBucket } from '../../iam/resources.ts';
-import type { Store } from '../../storage/store.ts';
 import { Access } from '../access.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
+import { drop, type Result } from '../duckdb/results.ts';
 import { admitLoad } from '../load/admit.ts';
 import { type LoadOutcome, load } from '../load/load.ts';
 import { type Outcome, runScript } from '../script/execute.ts';
-import type { Services } from '../script/session.ts';
-import { readScript } from '../script/validate.ts';
+import { validateScript } from '../script/validate.ts';
 import { readParameters } from '../translate/values.ts';
-import { drop, page, type Result, resultSource } from './results.ts';
+import { page, resultSource } from './pages.ts';
 
 type ErrorProto = ReturnType<GoogleError['toProto']>;
+
+/** The objects that a load job's sourceUris name, as local files. */
+export interface ObjectFiles {
+  resolve(uri: string): Promise<string[]>;
+}
 
 /** A job, running or done. */
 export interface Job {
@@ -54,20 +59,20 @@ const bucketOf = (uri: string): string => /^gs:\/\/([^/]+)/.exec(uri)?.[1] ?? ''
 
 /** The jobs of the project. What changed a table is remembered over a restart, without the query's text. */
 export class Jobs {
-  readonly #services: Services;
-  readonly #store: Store;
+  readonly #backend: Backend;
+  readonly #objects: ObjectFiles;
   readonly #location: () => string;
   readonly #jobs = new Map<string, Job>();
 
-  private constructor(services: Services, store: Store, location: () => string) {
-    this.#services = services;
-    this.#store = store;
+  private constructor(backend: Backend, objects: ObjectFiles, location: () => string) {
+    this.#backend = backend;
+    this.#objects = objects;
     this.#location = location;
   }
 
-  static async open(services: Services, store: Store, location: () => string): Promise<Jobs> {
-    const jobs = new Jobs(services, store, location);
-    await services.engine.use(async (connection) => {
+  static async open(backend: Backend, objects: ObjectFiles, location: () => string): Promise<Jobs> {
+    const jobs = new Jobs(backend, objects, location);
+    await backend.engine.use(async (connection) => {
       await connection.run(`CREATE TABLE IF NOT EXISTS ${HOME} (body VARCHAR)`);
       for (const [body] of await rows(connection, `SELECT body FROM ${HOME}`)) {
         const job = JSON.parse(String(body));
@@ -85,7 +90,7 @@ export class Jobs {
   get(id: string): Job {
     const job = this.#jobs.get(id);
     if (job) return job;
-    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#services.catalog.project}:${id}`);
+    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#backend.catalog.project}:${id}`);
   }
 
   /** Starts a job of jobs.insert. @throws GoogleError duplicate for an id that exists */
@@ -94,7 +99,7 @@ export class Jobs {
     const configuration = objectOr(body.configuration);
     const id = text(reference.jobId) ?? randomUUID();
     const job = this.#add(id, caller.member, text(reference.location), configuration);
-    const access = new Access(caller, this.#services.catalog.project);
+    const access = new Access(caller, this.#backend.catalog.project);
     if (configuration.query)
       job.done = this.#run(job, () => this.#query(job, objectOr(configuration.query), access));
     else if (configuration.load)
@@ -130,7 +135,7 @@ export class Jobs {
     if (!/^[A-Za-z0-9_-]{1,1024}$/.test(id)) {
       throw new GoogleError('INVALID_ARGUMENT', `Invalid job ID "${id}".`);
     }
-    const { project } = this.#services.catalog;
+    const { project } = this.#backend.catalog;
     const place = location ?? this.#location();
     if (this.#jobs.has(id)) {
       throw new GoogleError('ALREADY_EXISTS', `Already Exists: Job ${project}:${place}.${id}`);
@@ -175,7 +180,7 @@ export class Jobs {
     }
     const source = text(query.query) ?? '';
     const parameters = readParameters(query.queryParameters);
-    const script = readScript(source, this.#services.catalog);
+    const script = validateScript(source, this.#backend.catalog);
     if (job.configuration.dryRun === true) {
       job.outcome = { statementType: script.statements.length > 1 ? 'SCRIPT' : 'SELECT', steps: [] };
       return false;
@@ -187,7 +192,7 @@ export class Jobs {
       jobId: job.id,
       access,
     };
-    const { result, ...outcome } = await runScript(this.#services, settings, script, (interrupt) => {
+    const { result, ...outcome } = await runScript(this.#backend, settings, script, (interrupt) => {
       job.interrupt = interrupt;
     });
     job.outcome = outcome;
@@ -195,7 +200,7 @@ export class Jobs {
     if (outcome.statementType === 'SCRIPT') this.#children(job, outcome);
     if (script.changes && !script.decrypts && result && result.count <= SMALL_ROWS) {
       const { columns, count } = result;
-      const { json } = await page(this.#services.engine, resultSource(result), 0, undefined, 'int64');
+      const { json } = await page(this.#backend.engine, resultSource(result), 0, undefined, 'int64');
       job.kept = { columns, count, json: json.toString() };
     }
     return script.changes;
@@ -218,11 +223,11 @@ export class Jobs {
     access: Access,
     files: string[] | undefined,
   ): Promise<boolean> {
-    const { engine, catalog } = this.#services;
+    const { engine, catalog } = this.#backend;
     admitLoad(access, catalog, configuration);
     const uris = Array.isArray(configuration.sourceUris) ? configuration.sourceUris.map(String) : [];
     for (const uri of uris) caller.require('storage.objects.get', onBucket(catalog.project, bucketOf(uri)));
-    const all = files ?? (await Promise.all(uris.map((uri) => this.#store.resolve(uri)))).flat();
+    const all = files ?? (await Promise.all(uris.map((uri) => this.#objects.resolve(uri)))).flat();
     if (all.length === 0)
       throw new GoogleError('INVALID_ARGUMENT', 'Required parameter is missing: sourceUris');
     job.load = await load(engine, catalog, configuration, all);
@@ -233,7 +238,7 @@ export class Jobs {
     const { done: _done, result: _result, interrupt: _interrupt, configuration, ...rest } = job;
     const type = configuration.load ? { load: configuration.load } : { query: {} };
     const body = JSON.stringify({ ...rest, configuration: type });
-    await this.#services.engine.use((connection) =>
+    await this.#backend.engine.use((connection) =>
       connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body }),
     );
   }
@@ -247,7 +252,7 @@ export class Jobs {
       if (all <= KEPT_RESULTS && (job.result.count <= LARGE_ROWS || large <= KEPT_LARGE_RESULTS)) continue;
       const { result } = job;
       delete job.result;
-      await drop(this.#services.engine, result);
+      await drop(this.#backend.engine, result);
     }
   }
 }

@@ -86,15 +86,15 @@ async function createTable(
     return query ? 'CREATE_TABLE_AS_SELECT' : 'CREATE_TABLE';
   }
 
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { dataset, name } = session.qualify(parts, 'Table');
-  session.settings.access.dataset('bigquery.tables.create', dataset);
-  if (replace) session.settings.access.table('bigquery.tables.delete', dataset, name);
+  session.options.access.dataset('bigquery.tables.create', dataset);
+  if (replace) session.options.access.table('bigquery.tables.delete', dataset, name);
   const known = catalog.findTable(dataset, name);
   if (known && quiet) return 'CREATE_TABLE';
   const compiled = query && (await session.compile(tokens, (rewriter) => rewriter.rewrite(query)));
   try {
-    await session.define(async () => {
+    await session.transaction.define(async () => {
       const schema = fields ?? (compiled ? await describe(session, compiled.sql, compiled.values) : []);
       // The old table goes last: the query may read it.
       const rows = `temp.main.${quote('as_select')}`;
@@ -161,17 +161,17 @@ function clustering(tokens: readonly Token[], { from, to }: Range): string[] | u
 }
 
 async function createSchema(session: Session, tokens: readonly Token[], from: number, quiet: boolean) {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const id = path(tokens, from).parts.at(-1) ?? '';
-  session.settings.access.project('bigquery.datasets.create');
+  session.options.access.project('bigquery.datasets.create');
   if (quiet && catalog.datasets.some((dataset) => dataset.id === id)) return 'CREATE_SCHEMA';
-  await session.define(() => catalog.createDataset(session.connection, id, {}));
+  await session.transaction.define(() => catalog.createDataset(session.connection, id, {}));
   return 'CREATE_SCHEMA';
 }
 
 async function drop(session: Session, tokens: readonly Token[], from: number, what: string, quiet: boolean) {
-  const { catalog } = session.services;
-  const { access } = session.settings;
+  const { catalog } = session.backend;
+  const { access } = session.options;
   const { parts } = path(tokens, from);
   const ignore = (error: unknown): void => {
     if (!(quiet && error instanceof GoogleError && error.status === 'NOT_FOUND')) throw error;
@@ -185,19 +185,23 @@ async function drop(session: Session, tokens: readonly Token[], from: number, wh
     }
     const { dataset, name } = session.qualify(parts, 'Table');
     access.table('bigquery.tables.delete', dataset, name);
-    await session.define(() => catalog.deleteTable(session.connection, dataset, name)).catch(ignore);
+    await session.transaction
+      .define(() => catalog.deleteTable(session.connection, dataset, name))
+      .catch(ignore);
     return 'DROP_TABLE';
   }
   if (what === 'PROCEDURE') {
     const { dataset, name } = session.qualify(parts, 'Procedure');
     access.routine('bigquery.routines.delete', dataset, name);
-    await session.define(() => catalog.deleteRoutine(session.connection, dataset, name)).catch(ignore);
+    await session.transaction
+      .define(() => catalog.deleteRoutine(session.connection, dataset, name))
+      .catch(ignore);
     return 'DROP_PROCEDURE';
   }
   if (what === 'SCHEMA') {
     access.dataset('bigquery.datasets.delete', parts.at(-1) ?? '');
     const cascade = tokens.some((token) => token.upper === 'CASCADE');
-    await session
+    await session.transaction
       .define(() => catalog.deleteDataset(session.connection, parts.at(-1) ?? '', cascade))
       .catch(ignore);
     return 'DROP_SCHEMA';
@@ -224,7 +228,9 @@ async function alter(session: Session, tokens: readonly Token[], from: number): 
     return !exists;
   });
   const fields = columnsOf(wanted.map(({ field }) => field));
-  await session.define(() => session.services.catalog.addColumns(session.connection, table, fields));
+  await session.transaction.define(() =>
+    session.backend.catalog.addColumns(session.connection, table, fields),
+  );
   return 'ALTER_TABLE';
 }
 
@@ -233,10 +239,10 @@ export async function createProcedure(
   session: Session,
   statement: Extract<Statement, { kind: 'procedure' }>,
 ): Promise<void> {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { dataset, name } = session.qualify(statement.path, 'Procedure');
-  session.settings.access.dataset('bigquery.routines.create', dataset);
-  if (statement.replace) session.settings.access.routine('bigquery.routines.update', dataset, name);
+  session.options.access.dataset('bigquery.routines.create', dataset);
+  if (statement.replace) session.options.access.routine('bigquery.routines.update', dataset, name);
   if (catalog.hasRoutine(dataset, name) && !statement.replace) {
     if (statement.ifNotExists) return;
     throw new GoogleError('ALREADY_EXISTS', `Already Exists: Routine ${catalog.project}:${dataset}.${name}`);
@@ -250,5 +256,5 @@ export async function createProcedure(
       dataType: { typeKind: sqlType(argument.type) },
     })),
   };
-  await session.define(() => catalog.putRoutine(session.connection, dataset, name, body));
+  await session.transaction.define(() => catalog.putRoutine(session.connection, dataset, name, body));
 }
