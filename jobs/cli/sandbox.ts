@@ -62,7 +62,7 @@ export async function openSandbox(
 
 /** A new sandbox without users of the caller's gets the project's own samples. */
 async function fill(
-  { endpoints }: Sandbox,
+  { owner }: Sandbox,
   deployment: Deployment,
   options: SandboxOptions,
   first: boolean,
@@ -71,9 +71,9 @@ async function fill(
   const samples = first && options.users === undefined;
   const kek = options.kek ?? (samples ? SAMPLE_KEK : undefined);
   const users = options.users ?? (samples ? SAMPLE_USERS : undefined);
-  if (kek !== undefined) await importKek(endpoints, deployment, kek);
+  if (kek !== undefined) await importKek(owner, deployment, kek);
   if (users === undefined) return;
-  const { inserted, changed } = await loadUsers(endpoints, deployment, users);
+  const { inserted, changed } = await loadUsers(owner, deployment, users);
   const whose = samples ? 'the sample users' : users;
   say(`sandbox ${options.state}: loaded ${whose}: ${inserted} new, ${changed} changed\n`);
 }

@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import { CALLER, grantHint } from './denied.ts';
 
 /** What a failed call of a Google API says, whichever client library and transport it went through. */
 export interface GoogleFailure {
@@ -128,7 +129,7 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'PERMISSION_DENIED' || reasons.includes('accessDenied'))
     return new ResealError('bigquery-denied', said, {
-      hint: 'docs/iam.md lists the roles each account needs',
+      hint: grantHint(message, CALLER) ?? 'docs/iam.md lists the roles each account needs',
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });

@@ -7,6 +7,7 @@ import { asDataKey, type DataKey, type WrappedKey } from '../envelope/brands.ts'
 import { crc32c } from '../envelope/crc32c.ts';
 import type { KeyService } from '../envelope/data-keys.ts';
 import { unlessAborted, within } from './bounds.ts';
+import { CALLER, grantHint } from './denied.ts';
 import { googleFailure } from './failures.ts';
 import type { Pace } from './pace.ts';
 
@@ -29,6 +30,11 @@ export interface KeyServiceOptions {
   readonly patience?: { readonly quotaMs: number; readonly faultMs: number };
 }
 
+function deniedKey(said: string): ResealError {
+  const hint = grantHint(said, CALLER);
+  return new ResealError('kms-denied', said, hint === null ? {} : { hint });
+}
+
 /** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
 function permanent(kek: string, error: unknown): Error | null {
   const { status, message } = googleFailure(error);
@@ -43,9 +49,7 @@ function permanent(kek: string, error: unknown): Error | null {
       });
     case 'PERMISSION_DENIED':
     case 'UNAUTHENTICATED':
-      return new ResealError('kms-denied', `Cloud KMS denies this account the use of ${kek}`, {
-        hint: 'grant roles/cloudkms.cryptoKeyDecrypter on this key to the account that runs the job',
-      });
+      return deniedKey(`Cloud KMS denies this account the use of ${kek}`);
     case 'NOT_FOUND':
       return new ResealError('kms-key', `there is no CryptoKey ${kek}`, {
         hint: 'check reseal:sourceKek and reseal:bigqueryKek',

@@ -3,6 +3,7 @@ import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
+import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
@@ -164,8 +165,9 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
     });
   if (state !== 'SUCCEEDED') {
     const { code, message } = raised(execution);
+    const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
     throw new ResealError('workflow-failed', message, {
-      hint: `${code === undefined ? '' : `${code}: see docs/errors.md; `}go on with --resume ${runId} --via workflow`,
+      hint: `${grant === null ? '' : `${grant}; `}${code === undefined ? '' : `${code}: see docs/errors.md; `}go on with --resume ${runId} --via workflow`,
     });
   }
   const run = await readRun(context, runId);
@@ -224,7 +226,8 @@ function failure(error: unknown, name: string): ResealError {
     });
   if (status === 'PERMISSION_DENIED')
     return new ResealError('workflow-denied', `Workflows: ${message}`, {
-      hint: 'the account needs roles/workflows.invoker; docs/iam.md has the rest',
+      hint:
+        grantHint(message, CALLER) ?? 'the account needs roles/workflows.invoker; docs/iam.md has the rest',
     });
   return new ResealError('workflow-failed', `Workflows: ${message}`, { cause: error });
 }

@@ -14,6 +14,7 @@ import { type Listener, listen } from '../../sandbox/http/serve.ts';
 import { Uploads } from '../../sandbox/http/upload.ts';
 import { storageRoutes } from '../../sandbox/storage/routes.ts';
 import { Store } from '../../sandbox/storage/store.ts';
+import { EVERYBODY } from '../support/callers.ts';
 import { aDeployment } from '../support/deployment.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'reseal-dataproc-'));
@@ -41,6 +42,7 @@ beforeAll(async () => {
         return route.handle(call);
       },
     })),
+    () => EVERYBODY,
   );
 });
 /** Comes before every request; tests have it wait or fail. */
@@ -67,7 +69,7 @@ function stage(runId: string, signal = new AbortController().signal) {
     keyset: { version: 1, wrapped: Buffer.alloc(0) },
   };
   started = 0;
-  const engine = dataprocEngine(deployment, endpointsOf(listener.origin));
+  const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'));
   return { seen, done: engine.stage(input, (now) => seen.push(now), signal) };
 }
 

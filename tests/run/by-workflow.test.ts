@@ -21,7 +21,7 @@ let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
   box = await testSandbox({ storePlaintext: 'true' }, 'direct');
   workflow = await emulator(box);
-  api = await executionsApi(workflow, String(box.deployment.workflow));
+  api = await executionsApi(workflow, box);
 }, 600_000);
 afterAll(async () => {
   await api?.close();
@@ -220,7 +220,9 @@ it('says what to do where there is no workflow', async () => {
   const without = (workflow: string | null) =>
     trigger({}, silent, { deployment: { ...box.deployment, workflow } });
   await expect(without(null)).rejects.toMatchObject(missing);
-  await expect(without('projects/p/locations/l/workflows/gone')).rejects.toMatchObject(missing);
+  await expect(
+    without(`projects/${box.deployment.project}/locations/l/workflows/gone`),
+  ).rejects.toMatchObject(missing);
 });
 
 it('is for stacks', async () => {

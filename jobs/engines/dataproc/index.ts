@@ -4,6 +4,7 @@ import { ResealError } from '../../contract/errors.ts';
 import { batchId } from '../../contract/ids.ts';
 import { within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
+import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { follow } from '../../google/follow.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
@@ -21,7 +22,8 @@ export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): E
       try {
         const name = await findOrCreate(client, deployment, input, signal);
         const output = driverOutput(await storageClient(deployment, endpoints));
-        return await staged(client, name, output, progress, signal);
+        const account = `the batch's account, ${deployment.batch.serviceAccount}`;
+        return await staged(client, name, account, output, progress, signal);
       } catch (error) {
         throw batchFailure(error, signal);
       } finally {
@@ -45,6 +47,7 @@ const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
 async function staged(
   client: BatchControllerClient,
   name: string,
+  account: string,
   output: DriverOutput,
   progress: (now: StageProgress) => void,
   signal: AbortSignal,
@@ -76,7 +79,7 @@ async function staged(
   );
   if (stateOf(batch) === 'CANCELLED')
     throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: 'go on with --resume' });
-  if (stateOf(batch) === 'FAILED') throw failed(name, batch, said, output);
+  if (stateOf(batch) === 'FAILED') throw failed(name, batch, account, said, output);
   const usage = batch.runtimeInfo?.approximateUsage?.milliDcuSeconds;
   return {
     kmsCalls: said.kmsCalls,
@@ -87,8 +90,18 @@ async function staged(
 }
 
 /** Why the batch failed: in the application's own words where it gave any, else Dataproc's and the last lines. */
-function failed(name: string, batch: Batch, { error }: Said, output: DriverOutput): ResealError {
-  if (error !== null) return new ResealError(error.code, error.message, { hint: `batch ${name}` });
+function failed(
+  name: string,
+  batch: Batch,
+  account: string,
+  { error }: Said,
+  output: DriverOutput,
+): ResealError {
+  const grant = grantHint(error?.message ?? batch.stateMessage ?? '', account);
+  if (error !== null)
+    return new ResealError(error.code, error.message, {
+      hint: [grant, `batch ${name}`].filter((part) => part !== null).join('; '),
+    });
   const tail = output
     .lastLines()
     .map((line) => `\n  | ${line}`)
@@ -96,7 +109,7 @@ function failed(name: string, batch: Batch, { error }: Said, output: DriverOutpu
   return new ResealError(
     'batch-failed',
     `${name} failed: ${batch.stateMessage ?? 'no reason given'}${tail}`,
-    { hint: `the whole output: ${batch.runtimeInfo?.outputUri ?? 'in Cloud Logging'}` },
+    { hint: grant ?? `the whole output: ${batch.runtimeInfo?.outputUri ?? 'in Cloud Logging'}` },
   );
 }
 
@@ -105,7 +118,9 @@ function batchFailure(error: unknown, signal: AbortSignal): Error {
   const { status, message } = googleFailure(error);
   if (status === 'PERMISSION_DENIED')
     return new ResealError('batch-denied', `Dataproc: ${message}`, {
-      hint: 'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
+      hint:
+        grantHint(message, CALLER) ??
+        'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
     });
   return new ResealError('batch', `Dataproc: ${message}`, { cause: error });
 }

@@ -6,6 +6,7 @@ Runs in tasks only: urllib3 and google-auth come from the bundle.
 
 import base64
 import json
+import os
 import random
 import threading
 import time
@@ -46,6 +47,10 @@ LONGEST_DELAY_SECONDS = 20.0
 # An exhausted quota is waited out for as long as some call is answered, and so long without any answer
 # (jobs/google/kms.ts has the same; docs/spark.md names it).
 QUOTA_PATIENCE_SECONDS = 600.0
+# gcloud reads its access token from this variable too, where it is not to look for an account.
+# https://cloud.google.com/sdk/docs/properties
+ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"  # noqa: S105 - a name
+LOOPBACK = frozenset({"127.0.0.1", "localhost"})
 TIMEOUT = urllib3.Timeout(connect=5.0, read=20.0)
 
 
@@ -69,6 +74,26 @@ class Credentials:
             return {"Authorization": f"Bearer {self._credentials.token}"}
 
 
+class FixedToken:
+    """An access token that whoever started the application got for it."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def header(self) -> dict[str, str]:
+        """The Authorization header of a call."""
+        return {"Authorization": f"Bearer {self._token}"}
+
+
+def _credentials_for(endpoint: str) -> Credentials | FixedToken | None:
+    """A token must never travel in the clear: without TLS it goes to this machine's own addresses only."""
+    if endpoint.startswith("https://"):
+        return Credentials()
+    token = os.environ.get(ACCESS_TOKEN)
+    local = urllib3.util.parse_url(endpoint).host in LOOPBACK
+    return FixedToken(token) if token and local else None
+
+
 class Kms:
     """Cloud KMS at one endpoint; safe to use from many threads."""
 
@@ -87,8 +112,7 @@ class Kms:
         self._clock = clock
         self._answered_at = clock()
         self._ended = False
-        # A token must never travel in the clear: calls to an endpoint without TLS carry none.
-        self._credentials = Credentials() if endpoint.startswith("https://") else None
+        self._credentials = _credentials_for(endpoint)
         self.calls = 0
         self._counting = threading.Lock()
 
