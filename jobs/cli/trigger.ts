@@ -58,9 +58,7 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
     else if (report.selected > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
     else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${target.next}\n`);
   } catch (error) {
-    // What the signal broke off before there was a run.
-    if (!interrupt.signal.aborted || error instanceof ResealError) throw error;
-    throw new ResealError('cancelled', 'cancelled; nothing was begun', { cause: error });
+    throw interrupt.ended(error);
   } finally {
     await target?.close();
     interrupt.done();
