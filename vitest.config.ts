@@ -1,15 +1,13 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** Files that wait for other programs for minutes; begun last, one of them would be waited for by itself. */
-const LONG =
-  /tests\/(spark\/(python|kms-calls)|engines\/agree|workflow\/parity|composer\/|cli\/options|run\/samples)/;
+/** A slow file waits for other programs for minutes. Started last, it would run on when all others are done. */
+const isSlow = (file: TestSpecification): boolean => file.moduleId.endsWith('.slow.test.ts');
 
-class LongestFirst extends BaseSequencer {
+class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    const long = (file: TestSpecification): boolean => LONG.test(file.moduleId);
-    return [...sorted.filter(long), ...sorted.filter((file) => !long(file))];
+    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
   }
 }
 
@@ -21,6 +19,6 @@ export default defineConfig({
     hookTimeout: 300_000,
     // Much of the time is spent waiting for those processes.
     maxWorkers: '100%',
-    sequence: { sequencer: LongestFirst },
+    sequence: { sequencer: SlowFirst },
   },
 });

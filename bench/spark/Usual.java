@@ -33,7 +33,7 @@ public final class Usual {
     StructType schema = schema(staging);
     Dataset<Row> users = spark.read().parquet(args[0]).select("id", "cipher_text", "dek");
     users
-        .mapPartitions((MapPartitionsFunction<Row, Row>) rows -> new Reseal(rows, kek, keyset, staging), Encoders.row(schema))
+        .mapPartitions(new ResealPartition(kek, keyset, staging), Encoders.row(schema))
         .write()
         .mode("overwrite")
         .parquet(args[1]);
@@ -57,12 +57,30 @@ public final class Usual {
         .add("dek_fingerprint", DataTypes.StringType);
   }
 
+  /** A class with a name: the compiler that comes with Spark knows no lambdas. */
+  private static final class ResealPartition implements MapPartitionsFunction<Row, Row> {
+    private final byte[] kek;
+    private final byte[] keyset;
+    private final boolean staging;
+
+    ResealPartition(byte[] kek, byte[] keyset, boolean staging) {
+      this.kek = kek;
+      this.keyset = keyset;
+      this.staging = staging;
+    }
+
+    @Override
+    public Iterator<Row> call(Iterator<Row> rows) throws Exception {
+      return new Reseal(rows, kek, keyset, staging);
+    }
+  }
+
   /** One partition's rows. */
   private static final class Reseal implements Iterator<Row> {
     private final Iterator<Row> rows;
     private final AesGcmJce kek;
     private final AesGcmJce sealer;
-    private final MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
+    private final MessageDigest sha256;
     private final byte[] prefix;
     private final byte[] wrapped;
     private final boolean staging;
@@ -71,6 +89,7 @@ public final class Usual {
     Reseal(Iterator<Row> rows, byte[] kek, byte[] keyset, boolean staging) throws Exception {
       this.rows = rows;
       this.staging = staging;
+      this.sha256 = MessageDigest.getInstance("SHA-256");
       this.kek = new AesGcmJce(kek);
       this.wrapped = this.kek.encrypt(keyset, new byte[0]);
       // A Keyset that Tink made of one AES-256-GCM key: its material is the last field but three varints.
@@ -95,11 +114,11 @@ public final class Usual {
 
     @Override
     public Row next() {
-      Row row = rows.next();
+      Row row = (Row) rows.next();
       try {
         long id = row.getLong(0);
         String dek = row.getString(2);
-        AesGcmJce key = keys.get(dek);
+        AesGcmJce key = (AesGcmJce) keys.get(dek);
         if (key == null) {
           key = new AesGcmJce(kek.decrypt(Base64.getDecoder().decode(dek), new byte[0]));
           keys.put(dek, key);

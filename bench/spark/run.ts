@@ -1,18 +1,19 @@
 import { spawn } from 'node:child_process';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ensureVenv } from '../../jobs/spark/venv.ts';
+import { ensureVenv, sparkOf } from '../../jobs/spark/venv.ts';
 
 /** `npm run bench:spark`: see bench.py for what is measured; it takes the further arguments. */
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
-const python = await ensureVenv({ java: true });
+const python = await ensureVenv();
 const child = spawn(python, [path('bench.py'), ...process.argv.slice(2)], {
   stdio: 'inherit',
   env: {
     ...process.env,
-    PYTHONPATH: [path('../../jobs/spark'), path('../../tests/spark/application')].join(delimiter),
-    PYSPARK_PYTHON: python,
-    SPARK_LOCAL_IP: '127.0.0.1',
+    PYTHONPATH: ['../../jobs/spark', '../../tests/spark/application', '../../tools/python']
+      .map(path)
+      .join(delimiter),
+    ...sparkOf(python).env,
   },
 });
 // The terminal sends ctrl-C to both processes; this one waits until bench.py has removed its folder.

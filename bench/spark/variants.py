@@ -1,19 +1,20 @@
 """The variants that are compared, and how each is started."""
 
 import base64
-import subprocess
 import sys
 from pathlib import Path
 
 import pyspark
 
+from compile_java import compile_java
+from fetch_jars import fetch
 from reseal.storage import RANDOM_COLUMNS
 from support.fake_kms import FakeKms
 from support.tables import World, arguments
 
 HERE = Path(__file__).parent
 APPLICATION = HERE.parents[1] / "jobs" / "spark"
-TINK = "com.google.crypto.tink:tink:1.18.0"
+TINK = ("com.google.crypto.tink", "tink", "1.18.0")
 # The heap has its full size from the start, since its growth would be counted as the cost of rows.
 HEAP = "-Xms2g -XX:+AlwaysPreTouch"
 CONF = ["--master", "local[2]", "--driver-memory", "2g", "--driver-java-options", HEAP]
@@ -40,16 +41,12 @@ VARIANTS = {
 def build_java(work: Path) -> list[str]:
     """Compiles Usual.java against Spark's own jars and Tink; returns the jars to run it with."""
     jars = work / "jars"
-    copy = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={TINK}", f"-DoutputDirectory={jars}"]
-    subprocess.run(copy, check=True)
-    spark = Path(pyspark.__file__).parent / "jars"
-    classes = work / "classes"
-    classes.mkdir()
-    classpath = f"{spark}/*:{jars}/*"
-    subprocess.run(["javac", "-cp", classpath, "-d", str(classes), str(HERE / "Usual.java")], check=True)
+    jars.mkdir()
+    fetch(["-dependency", *TINK, "-notransitive", "-confs", "master"], jars)
+    libraries = sorted(jars.glob("*.jar"))
     jar = work / "usual.jar"
-    subprocess.run(["jar", "cf", str(jar), "-C", str(classes), "."], check=True)
-    return [str(jar), *map(str, sorted(jars.glob("*.jar")))]
+    compile_java(HERE / "Usual.java", jar, libraries)
+    return [str(jar), *map(str, libraries)]
 
 
 def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[str]) -> list[str]:

@@ -29,6 +29,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   const body = unmarked(
     batchBody(d, {
       runId: mark('run_id'),
+      attempt: mark('id'),
       mode: mark('mode'),
       snapshotMillis: mark('plan.snapshot'),
       idCutoff: mark('plan.id_cutoff'),
@@ -41,7 +42,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   };
   const code = 'default(map.get(e, "code"), 0)';
   return {
-    params: ['run_id', 'mode', 'row_limit', 'plan'],
+    params: ['run_id', 'mode', 'row_limit', 'plan', 'anew'],
     steps: [
       { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('run_id'), 1)) }) },
       { name_batch: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
@@ -66,7 +67,10 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       },
       {
         create_or_follow: choose(
-          { 'state == "NONE"': 'create_batch', 'state == "FAILED" or state == "CANCELLED"': 'next_attempt' },
+          {
+            'state == "NONE"': 'create_batch',
+            'state == "FAILED" or state == "CANCELLED" or (anew and state == "SUCCEEDED")': 'next_attempt',
+          },
           'begin_polling',
         ),
       },

@@ -28,13 +28,13 @@ const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.mo
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
  * repeated, and each attempt finds in the ledger what the one before it has done. Arguments, all optional: run_id, mode,
- * limit (a number of rows; 0 for all).
+ * limit (a number of rows; 0 for all), accept_rejected (true merges however many values are rejected).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
   return {
     params: ['args'],
     steps: [
-      { read_argument: assign({ none: {}, given: expression('default(args, none)') }) },
+      { read_argument: assign({ none: {}, declined: false, given: expression('default(args, none)') }) },
       {
         fill_defaults: assign({
           run_id: expression(
@@ -42,6 +42,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
           ),
           mode: expression('default(map.get(given, "mode"), "pending")'),
           row_limit: expression(`default(map.get(given, "limit"), ${d.readLimitRows ?? 0})`),
+          accept_rejected: expression('default(map.get(given, "accept_rejected"), declined)'),
         }),
       },
       {
@@ -54,7 +55,11 @@ export function mainWorkflow(d: Deployment): Subworkflow {
       },
       {
         run_with_retries: {
-          try: { steps: [{ run: call('run', expressions(['run_id', 'mode', 'row_limit']), 'ended') }] },
+          try: {
+            steps: [
+              { run: call('run', expressions(['run_id', 'mode', 'row_limit', 'accept_rejected']), 'ended') },
+            ],
+          },
           retry: {
             predicate: expression('worth_retrying'),
             max_retries: RETRIES,

@@ -1,6 +1,7 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId } from '../../jobs/contract/ids.ts';
 import { NO_CUTOFF, type Statements, statements } from '../../jobs/contract/sql/index.ts';
+import { FEW_REJECTED, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
 import {
   assign,
   call,
@@ -18,12 +19,14 @@ import {
 export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
-    params: ['run_id', 'mode', 'row_limit'],
+    params: ['run_id', 'mode', 'row_limit', 'accept_rejected'],
     steps: [...plan(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
   };
 }
 
 const ID = { run_id: 'run_id' };
+/** The batch that staged the rows; empty for a run without a value. */
+const ATTEMPT = { ...ID, attempt: 'outcome.id' };
 
 const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 
@@ -32,19 +35,6 @@ function plan(d: Deployment, sql: Statements): Step[] {
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
     { is_known_run: choose({ '"run_id" in row': 'resume_from_state' }) },
-    { read_last_keying: query(sql.lastKeying, {}, 'last_run') },
-    {
-      check_keying: choose({
-        [`default(map.get(last_run, "keying"), "${d.keying}") == "${d.keying}"`]: 'fix_snapshot',
-        'mode == "all" and row_limit == 0': 'fix_snapshot',
-      }),
-    },
-    {
-      fail_keying_changed: raise(
-        'keying-changed',
-        `"the rows were sealed with " + last_run.keying + " keying; the stack now says ${d.keying}: seal every row anew with mode all"`,
-      ),
-    },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
     { take_all_ids: assign({ id_cutoff: NO_CUTOFF }) },
     { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
@@ -101,6 +91,14 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
   { has_values: choose({ 'row.selected == "0"': 'mark_staging' }) },
   { name_first_batch: assign({ batch_id: unmarked(batchId(mark('run_id'), 1)) }) },
   { mark_staging: query(sql.markStaging, { ...ID, batch_id: 'batch_id' }) },
+  // After these failures the staged rows are not whole, and a further batch stages all of them.
+  {
+    is_staged_whole: assign({
+      anew: expression(
+        `text.match_regex(default(map.get(row, "error_code"), ""), "^(${NOT_WHOLE.join('|')})$")`,
+      ),
+    }),
+  },
   { skip_empty_batch: choose({ 'row.selected == "0"': hasJar(d) ? 'adopt_rows_of_jar' : 'count_staged' }) },
   {
     run_batch: call(
@@ -108,6 +106,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
       {
         run_id: expression('run_id'),
         mode: expression('row.mode'),
+        anew: expression('anew'),
         row_limit: expression('row_limit'),
         plan: expression('row'),
       },
@@ -118,13 +117,13 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
 
 function verify(d: Deployment, sql: Statements): Step[] {
   return [
-    ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ID) }] : []),
-    { count_staged: query(sql.stagedCounts, ID, 'staged') },
+    ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ATTEMPT) }] : []),
+    { count_staged: query(sql.stagedCounts, ATTEMPT, 'staged') },
     // A jar chooses its rows by itself, and only its owner knows their keys.
-    ...(hasJar(d) ? [] : prove(sql)),
+    ...(hasJar(d) ? [] : prove(d, sql)),
     {
       mark_verified: query(sql.markVerified, {
-        ...ID,
+        ...ATTEMPT,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
         kms_calls: 'outcome.kms_calls',
@@ -135,10 +134,10 @@ function verify(d: Deployment, sql: Statements): Step[] {
   ];
 }
 
-const prove = (sql: Statements): Step[] => [
+const prove = (d: Deployment, sql: Statements): Step[] => [
   {
     compare_counts: choose({
-      'int(staged.staged) + int(staged.rejected) == int(row.selected)': 'open_staged',
+      'int(staged.staged) + int(staged.rejected) == int(row.selected)': 'check_rejected',
     }),
   },
   {
@@ -147,7 +146,21 @@ const prove = (sql: Statements): Step[] => [
       'row.selected + " values were selected, but " + staged.staged + " are sealed and " + staged.rejected + " rejected"',
     ),
   },
-  { open_staged: query(sql.proveStaged, { ...ID, keyset: 'keyset.wrapped' }, 'proof') },
+  {
+    check_rejected: choose({
+      accept_rejected: 'open_staged',
+      [`int(staged.newly_rejected) <= ${FEW_REJECTED} or int(staged.newly_rejected) <= ${d.maxRejectedShare} * int(row.selected)`]:
+        'open_staged',
+    }),
+  },
+  { read_reasons: query(sql.stagedReasons, ATTEMPT, 'most') },
+  {
+    fail_too_many_rejected: raise(
+      'rejected-share',
+      'staged.newly_rejected + " of " + row.selected + " values would be rejected; " + most.n + " of them because of " + most.reason',
+    ),
+  },
+  { open_staged: query(sql.proveStaged, { ...ATTEMPT, keyset: 'keyset.wrapped' }, 'proof') },
   { compare_opened: choose({ 'proof.wrong == "0"': 'mark_verified' }) },
   {
     fail_opened_differs: raise(

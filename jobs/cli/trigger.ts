@@ -6,8 +6,8 @@ import type { Mode } from '../contract/sql/index.ts';
 import { unlessAborted } from '../google/bounds.ts';
 import type { EngineChoice, RunContext, Watcher } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
-import { knownRun } from '../run/ledger.ts';
 import { plan } from '../run/plan.ts';
+import { knownRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
 import { runContext } from './connect.ts';
@@ -25,6 +25,7 @@ export interface TriggerOptions extends TargetOptions {
   readonly limit?: number;
   readonly plan?: boolean;
   readonly resume?: string;
+  readonly acceptRejected?: boolean;
   readonly runId?: string;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -88,13 +89,18 @@ async function writableFile(path: string): Promise<void> {
 
 /** Starts the workflow's execution and says how to follow it. */
 async function detached(
-  { stack, mode, limit, json }: TriggerOptions,
+  { stack, mode, limit, acceptRejected, json }: TriggerOptions,
   context: RunContext,
   runId: string,
   { endpoints }: Target,
 ): Promise<void> {
   const { startWorkflow } = await import('../run/by-workflow.ts');
-  const execution = await startWorkflow(context, { runId, mode, limit: limit ?? null }, endpoints);
+  const execution = await startWorkflow(
+    context,
+    { runId, mode, limit: limit ?? null },
+    { rejected: acceptRejected ?? false },
+    endpoints,
+  );
   const lines = [
     `run ${runId} goes on by itself as ${execution}`,
     `follow it: npm run reseal -- history --stack ${stack}`,
@@ -112,13 +118,14 @@ async function carriedOut(
   { endpoints }: Target,
 ): Promise<Report> {
   const { resume: resumed, engine, mode, limit = null } = options;
+  const allowed = { rejected: options.acceptRejected ?? false };
   if (options.via === 'job')
     return resumed === undefined
-      ? run(context, { runId, engine, mode, limit }, watcher)
-      : resume(context, runId, watcher);
+      ? run(context, { runId, engine, mode, limit }, watcher, allowed)
+      : resume(context, runId, watcher, allowed);
   if (resumed !== undefined) await knownRun(context, resumed);
   const { runByWorkflow } = await import('../run/by-workflow.ts');
-  return runByWorkflow(context, { runId, mode, limit }, watcher, endpoints);
+  return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
 }
 
 /** What a resumed run has from its plan, and what would leave nothing to resume. */

@@ -33,6 +33,8 @@ export interface BatchBody {
 /** What differs from run to run. The job passes values, the workflow its expressions. */
 export interface BatchRun {
   readonly runId: string;
+  /** The batch's own id, which stands in every row that it stages. */
+  readonly attempt: string;
   readonly mode: Mode | string;
   readonly snapshotMillis: string;
   readonly idCutoff: string;
@@ -58,6 +60,7 @@ export const seedArguments = (d: Deployment, limit: string): string[] => [
 /** The built-in application's own arguments; docs/spark.md describes each. */
 export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--run-id=${run.runId}`,
+  `--attempt=${run.attempt}`,
   `--snapshot-millis=${run.snapshotMillis}`,
   `--mode=${run.mode}`,
   `--id-cutoff=${run.idCutoff}`,

@@ -1,12 +1,12 @@
 /** What scripts go by; the code of the error says more. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, cancelled: 130 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130 } as const;
 
 export interface ErrorCode {
   /** What has happened. */
   readonly when: string;
   /** What to do about it. */
   readonly remedy: string;
-  readonly exit: 'failed' | 'usage' | 'cancelled';
+  readonly exit: Exclude<keyof typeof EXIT, 'ok'>;
 }
 
 const failed = (when: string, remedy: string): ErrorCode => ({ when, remedy, exit: 'failed' });
@@ -75,10 +75,6 @@ export const ERROR_CODES = {
     'take another, or add it to `reseal:engines`',
   ),
   'engine-jar': usage('a stack with a jar of its own runs on Dataproc only', 'leave `--engine` out'),
-  'keying-changed': usage(
-    'rows are sealed with the other keying',
-    '`--mode all` seals every row anew; or set `reseal:keying` back',
-  ),
   'users-file': usage(
     'a file of users for the sandbox is missing or of no known format',
     'see docs/sandbox.md',
@@ -133,6 +129,10 @@ export const ERROR_CODES = {
   ),
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
+  'keyset-exhausted': failed(
+    'the run would cross 2^32 seals under the newest version of the first-level keyset',
+    'rotate the keyset (docs/runbook.md), then run again',
+  ),
   'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),
   keyset: failed(
     "the first-level keyset cannot be used: its key does not open it, or the keysets table lacks the run's version",
@@ -179,6 +179,15 @@ export const ERROR_CODES = {
   'verify-open': failed(
     'BigQuery cannot open a staged value, or it opens to something else; the source table is untouched',
     'check `reseal:bigqueryKek`; please report it if it happens again',
+  ),
+  'rejected-share': {
+    when: 'more values would be rejected than `reseal:maxRejectedShare` allows; the source table is untouched',
+    remedy: 'look at the reasons; `--resume RUN --accept-rejected` goes on all the same',
+    exit: 'rejected',
+  },
+  'merge-count': failed(
+    'staged rows have gone since they were verified; the source table is untouched',
+    RESUME,
   ),
   'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
   cancelled: {

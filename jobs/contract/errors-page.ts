@@ -7,7 +7,7 @@ export const ERRORS_PAGE = 'docs/errors.md';
 
 const HEAD = `# Errors and exit codes
 
-Every failure is printed on stderr as \`error (CODE): what was wrong\`, with a \`hint:\` that says what to change and, where there is one, its \`cause:\`. With \`--json\`, stdout gets \`{"error":{"code",…}}\`, for wrong options too. Codes are stable.
+Every failure is printed on stderr as \`error (CODE): what was wrong\`, with a \`hint:\` that says what to change and, where there is one, its \`cause:\`. With \`--json\`, stdout gets \`{"error":{"code",…}}\`, for wrong options too. Codes are stable. [runbook.md](runbook.md) has of each the cause, what is true of the source table, and the remedy.
 
 This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:errors\`.
 
@@ -16,6 +16,7 @@ This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:e
 | ${EXIT.ok} | done; rejected values do not make a run fail, they are in the report and in \`users_rejected\` |
 | ${EXIT.failed} | the run failed; the source table is as it was, or merged whole |
 | ${EXIT.usage} | the call, an option, a file or the stack was not usable; nothing was begun |
+| ${EXIT.rejected} | the run would reject more values than \`reseal:maxRejectedShare\` allows and stopped before its merge; \`--accept-rejected\` goes on |
 | ${EXIT.cancelled} | ended by ctrl-C or SIGTERM |
 
 ## Interrupts

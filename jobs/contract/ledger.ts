@@ -51,8 +51,10 @@ export const LEDGER = {
   },
   selected: nullable('INT64', 'Values to re-encrypt'),
   distinct_deks: nullable('INT64', 'Distinct data keys among them'),
+  attempt: nullable('STRING', 'The batch or load job whose staged rows were verified'),
   staged: nullable('INT64', 'Values sealed'),
   rejected: nullable('INT64', 'Values rejected'),
+  erased: nullable('INT64', 'Sealed values cleared because their source is NULL now'),
   merged: nullable('INT64', 'Values written into the source table'),
   changed_meanwhile: nullable(
     'INT64',

@@ -71,6 +71,7 @@ export function stagingColumns(): Column[] {
     ),
     column('bq_encrypted_email', 'BYTES', "The value in BigQuery's AEAD format"),
     column('run_id', 'STRING', "The run; NULL from a user's own jar"),
+    column('attempt', 'STRING', "The batch or load job that wrote the row; NULL from a user's own jar"),
     column('field', 'STRING', "Which of the stack's fields; NULL is the first"),
     column('resealed_from', 'BYTES', 'SHA-256 of cipher text, newline, data key: the compare-and-set token'),
     column('reason', 'STRING', 'Why the row was rejected; NULL for a sealed row'),

@@ -10,12 +10,18 @@ export interface StageInput {
   readonly limit: number | null;
   readonly selected: number;
   readonly keyset: { readonly version: number; readonly wrapped: Buffer };
+  /** The rows of earlier attempts are not whole any more: a further attempt stages all of them again. */
+  readonly anew: boolean;
+  /** The attempt that the rows are to carry, where the caller has one of its own; its load job derives from it. */
+  readonly attempt?: string;
 }
 
 /** What the engine says of its work; the counts of rows come from the staging table itself. */
 export interface StageOutcome {
   /** KMS Decrypt calls for data keys; null where the engine cannot know (a jar of the user's own). */
   readonly kmsCalls: number | null;
+  /** What wrote the staged rows and stands in each of them: the id of the batch or of the load job. */
+  readonly attempt: string;
   /** The batch that did it; null without one. */
   readonly batchId: string | null;
   /** Approximate usage of a batch in milli-DCU-seconds; null without a batch. */

@@ -5,8 +5,8 @@ import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
-import type { Progress, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, planOf, readRun } from './ledger.ts';
+import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
+import { endRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
 
@@ -22,6 +22,7 @@ type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
 export async function runByWorkflow(
   context: RunContext,
   options: Omit<RunOptions, 'engine'>,
+  allowed: Allowed,
   watcher: Watcher,
   endpoints?: Endpoints,
 ): Promise<Report> {
@@ -29,7 +30,7 @@ export async function runByWorkflow(
     const run = await watcher.step(
       'run',
       async (progress) => {
-        const execution = await start(client, workflow, options, context.signal);
+        const execution = await start(client, workflow, options, allowed, context.signal);
         const ended = await followed(client, execution, progress, context.signal).catch((error: unknown) => {
           if (!context.signal.aborted) throw error;
           // It was cancelled, or could not be; either way nobody waits for it any longer.
@@ -55,10 +56,11 @@ export async function runByWorkflow(
 export const startWorkflow = (
   context: RunContext,
   options: Omit<RunOptions, 'engine'>,
+  allowed: Allowed,
   endpoints?: Endpoints,
 ): Promise<string> =>
   withExecutions(context, endpoints, async (client, workflow) =>
-    nameOf(await start(client, workflow, options, context.signal)),
+    nameOf(await start(client, workflow, options, allowed, context.signal)),
   );
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
@@ -86,9 +88,15 @@ async function start(
   client: ExecutionsClient,
   parent: string,
   { runId, mode, limit }: Omit<RunOptions, 'engine'>,
+  allowed: Allowed,
   signal: AbortSignal,
 ): Promise<Execution> {
-  const argument = JSON.stringify({ run_id: runId, mode, ...(limit === null ? {} : { limit }) });
+  const argument = JSON.stringify({
+    run_id: runId,
+    mode,
+    ...(limit !== null && { limit }),
+    ...(allowed.rejected && { accept_rejected: true }),
+  });
   try {
     const creating = client.createExecution({ parent, execution: { argument } });
     // Its answer is waited for even after an interrupt, which then has an execution to cancel.

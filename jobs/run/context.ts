@@ -14,6 +14,12 @@ export interface RunOptions {
   readonly engine: EngineChoice;
 }
 
+/** What a user may allow a run beyond the stack's settings. */
+export interface Allowed {
+  /** Go on to the merge even if more values are rejected than `maxRejectedShare`. */
+  readonly rejected: boolean;
+}
+
 /** What a run works with. */
 export interface RunContext {
   readonly deployment: Deployment;
@@ -40,8 +46,12 @@ export interface Plan {
   readonly limit: number | null;
   readonly selected: number;
   readonly distinctDeks: number;
+  /** Values whose source is NULL now and whose sealed form the merge clears; 0 for a resumed run, whose merge counts them. */
+  readonly erasable: number;
   /** Null until the first run has made one: `--plan` changes nothing. */
   readonly keyset: RunKeyset | null;
+  /** Whether the first-level key will have made half of the seals that it may. */
+  readonly keysetNearBound: boolean;
 }
 
 /** Says what a step is doing, in a few words without any value of a row. */

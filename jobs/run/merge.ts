@@ -1,18 +1,28 @@
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
+import { STAGED_DIFFER } from '../contract/sql/index.ts';
 import type { Plan, RunContext } from './context.ts';
-import { readRun } from './ledger.ts';
+import { readRun } from './recorded-run.ts';
 
-/** Merges the verified run into the source table, in one transaction. What became of it is in the ledger. */
+/**
+ * Merges the verified run into the source table, in one transaction. What became of it is in the ledger.
+ *
+ * @throws ResealError `merge-count` where staged rows have gone since they were verified, `merge-state` where the
+ * run is no longer one that may be merged
+ */
 export async function merge(context: RunContext, plan: Plan): Promise<LedgerRow> {
-  await context.bigquery.query(context.sql.merge, { run_id: plan.runId });
+  const { bigquery, sql } = context;
+  await bigquery.query(sql.merge, { run_id: plan.runId }).catch((error: unknown) => {
+    if (!(error instanceof Error && error.message.includes(STAGED_DIFFER))) throw error;
+    throw new ResealError('merge-count', `run ${plan.runId}: ${STAGED_DIFFER}`, {
+      hint: 'staged rows expire after 7 days; the source table is untouched. --resume the run, which stages its values anew',
+    });
+  });
   const run = await readRun(context, plan.runId);
   if (run?.state === 'succeeded') return run;
   throw new ResealError(
     'merge-state',
     `run ${plan.runId} is ${run?.state ?? 'not in the ledger'}: nothing was merged`,
-    {
-      hint: 'someone else ended this run; start a new one',
-    },
+    { hint: 'someone else ended this run; start a new one' },
   );
 }

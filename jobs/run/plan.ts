@@ -1,12 +1,11 @@
 import { ResealError } from '../contract/errors.ts';
 import { NO_CUTOFF } from '../contract/sql/index.ts';
-import type { EngineChoice, Plan, RunContext, RunOptions } from './context.ts';
+import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
-  await checkKeying(context, options);
   const [clock] = await bigquery.query(sql.clock, {});
   const snapshotMillis = String(clock?.snapshot_millis);
   const everything = { mode: options.mode, snapshot_millis: snapshotMillis, id_cutoff: NO_CUTOFF };
@@ -18,6 +17,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
   }
   const [counts] = await bigquery.query(sql.count, { ...everything, id_cutoff: idCutoff });
   const selected = Number(counts?.selected);
+  const keyset = await newestKeyset(context);
   return {
     runId: options.runId,
     mode: options.mode,
@@ -27,24 +27,34 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
-    keyset: await newestKeyset(context),
+    erasable: Number(counts?.erasable),
+    keyset,
+    keysetNearBound: await nearBound(context, keyset, selected),
   };
 }
 
-/** One statement reads all rows, so rows of both keyings must not stand side by side. */
-async function checkKeying(
-  { bigquery, sql, deployment }: RunContext,
-  { mode, limit }: RunOptions,
-): Promise<void> {
-  const [last] = await bigquery.query(sql.lastKeying, {});
-  if (last === undefined || last.keying === deployment.keying || (mode === 'all' && limit === null)) return;
-  throw new ResealError(
-    'keying-changed',
-    `the rows were sealed with ${last.keying} keying; the stack now says ${deployment.keying}`,
-    {
-      hint: 'seal every row anew with --mode all, or set reseal:keying back',
-    },
-  );
+/** NIST SP 800-38D §8.3: no more than 2^32 seals with random IVs under one AES-GCM key. */
+const MOST_SEALS = 2 ** 32;
+
+/**
+ * A run seals one item a value under the first-level key: the value itself, or its row's keyset. Throws ResealError
+ * `keyset-exhausted` where the run would cross the bound; returns whether it will have used half of it.
+ */
+async function nearBound(
+  { bigquery, sql }: RunContext,
+  keyset: RunKeyset | null,
+  selected: number,
+): Promise<boolean> {
+  if (keyset === null || selected === 0) return false;
+  const [row] = await bigquery.query(sql.sealsUnder, { version: keyset.version });
+  const seals = Number(row?.seals) + selected;
+  if (seals > MOST_SEALS)
+    throw new ResealError(
+      'keyset-exhausted',
+      `version ${keyset.version} of the first-level keyset would have sealed ${seals} values, more than the 2^32 that one AES-GCM key may`,
+      { hint: 'rotate the keyset: KEYS.ROTATE_WRAPPED_KEYSET makes the next version (docs/runbook.md)' },
+    );
+  return seals > MOST_SEALS / 2;
 }
 
 function chooseEngine({ deployment }: RunContext, choice: EngineChoice, selected: number): Plan['engine'] {

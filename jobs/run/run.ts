@@ -1,34 +1,54 @@
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
-import type { Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, knownRun, openRun, planOf } from './ledger.ts';
+import { NOT_WHOLE } from '../contract/verdict.ts';
+import type { Allowed, Plan, RunContext, RunOptions, Watcher } from './context.ts';
 import { merge } from './merge.ts';
 import { plan } from './plan.ts';
+import { endRun, knownRun, openRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { stage } from './stage.ts';
 import { mergeSummary, planSummary, reportSummary, stageSummary, verifySummary } from './summaries.ts';
 import { verify } from './verify.ts';
 
-/** A new run, from plan to report. Throws ResealError; what went wrong is in the ledger then. */
-export async function run(context: RunContext, options: RunOptions, watcher: Watcher): Promise<Report> {
+const NOTHING_MORE: Allowed = { rejected: false };
+
+/**
+ * A new run, from plan to report; a run id that the ledger knows names that run, and it is resumed. Throws
+ * ResealError; what went wrong is in the ledger then.
+ */
+export async function run(
+  context: RunContext,
+  options: RunOptions,
+  watcher: Watcher,
+  allowed: Allowed = NOTHING_MORE,
+): Promise<Report> {
+  if ((await readRun(context, options.runId)) !== null)
+    return resume(context, options.runId, watcher, allowed);
   const planned = await watcher.step('plan', () => plan(context, options), planSummary);
   const opened = await openRun(context, planned, 'job');
-  return carryOut(context, opened, watcher);
+  return carryOut(context, opened, watcher, { allowed });
 }
 
 /** Goes on with a run that broke off, from wherever it stands. */
-export async function resume(context: RunContext, runId: string, watcher: Watcher): Promise<Report> {
+export async function resume(
+  context: RunContext,
+  runId: string,
+  watcher: Watcher,
+  allowed: Allowed = NOTHING_MORE,
+): Promise<Report> {
   const found = await knownRun(context, runId);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
   if (found.state === 'succeeded') return reported(context, planned, found, watcher);
-  return carryOut(context, planned, watcher, found.state === 'verified');
+  const verified = found.state === 'verified';
+  const anew = NOT_WHOLE.some((code) => code === found.error_code);
+  return carryOut(context, planned, watcher, { allowed, verified, anew });
 }
 
 async function carryOut(
   context: RunContext,
   planned: Plan,
   watcher: Watcher,
-  verified = false,
+  { allowed, verified = false, anew = false }: { allowed: Allowed; verified?: boolean; anew?: boolean },
 ): Promise<Report> {
   let source = 'the source table is untouched';
   let merged: LedgerRow;
@@ -36,10 +56,10 @@ async function carryOut(
     if (!verified) {
       const outcome = await watcher.step(
         'stage',
-        (progress) => stage(context, planned, progress),
+        (progress) => stage(context, planned, progress, anew),
         stageSummary,
       );
-      await watcher.step('verify', () => verify(context, planned, outcome), verifySummary);
+      await watcher.step('verify', () => verify(context, planned, outcome, allowed), verifySummary);
     }
     context.signal.throwIfAborted();
     source = 'the source table is untouched, or merged whole';

@@ -2,10 +2,18 @@ import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import type { Plan, Progress, RunContext } from './context.ts';
 
-const NOTHING: StageOutcome = { kmsCalls: 0, batchId: null, milliDcuSeconds: null };
+const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
 
-/** Has the engine re-encrypt the selected values into the staging table. */
-export async function stage(context: RunContext, plan: Plan, progress: Progress): Promise<StageOutcome> {
+/**
+ * Has the engine re-encrypt the selected values into the staging table. What an earlier attempt staged is taken, or
+ * with `anew` left aside.
+ */
+export async function stage(
+  context: RunContext,
+  plan: Plan,
+  progress: Progress,
+  anew: boolean,
+): Promise<StageOutcome> {
   const { bigquery, sql, signal } = context;
   const engine = context.engines[plan.engine];
   if (plan.keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
@@ -13,7 +21,11 @@ export async function stage(context: RunContext, plan: Plan, progress: Progress)
   const batch = empty ? null : engine.batchId(plan.runId);
   await bigquery.query(sql.markStaging, { run_id: plan.runId, batch_id: batch ?? '' });
   if (empty) return NOTHING;
-  return engine.stage({ ...plan, keyset: plan.keyset }, (now) => progress(described(now, plan)), signal);
+  return engine.stage(
+    { ...plan, keyset: plan.keyset, anew },
+    (now) => progress(described(now, plan)),
+    signal,
+  );
 }
 
 function described(now: { rows?: number; deks?: number; message?: string }, plan: Plan): string {

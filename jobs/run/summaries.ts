@@ -6,10 +6,19 @@ import type { Verified } from './verify.ts';
 
 /** What each step says of itself once it is done, whoever carried it out. */
 
-export const planSummary = (planned: Plan): string =>
-  planned.selected === 0
-    ? 'nothing left to do'
-    : `${planned.selected} values under ${planned.distinctDeks} data keys, ${planned.engine} engine`;
+export function planSummary(planned: Plan): string {
+  const { selected, distinctDeks, engine, erasable, keyset, keysetNearBound } = planned;
+  const parts = [
+    ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
+    ...(erasable > 0 ? [`${erasable} values to erase`] : []),
+    ...(keysetNearBound
+      ? [
+          `version ${keyset?.version} of the first-level keyset is past half of its 2^32 seals: rotate it soon`,
+        ]
+      : []),
+  ];
+  return parts.length === 0 ? 'nothing left to do' : parts.join('; ');
+}
 
 export const stageSummary = ({ kmsCalls }: StageOutcome): string =>
   kmsCalls === null ? 'staged' : `staged with ${kmsCalls} KMS calls`;
@@ -17,8 +26,8 @@ export const stageSummary = ({ kmsCalls }: StageOutcome): string =>
 export const verifySummary = ({ staged, rejected, opened }: Verified): string =>
   `${staged} sealed + ${rejected} rejected = ${staged + rejected}; BigQuery opened ${opened ?? 'none'} of them`;
 
-export const mergeSummary = ({ merged, changed_meanwhile: changed, rejected }: LedgerRow): string =>
-  `${merged} merged, ${changed} changed meanwhile, ${rejected} rejected`;
+export const mergeSummary = ({ merged, changed_meanwhile: changed, rejected, erased }: LedgerRow): string =>
+  `${merged} merged, ${changed} changed meanwhile, ${rejected} rejected${erased ? `, ${erased} erased` : ''}`;
 
 export const reportSummary = ({ read_back: { readable, checked } }: Report): string =>
   `${readable} of ${checked} merged values read back through SQL`;

@@ -1,6 +1,7 @@
 import { ResealError } from '../contract/errors.ts';
+import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import type { Plan, RunContext } from './context.ts';
+import type { Allowed, Plan, RunContext } from './context.ts';
 
 export interface Verified {
   readonly staged: number;
@@ -10,27 +11,33 @@ export interface Verified {
 }
 
 /**
- * Holds the staging table against the plan before anything touches the source table: every selected value
- * is sealed or rejected, and BigQuery itself opens what was sealed.
+ * Compares the staging table with the plan before anything touches the source table: every selected value is
+ * sealed or rejected, no more are rejected than may be, and BigQuery itself opens what was sealed.
  */
-export async function verify(context: RunContext, plan: Plan, outcome: StageOutcome): Promise<Verified> {
+export async function verify(
+  context: RunContext,
+  plan: Plan,
+  outcome: StageOutcome,
+  allowed: Allowed,
+): Promise<Verified> {
   const { bigquery, sql, deployment } = context;
-  const run = { run_id: plan.runId };
+  const staging = { run_id: plan.runId, attempt: outcome.attempt };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
-  if (jar) await bigquery.query(sql.adopt, run);
-  const [counts] = await bigquery.query(sql.stagedCounts, run);
+  if (jar) await bigquery.query(sql.adopt, staging);
+  const [counts] = await bigquery.query(sql.stagedCounts, staging);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   if (!jar && staged + rejected !== plan.selected) {
     throw new ResealError(
       'verify-count',
       `${plan.selected} values were selected, but ${staged} are sealed and ${rejected} rejected`,
-      { hint: 'the source table is untouched; --resume the run, and report this if it happens again' },
+      { hint: 'the source table is untouched; --resume the run, which stages its values anew' },
     );
   }
-  const opened = jar ? null : await prove(context, plan);
+  if (!allowed.rejected) await checkRejected(context, plan, outcome.attempt, Number(counts?.newly_rejected));
+  const opened = jar ? null : await prove(context, plan, outcome.attempt);
   await bigquery.query(sql.markVerified, {
-    ...run,
+    ...staging,
     staged,
     rejected,
     kms_calls: outcome.kmsCalls ?? '',
@@ -40,11 +47,45 @@ export async function verify(context: RunContext, plan: Plan, outcome: StageOutc
   return { staged, rejected, opened };
 }
 
-async function prove({ bigquery, sql }: RunContext, plan: Plan): Promise<number> {
+/** What to look at first when most values of a run are rejected for one reason. */
+const LIKELY: Readonly<Record<string, string>> = {
+  'dek-refused': 'is reseal:sourceKek the key that wrapped these data keys?',
+  encoding: 'is reseal:sourceFormat right?',
+  truncated: 'is reseal:sourceFormat right?',
+  version: 'is reseal:sourceFormat right?',
+  'iv-length': 'is reseal:sourceFormat right?',
+  'key-length': 'is reseal:sourceFormat right?',
+  'unknown-key': 'is reseal:sourceFormat right?',
+  authentication: 'is reseal:sourceFormat right, and do dek and cipher_text belong together?',
+};
+
+/**
+ * Throws ResealError `rejected-share` for a run that rejects more of its values than the stack's setting allows.
+ * Values that an earlier run rejected already do not count.
+ */
+async function checkRejected(
+  { bigquery, sql, deployment }: RunContext,
+  plan: Plan,
+  attempt: string,
+  rejected: number,
+): Promise<void> {
+  if (rejected <= FEW_REJECTED || rejected <= deployment.maxRejectedShare * plan.selected) return;
+  const [first] = await bigquery.query(sql.stagedReasons, { run_id: plan.runId, attempt });
+  const reason = first?.reason ?? '';
+  throw new ResealError(
+    'rejected-share',
+    `${rejected} of ${plan.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
+    {
+      hint: `${LIKELY[reason] ?? 'docs/reasons.md says what each reason means.'} The source table is untouched; --resume ${plan.runId} --accept-rejected merges the rest all the same`,
+    },
+  );
+}
+
+async function prove({ bigquery, sql }: RunContext, plan: Plan, attempt: string): Promise<number> {
   const keyset = plan.keyset?.wrapped.toString('base64') ?? null;
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
-    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: plan.runId, keyset });
+    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: plan.runId, attempt, keyset });
   } catch (error) {
     throw new ResealError('verify-open', 'BigQuery cannot open the staged values', {
       hint: 'the source table is untouched; see the cause below',

@@ -56,6 +56,7 @@ export function directWork(
     bigqueryKek: get('bigquery-kek'),
     engines: ['direct'],
     directMaxRows: 0,
+    maxRejectedShare: 1,
     verifyRows: 0,
     batch: {
       runtimeVersion: '2.3',
@@ -73,6 +74,8 @@ export function directWork(
   };
   const input: StageInput = {
     runId: get('run-id'),
+    attempt: get('attempt'),
+    anew: false,
     mode: get('mode') as Mode,
     snapshotMillis: get('snapshot-millis'),
     idCutoff: get('id-cutoff'),

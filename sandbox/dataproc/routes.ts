@@ -35,10 +35,10 @@ function operationJson(batch: Batch): Json {
   };
 }
 
-/** Dataproc's batches and their operations. */
-export function dataprocRoutes(batches: Batches): Route[] {
+/** Dataproc's batches and their operations. `check` throws for a batch that cannot be made. */
+export function dataprocRoutes(batches: Batches, check: (body: Json) => void = () => {}): Route[] {
   return [
-    { method: 'POST', path: `${PARENT}/batches`, handle: (call) => create(batches, call) },
+    { method: 'POST', path: `${PARENT}/batches`, handle: (call) => create(batches, check, call) },
     {
       method: 'GET',
       path: `${PARENT}/batches`,
@@ -73,7 +73,7 @@ export function dataprocRoutes(batches: Batches): Route[] {
   ];
 }
 
-async function create(batches: Batches, call: Call): Promise<Json> {
+async function create(batches: Batches, check: (body: Json) => void, call: Call): Promise<Json> {
   const id = call.query.get('batchId') ?? '';
   const requestId = call.query.get('requestId');
   if (!BATCH_ID.test(id)) throw new GoogleError('INVALID_ARGUMENT', `Invalid batch id "${id}".`);
@@ -82,5 +82,6 @@ async function create(batches: Batches, call: Call): Promise<Json> {
   const body = await readJson(call);
   if (body.pysparkBatch === undefined && body.sparkBatch === undefined)
     throw new GoogleError('UNIMPLEMENTED', 'The sandbox runs pysparkBatch and sparkBatch only.');
+  check(body);
   return operationJson(batches.create(`${parentName(call.params)}/batches/${id}`, body, requestId));
 }

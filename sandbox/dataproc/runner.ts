@@ -1,110 +1,61 @@
 import { appendFileSync, mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { directEngine } from '../../jobs/engines/direct/index.ts';
-import { bigQueryService } from '../../jobs/google/bigquery.ts';
-import { currentVenv, hasJava17 } from '../../jobs/spark/venv.ts';
-import type { Services } from '../bigquery/script/session.ts';
-import { endpointsOf } from '../http/endpoints.ts';
-import { objectOr, text } from '../http/router.ts';
+import { currentVenv, type LocalSpark, sparkOf } from '../../jobs/spark/venv.ts';
+import type { Backend } from '../bigquery/duckdb/backend.ts';
+import type { StorageRead } from '../bigquery/storage-read/server.ts';
+import { GoogleError } from '../http/errors.ts';
+import { type Json, objectOr, text } from '../http/router.ts';
 import type { Store } from '../storage/store.ts';
-import { batchArguments, directWork } from './arguments.ts';
+import { batchArguments } from './arguments.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
-import { runDriver } from './process.ts';
-import { exportTables, loadStaged, remove, wrappedKeyset } from './tables.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const application = join(root, 'jobs', 'spark', 'main.py');
+import { runDirect } from './direct.ts';
+import { runDriver } from './driver.ts';
+import { runSpark } from './spark.ts';
+import type { DataprocWork } from './work.ts';
 
 export interface RunnerPlace {
   /** The sandbox's state folder, for files on the way. */
   readonly state: string;
+  readonly work: DataprocWork;
   /** Known once the server listens. */
   readonly origin: () => string;
+  /** Begins to listen when the first batch needs it. */
+  readonly storageRead: () => Promise<StorageRead>;
 }
 
-/**
- * Runs batches: the built-in application on a local Spark where there is one, a jar under Java. With
- * RESEAL_SANDBOX_SPARK=off the direct engine does the application's work, in a second in place of half a minute.
- */
-export function batchRunner(services: Services, store: Store, place: RunnerPlace): BatchRunner {
+/** The local Spark. @throws GoogleError where there is none: nothing else does a batch's work unasked */
+function localSpark(): LocalSpark {
+  const python = currentVenv();
+  if (python !== null) return sparkOf(python);
+  throw new GoogleError(
+    'FAILED_PRECONDITION',
+    'The sandbox has no Spark to run a batch on: make it with `npm run venv`, or take `--engine direct`.',
+  );
+}
+
+/** Refuses, before it is made, a batch that nothing could run. @throws GoogleError */
+export function checkBatch(work: DataprocWork, { pysparkBatch }: Json): void {
+  if (work === 'spark' || pysparkBatch === undefined) localSpark();
+}
+
+/** Runs batches: the built-in application on a local Spark, a jar under its Java. */
+export function batchRunner(backend: Backend, store: Store, place: RunnerPlace): BatchRunner {
   return async (batch, output, signal) => {
     const pyspark = objectOr(batch.pysparkBatch);
     if (batch.pysparkBatch === undefined) return runJar(batch, store, place, output, signal);
     const args = batchArguments(pyspark.args);
-    const python = process.env.RESEAL_SANDBOX_SPARK === 'off' ? null : currentVenv();
-    if (python !== null && hasJava17()) {
-      output.write('The sandbox runs the application on a local Spark.\n');
-      return runSpark(services, batch, args, python, place, output, signal);
+    if (place.work === 'direct') {
+      output.write('The sandbox was asked to have the direct engine do the work of batches.\n');
+      return runDirect(backend, args, place.origin(), output, signal);
     }
-    output.write(
-      'The sandbox has no local Spark (npm run venv makes one), or none is wanted: the direct engine works.\n',
-    );
-    return runDirect(services, args, place, output, signal);
-  };
-}
-
-/** Of the batch's properties those that a local Spark has a use for. */
-function properties(batch: Batch): string {
-  const given = objectOr(objectOr(batch.runtimeConfig).properties);
-  const local = Object.entries(given).filter(([name]) => /^spark\.(sql|ui|python)\./.test(name));
-  return [...local, ['spark.ui.enabled', 'false']]
-    .map(([name, value]) => `--conf ${name}=${value}`)
-    .join(' ');
-}
-
-async function runSpark(
-  services: Services,
-  batch: Batch,
-  args: ReadonlyMap<string, string>,
-  python: string,
-  place: RunnerPlace,
-  output: DriverOutput,
-  signal: AbortSignal,
-): Promise<void> {
-  const folder = join(place.state, 'dataproc', `run-${args.get('run-id')}`);
-  const [input, staged] = [join(folder, 'input'), join(folder, 'output')];
-  try {
-    await exportTables(services, args, input);
-    const own = new Map([
-      ...args,
-      ['storage', 'parquet'],
-      ['input', input],
-      ['output', staged],
-      ['kms-endpoint', place.origin()],
-    ]);
-    const argv = [...own].map(([name, value]) => `--${name}=${value}`);
-    const env = {
-      SPARK_LOCAL_IP: '127.0.0.1',
-      SPARK_LOCAL_DIRS: join(folder, 'local'),
-      PYSPARK_PYTHON: python,
-      PYTHONPATH: dirname(application),
-      PYSPARK_SUBMIT_ARGS: `--master local[2,4] --driver-memory 2g ${properties(batch)} pyspark-shell`,
+    const cloud = {
+      origin: place.origin(),
+      project: backend.catalog.project,
+      storageRead: await place.storageRead(),
     };
-    await runDriver(python, [application, ...argv], env, output, signal);
-    await loadStaged(services, args, staged);
-  } finally {
-    remove(folder);
-  }
-}
-
-async function runDirect(
-  services: Services,
-  args: ReadonlyMap<string, string>,
-  place: RunnerPlace,
-  output: DriverOutput,
-  signal: AbortSignal,
-): Promise<void> {
-  const { deployment, input } = directWork(args, await wrappedKeyset(services, args));
-  const endpoints = endpointsOf(place.origin());
-  const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
-  const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);
-  const { kmsCalls } = await engine.stage(
-    input,
-    (now) => line({ reseal: 'progress', phase: 'seal', ...now }),
-    signal,
-  );
-  line({ reseal: 'counts', kms_calls: kmsCalls });
+    const folder = join(place.state, 'dataproc', `run-${batch.uuid}`);
+    return runSpark(batch, args, localSpark(), cloud, folder, output, signal);
+  };
 }
 
 /**
@@ -118,15 +69,16 @@ async function runJar(
   output: DriverOutput,
   signal: AbortSignal,
 ): Promise<void> {
+  const { env } = localSpark();
   const spark = objectOr(batch.sparkBatch);
   const uris = Array.isArray(spark.jarFileUris) ? spark.jarFileUris.map(String) : [];
   const jars = (await Promise.all(uris.map((uri) => store.resolve(uri)))).flat();
   const args = Array.isArray(spark.args) ? spark.args.map(String) : [];
   const classPath = ['-cp', jars.join(delimiter), text(spark.mainClass) ?? ''];
   await runDriver(
-    'java',
+    join(env.JAVA_HOME ?? '', 'bin', 'java'),
     [...classPath, ...args],
-    { BIGQUERY_EMULATOR_HOST: place.origin() },
+    { ...env, BIGQUERY_EMULATOR_HOST: place.origin() },
     output,
     signal,
   );

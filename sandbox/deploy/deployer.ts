@@ -18,7 +18,7 @@ export type DeployAnswer = { outputs: unknown } | { failed: string };
 
 /** A process that has begun to load Pulumi and waits for what to deploy. */
 export interface Deployer {
-  /** Deploys once. @throws ResealError sandbox-deploy with what the program or the sandbox refused */
+  /** Deploys once. @throws ResealError sandbox-deploy with the errors of the program or of the sandbox */
   deploy(options: DeployOptions): Promise<Deployment>;
   /** Ends it unused. */
   dismiss(): void;

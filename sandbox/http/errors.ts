@@ -35,17 +35,20 @@ export class GoogleError extends Error {
   readonly status: Status;
   readonly reason: string;
   readonly location: string | undefined;
+  readonly code: number;
 
-  constructor(status: Status, message: string, options: { reason?: string; location?: string } = {}) {
+  /** `code` where a service answers with another HTTP status than the canonical one (412, say). */
+  constructor(
+    status: Status,
+    message: string,
+    options: { reason?: string; location?: string; code?: number } = {},
+  ) {
     super(message);
     this.name = 'GoogleError';
     this.status = status;
     this.reason = options.reason ?? REASONS[status];
     this.location = options.location;
-  }
-
-  get code(): number {
-    return HTTP_CODES[this.status];
+    this.code = options.code ?? HTTP_CODES[status];
   }
 
   /** BigQuery's ErrorProto, as it stands in a job's status. */

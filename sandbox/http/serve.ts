@@ -28,7 +28,7 @@ export async function listen(routes: readonly Route[], port = 0): Promise<Listen
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.all('*', async (request, reply) => {
     try {
-      refuseOtherHosts(request.headers.host);
+      rejectOtherHosts(request.headers.host);
       const url = new URL(request.raw.url ?? '/', 'http://sandbox.invalid');
       const { route, params } = find(request.method, url.pathname);
       const call: Call = {
@@ -69,7 +69,7 @@ export async function listen(routes: readonly Route[], port = 0): Promise<Listen
 }
 
 /** A page in a browser that rebinds its name to 127.0.0.1 would come with that name. */
-function refuseOtherHosts(host: string | undefined): void {
+function rejectOtherHosts(host: string | undefined): void {
   const name = (host ?? '').replace(/:\d+$/, '');
   if (name === '127.0.0.1' || name === 'localhost') return;
   throw new GoogleError('PERMISSION_DENIED', 'The sandbox answers on 127.0.0.1 and localhost only.');

@@ -59,7 +59,7 @@ export function kmsRoutes(keys: Keys, traffic: Traffic): Route[] {
       path: KEY,
       handle: async (call) => {
         const key = keys.key(keyName(call.params));
-        Object.assign(key, settings(await readJson(call)));
+        Object.assign(key, keyFields(await readJson(call)));
         keys.save();
         return keyJson(keys, keyName(call.params));
       },
@@ -219,11 +219,12 @@ async function createKey(keys: Keys, call: Call): Promise<Json> {
   }
   const id = required(call.query.get('cryptoKeyId'), 'cryptoKeyId');
   const name = `${ringName(call.params)}/cryptoKeys/${id}`;
-  keys.createCryptoKey(name, settings(body));
+  keys.createCryptoKey(name, keyFields(body));
   return keyJson(keys, name);
 }
 
-function settings(body: Json) {
+/** The fields of a key that a caller may set. */
+function keyFields(body: Json) {
   const rotationPeriod = text(body.rotationPeriod);
   const nextRotationTime = text(body.nextRotationTime);
   return {

@@ -15,7 +15,8 @@ export interface Fault {
   retryAfterSeconds?: number;
 }
 
-export interface Weather {
+/** How calls are slowed, limited and made to fail. */
+export interface TrafficRules {
   latencyMs: number;
   /** Calls a wall-clock second and operation that are let through; null for no limit. */
   callsPerSecond: number | null;
@@ -36,15 +37,15 @@ export interface KeyCalls {
 /** Counts the calls of every key, and brings about the latency, quota and faults that a test asked for. */
 export class Traffic {
   #keys = new Map<string, KeyCalls>();
-  #weather: Weather = { latencyMs: 0, callsPerSecond: null, faults: [] };
+  #rules: TrafficRules = { latencyMs: 0, callsPerSecond: null, faults: [] };
   #seen: Record<Operation, number> = { encrypt: 0, decrypt: 0 };
   #second = { at: 0, encrypt: 0, decrypt: 0 };
 
-  set(weather: Partial<Weather>): Weather {
-    this.#weather = { ...this.#weather, ...weather };
+  set(rules: Partial<TrafficRules>): TrafficRules {
+    this.#rules = { ...this.#rules, ...rules };
     this.#seen = { encrypt: 0, decrypt: 0 };
     this.#second = { at: 0, encrypt: 0, decrypt: 0 };
-    return this.#weather;
+    return this.#rules;
   }
 
   reset(): void {
@@ -76,7 +77,7 @@ export class Traffic {
     if (this.#second.at !== second) this.#second = { at: second, encrypt: 0, decrypt: 0 };
     const inSecond = ++this.#second[operation];
     const number = ++this.#seen[operation];
-    const { latencyMs, callsPerSecond, faults } = this.#weather;
+    const { latencyMs, callsPerSecond, faults } = this.#rules;
     if (latencyMs > 0) await sleep(latencyMs);
     if (callsPerSecond !== null && inSecond > callsPerSecond) throw new QuotaExceeded();
     const fault = faults.find(

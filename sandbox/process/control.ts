@@ -2,12 +2,12 @@ import type { Batches } from '../dataproc/batches.ts';
 import { GoogleError } from '../http/errors.ts';
 import { type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
 import type { Keys } from '../kms/keys.ts';
-import type { Fault, Traffic, Weather } from '../kms/traffic.ts';
+import type { Fault, Traffic, TrafficRules } from '../kms/traffic.ts';
 
 const OPERATIONS = ['encrypt', 'decrypt'];
 const KINDS = ['unavailable', 'quota', 'internal', 'denied', 'corrupt-crc32c', 'corrupt-bytes'];
 
-/** What Google has no call for: health, weather and counters, key material. docs/sandbox.md */
+/** What Google has no call for: health, call counters and faults, key material. docs/sandbox.md */
 export function controlRoutes(keys: Keys, traffic: Traffic, batches: Batches): Route[] {
   return [
     {
@@ -27,7 +27,7 @@ export function controlRoutes(keys: Keys, traffic: Traffic, batches: Batches): R
     {
       method: 'POST',
       path: '/sandbox/v1/kms:faults',
-      handle: async (call) => ({ ...traffic.set(weatherOf(await readJson(call))) }),
+      handle: async (call) => ({ ...traffic.set(rulesOf(await readJson(call))) }),
     },
     {
       method: 'POST',
@@ -58,17 +58,17 @@ export function controlRoutes(keys: Keys, traffic: Traffic, batches: Batches): R
   ];
 }
 
-function weatherOf(body: Json): Partial<Weather> {
-  const weather: Partial<Weather> = {};
-  if (body.latencyMs !== undefined) weather.latencyMs = number(body.latencyMs, 'latencyMs');
+function rulesOf(body: Json): Partial<TrafficRules> {
+  const rules: Partial<TrafficRules> = {};
+  if (body.latencyMs !== undefined) rules.latencyMs = number(body.latencyMs, 'latencyMs');
   if (body.callsPerSecond !== undefined) {
-    weather.callsPerSecond =
+    rules.callsPerSecond =
       body.callsPerSecond === null ? null : number(body.callsPerSecond, 'callsPerSecond');
   }
   if (body.faults !== undefined) {
-    weather.faults = (Array.isArray(body.faults) ? body.faults : []).map(faultOf);
+    rules.faults = (Array.isArray(body.faults) ? body.faults : []).map(faultOf);
   }
-  return weather;
+  return rules;
 }
 
 function faultOf(item: unknown): Fault {

@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { standInBundle } from '../dataproc/bundle.ts';
+import type { DataprocWork } from '../dataproc/work.ts';
 import { type Deployer, deployer } from '../deploy/deployer.ts';
 import { endpointsOf } from '../http/endpoints.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
@@ -15,14 +16,20 @@ interface Options {
   port: string;
   stack: string;
   config: Record<string, string>;
+  dataproc: DataprocWork;
 }
 
-const { state, port, stack, config } = new Command('sandbox')
+const { state, port, stack, config, dataproc } = new Command('sandbox')
   .description('Serves Cloud KMS, BigQuery and Cloud Storage on 127.0.0.1, with the stack deployed into it')
   .option('--state <dir>', 'folder of its keys, tables and objects', '.reseal')
   .option('--port <n>', 'port; 0 takes a free one', '0')
   .option('--stack <name>', 'whose settings to deploy with', 'dev')
   .option('--config <key=value>', 'a setting on top, repeatable', setting, {})
+  .addOption(
+    new Option('--dataproc <work>', 'what does the work of batches')
+      .choices(['spark', 'direct'])
+      .default('spark'),
+  )
   .parse()
   .opts<Options>();
 
@@ -66,12 +73,12 @@ try {
   hold(state);
   holding = true;
   waiting = deployer();
-  server = await startServer({ state, port: Number(port) });
+  server = await startServer({ state, port: Number(port), dataproc });
   const endpoints = endpointsOf(server.origin);
   const bundle = standInBundle(resolve(state));
   const outputs = await waiting.deploy({ stack, config: { bundle, ...config }, endpoints, state });
   server.rename(outputs.project);
-  const info: SandboxInfo = { pid: process.pid, endpoints, outputs, stack, config };
+  const info: SandboxInfo = { pid: process.pid, endpoints, outputs, stack, config, dataproc };
   publish(state, info);
   if (process.send) process.send({ ready: info });
   else process.stdout.write(welcome(state, endpoints, outputs));

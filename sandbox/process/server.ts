@@ -6,9 +6,12 @@ import { resourceRoutes } from '../bigquery/api/resource-routes.ts';
 import { Catalog } from '../bigquery/duckdb/catalog.ts';
 import { Engine } from '../bigquery/duckdb/engine.ts';
 import { Keysets } from '../bigquery/duckdb/keysets.ts';
+import { storageReadRoutes } from '../bigquery/storage-read/routes.ts';
+import type { StorageRead } from '../bigquery/storage-read/server.ts';
 import { Batches } from '../dataproc/batches.ts';
 import { dataprocRoutes } from '../dataproc/routes.ts';
-import { batchRunner, driverOutput } from '../dataproc/runner.ts';
+import { batchRunner, checkBatch, driverOutput } from '../dataproc/runner.ts';
+import type { DataprocWork } from '../dataproc/work.ts';
 import { text } from '../http/router.ts';
 import { listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
@@ -26,6 +29,8 @@ export interface ServerOptions {
   port?: number;
   /** The project that names in messages carry; a path's own project is not looked at. */
   project?: string;
+  /** What does the work of Dataproc's batches; a local Spark unless said otherwise. */
+  dataproc?: DataprocWork;
 }
 
 /** One origin serves every service: Google's paths do not overlap. */
@@ -40,7 +45,12 @@ export interface Server {
 const DEFAULT_LOCATION = 'us-central1';
 
 /** Serves Cloud KMS, BigQuery, Cloud Storage and Dataproc on loopback until closed. */
-export async function startServer({ state, port = 0, project = 'sandbox' }: ServerOptions): Promise<Server> {
+export async function startServer({
+  state,
+  port = 0,
+  project = 'sandbox',
+  dataproc = 'spark',
+}: ServerOptions): Promise<Server> {
   await mkdir(state, { recursive: true, mode: 0o700 });
   const keys = new Keys(state);
   const traffic = new Traffic();
@@ -50,18 +60,28 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
   const keysets = new Keysets(keys, traffic);
   const engine = await Engine.open(state, keysets);
   const catalog = await Catalog.open(engine, project);
-  const services = { engine, catalog, keysets };
+  const backend = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
-  const jobs = await Jobs.open(services, store, location);
+  const jobs = await Jobs.open(backend, store, location);
   let origin = '';
-  const runner = batchRunner(services, store, { state, origin: () => origin });
+  // Most runs have no use for it, and loading it takes longer than all the rest.
+  let reading: Promise<StorageRead> | undefined;
+  const storageRead = (): Promise<StorageRead> => {
+    reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>
+      serveStorageRead(backend, state),
+    );
+    return reading;
+  };
+  const place = { state, work: dataproc, origin: () => origin, storageRead };
+  const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
   const listener = await listen(
     [
-      ...dataprocRoutes(batches),
+      ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
       ...kmsRoutes(keys, traffic),
-      ...jobRoutes(services, jobs, uploads),
-      ...resourceRoutes(services),
+      ...jobRoutes(backend, jobs, uploads),
+      ...resourceRoutes(backend),
+      ...storageReadRoutes(storageRead),
       ...storageRoutes(store, uploads),
       ...controlRoutes(keys, traffic, batches),
     ],
@@ -76,6 +96,7 @@ export async function startServer({ state, port = 0, project = 'sandbox' }: Serv
     async close() {
       await batches.close();
       await listener.close();
+      await (await reading)?.close();
       await jobs.close();
       await engine.close();
       await uploads.clear();

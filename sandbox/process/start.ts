@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ResealError } from '../../jobs/contract/errors.ts';
+import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
 import { busy, running, type SandboxInfo, wipe } from '../state/folder.ts';
 
@@ -12,6 +13,8 @@ export interface StartOptions {
   stack: string;
   /** Settings on top of the stack's. */
   config?: Readonly<Record<string, string>>;
+  /** What does the work of Dataproc's batches: a local Spark, or by wish the direct engine. */
+  dataproc?: DataprocWork;
   /** Empty the folder first. */
   fresh?: boolean;
 }
@@ -40,16 +43,17 @@ export async function startSandbox({
   state,
   stack,
   config = {},
+  dataproc = 'spark',
   fresh = false,
 }: StartOptions): Promise<Sandbox> {
   const folder = resolve(state);
   const there = await running(folder);
-  if (there) return join(there, { state, stack, config, fresh });
+  if (there) return join(there, { state, stack, config, dataproc, fresh });
   if (fresh) wipe(folder);
   const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`]);
   const child = fork(
     fileURLToPath(new URL('./main.ts', import.meta.url)),
-    ['--state', folder, '--stack', stack, ...settings],
+    ['--state', folder, '--stack', stack, '--dataproc', dataproc, ...settings],
     // Cores that help to collect garbage wait for each other, and here each has its own work.
     { execArgv: ['--single-threaded-gc', '--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
   );
@@ -91,11 +95,11 @@ export async function startSandbox({
   };
 }
 
-function join(info: SandboxInfo, { state, stack, config = {}, fresh }: StartOptions): Sandbox {
+function join(info: SandboxInfo, { state, stack, config = {}, dataproc, fresh }: StartOptions): Sandbox {
   if (fresh) throw busy(state, info.pid);
   const sorted = (settings: Readonly<Record<string, string>>) =>
     JSON.stringify(Object.entries(settings).sort());
-  if (info.stack !== stack || sorted(info.config) !== sorted(config)) {
+  if (info.stack !== stack || info.dataproc !== dataproc || sorted(info.config) !== sorted(config)) {
     throw new ResealError(
       'sandbox-settings',
       `the sandbox of process ${info.pid} serves ${state} with other settings`,

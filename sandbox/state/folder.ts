@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { ResealError } from '../../jobs/contract/errors.ts';
+import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
 import { readJsonFile, writeAtomically } from './files.ts';
 
@@ -12,6 +13,8 @@ export interface SandboxInfo {
   outputs: unknown;
   stack: string;
   config: Readonly<Record<string, string>>;
+  /** What does the work of Dataproc's batches. */
+  dataproc: DataprocWork;
 }
 
 const INFO = 'sandbox.json';
@@ -29,6 +32,7 @@ const CONTENTS = [
   'settings.json',
   'spill',
   'storage',
+  'tls',
   'uploads',
 ];
 

@@ -1,6 +1,9 @@
 import { createReadStream } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { type Call, type Json, Reply, type Route, readJson, required, text } from '../http/router.ts';
 import type { Uploads } from '../http/upload.ts';
+import { listing } from './listing.ts';
+import { checkConditions } from './preconditions.ts';
 import { checksums, type Store, type StoredObject } from './store.ts';
 
 /** Cloud Storage JSON v1: https://cloud.google.com/storage/docs/json_api/v1 */
@@ -8,9 +11,14 @@ export function storageRoutes(store: Store, uploads: Uploads): Route[] {
   const insert = async ({ metadata, file }: { metadata: Json; file: string }, call: Call) => {
     const { bucket = '' } = call.params;
     const name = required(text(metadata.name) ?? call.query.get('name'), 'name');
+    checkConditions(call.query, await store.find(bucket, name));
     return objectJson(await store.put(bucket, name, file), call.origin);
   };
-  const get = (call: Call) => store.get(call.params.bucket ?? '', call.params.object ?? '');
+  const get = async ({ params, query }: Call): Promise<StoredObject> => {
+    const object = await store.get(params.bucket ?? '', params.object ?? '');
+    checkConditions(query, object);
+    return object;
+  };
   return [
     {
       method: 'POST',
@@ -58,9 +66,31 @@ export function storageRoutes(store: Store, uploads: Uploads): Route[] {
     {
       method: 'DELETE',
       path: '/storage/v1/b/{bucket}/o/{object+}',
-      handle: async ({ params }) => {
-        await store.delete(params.bucket ?? '', params.object ?? '');
+      handle: async (call) => {
+        const { bucket, name } = await get(call);
+        await store.delete(bucket, name);
         return new Reply(204);
+      },
+    },
+    {
+      method: 'POST',
+      path: '/storage/v1/b/{bucket}/o/{object+}/rewriteTo/b/{toBucket}/o/{toObject+}',
+      handle: async (call) => {
+        const [bucket, name] = [call.params.toBucket ?? '', call.params.toObject ?? ''];
+        const source = await store.get(call.params.bucket ?? '', call.params.object ?? '');
+        checkConditions(call.query, source, 'Source');
+        checkConditions(call.query, await store.find(bucket, name));
+        const copy = await uploads.file();
+        await copyFile(source.path, copy);
+        const resource = await objectJson(await store.put(bucket, name, copy), call.origin);
+        const size = String(source.size);
+        return {
+          kind: 'storage#rewriteResponse',
+          totalBytesRewritten: size,
+          objectSize: size,
+          done: true,
+          resource,
+        };
       },
     },
     {
@@ -80,19 +110,14 @@ export function storageRoutes(store: Store, uploads: Uploads): Route[] {
 }
 
 async function list(store: Store, { params, query, origin }: Call): Promise<Json> {
-  const prefix = query.get('prefix') ?? '';
-  const delimiter = query.get('delimiter');
-  const items: Json[] = [];
-  const prefixes = new Set<string>();
-  for (const object of await store.list(params.bucket ?? '', prefix)) {
-    const cut = delimiter ? object.name.indexOf(delimiter, prefix.length) : -1;
-    if (cut >= 0) prefixes.add(object.name.slice(0, cut + 1));
-    else items.push(await objectJson(object, origin));
-  }
+  const all = await store.list(params.bucket ?? '', query.get('prefix') ?? '');
+  const { objects, prefixes, ...token } = listing(all, query);
+  const items = await Promise.all(objects.map((object) => objectJson(object, origin)));
   return {
     kind: 'storage#objects',
     ...(items.length > 0 ? { items } : {}),
-    ...(prefixes.size > 0 ? { prefixes: [...prefixes] } : {}),
+    ...(prefixes.length > 0 ? { prefixes: [...prefixes] } : {}),
+    ...token,
   };
 }
 
@@ -102,7 +127,7 @@ async function media(object: StoredObject, { headers }: Call): Promise<Reply> {
     'content-type': 'application/octet-stream',
     'accept-ranges': 'bytes',
     'x-goog-hash': `crc32c=${crc32c},md5=${md5}`,
-    'x-goog-generation': String(object.updatedMillis),
+    'x-goog-generation': object.generation,
     'x-goog-stored-content-encoding': 'identity',
     'x-goog-stored-content-length': String(object.size),
   };
@@ -143,7 +168,7 @@ const bucketJson = (bucket: Json, origin: string): Json => ({
 });
 
 async function objectJson(
-  { bucket, name, path, size, updatedMillis }: StoredObject,
+  { bucket, name, path, size, updatedMillis, generation }: StoredObject,
   origin: string,
 ): Promise<Json> {
   const { md5, crc32c } = await checksums(path);
@@ -151,12 +176,12 @@ async function objectJson(
   const self = `${origin}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`;
   return {
     kind: 'storage#object',
-    id: `${bucket}/${name}/${updatedMillis}`,
+    id: `${bucket}/${name}/${generation}`,
     selfLink: self,
     mediaLink: `${origin}/download/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}?alt=media`,
     name,
     bucket,
-    generation: String(updatedMillis),
+    generation,
     metageneration: '1',
     contentType: 'application/octet-stream',
     size: String(size),

@@ -14,7 +14,14 @@ export interface StoredObject {
   path: string;
   size: number;
   updatedMillis: number;
+  generation: string;
 }
+
+/**
+ * Clients keep a folder that may be empty as an object whose name ends with a slash. Its file has a name that no
+ * object's segment can have.
+ */
+const FOLDER_FILE = '\\';
 
 /** Cloud Storage's buckets and objects in `<state>/storage/<bucket>/<object>`. */
 export class Store {
@@ -69,7 +76,8 @@ export class Store {
   /** Where an object's bytes are or would be. @throws GoogleError for a name that is no path below it */
   pathOf(bucket: string, name: string): string {
     this.bucket(bucket);
-    const segments = name.split('/');
+    const folder = name.length > 1 && name.endsWith('/');
+    const segments = (folder ? name.slice(0, -1) : name).split('/');
     const bad = segments.some((part) => part === '' || part === '.' || part === '..' || part.includes('\0'));
     if (bad || name.includes('\\')) {
       throw new GoogleError(
@@ -77,7 +85,7 @@ export class Store {
         'The sandbox keeps objects as files: a name may not have empty, "." or ".." segments, or a backslash.',
       );
     }
-    return join(this.#folder, bucket, ...segments);
+    return join(this.#folder, bucket, ...segments, ...(folder ? [FOLDER_FILE] : []));
   }
 
   /** Takes a file as an object's content. */
@@ -96,12 +104,16 @@ export class Store {
   }
 
   async get(bucket: string, name: string): Promise<StoredObject> {
+    const found = await this.find(bucket, name);
+    if (found) return found;
+    throw new GoogleError('NOT_FOUND', `No such object: ${bucket}/${name}`);
+  }
+
+  /** The object, or undefined where there is none. @throws GoogleError for a name that cannot be one */
+  async find(bucket: string, name: string): Promise<StoredObject | undefined> {
     const path = this.pathOf(bucket, name);
     const found = await stat(path).catch(() => undefined);
-    if (!found?.isFile()) {
-      throw new GoogleError('NOT_FOUND', `No such object: ${bucket}/${name}`);
-    }
-    return describe(bucket, name, path, found);
+    return found?.isFile() ? describe(bucket, name, path, found) : undefined;
   }
 
   async delete(bucket: string, name: string): Promise<void> {
@@ -117,7 +129,8 @@ export class Store {
     for (const entry of entries) {
       if (!entry.isFile()) continue;
       const path = join(entry.parentPath, entry.name);
-      const name = relative(root, path).split(sep).join('/');
+      const segments = relative(root, path).split(sep);
+      const name = segments.map((part) => (part === FOLDER_FILE ? '' : part)).join('/');
       const stats = name.startsWith(prefix) ? await stat(path).catch(() => undefined) : undefined;
       if (stats) found.push(describe(bucket, name, path, stats));
     }
@@ -144,7 +157,9 @@ export class Store {
 }
 
 function describe(bucket: string, name: string, path: string, stats: Stats): StoredObject {
-  return { bucket, name, path, size: stats.size, updatedMillis: Math.floor(stats.mtimeMs) };
+  const { size, mtimeMs } = stats;
+  const generation = String(Math.floor(mtimeMs * 1000));
+  return { bucket, name, path, size, updatedMillis: Math.floor(mtimeMs), generation };
 }
 
 /** The checksums that Cloud Storage shows of an object, both base64. */

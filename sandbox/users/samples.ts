@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 
 const file = (name: string): string => fileURLToPath(new URL(`./samples/${name}`, import.meta.url));
 
-/** About a thousand users in the `gcm` format, some of them refusals; made by samples/generate.ts. */
+/** About a thousand users in the `gcm` format, some of which cannot be sealed; made by samples/generate.ts. */
 export const SAMPLE_USERS = file('users.ndjson');
 /** The key that wraps their data keys, for importKek. */
 export const SAMPLE_KEK = file('kek.json');

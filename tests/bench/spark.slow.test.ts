@@ -12,7 +12,7 @@ import { ensureVenv } from '../../jobs/spark/venv.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const sandbox = join(root, '.reseal');
 const temporary = mkdtempSync(join(tmpdir(), 'reseal-bench-test-'));
-beforeAll(() => ensureVenv({ java: true }), 600_000);
+beforeAll(() => ensureVenv(), 600_000);
 afterAll(() => rmSync(temporary, { recursive: true, force: true }));
 
 let printed = '';

@@ -63,6 +63,7 @@ function stage(runId: string, signal = new AbortController().signal) {
     idCutoff: '1',
     limit: null,
     selected: 10,
+    anew: false,
     keyset: { version: 1, wrapped: Buffer.alloc(0) },
   };
   started = 0;

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
-import { load, newLoad } from '../../jobs/engines/direct/load.ts';
+import { load, nextLoad } from '../../jobs/engines/direct/load.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
@@ -49,6 +49,7 @@ it('tells a keyset of another key from rejected values', async () => {
     idCutoff: '9223372036854775807',
     limit: null,
     selected: 1,
+    anew: false,
     keyset: { version: 1, wrapped: randomBytes(200) },
   } as const;
   await expect(box.context.engines.direct.stage(input, () => {}, signal)).rejects.toMatchObject({
@@ -62,14 +63,13 @@ it('stages the rows of one run once, also where two processes drive it', async (
   const { client } = box.context.bigquery;
   const line = { id: '7', run_id: runId, field: 'email', resealed_from: '', bq_encrypted_email: 'AAAA' };
   const lines = () => Readable.from([Buffer.from(`${JSON.stringify(line)}\n`)]);
-  const [first, second] = await Promise.all([
-    newLoad(client, box.deployment, runId, signal),
-    newLoad(client, box.deployment, runId, signal),
-  ]);
-  if (first === null || second === null) throw new Error('nothing was loaded yet');
-  await load(first, lines(), signal);
-  await load(second, lines(), signal);
-  expect(await newLoad(client, box.deployment, runId, signal)).toBeNull();
+  const next = () => nextLoad(client, box.deployment, { runId, anew: false }, signal);
+  const both = await Promise.all([next(), next()]);
+  for (const { id, loaded } of both) {
+    expect(loaded).toBe(false);
+    await load(client, box.deployment, id, lines(), signal);
+  }
+  expect(await next()).toMatchObject({ id: both[0].id, loaded: true });
   expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
     { n: '1' },
   ]);

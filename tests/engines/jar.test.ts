@@ -1,23 +1,22 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { storageClient } from '../../jobs/google/clients.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const source = fileURLToPath(new URL('../fixtures/jar/Application.java', import.meta.url));
+const compiler = fileURLToPath(new URL('../../tools/python/compile_java.py', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'reseal-jar-'));
 const jar = join(folder, 'application.jar');
 let box: TestSandbox;
 
 beforeAll(async () => {
-  const classes = join(folder, 'classes');
-  execFileSync('javac', ['--release', '17', '-d', classes, source]);
-  execFileSync('jar', ['--create', '--file', jar, '-C', classes, '.']);
-  expect(readdirSync(classes)).toEqual(['Application.class']);
+  execFileSync(await ensureVenv(), [compiler, source, jar]);
   box = await testSandbox({
     jarFile: 'gs://example-data-dev-reseal-dev/application.jar',
     mainClass: 'Application',
@@ -33,7 +32,7 @@ beforeAll(async () => {
     application,
     ids.map((id) => ({ id, cipher_text: key.encrypt(id), dek: key.dek })),
   );
-});
+}, 900_000);
 afterAll(async () => {
   await box.close();
   rmSync(folder, { recursive: true, force: true });

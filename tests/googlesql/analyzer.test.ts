@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
-import { analyze } from './analyzer.ts';
+import { analyze } from '../support/oracles/analyzer.ts';
 
 const tables = [
   {

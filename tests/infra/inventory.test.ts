@@ -1,15 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
-import { bindings, inventory } from './inventory.ts';
-import { configOf, runProgram, STACKS, stackProgram } from './program.ts';
+import { bindings, inventory } from '../support/pulumi/inventory.ts';
+import { configOf, runProgram, STACKS, stackProgram } from '../support/pulumi/program.ts';
 
 /**
  * What each stack consists of, down to every input and every permission. An unmeant change of infrastructure
  * is a red test; a meant one is `npm run golden`, and the difference is there to be read in review.
  */
 function golden(name: string, actual: unknown): void {
-  const file = `tests/infra/golden/${name}.golden.json`;
+  const file = `tests/fixtures/golden/${name}.golden.json`;
   const written = `${JSON.stringify(actual, null, 2)}\n`;
   if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, written);
   expect(JSON.parse(written)).toEqual(JSON.parse(readFileSync(file, 'utf8')));

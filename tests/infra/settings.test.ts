@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { settingsSchema } from '../../infra/settings/schema.ts';
 import { loadSettings } from '../../infra/settings.ts';
 import { notesOf } from '../../jobs/contract/settings/setting.ts';
-import { type Config, configOf, runProgram, STACKS } from './program.ts';
+import { type Config, configOf, runProgram, STACKS } from '../support/pulumi/program.ts';
 
 const least: Config = { 'reseal:project': 'example-data' };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
-import { tinkOpen } from './tink.ts';
+import { tinkOpen } from '../support/oracles/tink.ts';
 
 interface Vector {
   kind: string;

@@ -1,9 +1,9 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
-import { currentVenv, ensureVenv, hasJava17 } from '../../jobs/spark/venv.ts';
+import { currentVenv, ensureVenv, findPython, sparkOf } from '../../jobs/spark/venv.ts';
 
 const work = mkdtempSync(join(tmpdir(), 'reseal-venv-'));
 const directory = join(work, 'venv');
@@ -58,13 +58,33 @@ test('what is missing is named with the line that installs it', async () => {
     code: 'python-missing',
     hint: expect.stringContaining('apt-get install python3'),
   });
-  vi.stubEnv('JAVA_HOME', work);
-  expect(hasJava17()).toBe(false);
-  await expect(ensureVenv({ java: true })).rejects.toMatchObject({
-    code: 'java-missing',
-    hint: expect.stringContaining('openjdk-17'),
-  });
 });
+
+test('another Python than the lock is for is named in the one line that turns it down', () => {
+  const other = join(work, 'python3.13');
+  writeFileSync(other, '#!/bin/sh\necho 3.13\n', { mode: 0o755 });
+  vi.stubEnv('RESEAL_PYTHON', other);
+  expect(findPython).toThrow(
+    expect.objectContaining({
+      code: 'python-missing',
+      message: 'Python 3.11 (or 3.10, 3.12) is needed, and there is only 3.13',
+    }),
+  );
+});
+
+test('Spark runs on the Java of the environment, whatever the PATH and JAVA_HOME say', async () => {
+  const { env, jars } = sparkOf(await ensureVenv());
+  const java = join(String(env.JAVA_HOME), 'bin', 'java');
+  const settings = spawnSync(java, ['-XshowSettings:properties', '-version'], {
+    encoding: 'utf8',
+    env: { PATH: '/nowhere' },
+  });
+  expect(settings.stderr).toContain('java.specification.version = 17');
+  expect(jars.map((path) => basename(path)).sort()).toEqual([
+    'gcs-connector-3.1.3-shaded.jar',
+    'spark-3.5-bigquery-0.42.1.jar',
+  ]);
+}, 900_000);
 
 test('a lock whose packages cannot be had says what pip said', async () => {
   writeFileSync(requirements, 'no-hash-here==1.0\n');

@@ -50,6 +50,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
     bigqueryKek: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/bigquery',
     engines: ['direct', 'dataproc'],
     directMaxRows: 100_000,
+    maxRejectedShare: 0.05,
     verifyRows: 50_000,
     batch: {
       runtimeVersion: '2.3',

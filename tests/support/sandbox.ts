@@ -9,6 +9,7 @@ import type { Row } from '../../jobs/google/bigquery.ts';
 import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
 import type { Report } from '../../jobs/run/report.ts';
 import { run } from '../../jobs/run/run.ts';
+import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { type Application, type UserRow, writeUsers } from './application.ts';
@@ -42,10 +43,13 @@ export const beforeStep = (step: string, act: () => Promise<void>): Watcher => (
   },
 });
 
-export async function testSandbox(config: Record<string, string> = {}): Promise<TestSandbox> {
+export async function testSandbox(
+  config: Record<string, string> = {},
+  dataproc: DataprocWork = 'spark',
+): Promise<TestSandbox> {
   const folder = mkdtempSync(join(tmpdir(), 'reseal-test-'));
   const state = join(folder, 'state');
-  const sandbox = await startSandbox({ state, stack: 'dev', config, fresh: false });
+  const sandbox = await startSandbox({ state, stack: 'dev', config, dataproc, fresh: false });
   const deployment = parseDeployment(sandbox.outputs);
   const target = { deployment, endpoints: sandbox.endpoints, next: '', close: async () => {} };
   const context = await runContext(target, new AbortController().signal);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fieldSetting } from '../fields.ts';
-import { flag, folder, identifier, projectId, region, whole } from './patterns.ts';
+import { flag, folder, identifier, projectId, region, share, whole } from './patterns.ts';
 import { setting } from './setting.ts';
 
 export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
@@ -82,6 +82,11 @@ export const runSettings = {
   directMaxRows: setting(whole(0, 10_000_000).default(100_000), {
     description: 'Up to so many selected rows the engine `auto` takes direct, where it is allowed.',
     example: '100000',
+  }),
+  maxRejectedShare: setting(share.default(0.05), {
+    description:
+      'A run that would reject a larger share of its values, and more than ten, stops before the merge; `--accept-rejected` goes on.',
+    example: '0.05',
   }),
   verifyRows: setting(whole(0, Number.MAX_SAFE_INTEGER).default(50_000), {
     description: 'At most so many staged rows are decrypted by BigQuery before the merge.',

@@ -7,18 +7,19 @@ import { ensureKeyset, keysetVersion, newestKeyset } from './keyset-versions.ts'
 import {
   endRun,
   history,
-  lastKeying,
   markStaging,
   markVerified,
   openRun,
   readRun,
+  sealsUnder,
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { clock, count, cutoff, values } from './select-values.ts';
-import { adopt, proveStaged, stagedCounts } from './staged-rows.ts';
+import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
 
-export { readProcedureBody } from './open-values.ts';
+export { STAGED_DIFFER } from './merge-script.ts';
+export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
@@ -36,6 +37,7 @@ export function statements(d: Deployment) {
     values: values(d),
     adopt: adopt(d),
     stagedCounts: stagedCounts(d),
+    stagedReasons: stagedReasons(d),
     proveStaged: proveStaged(d),
     markVerified: markVerified(d),
     merge: merge(d),
@@ -45,7 +47,7 @@ export function statements(d: Deployment) {
     proveMerged: proveMerged(d),
     readValues: readValues(d),
     history: history(d),
-    lastKeying: lastKeying(d),
+    sealsUnder: sealsUnder(d),
   };
 }
 export type Statements = ReturnType<typeof statements>;

@@ -5,8 +5,11 @@ import { kmsLiteral, literal, type ReadStack, type Statement, statement, table }
 export const ALGORITHM = 'AEAD_AES_GCM_256';
 
 /**
- * Makes the first keyset, inside BigQuery, where there is none: it never leaves Google unwrapped. A MERGE,
- * because two first runs at once must not make two.
+ * Makes the first keyset, inside BigQuery, where there is none: it never leaves Google unwrapped. Two first runs at
+ * once must not make two. MERGE statements that only insert do not conflict with each other; one that may also
+ * update does, so the later of the two is run again by BigQuery and then finds the other's row. The update itself
+ * changes nothing.
+ * https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts
  */
 export const ensureKeyset = (d: Deployment): Statement<never> =>
   statement(
@@ -14,7 +17,9 @@ export const ensureKeyset = (d: Deployment): Statement<never> =>
     {},
     `MERGE ${table(d, 'keysets')} AS k
 USING (SELECT 1 AS version) AS first
-ON k.version >= first.version
+ON k.version = first.version
+WHEN MATCHED THEN
+  UPDATE SET version = first.version
 WHEN NOT MATCHED THEN
   INSERT (version, wrapped, kms_key, algorithm, created_at)
   VALUES (first.version, KEYS.NEW_WRAPPED_KEYSET(${kmsLiteral(d)}, '${ALGORITHM}'), ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`,

@@ -62,6 +62,7 @@ WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
 
 const VERIFIED = {
   run_id: 'STRING',
+  attempt: 'STRING',
   staged: 'INT64',
   rejected: 'INT64',
   kms_calls: 'STRING',
@@ -75,7 +76,7 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', staged = @staged, rejected = @rejected, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
+SET state = 'verified', attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
   milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}
 WHERE run_id = @run_id AND state = 'staging'`,
   );
@@ -106,10 +107,10 @@ export const history = (d: Deployment): Statement<'row_limit'> =>
     `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r ORDER BY r.started_at DESC LIMIT @row_limit`,
   );
 
-/** How the newest merged run keyed its rows: readers open all rows in one way. */
-export const lastKeying = (d: Deployment): Statement<never> =>
+/** How many values, or row keysets, each version of the first-level keyset has sealed so far. */
+export const sealsUnder = (d: Deployment): Statement<'version'> =>
   statement(
-    'last_keying',
-    {},
-    `SELECT keying FROM ${table(d, 'runs')} WHERE state = 'succeeded' AND merged > 0 ORDER BY started_at DESC LIMIT 1`,
+    'seals',
+    { version: 'INT64' },
+    `SELECT IFNULL(SUM(staged), 0) AS seals FROM ${table(d, 'runs')} WHERE keyset_version = @version`,
   );

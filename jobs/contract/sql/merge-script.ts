@@ -1,42 +1,68 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
-import { literal, quoted, type Statement, statement, table, token } from './statement.ts';
+import { erasable } from './select-values.ts';
+import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
+
+/** What the merge's ASSERT says where the staging table no longer holds what was verified. */
+export const STAGED_DIFFER = 'the staged rows are no longer those that were verified';
 
 /**
- * The merge: one transaction, so a run is merged whole or not at all, and only once, since the ledger's
- * state is part of it. A row is written only where its source still has the token it was sealed from
- * (compare-and-set); a row that changed meanwhile is left for the next run. Duplicates of a staged row are
- * folded, since BigQuery takes no two sources for one target. Variables have names that no column has: a column
- * would come before the variable.
+ * The merge: one transaction, so a run is merged whole or not at all, and only once, since the ledger's state is
+ * part of it. It takes the rows of the attempt that the ledger names, and raises where they are not as many as were
+ * verified. A row is written only where its source still has the token it was sealed from (compare-and-set); a row
+ * that changed meanwhile is left for the next run. What a value was sealed from earlier must not outlive its source:
+ * where the source is NULL now, or changed and does not open, the sealed value is cleared. Variables have names that
+ * no column has: a column would come before the variable.
  */
 export const merge = (d: Deployment): Statement<'run_id'> =>
   statement(
     'merge',
     { run_id: 'STRING' },
     `DECLARE reseal_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+DECLARE reseal_attempt STRING;
 DECLARE reseal_staged INT64 DEFAULT 0;
+DECLARE reseal_rejected INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
+DECLARE reseal_erased INT64 DEFAULT 0;
 ${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}BEGIN TRANSACTION;
 IF EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND state = 'verified') THEN
-SET reseal_staged = (SELECT COUNT(*) FROM ${table(d, 'staging')} WHERE run_id = @run_id AND reason IS NULL);
-${d.fields.map((field) => mergeField(d, field)).join('\n')}
+SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE run_id = @run_id);
+SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NULL);
+SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
+ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND staged = reseal_staged AND rejected = reseal_rejected) AS '${STAGED_DIFFER}';
+${d.fields.map((field) => [mergeSealed(d, field), clearRejected(d, field), erase(d, field), ...clearPlaintext(d, field)].join('\n')).join('\n')}
+DELETE FROM ${table(d, 'rejected')} AS r
+WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
+  SELECT 1 FROM ${table(d, 'staging')} AS s
+  WHERE s.run_id = @run_id AND s.attempt = reseal_attempt AND s.reason IS NOT NULL AND s.id = r.id AND s.field = r.field AND s.resealed_from = r.rejected_from
+);
 INSERT INTO ${table(d, 'rejected')} (id, field, run_id, reason, dek_fingerprint, source_format, rejected_from, rejected_at)
 SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, resealed_from, reseal_time
-FROM ${table(d, 'staging')} WHERE run_id = @run_id AND reason IS NOT NULL;
+FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
-SET state = 'succeeded', merged = reseal_merged, changed_meanwhile = GREATEST(reseal_staged - reseal_merged, 0), ended_at = reseal_time
+SET state = 'succeeded', merged = reseal_merged, erased = reseal_erased, changed_meanwhile = GREATEST(reseal_staged - reseal_merged, 0), ended_at = reseal_time
 WHERE run_id = @run_id;
 END IF;
 COMMIT TRANSACTION;`,
   );
 
+/** The staged rows of the run's attempt; more conditions may follow. */
+const staged = (d: Deployment): string =>
+  `${table(d, 'staging')} WHERE run_id = @run_id AND attempt = reseal_attempt`;
+
 /** In shared keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>
   `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id));`;
 
-function mergeField(d: Deployment, field: Field): string {
-  const column = (name: string): string => `u.${quoted(name)}`;
+const ofSource = (name: string): string => `u.${quoted(name)}`;
+
+/** Matches a staged row with the source that it was made from, and with nothing that was shredded meanwhile. */
+const sameSource = (d: Deployment, field: Field): string =>
+  `${ofSource(d.idColumn)} = s.id AND ${token(ofSource(field.cipherText), ofSource(field.dek))} = s.resealed_from AND NOT ${shredded(field, 'u.')}`;
+
+/** Duplicates of a staged row are folded, since BigQuery takes no two sources for one target. */
+function mergeSealed(d: Deployment, field: Field): string {
   const key =
     d.keying === 'shared'
       ? 'IFNULL(bq_encryption_key, reseal_keyset) AS bq_encryption_key'
@@ -44,11 +70,10 @@ function mergeField(d: Deployment, field: Field): string {
   return `MERGE ${table(d, 'source')} AS u
 USING (
   SELECT id, resealed_from, decrypted_email, ${key}, bq_encrypted_email
-  FROM ${table(d, 'staging')}
-  WHERE run_id = @run_id AND field = ${literal(field.name)} AND reason IS NULL
+  FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NULL
   QUALIFY ROW_NUMBER() OVER (PARTITION BY id, resealed_from ORDER BY bq_encrypted_email) = 1
 ) AS s
-ON ${column(d.idColumn)} = s.id AND ${token(column(field.cipherText), column(field.dek))} = s.resealed_from
+ON ${sameSource(d, field)}
 WHEN MATCHED THEN UPDATE SET
   ${quoted(field.plaintext)} = ${d.storePlaintext ? 's.decrypted_email' : 'NULL'},
   ${quoted(field.key)} = s.bq_encryption_key,
@@ -57,6 +82,37 @@ WHEN MATCHED THEN UPDATE SET
   ${quoted(field.resealedFrom)} = s.resealed_from;
 SET reseal_merged = reseal_merged + @@row_count;`;
 }
+
+/** The assignments that take a field's sealed value away; that of a shredded value stays as its mark. */
+const cleared = (field: Field, alias = ''): string => `
+  ${quoted(field.plaintext)} = NULL,
+  ${quoted(field.sealed)} = IF(${alias}${quoted(field.key)} IS NULL, ${alias}${quoted(field.sealed)}, NULL),
+  ${quoted(field.key)} = NULL,
+  ${quoted(field.resealedAt)} = reseal_time,
+  ${quoted(field.resealedFrom)} = NULL`;
+
+/** A rejected value whose sealed form comes from an older source no longer shows that. */
+const clearRejected = (d: Deployment, field: Field): string =>
+  `MERGE ${table(d, 'source')} AS u
+USING (
+  SELECT DISTINCT id, resealed_from
+  FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NOT NULL
+) AS s
+ON ${sameSource(d, field)} AND ${ofSource(field.resealedFrom)} IS NOT NULL AND ${ofSource(field.resealedFrom)} != s.resealed_from
+WHEN MATCHED THEN UPDATE SET${cleared(field, 'u.')};`;
+
+const erase = (d: Deployment, field: Field): string =>
+  `UPDATE ${table(d, 'source')} SET${cleared(field)}
+WHERE ${erasable(field)};
+SET reseal_erased = reseal_erased + @@row_count;`;
+
+/** Plaintext that an earlier setting stored. */
+const clearPlaintext = (d: Deployment, field: Field): string[] =>
+  d.storePlaintext
+    ? []
+    : [
+        `UPDATE ${table(d, 'source')} SET ${quoted(field.plaintext)} = NULL WHERE ${quoted(field.plaintext)} IS NOT NULL;`,
+      ];
 
 /** What a merged run rejected, reason by reason. */
 export const rejectedCounts = (d: Deployment): Statement<'run_id'> =>

@@ -1,4 +1,5 @@
 import type { Deployment } from '../deployment.ts';
+import type { Field } from '../fields.ts';
 import { newestWrapped } from './keyset-versions.ts';
 import {
   kmsLiteral,
@@ -18,37 +19,68 @@ interface SealedColumns {
 }
 
 /**
- * The expression that opens a value. KEYSET_CHAIN takes a literal, a parameter or a script variable, never a
- * column, hence one first-level keyset a statement and row keys below it.
+ * KEYSET_CHAIN takes a literal, a parameter or a script variable, never a column, hence one first-level keyset a
+ * statement. The newest opens what every older version sealed: a rotation keeps the keys that there were.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keyskeyset_chain
  */
-export function decrypted(d: ReadStack, { id, key, sealed }: SealedColumns, keyset = '@keyset'): string {
-  const chain = `KEYS.KEYSET_CHAIN(${kmsLiteral(d)}, ${keyset})`;
-  const aad = `CAST(${id} AS STRING)`;
-  const opener = d.keying === 'row' ? `AEAD.DECRYPT_BYTES(${chain}, ${key}, CAST(${aad} AS BYTES))` : chain;
-  return `AEAD.DECRYPT_STRING(${opener}, ${sealed}, ${aad})`;
+const chain = (d: ReadStack, keyset: string): string => `KEYS.KEYSET_CHAIN(${kmsLiteral(d)}, ${keyset})`;
+const aad = ({ id }: SealedColumns): string => `CAST(${id} AS STRING)`;
+
+/** The expression that opens a value sealed with the stack's own keying; it fails where a value does not open. */
+export function openedUnder(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
+  const first = chain(d, keyset);
+  const text = aad(columns);
+  const opener =
+    d.keying === 'row' ? `AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))` : first;
+  return `AEAD.DECRYPT_STRING(${opener}, ${columns.sealed}, ${text})`;
 }
 
-/** `id, email, phone, …`: every field decrypted, for the given keyset expression. */
-function decryptedColumns(d: ReadStack, keyset?: string): string {
-  const values = d.fields.map((field) => {
-    const columns = { id: quoted(d.idColumn), key: quoted(field.key), sealed: quoted(field.sealed) };
-    return `${decrypted(d, columns, keyset)} AS ${quoted(field.name)}`;
-  });
+/**
+ * The expression that opens a value by what its row says of itself: beside a value of shared keying stands a wrapped
+ * first-level keyset, beside one of row keying the row's own keyset. A value that does not open is NULL, so that it
+ * breaks nobody else's read.
+ */
+function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
+  const first = chain(d, keyset);
+  const text = aad(columns);
+  const rowKeyset = `SAFE.AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))`;
+  return `CASE WHEN ${columns.key} IN (SELECT wrapped FROM ${table(d, 'keysets')})
+    THEN SAFE.AEAD.DECRYPT_STRING(${first}, ${columns.sealed}, ${text})
+    ELSE SAFE.AEAD.DECRYPT_STRING(${rowKeyset}, ${columns.sealed}, ${text}) END`;
+}
+
+const sealedColumns = (d: ReadStack, field: Field): SealedColumns => ({
+  id: quoted(d.idColumn),
+  key: quoted(field.key),
+  sealed: quoted(field.sealed),
+});
+
+/** `id, email, phone, …`: every field opened, for the given keyset expression. */
+function openedFields(d: ReadStack, keyset?: string): string {
+  const values = d.fields.map(
+    (field) => `${opened(d, sealedColumns(d, field), keyset)} AS ${quoted(field.name)}`,
+  );
   return [`${quoted(d.idColumn)} AS id`, ...values].join(',\n  ');
 }
 
 const anySealed = (d: ReadStack): string =>
   d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL`).join(' OR ');
 
-/** What an analyst reads: id and values, in the clear. */
+/** The column of `readValues` that says whether a field has a sealed value which does not open. */
+export const unreadableColumn = (field: Field): string => `${field.name}_unreadable`;
+
+/** What an analyst reads: id and values, in the clear; and of each field whether its value could not be opened. */
 export const readValues = (d: Deployment): Statement<'keyset' | 'row_limit'> =>
   statement(
     'read_values',
     { keyset: 'BYTES', row_limit: 'INT64' },
-    `SELECT ${decryptedColumns(d)}
-FROM ${table(d, 'source')}
-WHERE ${anySealed(d)}
+    `SELECT id, ${d.fields.map((field) => `${quoted(field.name)}, ${quoted(unreadableColumn(field))} AND ${quoted(field.name)} IS NULL AS ${quoted(unreadableColumn(field))}`).join(', ')}
+FROM (
+  SELECT ${openedFields(d)},
+    ${d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL AND ${quoted(field.key)} IS NOT NULL AS ${quoted(unreadableColumn(field))}`).join(', ')}
+  FROM ${table(d, 'source')}
+  WHERE ${anySealed(d)}
+)
 ORDER BY id LIMIT @row_limit`,
   );
 
@@ -59,10 +91,10 @@ export const proveMerged = (d: Deployment): Statement<'keyset' | 'ended_millis' 
     { keyset: 'BYTES', ended_millis: 'INT64', row_limit: 'INT64' },
     d.fields
       .map((field) => {
-        const columns = { id: quoted(d.idColumn), key: quoted(field.key), sealed: quoted(field.sealed) };
+        const columns = sealedColumns(d, field);
         return `SELECT ${literal(field.name)} AS field, COUNT(opened) AS readable, COUNT(*) AS checked
 FROM (
-  SELECT ${decrypted(d, columns)} AS opened
+  SELECT ${opened(d, columns)} AS opened
   FROM (
     SELECT ${columns.id}, ${columns.key}, ${columns.sealed}
     FROM ${table(d, 'source')}
@@ -81,6 +113,6 @@ FROM (
 export const readProcedureBody = (
   d: ReadStack,
 ): string => `DECLARE reseal_keyset BYTES DEFAULT ${newestWrapped(d)};
-SELECT ${decryptedColumns(d, 'reseal_keyset')}
+SELECT ${openedFields(d, 'reseal_keyset')}
 FROM ${table(d, 'source')}
 WHERE ${anySealed(d)};`;

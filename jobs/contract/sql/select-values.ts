@@ -1,6 +1,6 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
-import { literal, quoted, type Statement, statement, table, token } from './statement.ts';
+import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
 export const MODES = ['pending', 'rejected', 'all'] as const;
@@ -12,12 +12,19 @@ export const NO_CUTOFF = '9223372036854775807';
 const SELECTION = { mode: 'STRING', snapshot_millis: 'INT64', id_cutoff: 'INT64' } as const;
 
 /**
- * The values to re-encrypt, as of the run's snapshot: pending ones (never resealed, or changed since, and not
- * rejected as they stand), rejected ones, or all. A rejection counts for the format that the value was read as.
+ * The values to re-encrypt, as of the run's snapshot:
+ * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone, for the format
+ *   that it was read as; `dek-refused` is not: a wrong KEK must never hide a value.
+ * - `rejected`: rejected as it stands, and still not sealed.
+ * - `all`: every value.
+ * No mode takes a value that was shredded. Both tables are read as of the snapshot, so that a run selects the same
+ * values however often it asks, whatever other runs do meanwhile.
  */
 export function selectedValues(d: Deployment): string {
   return d.fields.map((field) => selectedOf(d, field)).join('\nUNION ALL\n');
 }
+
+const AS_OF_SNAPSHOT = 'FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)';
 
 function selectedOf(d: Deployment, field: Field): string {
   const [id, cipherText, dek] = [d.idColumn, field.cipherText, field.dek].map(quoted) as [
@@ -29,21 +36,31 @@ function selectedOf(d: Deployment, field: Field): string {
 FROM (
   SELECT ${id} AS id, ${cipherText} AS cipher_text, ${dek} AS dek, ${quoted(field.resealedFrom)} AS resealed_from,
     ${token(cipherText, dek)} AS token
-  FROM ${table(d, 'source')} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)
-  WHERE ${cipherText} IS NOT NULL AND ${id} <= @id_cutoff
+  FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}
+  WHERE ${cipherText} IS NOT NULL AND ${id} <= @id_cutoff AND NOT ${shredded(field)}
 ) AS u
 LEFT JOIN (
-  SELECT DISTINCT id, rejected_from
-  FROM ${table(d, 'rejected')}
+  SELECT id, rejected_from, COUNTIF(reason != 'dek-refused') > 0 AS rests
+  FROM ${table(d, 'rejected')} ${AS_OF_SNAPSHOT}
   WHERE field = ${literal(field.name)} AND source_format = ${literal(d.sourceFormat)}
+  GROUP BY id, rejected_from
 ) AS rejection
 ON rejection.id = u.id AND rejection.rejected_from = u.token
 WHERE CASE @mode
   WHEN 'all' THEN TRUE
-  WHEN 'rejected' THEN rejection.id IS NOT NULL
-  ELSE rejection.id IS NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
+  WHEN 'rejected' THEN rejection.id IS NOT NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
+  ELSE NOT IFNULL(rejection.rests, FALSE) AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
 END`;
 }
+
+/**
+ * Whether a field's value can be erased: its source is NULL now, and what was made of an earlier source still
+ * stands. A shredded value keeps its mark, but not its plaintext.
+ */
+export const erasable = (field: Field, alias = ''): string => {
+  const column = (name: string): string => alias + quoted(name);
+  return `${column(field.cipherText)} IS NULL AND (${column(field.plaintext)} IS NOT NULL OR ${column(field.sealed)} IS NOT NULL AND ${column(field.key)} IS NOT NULL)`;
+};
 
 /** The moment as of which the run selects and reads; milliseconds, which is what the Spark connector takes. */
 export const clock = (): Statement<never> =>
@@ -59,14 +76,15 @@ FROM (SELECT DISTINCT id FROM (${selectedValues(d)}) ORDER BY id LIMIT @row_limi
   );
 
 /**
- * How much there is to do. In the `tink-envelope` format the data key stands inside the cipher text, a fresh
+ * How much there is to do, and how many values there are to erase. In the `tink-envelope` format the data key stands inside the cipher text, a fresh
  * one each time, so the cipher texts are counted: an upper bound.
  */
 export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'plan',
     SELECTION,
-    `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks
+    `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks,
+  (SELECT ${d.fields.map((field) => `COUNTIF(${erasable(field)})`).join(' + ')} FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}) AS erasable
 FROM (${selectedValues(d)})`,
   );
 

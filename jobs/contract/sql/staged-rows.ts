@@ -1,27 +1,48 @@
 import type { Deployment } from '../deployment.ts';
-import { decrypted } from './open-values.ts';
+import { openedUnder } from './open-values.ts';
 import { literal, type Statement, statement, table, token } from './statement.ts';
+
+/** An attempt: the batch or the load job that wrote the rows. A second one never adds to the first. */
+const ATTEMPT = { run_id: 'STRING', attempt: 'STRING' } as const;
 
 /**
  * Takes over what a user's own jar left: it knows no run, so the rows without one are this run's, and the
  * token comes from the source columns that it carried along.
  */
-export const adopt = (d: Deployment): Statement<'run_id'> =>
+export const adopt = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
     'adopt',
-    { run_id: 'STRING' },
+    ATTEMPT,
     `UPDATE ${table(d, 'staging')}
-SET run_id = @run_id, field = ${literal((d.fields[0] as { name: string }).name)}, resealed_from = ${token('cipher_text', 'dek')}
+SET run_id = @run_id, attempt = @attempt, field = ${literal((d.fields[0] as { name: string }).name)}, resealed_from = ${token('cipher_text', 'dek')}
 WHERE run_id IS NULL`,
   );
 
-/** How many values the engine sealed and rejected. */
-export const stagedCounts = (d: Deployment): Statement<'run_id'> =>
+/**
+ * How many values the engine sealed and rejected, and how many of the rejected are not known as such already: a value
+ * that an earlier run rejected as it stands is no news, and must not stop a run again.
+ */
+export const stagedCounts = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
     'staged',
-    { run_id: 'STRING' },
-    `SELECT COUNTIF(reason IS NULL) AS staged, COUNTIF(reason IS NOT NULL) AS rejected
-FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
+    ATTEMPT,
+    `SELECT COUNTIF(s.reason IS NULL) AS staged, COUNTIF(s.reason IS NOT NULL) AS rejected,
+  COUNTIF(s.reason IS NOT NULL AND known.id IS NULL) AS newly_rejected
+FROM ${table(d, 'staging')} AS s
+LEFT JOIN (
+  SELECT DISTINCT id, field, rejected_from FROM ${table(d, 'rejected')} WHERE source_format = ${literal(d.sourceFormat)}
+) AS known
+ON known.id = s.id AND known.field = s.field AND known.rejected_from = s.resealed_from
+WHERE s.run_id = @run_id AND s.attempt = @attempt`,
+  );
+
+/** Why values were rejected, the most frequent reason first: what a run that stops because of them says. */
+export const stagedReasons = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
+  statement(
+    'reasons',
+    ATTEMPT,
+    `SELECT reason, COUNT(*) AS n FROM ${table(d, 'staging')}
+WHERE run_id = @run_id AND attempt = @attempt AND reason IS NOT NULL GROUP BY reason ORDER BY n DESC, reason`,
   );
 
 /**
@@ -29,17 +50,17 @@ FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
  * comes out. The statement fails where a row does not open. Tokens are hashes, so the first of them in
  * order are a fair sample, the same one each time.
  */
-export const proveStaged = (d: Deployment): Statement<'run_id' | 'keyset'> =>
+export const proveStaged = (d: Deployment): Statement<keyof typeof ATTEMPT | 'keyset'> =>
   statement(
     'prove',
-    { run_id: 'STRING', keyset: 'BYTES' },
+    { ...ATTEMPT, keyset: 'BYTES' },
     `SELECT COUNT(*) AS checked, COUNTIF(opened IS NULL OR opened != IFNULL(decrypted_email, opened)) AS wrong
 FROM (
-  SELECT ${decrypted(d, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
+  SELECT ${openedUnder(d, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
   FROM (
     SELECT id, decrypted_email, bq_encryption_key, bq_encrypted_email
     FROM ${table(d, 'staging')}
-    WHERE run_id = @run_id AND reason IS NULL
+    WHERE run_id = @run_id AND attempt = @attempt AND reason IS NULL
     ORDER BY resealed_from, id LIMIT ${d.verifyRows}
   )
 )`,

@@ -1,4 +1,5 @@
 import type { Deployment } from '../deployment.ts';
+import type { Field } from '../fields.ts';
 import type { TableName } from '../settings/table-settings.ts';
 
 /** The types that a named parameter of a statement may have. */
@@ -49,3 +50,10 @@ export const kmsLiteral = (d: Pick<Deployment, 'bigqueryKek'>): string =>
  */
 export const token = (cipherText: string, dek: string): string =>
   `SHA256(CONCAT(${cipherText}, '\\n', IFNULL(${dek}, '')))`;
+
+/**
+ * Whether an operator shredded a field's value: its row key is gone, and what it sealed is left as the mark of it.
+ * No run seals such a value again.
+ */
+export const shredded = (field: Field, alias = ''): string =>
+  `(${alias}${quoted(field.sealed)} IS NOT NULL AND ${alias}${quoted(field.key)} IS NULL)`;

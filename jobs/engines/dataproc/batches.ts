@@ -25,7 +25,10 @@ const CANCELLING_LOOK_MS = 1_000;
 
 const GRACE_MS = 1_500;
 
-/** The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor. */
+/**
+ * The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
+ * does one that is done where the rows are to be staged anew.
+ */
 export async function findOrCreate(
   client: BatchControllerClient,
   deployment: Deployment,
@@ -33,22 +36,24 @@ export async function findOrCreate(
   signal: AbortSignal,
 ): Promise<string> {
   const parent = `projects/${deployment.project}/locations/${deployment.location}`;
-  const batch = clientBatch(
-    batchBody(deployment, {
-      runId: input.runId,
-      mode: input.mode,
-      snapshotMillis: input.snapshotMillis,
-      idCutoff: input.idCutoff,
-      keysetVersion: String(input.keyset.version),
-      limit: String(input.limit ?? 0),
-    }),
-  );
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(input.runId, attempt);
     const name = `${parent}/batches/${id}`;
     const found = await settled(client, name, signal);
-    if (found !== null && !['FAILED', 'CANCELLED'].includes(stateOf(found))) return name;
+    const over = ['FAILED', 'CANCELLED', ...(input.anew ? ['SUCCEEDED'] : [])];
+    if (found !== null && !over.includes(stateOf(found))) return name;
     if (found !== null) continue;
+    const batch = clientBatch(
+      batchBody(deployment, {
+        runId: input.runId,
+        attempt: id,
+        mode: input.mode,
+        snapshotMillis: input.snapshotMillis,
+        idCutoff: input.idCutoff,
+        keysetVersion: String(input.keyset.version),
+        limit: String(input.limit ?? 0),
+      }),
+    );
     try {
       const request = { parent, batch, batchId: id, requestId: requestId(input.runId, attempt) };
       // Its answer is waited for even after an interrupt, which then has a batch to cancel.

@@ -80,6 +80,7 @@ async function staged(
   const usage = batch.runtimeInfo?.approximateUsage?.milliDcuSeconds;
   return {
     kmsCalls: said.kmsCalls,
+    attempt: id,
     batchId: id,
     milliDcuSeconds: usage == null ? null : Number(usage),
   };

@@ -7,7 +7,7 @@ import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import { type RunKeys, runKeys } from './keys.ts';
-import { load, newLoad } from './load.ts';
+import { load, nextLoad } from './load.ts';
 import { sourcePage } from './source-page.ts';
 import { type SealingThreads, sealingThreads } from './threads.ts';
 
@@ -24,10 +24,10 @@ export function directEngine(
     name: 'direct',
     batchId: () => null,
     async stage(input, progress, signal) {
-      const outcome = { batchId: null, milliDcuSeconds: null };
-      const job = await newLoad(bigquery.client, deployment, input.runId, signal);
-      // What an earlier try staged, it also unwrapped: how often KMS was asked is not known any more.
-      if (job === null) return { kmsCalls: null, ...outcome };
+      const job = await nextLoad(bigquery.client, deployment, input, signal);
+      const outcome = { attempt: job.attempt, batchId: null, milliDcuSeconds: null };
+      // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
+      if (job.loaded) return { kmsCalls: null, ...outcome };
       // Whatever ends the stage also ends all that it has begun: calls that wait, streams, threads.
       const end = new AbortController();
       const all = AbortSignal.any([signal, end.signal]);
@@ -42,7 +42,15 @@ export function directEngine(
           id_cutoff: input.idCutoff,
         };
         const pages = bigquery.pages(statements(deployment).values, values, all);
-        await load(job, sealedLines(pages, { deployment, input, keys, threads, progress }), signal);
+        const lines = sealedLines(pages, {
+          deployment,
+          input,
+          attempt: job.attempt,
+          keys,
+          threads,
+          progress,
+        });
+        await load(bigquery.client, deployment, job.id, lines, signal);
         return { kmsCalls: keys.calls(), ...outcome };
       } catch (error) {
         end.abort(error);
@@ -58,6 +66,7 @@ export function directEngine(
 interface Stage {
   readonly deployment: Deployment;
   readonly input: StageInput;
+  readonly attempt: string;
   readonly keys: RunKeys;
   readonly threads: SealingThreads;
   readonly progress: (now: StageProgress) => void;
@@ -66,10 +75,10 @@ interface Stage {
 /** The lines of the load job, page by page: source page, its data keys, a thread that seals. */
 async function* sealedLines(
   pages: AsyncIterable<Page>,
-  { deployment, input, keys, threads, progress }: Stage,
+  { deployment, input, attempt, keys, threads, progress }: Stage,
 ): AsyncGenerator<Uint8Array> {
   const { sourceFormat, keying, storePlaintext } = deployment;
-  const setup = { runId: input.runId, sourceFormat, keying, storePlaintext };
+  const setup = { runId: input.runId, attempt, sourceFormat, keying, storePlaintext };
   const sealed = Readable.from(pages).map(
     async (page: Page) => {
       const source = await sourcePage(page, sourceFormat, keys);

@@ -5,6 +5,7 @@ import type { Deployment } from '../../contract/deployment.ts';
 import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
 import { unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
+import type { StageInput } from '../engine.ts';
 
 /** What is asked of BigQuery once a run has been told to end may take so long. */
 const LAST_MS = 1_500;
@@ -45,29 +46,32 @@ const done = (job: Job): Promise<void> =>
 const cancelled = (job: Job): Promise<unknown> =>
   within(LAST_MS, job.cancel(), () => new Error('late')).catch(() => {});
 
-/** A load job of a run that is still to be done. */
-export interface NewLoad {
-  readonly client: BigQuery;
-  readonly deployment: Deployment;
+/** One attempt at loading a run's rows. */
+export interface Load {
+  /** The load job's id. */
   readonly id: string;
+  /** What stands in the rows. */
+  readonly attempt: string;
+  /** Whether an earlier process has finished it. */
+  readonly loaded: boolean;
 }
 
 /**
- * The run's load job into the staging table. Its id derives from the run's: a load that an earlier try finished
- * is not repeated, and the answer is null.
+ * The run's attempt to go on with: the one that an earlier process finished, unless the rows are to be staged anew,
+ * else the first that nobody has begun.
  */
-export async function newLoad(
+export async function nextLoad(
   client: BigQuery,
-  deployment: Deployment,
-  runId: string,
+  { location }: Deployment,
+  { runId, anew, attempt: given }: Pick<StageInput, 'runId' | 'anew' | 'attempt'>,
   signal: AbortSignal,
-): Promise<NewLoad | null> {
+): Promise<Load> {
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const id = loadJobId(runId, attempt);
-      const found = await earlier(client.job(id, { location: deployment.location }), signal);
-      if (found === 'loaded') return null;
-      if (found === 'none') return { client, deployment, id };
+      const id = loadJobId(given ?? runId, attempt);
+      const found = await earlier(client.job(id, { location }), signal);
+      if (found === 'none') return { id, attempt: given ?? id, loaded: false };
+      if (found === 'loaded' && !anew) return { id, attempt: given ?? id, loaded: true };
     }
     throw new Error(`${MAX_ATTEMPTS} load jobs of this run failed`);
   } catch (error) {
@@ -80,7 +84,9 @@ export async function newLoad(
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
  */
 export async function load(
-  { client, deployment, id }: NewLoad,
+  client: BigQuery,
+  deployment: Deployment,
+  id: string,
   lines: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<void> {

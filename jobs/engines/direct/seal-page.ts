@@ -11,6 +11,8 @@ import { sealer } from '../../envelope/sealing.ts';
 /** What does not change from page to page. Crosses into worker threads, so plain data only. */
 export interface PageSetup {
   readonly runId: string;
+  /** The load job that the lines are for. */
+  readonly attempt: string;
   readonly sourceFormat: SourceFormat;
   readonly keying: Keying;
   readonly storePlaintext: boolean;
@@ -54,13 +56,13 @@ function prepared(key: Unwrapped, prepare: (key: ReturnType<typeof asDataKey>) =
 export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
   const { prepare } = formatOf(setup.sourceFormat);
   const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
-  const run = JSON.stringify(setup.runId);
+  const run = `"run_id":${JSON.stringify(setup.runId)},"attempt":${JSON.stringify(setup.attempt)}`;
   const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
   for (const key of page.keys) if (typeof key !== 'string') key.fill(0);
   let lines = '';
   for (let row = 0; row < page.ids.length; row++) {
     const id = page.ids[row] as string;
-    lines += `{"id":"${id}","run_id":${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
+    lines += `{"id":"${id}",${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
     const key = page.keyOf[row] as number;
     try {
       const open = openers[key] as Opener | Reason;

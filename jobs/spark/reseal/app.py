@@ -128,7 +128,8 @@ class Run:
         for frame, field in zip(frames, arguments.fields, strict=True):
             rows = keys.beside(frame)
             columns = {name: F.col(name) for name in produced.names}
-            columns |= {"run_id": F.lit(arguments.run_id), "field": F.lit(field.name)}
+            columns |= {"run_id": F.lit(arguments.run_id), "attempt": F.lit(arguments.attempt)}
+            columns |= {"field": F.lit(field.name)}
             sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.apply, produced)
             staged.append(
                 sealed_rows.select(

@@ -23,6 +23,8 @@ class Field:
     name: str
     cipher_text: str
     dek: str
+    key: str
+    sealed: str
     resealed_from: str
 
 
@@ -36,6 +38,7 @@ class Arguments:
     staging: str
     bucket: str
     run_id: str
+    attempt: str
     snapshot_millis: int
     mode: Mode
     id_cutoff: int
@@ -58,7 +61,7 @@ class Arguments:
 
 
 def _fields(text: str) -> tuple[Field, ...]:
-    columns = ("name", "cipherText", "dek", "resealedFrom")
+    columns = ("name", "cipherText", "dek", "key", "sealed", "resealedFrom")
     fields = tuple(Field(*(str(entry[name]) for name in columns)) for entry in json.loads(text))
     if not fields:
         raise argparse.ArgumentTypeError("at least one field is needed")
@@ -84,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--read-limit-rows", type=int, default=0)
     # Reseal's own, as jobs/contract/batch.ts writes them.
     parser.add_argument("--run-id", required=True)
+    parser.add_argument("--attempt", required=True)
     parser.add_argument("--snapshot-millis", type=int, required=True)
     parser.add_argument("--mode", choices=("pending", "rejected", "all"), required=True)
     parser.add_argument("--id-cutoff", type=int, required=True)

@@ -29,14 +29,16 @@ def selected(
     The first two conditions are simple enough to be pushed down to the storage. `rejected` may be None in the
     mode `all`, which ignores it.
     """
-    values = source.where(F.col(field.cipher_text).isNotNull() & (F.col(id_column) <= id_cutoff)).select(
+    shredded = F.col(field.sealed).isNotNull() & F.col(field.key).isNull()
+    present = F.col(field.cipher_text).isNotNull() & (F.col(id_column) <= id_cutoff)
+    values = source.where(present & ~shredded).select(
         F.col(id_column).alias("id"),
         F.col(field.cipher_text).alias("cipher_text"),
         F.coalesce(F.col(field.dek), F.lit("")).alias("dek"),
         F.col(field.resealed_from).alias("was"),
     )
     values = values.withColumn("token", token(F.col("cipher_text"), F.col("dek")))
-    if mode == "pending":
+    if mode != "all":
         values = values.where(F.col("was").isNull() | (F.col("was") != F.unhex("token")))
     values = values.select("id", "cipher_text", "dek", "token")
     if mode == "all":
@@ -44,5 +46,8 @@ def selected(
     if rejected is None:
         return values if mode == "pending" else values.where(F.lit(False))
     known = rejected.where((F.col("field") == field.name) & (F.col("source_format") == source_format))
+    if mode == "pending":
+        # A wrong KEK must never hide a value.
+        known = known.where(F.col("reason") != "dek-refused")
     known = known.select("id", F.lower(F.hex("rejected_from")).alias("token"))
     return values.join(known, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")

@@ -19,6 +19,7 @@ STAGING = StructType(
         StructField("bq_encryption_key", BinaryType()),
         StructField("bq_encrypted_email", BinaryType()),
         StructField("run_id", StringType()),
+        StructField("attempt", StringType()),
         StructField("field", StringType()),
         StructField("resealed_from", BinaryType()),
         StructField("reason", StringType()),
@@ -30,6 +31,7 @@ REJECTED = StructType(
         StructField("id", LongType()),
         StructField("field", StringType()),
         StructField("source_format", StringType()),
+        StructField("reason", StringType()),
         StructField("rejected_from", BinaryType()),
     ]
 )
@@ -81,8 +83,9 @@ class BigQuery:
         return reader.load(self._name(self._arguments.source))
 
     def rejected(self) -> DataFrame:
-        """Reads users_rejected."""
-        return self._reader().load(self._name(self._arguments.rejected))
+        """Reads users_rejected as of the run's snapshot: what the plan took into account."""
+        reader = self._reader().option("snapshotTimeMillis", self._arguments.snapshot_millis)
+        return reader.load(self._name(self._arguments.rejected))
 
     def keysets(self) -> DataFrame:
         """Reads keysets."""
@@ -103,7 +106,9 @@ class BigQuery:
     def written(self) -> DataFrame:
         """Reads the run's rows back."""
         table = self._reader().load(self._name(self._arguments.staging))
-        return table.where(F.col("run_id") == self._arguments.run_id)
+        return table.where(
+            (F.col("run_id") == self._arguments.run_id) & (F.col("attempt") == self._arguments.attempt)
+        )
 
     def scratch(self) -> str:
         """Beside the connector's own temporary files."""
@@ -126,7 +131,8 @@ class Parquet:
         for field in self._arguments.fields:
             columns[field.cipher_text] = StructField(field.cipher_text, StringType())
             columns[field.dek] = StructField(field.dek, StringType())
-            columns[field.resealed_from] = StructField(field.resealed_from, BinaryType())
+            for name in (field.resealed_from, field.sealed, field.key):
+                columns[name] = StructField(name, BinaryType())
         return self._read("users", StructType(list(columns.values())))
 
     def rejected(self) -> DataFrame:

@@ -3,20 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GoogleError } from '../../http/errors.ts';
 import { type Call, type Json, objectOr, Reply, type Route, readJson, text } from '../../http/router.ts';
 import type { Uploads } from '../../http/upload.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
-import type { Services } from '../script/session.ts';
 import { dml, jobFailure, jobJson, jobOfQuery, schemaJson } from './job-json.ts';
 import type { Job, Jobs } from './jobs.ts';
-import { page, resultSource, type TimestampFormat } from './results.ts';
+import { page, resultSource, type TimestampFormat } from './pages.ts';
 
 const PROJECT = '/bigquery/v2/projects/{project}';
 /** How long jobs.query and jobs.getQueryResults wait unless timeoutMs says otherwise. */
 const TIMEOUT_MS = 10_000;
 
 /** Jobs, queries and table data: https://cloud.google.com/bigquery/docs/reference/rest */
-export function jobRoutes(services: Services, jobs: Jobs, uploads: Uploads): Route[] {
-  const { catalog } = services;
+export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route[] {
+  const { catalog } = backend;
   const shown = (job: Job, { origin }: Call): Json => jobJson(job, catalog.project, origin);
   const requests = new Map<string, Job>();
   const loaded = async ({ metadata, file }: { metadata: Json; file: string }, call: Call) =>
@@ -74,7 +74,7 @@ export function jobRoutes(services: Services, jobs: Jobs, uploads: Uploads): Rou
         const job = requests.get(requestId) ?? (await jobs.insert(jobOfQuery(body, `job_${randomUUID()}`)));
         requests.set(requestId, job);
         const format = timestamps((name) => text(objectOr(body.formatOptions)[name]));
-        return results(services, job, {
+        return results(backend, job, {
           timeoutMs: Number(body.timeoutMs ?? TIMEOUT_MS),
           start: 0,
           limit: body.maxResults === undefined ? undefined : Number(body.maxResults),
@@ -86,7 +86,7 @@ export function jobRoutes(services: Services, jobs: Jobs, uploads: Uploads): Rou
       method: 'GET',
       path: `${PROJECT}/queries/{job}`,
       handle: ({ params, query }) =>
-        results(services, jobs.get(params.job ?? ''), {
+        results(backend, jobs.get(params.job ?? ''), {
           timeoutMs: Number(query.get('timeoutMs') ?? TIMEOUT_MS),
           ...paging(query),
         }),
@@ -94,7 +94,7 @@ export function jobRoutes(services: Services, jobs: Jobs, uploads: Uploads): Rou
     {
       method: 'GET',
       path: `${PROJECT}/datasets/{dataset}/tables/{table}/data`,
-      handle: ({ params, query }) => tableData(services, params, query),
+      handle: ({ params, query }) => tableData(backend, params, query),
     },
   ];
 }
@@ -128,7 +128,7 @@ function timestamps(option: (name: string) => string | undefined): TimestampForm
 const listed = (job: Json): Json => ({ ...job, state: objectOr(job.status).state });
 
 async function results(
-  { engine, catalog }: Services,
+  { engine, catalog }: Backend,
   job: Job,
   { timeoutMs, start, limit, format }: Paging & { timeoutMs: number },
 ): Promise<Json | Reply> {
@@ -175,7 +175,7 @@ function withRows(answer: Json, json: Buffer, next: number, total: number): Repl
 }
 
 async function tableData(
-  { engine, catalog }: Services,
+  { engine, catalog }: Backend,
   params: Record<string, string>,
   query: URLSearchParams,
 ): Promise<Reply> {

@@ -2,17 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
-import type { Store } from '../../storage/store.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
+import { drop, type Result } from '../duckdb/results.ts';
 import { type LoadOutcome, load } from '../load/load.ts';
 import { type Outcome, runScript } from '../script/execute.ts';
-import type { Services } from '../script/session.ts';
-import { readScript } from '../script/validate.ts';
+import { validateScript } from '../script/validate.ts';
 import { readParameters } from '../translate/values.ts';
-import { drop, page, type Result, resultSource } from './results.ts';
+import { page, resultSource } from './pages.ts';
 
 type ErrorProto = ReturnType<GoogleError['toProto']>;
+
+/** The objects that a load job's sourceUris name, as local files. */
+export interface ObjectFiles {
+  resolve(uri: string): Promise<string[]>;
+}
 
 /** A job, running or done. */
 export interface Job {
@@ -46,20 +51,20 @@ const PATIENCE_MS = 40;
 
 /** The jobs of the project. What changed a table is remembered over a restart, without the query's text. */
 export class Jobs {
-  readonly #services: Services;
-  readonly #store: Store;
+  readonly #backend: Backend;
+  readonly #objects: ObjectFiles;
   readonly #location: () => string;
   readonly #jobs = new Map<string, Job>();
 
-  private constructor(services: Services, store: Store, location: () => string) {
-    this.#services = services;
-    this.#store = store;
+  private constructor(backend: Backend, objects: ObjectFiles, location: () => string) {
+    this.#backend = backend;
+    this.#objects = objects;
     this.#location = location;
   }
 
-  static async open(services: Services, store: Store, location: () => string): Promise<Jobs> {
-    const jobs = new Jobs(services, store, location);
-    await services.engine.use(async (connection) => {
+  static async open(backend: Backend, objects: ObjectFiles, location: () => string): Promise<Jobs> {
+    const jobs = new Jobs(backend, objects, location);
+    await backend.engine.use(async (connection) => {
       await connection.run(`CREATE TABLE IF NOT EXISTS ${HOME} (body VARCHAR)`);
       for (const [body] of await rows(connection, `SELECT body FROM ${HOME}`)) {
         const job = JSON.parse(String(body));
@@ -77,7 +82,7 @@ export class Jobs {
   get(id: string): Job {
     const job = this.#jobs.get(id);
     if (job) return job;
-    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#services.catalog.project}:${id}`);
+    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#backend.catalog.project}:${id}`);
   }
 
   /** Starts a job of jobs.insert. @throws GoogleError duplicate for an id that exists */
@@ -119,7 +124,7 @@ export class Jobs {
     if (!/^[A-Za-z0-9_-]{1,1024}$/.test(id)) {
       throw new GoogleError('INVALID_ARGUMENT', `Invalid job ID "${id}".`);
     }
-    const { project } = this.#services.catalog;
+    const { project } = this.#backend.catalog;
     const place = location ?? this.#location();
     if (this.#jobs.has(id)) {
       throw new GoogleError('ALREADY_EXISTS', `Already Exists: Job ${project}:${place}.${id}`);
@@ -163,7 +168,7 @@ export class Jobs {
     }
     const source = text(query.query) ?? '';
     const parameters = readParameters(query.queryParameters);
-    const script = readScript(source, this.#services.catalog);
+    const script = validateScript(source, this.#backend.catalog);
     if (job.configuration.dryRun === true) {
       job.outcome = { statementType: script.statements.length > 1 ? 'SCRIPT' : 'SELECT', steps: [] };
       return false;
@@ -174,7 +179,7 @@ export class Jobs {
       defaultDataset: text(objectOr(query.defaultDataset).datasetId),
       jobId: job.id,
     };
-    const { result, ...outcome } = await runScript(this.#services, settings, script, (interrupt) => {
+    const { result, ...outcome } = await runScript(this.#backend, settings, script, (interrupt) => {
       job.interrupt = interrupt;
     });
     job.outcome = outcome;
@@ -182,7 +187,7 @@ export class Jobs {
     if (outcome.statementType === 'SCRIPT') this.#children(job, outcome);
     if (script.changes && !script.decrypts && result && result.count <= SMALL_ROWS) {
       const { columns, count } = result;
-      const { json } = await page(this.#services.engine, resultSource(result), 0, undefined, 'int64');
+      const { json } = await page(this.#backend.engine, resultSource(result), 0, undefined, 'int64');
       job.kept = { columns, count, json: json.toString() };
     }
     return script.changes;
@@ -199,9 +204,9 @@ export class Jobs {
   }
 
   async #load(job: Job, configuration: Json, files: string[] | undefined): Promise<boolean> {
-    const { engine, catalog } = this.#services;
+    const { engine, catalog } = this.#backend;
     const uris = Array.isArray(configuration.sourceUris) ? configuration.sourceUris.map(String) : [];
-    const all = files ?? (await Promise.all(uris.map((uri) => this.#store.resolve(uri)))).flat();
+    const all = files ?? (await Promise.all(uris.map((uri) => this.#objects.resolve(uri)))).flat();
     if (all.length === 0)
       throw new GoogleError('INVALID_ARGUMENT', 'Required parameter is missing: sourceUris');
     job.load = await load(engine, catalog, configuration, all);
@@ -212,7 +217,7 @@ export class Jobs {
     const { done: _done, result: _result, interrupt: _interrupt, configuration, ...rest } = job;
     const type = configuration.load ? { load: configuration.load } : { query: {} };
     const body = JSON.stringify({ ...rest, configuration: type });
-    await this.#services.engine.use((connection) =>
+    await this.#backend.engine.use((connection) =>
       connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body }),
     );
   }
@@ -226,7 +231,7 @@ export class Jobs {
       if (all <= KEPT_RESULTS && (job.result.count <= LARGE_ROWS || large <= KEPT_LARGE_RESULTS)) continue;
       const { result } = job;
       delete job.result;
-      await drop(this.#services.engine, result);
+      await drop(this.#backend.engine, result);
     }
   }
 }

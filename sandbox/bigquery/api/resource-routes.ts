@@ -10,10 +10,10 @@ import {
   required,
   text,
 } from '../../http/router.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
-import type { Services } from '../script/session.ts';
 
 const PROJECT = '/bigquery/v2/projects/{project}';
 const DATASET = `${PROJECT}/datasets/{dataset}`;
@@ -21,8 +21,8 @@ const TABLE = `${DATASET}/tables/{table}`;
 const ROUTINE = `${DATASET}/routines/{routine}`;
 
 /** Datasets, tables and routines: https://cloud.google.com/bigquery/docs/reference/rest */
-export function resourceRoutes(services: Services): Route[] {
-  const { catalog, engine } = services;
+export function resourceRoutes(backend: Backend): Route[] {
+  const { catalog, engine } = backend;
   /** One change of the catalog, whole or not at all. */
   const write = <T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
     engine.exclusively(() =>
@@ -51,7 +51,7 @@ export function resourceRoutes(services: Services): Route[] {
       found.body = { ...found.body, ...body };
       await catalog.saveTable(connection, found);
     });
-    return tableJson(services, found, call.origin);
+    return tableJson(backend, found, call.origin);
   };
   const patchDataset = async (call: Call): Promise<Json> => {
     const body = await readJson(call);
@@ -109,7 +109,7 @@ export function resourceRoutes(services: Services): Route[] {
         }
         const id = required(objectOr(body.tableReference).tableId, 'tableReference.tableId');
         const created = await write((c) => catalog.createTable(c, dataset(call), id, body));
-        return tableJson(services, created, call.origin);
+        return tableJson(backend, created, call.origin);
       },
     },
     {
@@ -125,7 +125,7 @@ export function resourceRoutes(services: Services): Route[] {
         };
       },
     },
-    { method: 'GET', path: TABLE, handle: (call) => tableJson(services, table(call), call.origin) },
+    { method: 'GET', path: TABLE, handle: (call) => tableJson(backend, table(call), call.origin) },
     { method: 'PATCH', path: TABLE, handle: patchTable },
     { method: 'PUT', path: TABLE, handle: patchTable },
     {
@@ -214,13 +214,22 @@ const tableHead = (project: string, { dataset, id, body, createdMillis }: Table,
   kind: 'bigquery#table',
   type: 'TABLE',
   ...body,
+  ...partitioning(body),
   id: `${project}:${dataset}.${id}`,
   selfLink: `${origin}/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${id}`,
   tableReference: { projectId: project, datasetId: dataset, tableId: id },
   creationTime: String(createdMillis),
 });
 
-async function tableJson({ catalog, engine }: Services, table: Table, origin: string): Promise<Json> {
+/** Whatever a client sent: int64 properties of the API are decimal strings. */
+function partitioning({ timePartitioning }: Json): Json {
+  const { expirationMs, ...rest } = objectOr(timePartitioning);
+  return expirationMs === undefined
+    ? {}
+    : { timePartitioning: { ...rest, expirationMs: String(expirationMs) } };
+}
+
+async function tableJson({ catalog, engine }: Backend, table: Table, origin: string): Promise<Json> {
   const [[count] = []] = await engine.use((connection) =>
     rows(connection, `SELECT count(*) FROM ${tableSql(table)}`),
   );

@@ -14,8 +14,8 @@ import { Rejection } from '../../../jobs/contract/reasons.ts';
 import { type Aead, aead } from '../../../jobs/envelope/aead.ts';
 import { aesKeyOnce } from '../../../jobs/envelope/aes.ts';
 import { keysetToJson, parseKeyset } from '../../../jobs/envelope/keysets.ts';
-import { MARK } from './failures.ts';
 import type { Keysets } from './keysets.ts';
+import { MARK } from './mark.ts';
 
 type Bytes = Uint8Array | null;
 
@@ -37,10 +37,15 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
       kind: string,
       returnType: DuckDBType,
       work: (aead: Aead, data: Uint8Array, aad: Uint8Array) => DuckDBValue,
+      safe = false,
     ): void => {
+      const cell = (opener: Opener, row: number, value: Bytes, extra: Bytes): DuckDBValue => {
+        const cipher = value === null || extra === null ? null : opener(row);
+        return cipher === null || value === null || extra === null ? null : work(cipher, value, extra);
+      };
       connection.registerScalarFunction(
         DuckDBScalarFunction.create({
-          name: `aead_${kind}${name}`,
+          name: `aead_${kind}${safe ? '_safe' : ''}${name}`,
           parameterTypes: [...types, BLOB, BLOB],
           returnType,
           specialHandling: true,
@@ -51,14 +56,9 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
               const data = blobs(chunk, columns);
               const aad = blobs(chunk, columns + 1);
               const opener = source.of(chunk);
-              for (let row = 0; row < chunk.rowCount; row++) {
-                const [value, extra] = [data(row), aad(row)];
-                const cipher = value === null || extra === null ? null : opener(row);
-                output.setItem(
-                  row,
-                  cipher === null || value === null || extra === null ? null : work(cipher, value, extra),
-                );
-              }
+              const write = safe ? orNull(cell) : cell;
+              for (let row = 0; row < chunk.rowCount; row++)
+                output.setItem(row, write(opener, row, data(row), aad(row)));
               output.flush();
             } catch (error) {
               info.setError(`${MARK}${google} failed: ${reason(error)}`);
@@ -67,15 +67,14 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
         }),
       );
     };
-    define('AEAD.DECRYPT_STRING', 'decrypt_string', VARCHAR, (cipher, data, aad) =>
-      utf8.decode(cipher.open(data, aad)),
-    );
-    define(
-      'AEAD.DECRYPT_BYTES',
-      'decrypt_bytes',
-      BLOB,
-      (cipher, data, aad) => new DuckDBBlobValue(cipher.open(data, aad)),
-    );
+    const decryptString = (cipher: Aead, data: Uint8Array, aad: Uint8Array): DuckDBValue =>
+      utf8.decode(cipher.open(data, aad));
+    const decryptBytes = (cipher: Aead, data: Uint8Array, aad: Uint8Array): DuckDBValue =>
+      new DuckDBBlobValue(cipher.open(data, aad));
+    for (const safe of [false, true]) {
+      define('AEAD.DECRYPT_STRING', 'decrypt_string', VARCHAR, decryptString, safe);
+      define('AEAD.DECRYPT_BYTES', 'decrypt_bytes', BLOB, decryptBytes, safe);
+    }
     define(
       'AEAD.ENCRYPT',
       'encrypt',
@@ -84,6 +83,18 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
     );
   }
   registerInspection(connection, keysets);
+}
+
+/** Under SAFE. a row that does not open is NULL, whether its keyset, its ciphertext or its text is at fault. */
+function orNull<A extends unknown[]>(cell: (...args: A) => DuckDBValue): (...args: A) => DuckDBValue {
+  return (...args) => {
+    try {
+      return cell(...args);
+    } catch (error) {
+      if (error instanceof Rejection || error instanceof TypeError) return null;
+      throw error;
+    }
+  };
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -187,7 +198,7 @@ function blobs(chunk: DuckDBDataChunk, column: number): (row: number) => Bytes {
   };
 }
 
-/** What may be said of a failure: a refusal's reason, and nothing of the value. */
+/** What may be said of a failure: a rejection's reason, and nothing of the value. */
 function reason(error: unknown): string {
   if (error instanceof Rejection) return `decryption failed (${error.reason})`;
   if (error instanceof TypeError) return 'the plaintext is not valid UTF-8';

@@ -1,7 +1,5 @@
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
-
-/** Stands before a message that is meant to be read: ERROR()'s, or a function of keysets'. */
-export const MARK = 'sandbox-says:';
+import { MARK } from './mark.ts';
 
 const KIND = /^(?:Failed to [a-z ]+: |Invalid Error: )*([A-Za-z ]+? Error): (.*)$/;
 

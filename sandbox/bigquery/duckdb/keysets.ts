@@ -10,7 +10,7 @@ import {
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import type { Keys } from '../../kms/keys.ts';
 import type { Traffic } from '../../kms/traffic.ts';
-import type { KeyFunctions } from '../translate/key-calls.ts';
+import type { KeyFunctions } from './key-functions.ts';
 
 /** An unwrapped first-level keyset, ready for many rows. */
 export interface OpenKeyset {
@@ -118,7 +118,7 @@ function onlyGcm(type: string): void {
   throw invalidQuery(`The sandbox has keysets of type AEAD_AES_GCM_256 only, not ${type}`);
 }
 
-/** A refusal's message is its reason; Cloud KMS's own messages name keys, never their bytes. */
+/** The failure as BigQuery reports it. Cloud KMS's own messages may be shown: they name keys, never their bytes. */
 function failure(name: string, error: unknown): GoogleError {
   if (error instanceof GoogleError) {
     const { status } = error;

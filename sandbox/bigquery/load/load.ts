@@ -27,7 +27,7 @@ export async function load(
 ): Promise<LoadOutcome> {
   const { datasetId, tableId } = objectOr(configuration.destinationTable);
   const [dataset, id] = [text(datasetId) ?? '', text(tableId) ?? ''];
-  refuse(configuration);
+  rejectUnsupported(configuration);
   let bytes = 0;
   for (const file of files) bytes += await sizeOf(file);
   return engine.exclusively(() =>
@@ -61,7 +61,7 @@ class FailedFile extends Error {
   }
 }
 
-function refuse(configuration: Json): void {
+function rejectUnsupported(configuration: Json): void {
   for (const key of [
     'schemaUpdateOptions',
     'hivePartitioningOptions',

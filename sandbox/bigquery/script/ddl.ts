@@ -86,13 +86,13 @@ async function createTable(
     return query ? 'CREATE_TABLE_AS_SELECT' : 'CREATE_TABLE';
   }
 
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { dataset, name } = session.qualify(parts, 'Table');
   const known = catalog.findTable(dataset, name);
   if (known && quiet) return 'CREATE_TABLE';
   const compiled = query && (await session.compile(tokens, (rewriter) => rewriter.rewrite(query)));
   try {
-    await session.define(async () => {
+    await session.transaction.define(async () => {
       const schema = fields ?? (compiled ? await describe(session, compiled.sql, compiled.values) : []);
       // The old table goes last: the query may read it.
       const rows = `temp.main.${quote('as_select')}`;
@@ -159,15 +159,15 @@ function clustering(tokens: readonly Token[], { from, to }: Range): string[] | u
 }
 
 async function createSchema(session: Session, tokens: readonly Token[], from: number, quiet: boolean) {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const id = path(tokens, from).parts.at(-1) ?? '';
   if (quiet && catalog.datasets.some((dataset) => dataset.id === id)) return 'CREATE_SCHEMA';
-  await session.define(() => catalog.createDataset(session.connection, id, {}));
+  await session.transaction.define(() => catalog.createDataset(session.connection, id, {}));
   return 'CREATE_SCHEMA';
 }
 
 async function drop(session: Session, tokens: readonly Token[], from: number, what: string, quiet: boolean) {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { parts } = path(tokens, from);
   const ignore = (error: unknown): void => {
     if (!(quiet && error instanceof GoogleError && error.status === 'NOT_FOUND')) throw error;
@@ -180,17 +180,21 @@ async function drop(session: Session, tokens: readonly Token[], from: number, wh
       return 'DROP_TABLE';
     }
     const { dataset, name } = session.qualify(parts, 'Table');
-    await session.define(() => catalog.deleteTable(session.connection, dataset, name)).catch(ignore);
+    await session.transaction
+      .define(() => catalog.deleteTable(session.connection, dataset, name))
+      .catch(ignore);
     return 'DROP_TABLE';
   }
   if (what === 'PROCEDURE') {
     const { dataset, name } = session.qualify(parts, 'Procedure');
-    await session.define(() => catalog.deleteRoutine(session.connection, dataset, name)).catch(ignore);
+    await session.transaction
+      .define(() => catalog.deleteRoutine(session.connection, dataset, name))
+      .catch(ignore);
     return 'DROP_PROCEDURE';
   }
   if (what === 'SCHEMA') {
     const cascade = tokens.some((token) => token.upper === 'CASCADE');
-    await session
+    await session.transaction
       .define(() => catalog.deleteDataset(session.connection, parts.at(-1) ?? '', cascade))
       .catch(ignore);
     return 'DROP_SCHEMA';
@@ -217,7 +221,9 @@ async function alter(session: Session, tokens: readonly Token[], from: number): 
     return !exists;
   });
   const fields = columnsOf(wanted.map(({ field }) => field));
-  await session.define(() => session.services.catalog.addColumns(session.connection, table, fields));
+  await session.transaction.define(() =>
+    session.backend.catalog.addColumns(session.connection, table, fields),
+  );
   return 'ALTER_TABLE';
 }
 
@@ -226,7 +232,7 @@ export async function createProcedure(
   session: Session,
   statement: Extract<Statement, { kind: 'procedure' }>,
 ): Promise<void> {
-  const { catalog } = session.services;
+  const { catalog } = session.backend;
   const { dataset, name } = session.qualify(statement.path, 'Procedure');
   if (catalog.hasRoutine(dataset, name) && !statement.replace) {
     if (statement.ifNotExists) return;
@@ -241,5 +247,5 @@ export async function createProcedure(
       dataType: { typeKind: sqlType(argument.type) },
     })),
   };
-  await session.define(() => catalog.putRoutine(session.connection, dataset, name, body));
+  await session.transaction.define(() => catalog.putRoutine(session.connection, dataset, name, body));
 }

@@ -72,7 +72,7 @@ async function execute(
   compiled: Compiled & { close: () => void },
 ) {
   try {
-    return await session.change(table, async () => {
+    return await session.transaction.change(table, async () => {
       return (await session.connection.run(compiled.sql, bound(compiled.values))).rowsChanged;
     });
   } finally {
@@ -158,7 +158,7 @@ async function remove(session: Session, tokens: readonly Token[]): Promise<Chang
 
 async function truncate(session: Session, tokens: readonly Token[]): Promise<Changes> {
   const found = target(session, tokens, 2);
-  if (session.inTransaction) throw invalidQuery('TRUNCATE TABLE is not supported in a transaction');
+  if (session.transaction.isActive) throw invalidQuery('TRUNCATE TABLE is not supported in a transaction');
   const sql = `DELETE FROM ${found.ref.sql}`;
   return {
     ...NONE,
@@ -197,7 +197,7 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
     const returning = kinds.size > 1 ? ' RETURNING merge_action' : '';
     return `MERGE INTO ${into} USING ${source} ON (${condition}) ${actions}${returning}`;
   });
-  // DuckDB would apply one of several source rows; BigQuery refuses.
+  // DuckDB would apply one of several source rows; BigQuery rejects the statement.
   const matched = clauses.filter((clause) => clause.matched);
   const check = await session.compile(tokens, (rewriter) => {
     const { source, condition, into } = parts(rewriter);
@@ -205,7 +205,7 @@ async function merge(session: Session, tokens: readonly Token[]): Promise<Change
     return `SELECT 1 FROM ${into} JOIN ${source} ON (${condition}) WHERE ${applies.join(' OR ')} GROUP BY ${quote(found.alias)}.rowid HAVING count(*) > 1 LIMIT 1`;
   });
   try {
-    return await session.change(found.table, async () => {
+    return await session.transaction.change(found.table, async () => {
       const { connection } = session;
       if (matched.length > 0) {
         const twice = await connection.runAndReadAll(check.sql, bound(check.values));

@@ -1,7 +1,8 @@
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { objectOr, text } from '../../http/router.ts';
-import { drop, keep, type Result } from '../api/results.ts';
+import type { Backend } from '../duckdb/backend.ts';
 import { queryFailure } from '../duckdb/failures.ts';
+import { drop, keep, type Result } from '../duckdb/results.ts';
 import { duckdbType, sqlType } from '../duckdb/types.ts';
 import { at } from '../translate/ranges.ts';
 import { type Token, tokenize } from '../translate/tokens.ts';
@@ -10,7 +11,7 @@ import { createProcedure, runDdl } from './ddl.ts';
 import { type Changes, runDml } from './dml.ts';
 import { parseScript, type Statement } from './parse.ts';
 import { Scope } from './scope.ts';
-import { type Services, Session, type Settings } from './session.ts';
+import { type ScriptOptions, Session } from './session.ts';
 import { DDL, DML, MAX_CALLS, type Script } from './validate.ts';
 
 /** What one statement of a script did. */
@@ -29,18 +30,18 @@ export interface Outcome {
 
 /** Runs a script whole. A failure inside a transaction leaves nothing of the transaction. */
 export async function runScript(
-  services: Services,
-  settings: Settings,
+  backend: Backend,
+  options: ScriptOptions,
   script: Script,
   onStart: (interrupt: () => void) => void,
 ): Promise<Outcome> {
   const work = async (): Promise<Outcome> => {
-    const session = new Session(services, settings, await services.engine.connect());
+    const session = new Session(backend, options, await backend.engine.connect());
     onStart(() => session.cancel());
     const runner = new Runner(session);
     try {
       await runner.all(script.statements);
-      if (session.inTransaction) await session.rollback(true);
+      if (session.transaction.isActive) await session.transaction.rollback(true);
       return runner.outcome(script.statements);
     } catch (error) {
       await runner.discard();
@@ -49,7 +50,7 @@ export async function runScript(
       await session.close();
     }
   };
-  return script.changes ? services.engine.exclusively(work) : work();
+  return script.changes ? backend.engine.exclusively(work) : work();
 }
 
 /** How a script leaves a list of statements before its end. */
@@ -84,7 +85,7 @@ class Runner {
   }
 
   async discard(): Promise<void> {
-    if (this.#result) await drop(this.#session.services.engine, this.#result);
+    if (this.#result) await drop(this.#session.backend.engine, this.#result);
     this.#result = undefined;
   }
 
@@ -103,7 +104,7 @@ class Runner {
         await this.#one(statement);
       } catch (error) {
         if (error instanceof Leave) throw error;
-        await this.#session.abort();
+        await this.#session.transaction.abort();
         throw queryFailure(error);
       }
     }
@@ -131,11 +132,11 @@ class Runner {
       case 'block':
         return this.#block(statement);
       case 'begin':
-        return session.begin();
+        return session.transaction.begin();
       case 'commit':
-        return session.commit();
+        return session.transaction.commit();
       case 'rollback':
-        return session.rollback();
+        return session.transaction.rollback();
       case 'raise': {
         const message = statement.message && (await session.evaluate(statement.message, 'VARCHAR')).value;
         throw invalidQuery(String(message ?? session.errorMessage ?? 'RAISE'));
@@ -148,7 +149,7 @@ class Runner {
       case 'call':
         return this.#call(statement);
       case 'procedure':
-        session.check();
+        session.transaction.check();
         await createProcedure(session, statement);
         this.#steps.push({ statementType: 'CREATE_PROCEDURE' });
         return;
@@ -159,7 +160,7 @@ class Runner {
 
   async #sql(tokens: readonly Token[]): Promise<void> {
     const session = this.#session;
-    session.check();
+    session.transaction.check();
     const { upper, text } = at(tokens, 0);
     if (DML.has(upper)) {
       const changes = await runDml(session, tokens);
@@ -172,13 +173,13 @@ class Runner {
         rewriter.rewrite({ from: 0, to: tokens.length - 1 }),
       );
       try {
-        const { engine } = session.services;
+        const { engine } = session.backend;
         const result = await keep(
           engine,
           session.connection,
           compiled.sql,
           compiled.values,
-          session.inTransaction,
+          session.transaction.isActive,
         );
         await this.discard();
         this.#result = result;
@@ -259,7 +260,7 @@ class Runner {
 
   async #call({ path, args }: Extract<Statement, { kind: 'call' }>): Promise<void> {
     const session = this.#session;
-    const { catalog } = session.services;
+    const { catalog } = session.backend;
     const { dataset, name } = session.qualify(path, 'Procedure');
     const { body } = catalog.routine(dataset, name);
     const declared = argumentsOf(body.arguments);

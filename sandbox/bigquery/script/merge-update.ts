@@ -64,7 +64,7 @@ export async function mergeUpdate(
     return large ? `INSERT INTO ${fresh} ${join}` : `CREATE TABLE ${fresh} AS ${join}`;
   });
   try {
-    return await session.change(table, async () => {
+    return await session.transaction.change(table, async () => {
       if (large) await rows(connection, `CREATE TABLE ${fresh} (${columnsSql(table.schema)}, ${ROW} BIGINT)`);
       await rows(connection, compiled.sql, compiled.values);
       const [[all, once] = []] = await rows(

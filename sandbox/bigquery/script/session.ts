@@ -1,26 +1,22 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
-import { type Catalog, type Table, tableSql } from '../duckdb/catalog.ts';
-import { bound, type Engine, rows } from '../duckdb/engine.ts';
-import { cancelled, queryFailure } from '../duckdb/failures.ts';
-import { asOf, remember } from '../duckdb/history.ts';
-import type { Keysets } from '../duckdb/keysets.ts';
+import type { Backend } from '../duckdb/backend.ts';
+import { type Table, tableSql } from '../duckdb/catalog.ts';
+import { bound, rows } from '../duckdb/engine.ts';
+import { cancelled } from '../duckdb/failures.ts';
+import { asOf } from '../duckdb/history.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { quote } from '../duckdb/types.ts';
 import { snapshotRange } from '../translate/clauses.ts';
-import type { KeyFunctions } from '../translate/key-calls.ts';
 import type { Names, TableRef } from '../translate/names.ts';
 import { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
 import type { Parameters, Typed } from '../translate/values.ts';
 import { Scope } from './scope.ts';
+import { Transaction } from './transaction.ts';
 
-export interface Services {
-  engine: Engine;
-  catalog: Catalog;
-  keysets: Keysets;
-}
-
-export interface Settings {
+/** What a job says about how its script runs. */
+export interface ScriptOptions {
   location: string;
   parameters: Parameters;
   defaultDataset: string | undefined;
@@ -41,11 +37,12 @@ const NO_KEYS: KeyFunctions = {
   rotateWrapped: () => Buffer.alloc(0),
 };
 
-/** One script's connection, transaction and variables, and the way from its statements to DuckDB's. */
+/** One script's connection, transaction and variables; it compiles the script's statements for DuckDB. */
 export class Session {
-  readonly services: Services;
-  readonly settings: Settings;
+  readonly backend: Backend;
+  readonly options: ScriptOptions;
   readonly connection: DuckDBConnection;
+  readonly transaction: Transaction;
   /** The variables in sight; a called procedure has its own. */
   scope = new Scope();
   parameters: Parameters;
@@ -53,19 +50,13 @@ export class Session {
   errorMessage: string | null = null;
   cancelled = false;
   readonly temporary = new Map<string, TableRef>();
-  #transaction: 'none' | 'open' | 'aborted' = 'none';
-  /** Tables whose past the open transaction has kept, and what to do after its commit. */
-  readonly #remembered = new Map<Table, () => Promise<void>>();
 
-  constructor(services: Services, settings: Settings, connection: DuckDBConnection) {
-    this.services = services;
-    this.settings = settings;
+  constructor(backend: Backend, options: ScriptOptions, connection: DuckDBConnection) {
+    this.backend = backend;
+    this.options = options;
     this.connection = connection;
-    this.parameters = settings.parameters;
-  }
-
-  get inTransaction(): boolean {
-    return this.#transaction !== 'none';
+    this.transaction = new Transaction(connection, backend.catalog);
+    this.parameters = options.parameters;
   }
 
   /** Ends the script: its running statement, or else its next one, fails. */
@@ -84,7 +75,7 @@ export class Session {
     write: (rewriter: Rewriter) => string,
   ): Promise<Compiled & { close: () => void }> {
     const moments = await this.#snapshots(tokens);
-    const keys = this.services.keysets.statement(this.settings.location);
+    const keys = this.backend.keysets.statement(this.options.location);
     try {
       const now = new Date().toISOString();
       const make = (functions: KeyFunctions) => new Rewriter(tokens, this.#names(now, functions), moments);
@@ -146,7 +137,7 @@ export class Session {
   }
 
   #names(now: string, keys: KeyFunctions): Names {
-    const { catalog } = this.services;
+    const { catalog } = this.backend;
     return {
       now,
       keys,
@@ -167,7 +158,7 @@ export class Session {
   /** The catalog's table of a path. @throws GoogleError notFound */
   table(parts: readonly string[]): Table {
     const { dataset, name } = this.qualify(parts, 'Table');
-    return this.services.catalog.table(dataset, name);
+    return this.backend.catalog.table(dataset, name);
   }
 
   /** Dataset and name of a path of two or three parts, or one where there is a default dataset. */
@@ -176,7 +167,7 @@ export class Session {
       throw invalidQuery('The sandbox has no INFORMATION_SCHEMA');
     }
     const name = parts.at(-1) ?? '';
-    const dataset = parts.at(-2) ?? this.settings.defaultDataset;
+    const dataset = parts.at(-2) ?? this.options.defaultDataset;
     if (dataset === undefined || parts.length > 3) {
       throw invalidQuery(
         `${what} "${parts.join('.')}" must be qualified with a dataset (e.g. dataset.table).`,
@@ -192,9 +183,9 @@ export class Session {
       case 'error.message':
         return { type: 'VARCHAR', value: this.errorMessage };
       case 'project_id':
-        return { type: 'VARCHAR', value: this.services.catalog.project };
+        return { type: 'VARCHAR', value: this.backend.catalog.project };
       case 'script.job_id':
-        return { type: 'VARCHAR', value: this.settings.jobId };
+        return { type: 'VARCHAR', value: this.options.jobId };
       case 'time_zone':
         return { type: 'VARCHAR', value: 'UTC' };
       default:
@@ -220,74 +211,9 @@ export class Session {
     return moments;
   }
 
-  async begin(): Promise<void> {
-    if (this.inTransaction) throw invalidQuery('Cannot begin a nested transaction');
-    await this.connection.run('BEGIN TRANSACTION');
-    this.#transaction = 'open';
-  }
-
-  async commit(): Promise<void> {
-    if (this.#transaction !== 'open') {
-      throw invalidQuery(this.inTransaction ? 'Transaction is aborted' : 'No active transaction to commit');
-    }
-    await this.connection.run('COMMIT');
-    this.#transaction = 'none';
-    const after = [...this.#remembered.values()];
-    this.#remembered.clear();
-    for (const step of after) await step();
-  }
-
-  /** Undoes the open transaction. Without one: an error, as in BigQuery, unless `quiet`. */
-  async rollback(quiet = false): Promise<void> {
-    if (this.#transaction === 'none' && !quiet) throw invalidQuery('No active transaction to roll back');
-    if (this.#transaction === 'open') await this.connection.run('ROLLBACK');
-    this.#transaction = 'none';
-    this.#remembered.clear();
-  }
-
-  /** A failed statement undoes its transaction; a handler may still say ROLLBACK TRANSACTION. */
-  async abort(): Promise<void> {
-    if (this.#transaction !== 'open') return;
-    await this.connection.run('ROLLBACK');
-    this.#transaction = 'aborted';
-    this.#remembered.clear();
-  }
-
-  /** Refuses to work in a transaction that an error has ended. */
-  check(): void {
-    if (this.#transaction === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
-  }
-
-  /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
-  async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
-    const own = !this.inTransaction;
-    if (own) await this.begin();
-    try {
-      if (table && !this.#remembered.has(table)) {
-        this.#remembered.set(table, await remember(this.connection, this.services.catalog, table));
-      }
-      const result = await work();
-      if (own) await this.commit();
-      return result;
-    } catch (error) {
-      if (own) await this.rollback(true);
-      throw queryFailure(error);
-    }
-  }
-
-  /** A DDL statement's work; transactions take none but on temporary tables. */
-  async define<T>(work: () => Promise<T>): Promise<T> {
-    if (this.inTransaction) {
-      throw invalidQuery(
-        'DDL statements are not supported in a transaction, except for those creating or dropping temporary tables.',
-      );
-    }
-    return this.change(undefined, work);
-  }
-
   async close(): Promise<void> {
     try {
-      await this.rollback(true);
+      await this.transaction.rollback(true);
     } finally {
       this.connection.closeSync();
     }

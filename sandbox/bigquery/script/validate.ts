@@ -10,7 +10,7 @@ export const DDL = new Set(['CREATE', 'DROP', 'ALTER']);
 /** https://cloud.google.com/bigquery/quotas#procedure_limits */
 export const MAX_CALLS = 50;
 
-/** A script, read but not yet run. */
+/** A script that was found to be well-formed. */
 export interface Script {
   statements: Statement[];
   /** Whether it may change a table: such scripts run one after another. */
@@ -19,8 +19,11 @@ export interface Script {
   decrypts: boolean;
 }
 
-/** Reads a text. @throws GoogleError invalidQuery */
-export function readScript(source: string, catalog: Catalog): Script {
+/**
+ * Parses a script, and the procedures that it calls, before any of it runs, so that a syntax error changes
+ * nothing. @throws GoogleError invalidQuery
+ */
+export function validateScript(source: string, catalog: Catalog): Script {
   const tokens = tokenize(source);
   const statements = parseScript(tokens, source);
   if (statements.length === 0) throw invalidQuery('Syntax error: Unexpected end of statement');

@@ -1,5 +1,5 @@
 import { invalidQuery } from '../../http/errors.ts';
-import { MARK } from '../duckdb/failures.ts';
+import { MARK } from '../duckdb/mark.ts';
 
 /** How a call is written for DuckDB; `args` are already rewritten. */
 type Writer = (args: string[], name: string) => string;

@@ -1,21 +1,32 @@
 import { invalidQuery } from '../../http/errors.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { blob } from '../duckdb/types.ts';
 import { at, closing, commas, type Range } from './ranges.ts';
-import type { Rewriter } from './rewrite.ts';
+import type { Token } from './tokens.ts';
+import type { Typed } from './values.ts';
 
-/** The functions of keysets, which work with Cloud KMS while a statement is read, not row by row. */
-export interface KeyFunctions {
-  /** Unwraps a keyset; returns the handle under which the AEAD functions find it. */
-  chain(kms: string, wrapped: Uint8Array): string;
-  newWrapped(kms: string, type: string): Buffer;
-  rotateWrapped(kms: string, wrapped: Uint8Array, type: string): Buffer;
+/** What a call's arguments are translated with. It is an interface, so that the rewriter can import this file. */
+export interface ArgumentWriter {
+  readonly tokens: readonly Token[];
+  rewrite(range: Range): string;
+  /** The constant that a range consists of, if it is one. */
+  constant(range: Range): Typed | undefined;
 }
 
 /**
  * AEAD.* and KEYS.*: https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions
  * An unwrapped first-level keyset never becomes part of DuckDB's SQL: a handle stands for it.
+ *
+ * @param safe whether SAFE. stands before the name: what does not open is NULL then, and not an error
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-reference#safe_prefix
  */
-export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: string, range: Range): string {
+export function writeKeyCall(
+  rewriter: ArgumentWriter,
+  keys: KeyFunctions,
+  name: string,
+  range: Range,
+  safe = false,
+): string {
   const { tokens } = rewriter;
   const args = commas(tokens, range);
   const write = (index: number): string => {
@@ -48,7 +59,8 @@ export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: strin
       const handle = writeKeyCall(rewriter, keys, inner.name, inner.args);
       return { handle };
     }
-    if (inner?.name === 'AEAD.DECRYPT_BYTES') {
+    // Under SAFE. the row keyset is opened by itself, so that one that does not open is NULL.
+    if (inner?.name === 'AEAD.DECRYPT_BYTES' && !safe) {
       const parts = commas(tokens, inner.args);
       const outer = parts[0] && callOf(rewriter, parts[0]);
       if (outer?.name === 'KEYS.KEYSET_CHAIN' && parts.length === 3) {
@@ -60,6 +72,8 @@ export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: strin
     return { sql: rewriter.rewrite(arg) };
   };
 
+  if (safe && !SAFE_CALLS.includes(name))
+    throw invalidQuery(`Function not found: SAFE.${name} (the sandbox has no such function)`);
   switch (name) {
     case 'KEYS.KEYSET_CHAIN':
       return `'${keys.chain(string(0), bytes(1))}'`;
@@ -76,7 +90,7 @@ export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: strin
     }
     case 'AEAD.DECRYPT_STRING':
     case 'AEAD.DECRYPT_BYTES': {
-      const kind = name === 'AEAD.DECRYPT_STRING' ? 'string' : 'bytes';
+      const kind = `${name === 'AEAD.DECRYPT_STRING' ? 'string' : 'bytes'}${safe ? '_safe' : ''}`;
       // The AAD of both is bound as bytes: a STRING is its UTF-8.
       const rest = `${write(1)}, bq_bytes(${write(2)})`;
       const set = keyset();
@@ -95,8 +109,11 @@ export function writeKeyCall(rewriter: Rewriter, keys: KeyFunctions, name: strin
   }
 }
 
+/** The functions that the sandbox has under SAFE. */
+const SAFE_CALLS: readonly string[] = ['AEAD.DECRYPT_STRING', 'AEAD.DECRYPT_BYTES'];
+
 /** `A.B(…)` when a range is nothing else. */
-function callOf({ tokens }: Rewriter, { from, to }: Range): { name: string; args: Range } | undefined {
+function callOf({ tokens }: ArgumentWriter, { from, to }: Range): { name: string; args: Range } | undefined {
   if (at(tokens, from + 1).text !== '.' || at(tokens, from + 3).text !== '(') return undefined;
   if (closing(tokens, from + 3) !== to - 1) return undefined;
   return {

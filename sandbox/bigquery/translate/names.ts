@@ -1,4 +1,4 @@
-import type { KeyFunctions } from './key-calls.ts';
+import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import type { Typed } from './values.ts';
 
 /** A table as a statement names it. */

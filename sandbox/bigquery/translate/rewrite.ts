@@ -8,7 +8,7 @@ import type { Names, TableRef } from './names.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
 import type { Token } from './tokens.ts';
 import type { Typed } from './values.ts';
-import { AFTER_FROM, DUCKDB_RESERVED, NOT_ALIAS, NOT_FUNCTION, REFUSED } from './words.ts';
+import { AFTER_FROM, DUCKDB_RESERVED, NOT_ALIAS, NOT_FUNCTION, UNSUPPORTED } from './words.ts';
 
 /** Turns stretches of one GoogleSQL statement into DuckDB's SQL and collects what is to be bound to it. */
 export class Rewriter {
@@ -173,8 +173,15 @@ export class Rewriter {
     const next = at(this.tokens, index + 1);
     const previous = index > 0 ? at(this.tokens, index - 1) : undefined;
     const { upper } = token;
-    if (REFUSED.has(upper) && previous?.text !== '.') throw invalidQuery(`The sandbox has no ${upper}`);
+    if (UNSUPPORTED.has(upper) && previous?.text !== '.') throw invalidQuery(`The sandbox has no ${upper}`);
     if (upper === 'AS' && previous?.upper === 'SELECT') throw invalidQuery('The sandbox has no SELECT AS');
+    if (upper === 'SAFE' && next.text === '.' && at(this.tokens, index + 5).text === '(') {
+      const end = closing(this.tokens, index + 5);
+      const name = `${at(this.tokens, index + 2).upper}.${at(this.tokens, index + 4).upper}`;
+      const args = { from: index + 6, to: end };
+      out.push(writeKeyCall(this, this.#names.keys, name, args, true));
+      return end + 1;
+    }
     if (next.text === '.' && at(this.tokens, index + 3).text === '(') {
       const end = closing(this.tokens, index + 3);
       const name = `${upper}.${at(this.tokens, index + 2).upper}`;

@@ -38,7 +38,7 @@ export const DUCKDB_RESERVED: ReadonlySet<string> = new Set(
 /** Clauses that see the aliases of the SELECT list. */
 export const TAIL: ReadonlySet<string> = new Set(['GROUP', 'HAVING', 'ORDER', 'QUALIFY']);
 /** What the rewrite would carry over, and DuckDB read as something else. */
-export const REFUSED: ReadonlySet<string> = new Set([
+export const UNSUPPORTED: ReadonlySet<string> = new Set([
   'STRUCT',
   'TABLESAMPLE',
   'PIVOT',

@@ -53,7 +53,7 @@ def test_samples(
     for row in rows:
         source = sources.pop(row["id"])
         assert row["resealed_from"] == token(source)
-        assert (row["run_id"], row["field"]) == ("test-run", "email")
+        assert (row["run_id"], row["attempt"], row["field"]) == ("test-run", "test-attempt", "email")
         assert row["cipher_text"] is row["dek"] is row["decrypted_email"] is None
         if row["reason"] is None:
             assert read_back(world, row, keying) == expected[row["id"]]["email"]
@@ -182,21 +182,25 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
     users = [user(world, n, f"u{n}@x") for n in range(8)]
     users[1]["resealed_from"] = token(users[1])  # done
     users[2]["resealed_from"] = b"0" * 32  # changed since
+    users[7] |= {"bq_encrypted_email": b"sealed", "bq_encryption_key": None}  # shredded
+    email = {"field": "email", "source_format": "gcm", "reason": "encoding"}
     rejected = [
-        {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
-        {"id": 3, "field": "email", "source_format": "gcm", "rejected_from": token(users[3])},
-        {"id": 4, "field": "email", "source_format": "tink", "rejected_from": token(users[4])},
-        {"id": 5, "field": "phone", "source_format": "gcm", "rejected_from": token(users[5])},
-        {"id": 6, "field": "email", "source_format": "gcm", "rejected_from": b"0" * 32},
+        {**email, "id": 1, "rejected_from": token(users[1])},  # sealed since
+        {**email, "id": 3, "rejected_from": token(users[3])},
+        {**email, "id": 3, "rejected_from": token(users[3])},
+        {**email, "id": 4, "source_format": "tink", "rejected_from": token(users[4])},
+        {**email, "id": 5, "field": "phone", "rejected_from": token(users[5])},
+        {**email, "id": 6, "rejected_from": b"0" * 32},
+        {**email, "id": 0, "reason": "dek-refused", "rejected_from": token(users[0])},
     ]
     write_input(tmp_path / "in", world, users, rejected)
 
     def ids(**changes: str) -> list[int]:
         return sorted(row["id"] for row in run(spark, tmp_path, kms, **changes))
 
-    assert ids(mode="pending") == [0, 2, 4, 5, 6, 7]
-    assert ids(mode="rejected") == [3]
-    assert ids(mode="all") == list(range(8))
+    assert ids(mode="pending") == [0, 2, 4, 5, 6]
+    assert ids(mode="rejected") == [0, 3]
+    assert ids(mode="all") == list(range(7))
     assert ids(mode="pending", id_cutoff="4") == [0, 2, 4]
 
 

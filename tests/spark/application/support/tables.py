@@ -51,14 +51,22 @@ Row = dict[str, Any]
 def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row] | None = None) -> None:
     """Writes users, users_rejected and keysets."""
     names = sorted({name for row in users for name in row} | {"resealed_from"} - {"id"})
-    types = {name: pa.binary() if name.endswith("resealed_from") else pa.string() for name in names}
+    types = {name: pa.binary() if name.endswith(BINARY) else pa.string() for name in names}
     schema = pa.schema({**types, "id": pa.int64()})
     _write(folder / "users", pa.Table.from_pylist(users, schema))
     write_tables_beside_users(folder, world, rejected or [])
 
 
+BINARY = ("resealed_from", "bq_encryption_key", "bq_encrypted_email")
+
 REJECTED = pa.schema(
-    {"id": pa.int64(), "field": pa.string(), "source_format": pa.string(), "rejected_from": pa.binary()}
+    {
+        "id": pa.int64(),
+        "field": pa.string(),
+        "source_format": pa.string(),
+        "reason": pa.string(),
+        "rejected_from": pa.binary(),
+    }
 )
 
 
@@ -99,6 +107,7 @@ def arguments(folder: Path, endpoint: str, **changes: str) -> list[str]:
         "google-cloud-bucket": "gs://bucket/temp",
         "read-limit-rows": "0",
         "run-id": "test-run",
+        "attempt": "test-attempt",
         "snapshot-millis": "1700000000000",
         "mode": "pending",
         "id-cutoff": str(2**63 - 1),

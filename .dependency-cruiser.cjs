@@ -1,0 +1,97 @@
+/**
+ * Which room may import which (CONTRIBUTING.md, "Arrows"). Every import counts, a type's and a dynamic one too.
+ * https://github.com/sverweij/dependency-cruiser/blob/main/doc/rules-reference.md
+ */
+const OURS = '^(index\\.ts$|infra/|jobs/|policy/|sandbox/|tools/|tests/|bench/)';
+const CONTRACT = '^jobs/contract/';
+const ENVELOPE = '^jobs/envelope/';
+const GOOGLE = '^jobs/google/';
+const VENV = '^jobs/spark/venv\\.ts$';
+
+/** A room, what it may import besides itself, and files of it that a rule of their own covers. */
+const rooms = [
+  { name: 'contract', room: CONTRACT, may: [] },
+  { name: 'envelope', room: ENVELOPE, may: [CONTRACT] },
+  { name: 'google', room: GOOGLE, may: [CONTRACT, ENVELOPE] },
+  { name: 'engines', room: '^jobs/engines/', may: [CONTRACT, ENVELOPE, GOOGLE] },
+  // The caller hands a run its engine: a run knows what an engine is, and none in particular.
+  { name: 'run', room: '^jobs/run/', may: [CONTRACT, ENVELOPE, GOOGLE, '^jobs/engines/engine\\.ts$'] },
+  { name: 'stack', room: '^jobs/stack/', may: [CONTRACT] },
+  { name: 'cli', room: '^jobs/cli/', may: ['^jobs/'], except: '^jobs/cli/sandbox\\.ts$' },
+  { name: 'cli-sandbox', room: '^jobs/cli/sandbox\\.ts$', may: ['^jobs/', '^sandbox/'] },
+  { name: 'venv', room: VENV, may: [CONTRACT] },
+  { name: 'infra', room: '^infra/', may: [CONTRACT] },
+  { name: 'policy', room: '^policy/', may: [CONTRACT] },
+  { name: 'tools', room: '^tools/', may: [CONTRACT, VENV] },
+  {
+    name: 'sandbox',
+    room: '^sandbox/',
+    may: [CONTRACT, ENVELOPE, '^jobs/google/clients\\.ts$', VENV],
+    except: '^sandbox/(dataproc|deploy)/',
+  },
+  // The sandbox's batches are sealed by the direct engine where there is no Spark.
+  {
+    name: 'sandbox-dataproc',
+    room: '^sandbox/dataproc/',
+    may: [CONTRACT, ENVELOPE, GOOGLE, VENV, '^jobs/engines/', '^sandbox/'],
+  },
+  {
+    name: 'sandbox-deploy',
+    room: '^sandbox/deploy/',
+    may: [CONTRACT, ENVELOPE, '^index\\.ts$', '^sandbox/'],
+  },
+  { name: 'index', room: '^index\\.ts$', may: [CONTRACT, '^infra/'] },
+];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...rooms.map(({ name, room, may, except }) => ({
+      name: `${name}-imports`,
+      severity: 'error',
+      from: { path: room, ...(except && { pathNot: except }) },
+      to: { path: OURS, pathNot: [room, ...may] },
+    })),
+    {
+      name: 'sandbox-takes-only-types-of-clients',
+      comment:
+        'The sandbox says where its services listen; only its users are loaded as a client of Google loads them.',
+      severity: 'error',
+      from: { path: '^sandbox/', pathNot: '^sandbox/(dataproc|users)/' },
+      to: { path: '^jobs/google/clients\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'run-takes-only-types-of-engines',
+      severity: 'error',
+      from: { path: '^jobs/run/' },
+      to: { path: '^jobs/engines/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'contract-packages',
+      comment: 'The contract is data and rules: every part loads it, so it loads nothing but zod.',
+      severity: 'error',
+      from: { path: CONTRACT },
+      to: { path: '^node_modules/', pathNot: '^node_modules/zod/' },
+    },
+    {
+      name: 'in-a-room',
+      comment: 'A product file that no room claims would be free to import anything.',
+      severity: 'error',
+      from: { path: OURS, pathNot: ['^(tests|bench)/', ...rooms.map(({ room }) => room)] },
+      to: {},
+    },
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^(dist|\\.venv[^/]*)/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    // An import type is an arrow, too.
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,92 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { invalidQuery } from '../../http/errors.ts';
+import type { Catalog, Table } from '../duckdb/catalog.ts';
+import { queryFailure } from '../duckdb/failures.ts';
+import { remember } from '../duckdb/history.ts';
+
+/**
+ * The transaction of a script, and the rules for what may happen in it.
+ * https://cloud.google.com/bigquery/docs/transactions
+ */
+export class Transaction {
+  readonly #connection: DuckDBConnection;
+  readonly #catalog: Catalog;
+  #state: 'none' | 'open' | 'aborted' = 'none';
+  /** Tables whose past the open transaction has kept, and what to do after its commit. */
+  readonly #remembered = new Map<Table, () => Promise<void>>();
+
+  constructor(connection: DuckDBConnection, catalog: Catalog) {
+    this.#connection = connection;
+    this.#catalog = catalog;
+  }
+
+  /** An aborted transaction stays active until the script rolls it back. */
+  get isActive(): boolean {
+    return this.#state !== 'none';
+  }
+
+  async begin(): Promise<void> {
+    if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
+    await this.#connection.run('BEGIN TRANSACTION');
+    this.#state = 'open';
+  }
+
+  async commit(): Promise<void> {
+    if (this.#state !== 'open') {
+      throw invalidQuery(this.isActive ? 'Transaction is aborted' : 'No active transaction to commit');
+    }
+    await this.#connection.run('COMMIT');
+    this.#state = 'none';
+    const after = [...this.#remembered.values()];
+    this.#remembered.clear();
+    for (const step of after) await step();
+  }
+
+  /** Undoes the open transaction. Without one: an error, as in BigQuery, unless `quiet`. */
+  async rollback(quiet = false): Promise<void> {
+    if (this.#state === 'none' && !quiet) throw invalidQuery('No active transaction to roll back');
+    if (this.#state === 'open') await this.#connection.run('ROLLBACK');
+    this.#state = 'none';
+    this.#remembered.clear();
+  }
+
+  /** A failed statement undoes its transaction; a handler may still say ROLLBACK TRANSACTION. */
+  async abort(): Promise<void> {
+    if (this.#state !== 'open') return;
+    await this.#connection.run('ROLLBACK');
+    this.#state = 'aborted';
+    this.#remembered.clear();
+  }
+
+  /** @throws GoogleError in a transaction that an error has ended */
+  check(): void {
+    if (this.#state === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
+  }
+
+  /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
+  async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
+    const own = !this.isActive;
+    if (own) await this.begin();
+    try {
+      if (table && !this.#remembered.has(table)) {
+        this.#remembered.set(table, await remember(this.#connection, this.#catalog, table));
+      }
+      const result = await work();
+      if (own) await this.commit();
+      return result;
+    } catch (error) {
+      if (own) await this.rollback(true);
+      throw queryFailure(error);
+    }
+  }
+
+  /** A DDL statement's work; transactions take none but on temporary tables. */
+  async define<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isActive) {
+      throw invalidQuery(
+        'DDL statements are not supported in a transaction, except for those creating or dropping temporary tables.',
+      );
+    }
+    return this.change(undefined, work);
+  }
+}

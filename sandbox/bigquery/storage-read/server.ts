@@ -1,0 +1,137 @@
+import { once } from 'node:events';
+import type { DuckDBDataChunk } from '@duckdb/node-api';
+import bigquery from '@google-cloud/bigquery-storage/build/protos/protos.js';
+import {
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  type ServerWritableStream,
+  status,
+} from '@grpc/grpc-js';
+import { GoogleError } from '../../http/errors.ts';
+import type { Backend } from '../duckdb/backend.ts';
+import { bound } from '../duckdb/engine.ts';
+import { queryFailure } from '../duckdb/failures.ts';
+import { type Certificate, certificate } from './certificate.ts';
+import { ReadSessions } from './sessions.ts';
+
+const v1 = bigquery.google.cloud.bigquery.storage.v1;
+type CreateRequest = bigquery.google.cloud.bigquery.storage.v1.ICreateReadSessionRequest;
+type Session = bigquery.google.cloud.bigquery.storage.v1.IReadSession;
+type ReadRequest = bigquery.google.cloud.bigquery.storage.v1.IReadRowsRequest;
+type ReadResponse = bigquery.google.cloud.bigquery.storage.v1.IReadRowsResponse;
+
+/** The Storage Read API of a sandbox, listening. */
+export interface StorageRead {
+  /** Host and port, as gRPC clients take it. */
+  readonly address: string;
+  readonly certificate: Certificate;
+  close(): Promise<void>;
+}
+
+interface Message<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
+
+/** A method of the service by the classes of its messages. */
+function method<In, Out>(
+  name: string,
+  request: Message<In>,
+  response: Message<Out>,
+  responseStream: boolean,
+): MethodDefinition<In, Out> {
+  return {
+    path: `/google.cloud.bigquery.storage.v1.BigQueryRead/${name}`,
+    requestStream: false,
+    responseStream,
+    requestSerialize: (message) => Buffer.from(request.encode(message).finish()),
+    requestDeserialize: (bytes) => request.decode(bytes),
+    responseSerialize: (message) => Buffer.from(response.encode(message).finish()),
+    responseDeserialize: (bytes) => response.decode(bytes),
+  };
+}
+
+/** https://cloud.google.com/bigquery/docs/reference/storage/rpc/google.cloud.bigquery.storage.v1#bigqueryread */
+const SERVICE = {
+  createReadSession: method<CreateRequest, Session>(
+    'CreateReadSession',
+    v1.CreateReadSessionRequest,
+    v1.ReadSession,
+    false,
+  ),
+  readRows: method<ReadRequest, ReadResponse>('ReadRows', v1.ReadRowsRequest, v1.ReadRowsResponse, true),
+};
+
+/** Rows go out in messages of about this many, so that a table of any size passes through little memory. */
+const ROWS_A_MESSAGE = 16_384;
+
+/** Serves the Storage Read API on loopback, gRPC over TLS. */
+export async function serveStorageRead(backend: Backend, state: string): Promise<StorageRead> {
+  const sessions = new ReadSessions(backend);
+  const createReadSession: handleUnaryCall<CreateRequest, Session> = (call, callback) => {
+    sessions.create(call.request).then(
+      (session) => callback(null, session),
+      (error) => callback(failure(error)),
+    );
+  };
+  const readRows: handleServerStreamingCall<ReadRequest, ReadResponse> = (call) => {
+    sendRows(backend, sessions, call).then(
+      () => call.end(),
+      (error) => call.emit('error', failure(error)),
+    );
+  };
+  const own = await certificate(state);
+  const keys = [{ private_key: Buffer.from(own.key), cert_chain: Buffer.from(own.cert) }];
+  const server = new Server();
+  server.addService(SERVICE, { createReadSession, readRows });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync('127.0.0.1:0', ServerCredentials.createSsl(null, keys), (error, bound) =>
+      error ? reject(error) : resolve(bound),
+    );
+  });
+  return {
+    address: `localhost:${port}`,
+    certificate: own,
+    close: async () => server.forceShutdown(),
+  };
+}
+
+async function sendRows(
+  { engine }: Backend,
+  sessions: ReadSessions,
+  call: ServerWritableStream<ReadRequest, ReadResponse>,
+): Promise<void> {
+  const { readStream, offset } = call.request;
+  const { columns, sql, values } = sessions.read(readStream ?? '', Number(offset ?? 0));
+  const cancelled = once(call, 'cancelled');
+  await engine.use(async (connection) => {
+    const result = await connection.stream(sql, bound(values));
+    let chunks: DuckDBDataChunk[] = [];
+    let count = 0;
+    const send = async (): Promise<void> => {
+      if (count === 0) return;
+      const arrowRecordBatch = { serializedRecordBatch: columns.batch(chunks), rowCount: count };
+      const more = call.write({ arrowRecordBatch, rowCount: count });
+      [chunks, count] = [[], 0];
+      // The client takes its time: nothing is read ahead of it.
+      if (!more && !call.cancelled) await Promise.race([once(call, 'drain'), cancelled]);
+    };
+    while (!call.cancelled) {
+      const chunk = await result.fetchChunk();
+      if (!chunk || chunk.rowCount === 0) break;
+      chunks.push(chunk);
+      count += chunk.rowCount;
+      if (count >= ROWS_A_MESSAGE) await send();
+    }
+    await send();
+  });
+}
+
+/** An error as gRPC carries it. */
+function failure(error: unknown): { code: status; details: string; message: string } {
+  const known = error instanceof GoogleError ? error : queryFailure(error);
+  return { code: status[known.status], details: known.message, message: known.message };
+}

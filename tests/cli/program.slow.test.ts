@@ -1,0 +1,166 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { cli } from '../support/cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'reseal-cli-'));
+const state = join(folder, 'state');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A file, so that no folder of this name can be made. */
+const blocked = join(folder, 'blocked');
+writeFileSync(blocked, '');
+
+const file = (name: string, content: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+describe('mistakes of the caller', () => {
+  it.each([
+    { args: ['trigger', '--engine', 'warp'], says: 'Allowed choices are auto, direct, dataproc' },
+    { args: ['trigger', '--limit', '0'], says: 'a whole number from 1' },
+    { args: ['trigger', '--nonsense'], says: "unknown option '--nonsense'" },
+    { args: ['nonsense'], says: "unknown command 'nonsense'" },
+    { args: ['trigger', '--stack', 'dev', '--users', 'x'], says: 'option-local' },
+    { args: ['trigger', '--run-id', 'Not An Id'], says: 'run-id' },
+    { args: ['trigger', '--stack', 'no-such-stack'], says: /pulumi-cli|stack-missing/ },
+    { args: ['vectors', join(folder, 'missing.json')], says: 'vectors-file' },
+    { args: ['trigger', '--resume', 'a-run', '--mode', 'all'], says: /option-resume.*--mode/ },
+    { args: ['trigger', '--resume', 'a-run', '--limit', '5'], says: /option-resume.*--limit/ },
+    { args: ['trigger', '--resume', 'a-run', '--engine', 'auto'], says: /option-resume.*--engine/ },
+    { args: ['trigger', '--resume', 'a-run', '--run-id', 'other'], says: /option-resume.*--run-id/ },
+    { args: ['trigger', '--resume', 'a-run', '--fresh'], says: /option-resume.*--fresh/ },
+    { args: ['trigger', '--detach'], says: /option-detach.*--via workflow/ },
+    { args: ['trigger', '--detach', '--engine', 'dataproc', '--stack', 'dev'], says: /option-detach/ },
+    { args: ['trigger', '--html', join(blocked, 'report.html')], says: /option-html/ },
+  ])('$args ends with 2 and says what was wrong', async ({ args, says }) => {
+    const { code, stdout, stderr } = await cli('reseal', args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(says);
+  });
+
+  it.each([
+    { users: () => join(folder, 'missing.ndjson'), says: /users-file/ },
+    {
+      users: () => file('columns.ndjson', '{"id": 1, "cipher_text": "a"}\n'),
+      says: /users-columns.* has no dek/,
+    },
+    {
+      users: () => file('broken.ndjson', '{"id": 1, "cipher_text": "a", "dek": "b"}\n{"id": 2,\n'),
+      says: '2',
+    },
+  ])('a users file that is no good: $says', async ({ users, says }) => {
+    const { code, stderr } = await cli('trigger', ['--state', state, '--fresh', '--users', users()]);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(says);
+  });
+});
+
+describe('a folder without a sandbox', () => {
+  it.each(['read', 'history'])('is not made into one by %s', async (command) => {
+    const nowhere = join(folder, `nowhere-${command}`);
+    const { code, stdout, stderr } = await cli('reseal', [command, '--state', nowhere]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('error (sandbox-missing)');
+    expect(stderr).toContain(`npm run trigger -- --state ${nowhere}`);
+    expect(existsSync(nowhere)).toBe(false);
+  });
+});
+
+describe('what is printed', () => {
+  it('with --json is one object, and nothing else', async () => {
+    const { code, stdout } = await cli('trigger', ['--state', state, '--fresh', '--json']);
+    expect(code).toBe(0);
+    expect(stdout.split('\n')).toHaveLength(2);
+    expect(JSON.parse(stdout)).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('on the second run takes again nothing but the values whose data key KMS does not open', async () => {
+    const { code, stdout } = await cli('trigger', ['--state', state, '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ selected: 3, merged: 0, reasons: { 'dek-refused': 3 } });
+  });
+
+  it('with --plan is a forecast, and nothing happens', async () => {
+    const { stdout } = await cli('trigger', ['--state', state, '--mode', 'all', '--plan', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ mode: 'all', selected: 1000 });
+    const { stdout: history } = await cli('reseal', ['history', '--state', state, '--json']);
+    expect(JSON.parse(history)).toHaveLength(2);
+  });
+
+  it('by read is id and value, as NDJSON or CSV', async () => {
+    const lines = await cli('reseal', ['read', '--state', state, '--limit', '2']);
+    expect(lines.stdout.trim().split('\n')).toHaveLength(2);
+    expect(Object.keys(JSON.parse(lines.stdout.split('\n')[0] ?? ''))).toEqual(['id', 'email']);
+    const csv = await cli('reseal', ['read', '--state', state, '--limit', '2', '--format', 'csv']);
+    expect(csv.stdout.split('\r\n')[0]).toBe('id,email');
+  });
+
+  it('of a wrong option with --json is an object too', async () => {
+    for (const args of [
+      ['trigger', '--json', '--nonsense'],
+      ['trigger', '--json', '--engine', 'warp'],
+    ]) {
+      const { code, stdout } = await cli('reseal', args);
+      expect(code).toBe(2);
+      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'option', message: expect.any(String) } });
+    }
+    const help = await cli('reseal', ['trigger', '--json', '--help']);
+    expect(help.code).toBe(0);
+    expect(help.stdout).toMatch(/^Usage: /);
+  });
+
+  it('as a page goes into a folder that is made for it', async () => {
+    const page = join(folder, 'reports', 'today', 'report.html');
+    const { code } = await cli('trigger', ['--state', state, '--html', page]);
+    expect(code).toBe(0);
+    expect(readFileSync(page, 'utf8')).toContain('<html');
+  });
+
+  it('of an error with --json is an object with its code', async () => {
+    const { code, stdout } = await cli('trigger', [
+      '--state',
+      state,
+      '--resume',
+      'nobody-knows-me',
+      '--json',
+    ]);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'run-unknown' } });
+  });
+});
+
+it('settings that a run turned down leave the sandbox as it was', async () => {
+  const kept = readFileSync(join(state, 'settings.json'), 'utf8');
+  const turnedDown = ['--state', state, '--keying', 'shared', '--setting', 'engines=["dataproc"]'];
+  const { code, stderr } = await cli('trigger', [...turnedDown, '--engine', 'direct']);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/engine-not-allowed|keying-changed/)]);
+  expect(readFileSync(join(state, 'settings.json'), 'utf8')).toBe(kept);
+  const { stdout } = await cli('reseal', ['read', '--state', state, '--limit', '1']);
+  expect(JSON.parse(stdout).email).toMatch(/@/);
+  // A run that begins keeps them.
+  const begun = await cli('trigger', ['--state', state, '--setting', 'verifyRows=40000', '--json']);
+  expect(begun.code).toBe(0);
+  expect(JSON.parse(readFileSync(join(state, 'settings.json'), 'utf8'))).toMatchObject({
+    verifyRows: '40000',
+  });
+});
+
+it('ctrl-C cancels the run, says what it left and how to go on, and ends with 130', async () => {
+  const state = join(folder, 'cancelled');
+  // Slow enough to be caught in the middle: some 200 data keys at 50 a second.
+  const slow = ['--state', state, '--setting', 'kmsCallsPerSecond=50'];
+  const { code, stderr } = await cli('trigger', slow, /plan /);
+  expect(code).toBe(130);
+  expect(stderr).toContain('the source table is untouched');
+  const [, run = ''] = /--resume (\S+);/.exec(stderr) ?? [];
+  const history = await cli('reseal', ['history', '--state', state, '--json']);
+  expect(JSON.parse(history.stdout)).toMatchObject([
+    { run_id: run, state: 'cancelled', error_code: 'cancelled' },
+  ]);
+  const resumed = await cli('trigger', ['--state', state, '--resume', run, '--json']);
+  expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: run, state: 'succeeded', selected: 1000 });
+});

@@ -1,0 +1,107 @@
+import { protos } from '@google-cloud/dataproc';
+import { describe, expect, it } from 'vitest';
+import { type BatchRun, batchBody } from '../../jobs/contract/batch.ts';
+import { clientBatch } from '../../jobs/engines/dataproc/batches.ts';
+import { aDeployment, EMAIL } from '../support/deployment.ts';
+
+const { Batch } = protos.google.cloud.dataproc.v1;
+const run: BatchRun = {
+  attempt: 'reseal-pr-123',
+  runId: 'a-run',
+  mode: 'pending',
+  snapshotMillis: '1700000000000',
+  idCutoff: '9223372036854775807',
+  keysetVersion: '1',
+  limit: '0',
+};
+const seed = [
+  '--project-id=a-project',
+  '--bigquery-location=us-central1',
+  '--dataset-id=encryption_poc',
+  '--source-table=users',
+  '--destination-table=users_temp',
+  '--google-cloud-bucket=gs://a-bucket/temp',
+];
+const around = {
+  runtimeConfig: {
+    version: '2.3',
+    properties: {
+      'spark.dynamicAllocation.maxExecutors': '8',
+      'spark.ui.showConsoleProgress': 'false',
+    },
+  },
+  environmentConfig: {
+    executionConfig: {
+      serviceAccount: 'batch@a-project.iam.gserviceaccount.com',
+      subnetworkUri: 'projects/a-project/regions/us-central1/subnetworks/a-subnetwork',
+      stagingBucket: 'a-bucket',
+      ttl: '14400s',
+    },
+  },
+  labels: { environment: 'test', 'reseal-run': 'a-run' },
+};
+const withJar = {
+  ...aDeployment().batch,
+  jarFile: 'gs://a-bucket/kms-utils-1.1.jar',
+  mainClass: 'com.example.Application',
+};
+
+describe('the batch body', () => {
+  it('is this, for the built-in application', () => {
+    expect(batchBody(aDeployment(), run)).toEqual({
+      pysparkBatch: {
+        mainPythonFileUri: 'gs://a-bucket/application/main.py',
+        pythonFileUris: ['gs://a-bucket/application/reseal.zip'],
+        archiveUris: ['gs://a-bucket/application/wheels.tar.gz#wheels'],
+        args: [
+          ...seed,
+          '--read-limit-rows=0',
+          '--run-id=a-run',
+          '--snapshot-millis=1700000000000',
+          '--mode=pending',
+          '--id-cutoff=9223372036854775807',
+          '--id-column=id',
+          `--fields=${JSON.stringify([EMAIL])}`,
+          '--rejected-table=users_rejected',
+          '--keysets-table=keysets',
+          '--keyset-version=1',
+          '--source-format=gcm',
+          '--keying=row',
+          '--store-plaintext=false',
+          '--source-kek=projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/source',
+          '--bigquery-kek=projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/bigquery',
+          '--kms-calls-per-second=500',
+          '--storage=bigquery',
+        ],
+      },
+      ...around,
+    });
+  });
+
+  it("is this, for a jar of the user's own: the seed's arguments and nothing else", () => {
+    expect(batchBody(aDeployment({ batch: withJar }), { ...run, limit: '2' })).toEqual({
+      sparkBatch: {
+        mainClass: 'com.example.Application',
+        jarFileUris: ['gs://a-bucket/kms-utils-1.1.jar'],
+        args: [...seed, '--read-limit-rows=2'],
+      },
+      ...around,
+    });
+  });
+
+  it.each([aDeployment(), aDeployment({ batch: withJar })])(
+    'has only fields that the API knows, of its types',
+    (d) => {
+      const batch = clientBatch(batchBody(d, run));
+      expect(Batch.verify(batch)).toBeNull();
+      // What the library does not know it drops; what it reads otherwise comes back otherwise.
+      const known = Batch.toObject(Batch.fromObject(batch), { longs: Number });
+      expect(known).toEqual(batch);
+    },
+  );
+
+  it('is not made without the bundle, and the error says how to make it', () => {
+    const d = aDeployment({ batch: { ...aDeployment().batch, application: null } });
+    expect(() => batchBody(d, run)).toThrow(expect.objectContaining({ code: 'bundle-missing' }));
+  });
+});

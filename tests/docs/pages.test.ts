@@ -1,0 +1,72 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import {
+  keysetColumns,
+  rejectedColumns,
+  runColumns,
+  sourceColumns,
+  stagingColumns,
+} from '../../jobs/contract/tables.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
+import { aDeployment } from '../support/deployment.ts';
+import { analyze } from '../support/oracles/analyzer.ts';
+import { sqlBlocks } from '../support/pages.ts';
+
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync('docs')
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+
+/** The anchor that a heading gets when the page is shown: https://github.com/Flet/github-slugger */
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+
+const anchorsOf = (path: string): string[] =>
+  [...readFileSync(path, 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchor(heading ?? ''));
+
+describe.each(pages)('$path', ({ path, text }) => {
+  it('links to pages and headings that are there', () => {
+    const broken = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)]
+      .map(([, to, heading]) => ({ to: to === '' ? path : join(dirname(path), to ?? ''), heading }))
+      .filter(({ to, heading }) => !existsSync(to) || (heading && !anchorsOf(to).includes(heading)));
+    expect(broken).toEqual([]);
+  });
+
+  it('names files of tests/ that are there', () => {
+    const named = [...text.matchAll(/`(tests\/[\w./-]+\.(?:ts|py|json|ndjson))`/g)].map(
+      ([, file]) => file ?? '',
+    );
+    // CONTRIBUTING says what a file would be called; that need not be one.
+    expect(path === 'CONTRIBUTING.md' ? [] : named.filter((file) => !existsSync(file))).toEqual([]);
+  });
+});
+
+describe('the SQL of the pages', () => {
+  beforeAll(() => ensureVenv(), 600_000);
+
+  it("is accepted by Google's analyzer", async () => {
+    const d = aDeployment({ project: 'my-project' });
+    const tables = Object.entries({
+      source: sourceColumns(d),
+      staging: stagingColumns(),
+      rejected: rejectedColumns(),
+      keysets: keysetColumns(),
+      runs: runColumns(),
+    }).map(([which, columns]) => ({
+      name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
+      columns,
+    }));
+    const statements = pages.flatMap(({ path }) =>
+      sqlBlocks(path).map((sql, at) => ({ name: `${path}, block ${at + 1}`, sql, params: {} })),
+    );
+    expect(statements.length).toBeGreaterThan(5);
+    expect((await analyze(tables, statements)).filter(({ error }) => error !== null)).toEqual([]);
+  }, 600_000);
+});

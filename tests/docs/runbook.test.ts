@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runContext } from '../../jobs/cli/connect.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import type { Statement } from '../../jobs/contract/sql/index.ts';
+import type { Row } from '../../jobs/google/bigquery.ts';
+import { resume, run } from '../../jobs/run/run.ts';
+import { Application, type UserRow } from '../support/application.ts';
+import { sqlBlocks } from '../support/pages.ts';
+import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+/** The runbook's statements do what the runbook says of them. */
+
+const blocks = sqlBlocks('docs/runbook.md');
+const application = new Application('gcm');
+const key = application.newKey();
+const user = (id: number, text = `user${id}@example.com`): UserRow => ({
+  id: String(id),
+  cipher_text: key.encrypt(text),
+  dek: key.dek,
+});
+
+let box: TestSandbox;
+beforeAll(async () => {
+  box = await testSandbox({ storePlaintext: 'false' });
+});
+afterAll(() => box.close());
+beforeEach(async () => {
+  for (const table of ['users', 'users_temp', 'users_rejected', 'runs', 'keysets'])
+    await box.sql(`DELETE FROM ${table} WHERE TRUE`);
+  await box.load(application, [user(41), user(42)]);
+});
+
+/** Carries out the one block of the page that has all of these texts, with the sandbox's names in place of the page's. */
+async function carryOut(
+  marks: readonly string[],
+  changes: Readonly<Record<string, string>> = {},
+): Promise<Row[]> {
+  const found = blocks.filter((sql) => marks.every((mark) => sql.includes(mark)));
+  expect(found).toHaveLength(1);
+  const { project, dataset, bigqueryKek } = box.deployment;
+  const names = {
+    'my-project.encryption_poc': `${project}.${dataset}`,
+    'projects/my-project/locations/us-central1/keyRings/reseal-dev/cryptoKeys/bigquery': bigqueryKek,
+    ...changes,
+  };
+  let sql = found[0] ?? '';
+  for (const [from, to] of Object.entries(names)) {
+    expect(sql.includes(from) || from.startsWith('projects/')).toBe(true);
+    sql = sql.replaceAll(from, to);
+  }
+  return box.context.bigquery.query({ name: 'runbook', sql, params: {} } as Statement<never>, {});
+}
+
+const opened = async (): Promise<Record<string, unknown>> => {
+  const { project, dataset, readProcedure } = box.deployment;
+  const rows = (await box.sql(`CALL \`${project}.${dataset}.${readProcedure}\`()`)) as {
+    id: string;
+    email: string;
+  }[];
+  return Object.fromEntries(rows.map(({ id, email }) => [id, email]));
+};
+const BOTH = { 41: 'user41@example.com', 42: 'user42@example.com' };
+
+describe('rotating the first-level keyset', () => {
+  const rotate = (): Promise<Row[]> => carryOut(['KEYS.ROTATE_WRAPPED_KEYSET']);
+
+  it('leaves rows of both versions readable, and the next run seals with the new one', async () => {
+    await box.run({ limit: 1 });
+    await rotate();
+    expect(await box.run()).toMatchObject({ merged: 1, keyset_version: 2 });
+    expect(await opened()).toEqual(BOTH);
+    expect(await carryOut(['SUM(staged)'])).toEqual([
+      { keyset_version: '1', seals: '1' },
+      { keyset_version: '2', seals: '1' },
+    ]);
+  });
+
+  it('leaves rows of shared keying readable', async () => {
+    const deployment = { ...box.deployment, keying: 'shared' as const };
+    const target = { deployment, endpoints: box.sandbox.endpoints, next: '', close: async () => {} };
+    const context = await runContext(target, new AbortController().signal);
+    await run(context, { runId: newRunId(), mode: 'pending', limit: 1, engine: 'direct' }, silent);
+    await rotate();
+    await box.run();
+    expect(await opened()).toEqual(BOTH);
+  });
+});
+
+describe('erasing a customer', () => {
+  it('takes the whole row', async () => {
+    await box.run();
+    await carryOut(['DELETE', 'WHERE id = 42']);
+    await box.run();
+    expect(await opened()).toEqual({ 41: BOTH[41] });
+  });
+
+  it('takes the value where the source is REQUIRED', async () => {
+    await box.run();
+    await box.sql("UPDATE users SET cipher_text = '' WHERE id = 42");
+    expect(await box.run()).toMatchObject({ selected: 1, rejected: 1, reasons: { truncated: 1 } });
+    expect(await opened()).toEqual({ 41: BOTH[41] });
+    await carryOut(['SET cipher_text = NULL'], { 'cipher_text = NULL, dek = NULL': "cipher_text = ''" });
+    expect(await box.run()).toMatchObject({ selected: 0 });
+    expect(await opened()).toEqual({ 41: BOTH[41] });
+  });
+
+  it('shreds what was sealed, until the tombstone is taken away', async () => {
+    await box.run();
+    await carryOut(['SET bq_encryption_key = NULL, decrypted_email = NULL']);
+    expect(await box.run({ mode: 'all' })).toMatchObject({ selected: 1 });
+    expect(await opened()).toEqual({ 41: BOTH[41], 42: null });
+    await carryOut(['SET bq_encrypted_email = NULL, resealed_from = NULL']);
+    expect(await box.run()).toMatchObject({ merged: 1 });
+    expect(await opened()).toEqual(BOTH);
+  });
+});
+
+it('a run that nobody will resume ends, and its values are taken by the next', async () => {
+  const runId = newRunId();
+  const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  expect(await carryOut(['reason IS NOT NULL', 'RUN'], { RUN: runId })).toEqual([]);
+  await carryOut(["SET state = 'cancelled'"], { RUN: runId });
+  expect(await box.sql('SELECT id FROM users_temp')).toEqual([]);
+  expect(await opened()).toEqual({});
+  expect(await box.run()).toMatchObject({ merged: 2 });
+  await expect(resume(box.context, runId, silent)).rejects.toMatchObject({ code: 'verify-count' });
+  expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
+});
+
+it('what is rejected now leaves out what was rejected once', async () => {
+  await box.sql("UPDATE users SET cipher_text = 'no base64' WHERE TRUE");
+  await box.run();
+  await box.sql(`UPDATE users SET cipher_text = '${user(41).cipher_text}' WHERE id = 41`);
+  await box.run();
+  expect(await box.sql('SELECT id FROM users_rejected ORDER BY id')).toEqual([{ id: '41' }, { id: '42' }]);
+  expect(await carryOut(['r.rejected_from'])).toMatchObject([{ id: '42', reason: 'encoding' }]);
+});

@@ -1,0 +1,72 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
+import { readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
+import {
+  keysetColumns,
+  rejectedColumns,
+  runColumns,
+  sourceColumns,
+  stagingColumns,
+} from '../../jobs/contract/tables.ts';
+import { ensureVenv } from '../../jobs/spark/venv.ts';
+import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
+import { analyze } from '../support/oracles/analyzer.ts';
+
+// The source format is a literal in the statements, but for one that counts cipher texts.
+const named = KEYINGS.flatMap((keying) =>
+  [[EMAIL], [EMAIL, PHONE]].map((fields) => ({
+    keying,
+    fields,
+    sourceFormat: keying === 'row' ? ('gcm' as const) : ('tink-envelope' as const),
+  })),
+);
+const stacks = named.map((given, at) =>
+  aDeployment({ ...given, storePlaintext: given.keying === 'row', dataset: `dataset_${at}` }),
+);
+
+const tablesOf = (d: Deployment) =>
+  Object.entries({
+    source: sourceColumns(d),
+    staging: stagingColumns(),
+    rejected: rejectedColumns(),
+    keysets: keysetColumns(),
+    runs: runColumns(),
+  }).map(([which, columns]) => ({
+    name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
+    columns,
+  }));
+
+const issued = (d: Deployment) =>
+  [...Object.values(statements(d)), { name: 'procedure', sql: readProcedureBody(d), params: {} }].map(
+    (statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }),
+  );
+
+let verdicts: Awaited<ReturnType<typeof analyze>>;
+beforeAll(async () => {
+  await ensureVenv();
+  verdicts = (await Promise.all(stacks.map((stack) => analyze(tablesOf(stack), issued(stack))))).flat();
+}, 600_000);
+
+describe("every statement is accepted by Google's analyzer", () => {
+  it.each(named.map((given, at) => ({ at, ...given, count: given.fields.length })))(
+    '$keying keying, $sourceFormat, $count fields',
+    ({ at }) => {
+      const own = verdicts.filter(({ name }) => name.startsWith(`dataset_${at} `));
+      expect(own.filter(({ error }) => error !== null)).toEqual([]);
+      expect(own).toHaveLength(issued(stacks[at] as Deployment).length);
+    },
+  );
+});
+
+it('declares each parameter that it uses, and no other', () => {
+  for (const stack of stacks) {
+    for (const { name, sql, params } of Object.values(statements(stack))) {
+      const used = [...sql.matchAll(/(?<!@)@([a-z_]+)/g)].map(([, parameter]) => parameter);
+      expect({ name, params: Object.keys(params).sort() }).toEqual({
+        name,
+        params: [...new Set(used)].sort(),
+      });
+    }
+  }
+});

@@ -1,0 +1,139 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseDeployment } from '../../jobs/contract/deployment.ts';
+import { type EngineRun, type Registered, runEngine } from '../support/pulumi/engine.ts';
+import { configOf, stackProgram } from '../support/pulumi/program.ts';
+
+const SERVICE = 'gcp:projects/service:Service';
+
+/** What the engine uses for a value that it does not know yet. */
+const UNKNOWN = '04da6b54-80e4-46f7-96ec-b56ff0331ba9';
+
+/** Everything that a resource waits for, and what that waits for. */
+function awaited(of: Registered, all: Map<string, Registered>, seen = new Set<string>()): Set<string> {
+  for (const urn of of.dependencies) {
+    if (seen.has(urn)) continue;
+    seen.add(urn);
+    const next = all.get(urn);
+    if (next !== undefined) awaited(next, all, seen);
+  }
+  return seen;
+}
+
+describe.each(['dev', 'prod'])("stack %s in Pulumi's language host", (stack) => {
+  let preview: EngineRun;
+  let update: EngineRun;
+  beforeAll(async () => {
+    [preview, update] = await Promise.all([
+      runEngine(stack, configOf(stack), true),
+      runEngine(stack, configOf(stack), false),
+    ]);
+  });
+
+  it('previews and updates without a word', () => {
+    expect(preview).toMatchObject({ code: 0, messages: [] });
+    expect(update).toMatchObject({ code: 0, messages: [] });
+  });
+
+  it('registers what the mocks see, in a preview too', async () => {
+    const names = (all: { type: string; name: string }[]) =>
+      all
+        .map(({ type, name }) => `${type} ${name}`)
+        .filter((name) => !name.startsWith('pulumi:pulumi:Stack'))
+        .sort();
+    const mocked = names((await stackProgram(stack)).resources);
+    expect(names(update.registered)).toEqual(mocked);
+    expect(names(preview.registered)).toEqual(mocked);
+  });
+
+  it('knows every output before anything exists, and every input that is not Google to say', () => {
+    expect(preview.outputs).toEqual(update.outputs);
+    expect(parseDeployment(preview.outputs)).toMatchObject({ stack });
+    const unknown = preview.registered.filter(({ inputs }) => JSON.stringify(inputs).includes(UNKNOWN));
+    // The services' own agents, who are asked for once their APIs are on.
+    expect(unknown.map(({ name }) => name).sort()).toEqual(
+      stack === 'prod' ? ['at-rest-bigquery', 'at-rest-storage'] : [],
+    );
+  });
+
+  it('creates nothing before the APIs are on', () => {
+    const all = new Map(update.registered.map((one) => [one.urn, one]));
+    const services = update.registered.filter(({ type }) => type === SERVICE).map(({ urn }) => urn);
+    expect(services.length).toBeGreaterThan(0);
+    for (const one of update.registered.filter(({ custom, type }) => custom && type !== SERVICE)) {
+      const waits = awaited(one, all);
+      expect([one.name, services.filter((urn) => !waits.has(urn))]).toEqual([one.name, []]);
+    }
+  });
+});
+
+it('a wrong configuration ends the program with its messages, and no stack trace', async () => {
+  const { code, registered, messages } = await runEngine('dev', { 'reseal:location': 'global' }, true);
+  expect(code).not.toBe(0);
+  expect(registered.filter(({ custom }) => custom)).toEqual([]);
+  expect(messages).toHaveLength(1);
+  expect(messages[0]).toMatch(/reseal:project must be set/);
+  expect(messages[0]).not.toMatch(/\n\s+at /);
+});
+
+describe('without the bundle', () => {
+  const bundle = { 'reseal:bundle': 'tests/fixtures/no-bundle' };
+
+  it('a stack with the direct engine comes up without a workflow, and says how to get one', async () => {
+    const { code, outputs, messages, registered } = await runEngine('dev', configOf('dev', bundle), false);
+    expect(code).toBe(0);
+    expect(messages).toEqual([expect.stringMatching(/run `npm run bundle`, then `pulumi up` again/)]);
+    expect(parseDeployment(outputs)).toMatchObject({ workflow: null, batch: { application: null } });
+    expect(registered.some(({ type }) => /scheduler|workflow:Workflow|AlertPolicy/.test(type))).toBe(false);
+  });
+
+  it('a stack of batches alone is refused', async () => {
+    const { code, messages } = await runEngine('prod', configOf('prod', bundle), true);
+    expect(code).not.toBe(0);
+    expect(messages.join()).toMatch(/main\.py.*missing.*run `npm run bundle`/);
+  });
+
+  it('a jar of your own needs none', async () => {
+    const jar = { 'reseal:jarFile': 'gs://artifacts/a.jar', 'reseal:mainClass': 'com.example.Main' };
+    const { code, outputs, messages } = await runEngine(
+      'prod',
+      configOf('prod', { ...bundle, ...jar }),
+      true,
+    );
+    expect({ code, messages }).toEqual({ code: 0, messages: [] });
+    expect(parseDeployment(outputs)).toMatchObject({
+      batch: { application: null, jarFile: 'gs://artifacts/a.jar' },
+      workflow: expect.stringContaining('/workflows/reseal-prod'),
+    });
+  });
+});
+
+it('uses what is named instead of creating it', async () => {
+  const key = (id: string) => `projects/app/locations/us-central1/keyRings/r/cryptoKeys/${id}`;
+  const config = configOf('dev', {
+    'reseal:sourceKek': key('users'),
+    'reseal:bigqueryKek': key('bq'),
+    'reseal:serviceAccount': 'batches@app.iam.gserviceaccount.com',
+    'reseal:subnetwork': 'default',
+    'reseal:createSourceTable': false,
+  });
+  const { code, outputs, registered } = await runEngine('dev', config, true);
+  expect(code).toBe(0);
+  expect(outputs).toMatchObject({
+    sourceKek: key('users'),
+    bigqueryKek: key('bq'),
+    batch: { serviceAccount: 'batches@app.iam.gserviceaccount.com', subnetwork: 'default' },
+  });
+  const passedOn = registered.find(({ type }) => type === 'gcp:serviceaccount/iAMMember:IAMMember');
+  expect(passedOn?.inputs).toMatchObject({
+    serviceAccountId: 'projects/app/serviceAccounts/batches@app.iam.gserviceaccount.com',
+  });
+  const made = registered.map(({ type, name }) => `${type} ${name}`);
+  for (const absent of [
+    /kms\/(keyRing|cryptoKey):/,
+    /compute/,
+    / batch-account$/,
+    /Table source$/,
+    /Dataset dataset$/,
+  ])
+    expect(made.filter((one) => absent.test(one) && !one.includes('project'))).toEqual([]);
+});

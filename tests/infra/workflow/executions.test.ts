@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Application, type UserRow } from '../../support/application.ts';
+import { type TestSandbox, testSandbox } from '../../support/sandbox.ts';
+import { type Emulator, emulator } from '../../support/workflow/emulator.ts';
+
+/** The deployed definition in the emulator, against a sandbox whose batches the direct engine works off. */
+const application = new Application('gcm');
+const key = application.newKey();
+const user = (id: string): UserRow => ({ id, cipher_text: key.encrypt(`${id}@example.com`), dek: key.dek });
+
+let box: TestSandbox;
+let workflow: Emulator;
+beforeAll(async () => {
+  box = await testSandbox({ storePlaintext: 'true' }, 'direct');
+  workflow = await emulator(box);
+}, 600_000);
+afterAll(async () => {
+  await workflow?.close();
+  await box?.close();
+});
+// No test's weather is another's.
+afterEach(async () => {
+  await box.control('dataproc:faults', { count: 0 });
+  await box.control('kms:faults', { latencyMs: 0 });
+});
+
+const users = (where = 'TRUE') =>
+  box.sql(`SELECT id, decrypted_email AS email FROM users WHERE ${where} ORDER BY id`);
+const merged = (...ids: string[]) => ids.map((id) => ({ id, email: `${id}@example.com` }));
+const pending = (...ids: string[]) => ids.map((id) => ({ id, email: null }));
+const load = (...ids: string[]) =>
+  box.load(
+    application,
+    ids.map((id) => user(id)),
+  );
+const staged = () => box.sql('SELECT COUNT(*) AS n FROM users_temp');
+const rejected = (runId: string) =>
+  box.sql(`SELECT id, reason FROM users_rejected WHERE run_id = '${runId}' ORDER BY id`);
+
+async function ledger(runId: string) {
+  const [row] = await box.sql(`SELECT * FROM runs WHERE run_id = '${runId}'`);
+  return row;
+}
+
+interface Batch {
+  readonly name: string;
+  readonly state: string;
+  readonly operation: string;
+}
+async function dataproc(path: string, method = 'GET'): Promise<unknown> {
+  const answer = await fetch(`${box.sandbox.endpoints.dataproc}/v1/${path}`, { method });
+  return answer.ok ? answer.json() : null;
+}
+const parent = () => `projects/${box.deployment.project}/locations/${box.deployment.location}`;
+async function batches(runId: string): Promise<string[]> {
+  const { batches: all } = (await dataproc(`${parent()}/batches`)) as { batches: Batch[] };
+  const own = all.filter(({ name }) => name.includes(`/reseal-${runId}`));
+  return own.map(({ name, state }) => `${name.split('/').at(-1)} ${state}`).sort();
+}
+
+describe('an execution', () => {
+  it('goes from start to merged rows', async () => {
+    await load('1', '2', '3');
+    await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (4, 'no base64', '${key.dek}')`);
+    const runId = randomUUID();
+    const { result } = await workflow.execute(null, runId);
+    expect(result).toMatchObject({ run_id: runId, state: 'succeeded', selected: '4', merged: '3' });
+    expect(await users()).toEqual([...merged('1', '2', '3'), ...pending('4')]);
+    expect(await rejected(runId)).toEqual([{ id: '4', reason: 'encoding' }]);
+    expect(await staged()).toEqual([{ n: '0' }]);
+    expect(await ledger(runId)).toMatchObject({
+      state: 'succeeded',
+      via: 'workflow',
+      engine: 'dataproc',
+      mode: 'pending',
+      keyset_version: '1',
+      selected: '4',
+      distinct_deks: '1',
+      staged: '3',
+      rejected: '1',
+      merged: '3',
+      changed_meanwhile: '0',
+      kms_calls: '1',
+      batch_id: `reseal-${runId}`,
+      error: null,
+    });
+    expect(Number((await ledger(runId))?.milli_dcu_seconds)).toBeGreaterThan(0);
+    expect(await batches(runId)).toEqual([`reseal-${runId} SUCCEEDED`]);
+  });
+
+  it('finds nothing the second time, with a limit or without, and starts no batch', async () => {
+    for (const args of [{}, { limit: 2 }]) {
+      const runId = randomUUID();
+      const { result } = await workflow.execute(args, runId);
+      expect(result).toMatchObject({ state: 'succeeded', selected: '0', merged: '0', kms_calls: '0' });
+      expect(await batches(runId)).toEqual([]);
+      expect(await ledger(runId)).toMatchObject({ state: 'succeeded', batch_id: null });
+    }
+    expect(await users()).toEqual([...merged('1', '2', '3'), ...pending('4')]);
+  });
+
+  it('takes run id, mode and limit as arguments', async () => {
+    await load('10', '11', '12');
+    const { result } = await workflow.execute({ run_id: 'of-a-caller', mode: 'pending', limit: 2 });
+    expect(result).toMatchObject({ run_id: 'of-a-caller', selected: '2', merged: '2', id_cutoff: '11' });
+    expect(await users('id >= 10')).toEqual([...merged('10', '11'), ...pending('12')]);
+    expect(await workflow.execute({ run_id: 'refused-ones', mode: 'rejected' })).toMatchObject({
+      result: { mode: 'rejected', selected: '1', rejected: '1' },
+    });
+    expect(await rejected('refused-ones')).toEqual([{ id: '4', reason: 'encoding' }]);
+    expect(await workflow.execute({ run_id: 'the-rest-of-it' })).toMatchObject({ result: { merged: '1' } });
+    expect(await staged()).toEqual([{ n: '0' }]);
+  });
+
+  it('does nothing where its run has succeeded already', async () => {
+    const before = await ledger('of-a-caller');
+    expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({ result: { merged: '2' } });
+    expect(await ledger('of-a-caller')).toEqual(before);
+  });
+
+  it.each([
+    [{ mode: 'everything' }, 'argument-mode'],
+    [{ run_id: 'No Run Id' }, 'run-id'],
+  ])('refuses %o', async (args, code) => {
+    expect(await workflow.execute(args)).toMatchObject({ error: { error_code: code } });
+  });
+});
+
+describe('a batch', () => {
+  it('that fails twice gets successors, and their rows are merged once', async () => {
+    await load('20', '21');
+    await box.control('dataproc:faults', { count: 2 });
+    const runId = randomUUID();
+    expect(await workflow.execute({}, runId)).toMatchObject({ result: { state: 'succeeded', merged: '2' } });
+    expect(await batches(runId)).toEqual([
+      `reseal-${runId} FAILED`,
+      `reseal-${runId}-2 FAILED`,
+      `reseal-${runId}-3 SUCCEEDED`,
+    ]);
+    expect(await users('id >= 20')).toEqual(merged('20', '21'));
+    expect(await rejected(runId)).toEqual([]);
+    expect(await staged()).toEqual([{ n: '0' }]);
+    expect(await ledger(runId)).toMatchObject({
+      state: 'succeeded',
+      batch_id: `reseal-${runId}-3`,
+      error: null,
+    });
+  });
+
+  it('that always fails ends the run as failed, in the words of the batch; users stay as they were', async () => {
+    await load('30', '31');
+    const before = await box.sql('SELECT * FROM users ORDER BY id');
+    await box.control('dataproc:faults', { count: 1000 });
+    const runId = randomUUID();
+    const message = `${parent()}/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked for a failing batch.`;
+    const { error } = await workflow.execute({}, runId);
+    expect(error).toEqual({ error_code: 'batch-failed', message });
+    expect(await batches(runId)).toHaveLength(4);
+    expect(await box.sql('SELECT * FROM users ORDER BY id')).toEqual(before);
+    expect(await rejected(runId)).toEqual([]);
+    expect(await staged()).toEqual([{ n: '0' }]);
+    expect(await ledger(runId)).toMatchObject({
+      state: 'failed',
+      error_code: 'batch-failed',
+      error: message,
+    });
+    expect((await ledger(runId))?.ended_at).not.toBeNull();
+    await box.control('dataproc:faults', { count: 0 });
+    // The same run again goes on where it broke off.
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { merged: '2' } });
+    expect(await ledger(runId)).toMatchObject({
+      state: 'succeeded',
+      batch_id: `reseal-${runId}-5`,
+      error: null,
+    });
+    expect(await users('id >= 30')).toEqual(merged('30', '31'));
+  });
+
+  it("that fails with an error of the application's own ends the run with that", async () => {
+    const runId = randomUUID();
+    await load('35');
+    const said = { reseal: 'error', code: 'kms-denied', message: 'Cloud KMS answered "PERMISSION_DENIED".' };
+    const output = `Spark says something.\n${JSON.stringify(said)}\nSpark says more.\n`;
+    await box.control('dataproc:faults', { count: 1000, output });
+    const { error } = await workflow.execute({}, runId);
+    expect(error).toEqual({ error_code: said.code, message: said.message });
+    expect(await ledger(runId)).toMatchObject({
+      state: 'failed',
+      error_code: said.code,
+      error: said.message,
+    });
+    await box.sql('DELETE FROM users WHERE id = 35');
+  });
+
+  it('that somebody cancels ends the run as cancelled, without another try', async () => {
+    await load('40');
+    const runId = randomUUID();
+    await box.control('kms:faults', { latencyMs: 3000 });
+    const execution = workflow.execute({}, runId);
+    let batch: Batch | null = null;
+    while (batch?.state !== 'RUNNING') {
+      await sleep(50);
+      batch = (await dataproc(`${parent()}/batches/reseal-${runId}`)) as Batch | null;
+    }
+    await dataproc(`${batch.operation}:cancel`, 'POST');
+    const message = `${batch.name} was cancelled`;
+    expect(await execution).toEqual({ error: { error_code: 'batch-cancelled', message } });
+    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
+    expect(await ledger(runId)).toMatchObject({ state: 'cancelled', error_code: 'batch-cancelled' });
+    expect(await users('id = 40')).toEqual(pending('40'));
+    expect(await rejected(runId)).toEqual([]);
+    expect(await staged()).toEqual([{ n: '0' }]);
+  });
+});
+
+it('and another at the same time merge every row, as one would', async () => {
+  const ids = Array.from({ length: 20 }, (_, at) => String(100 + at));
+  await load(...ids);
+  await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (199, 'no base64', '${key.dek}')`);
+  const runs = [randomUUID(), randomUUID()];
+  const ended = await Promise.all(runs.map((runId) => workflow.execute({}, runId)));
+  expect(ended.map(({ result }) => result?.state)).toEqual(['succeeded', 'succeeded']);
+  expect(await users('id BETWEEN 100 AND 198')).toEqual(merged(...ids));
+  expect(await staged()).toEqual([{ n: '0' }]);
+  for (const runId of runs) expect(await ledger(runId)).toMatchObject({ state: 'succeeded', error: null });
+  const refused = await box.sql('SELECT DISTINCT id, reason FROM users_rejected WHERE id >= 100');
+  expect(refused).toEqual([{ id: '199', reason: 'encoding' }]);
+  // Nothing is left for a third, and what the rows hold opens as an analyst opens it.
+  const { read_back } = await box.run({ mode: 'all' });
+  expect(read_back.readable).toBe(read_back.checked);
+  expect(await workflow.execute({})).toMatchObject({ result: { selected: '0' } });
+});
+
+it('raises what BigQuery refused a statement with, and the step', async () => {
+  const { project, dataset, tables } = box.deployment;
+  const table = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.keysets}`;
+  await fetch(`${box.sandbox.endpoints.bigquery}${table}`, { method: 'DELETE' });
+  const { error } = await workflow.execute({});
+  expect(error).toMatchObject({ error_code: 'bigquery' });
+  expect(error?.message).toMatch(/^BigQuery, step keyset_read: Not found: Table .*keysets/);
+});

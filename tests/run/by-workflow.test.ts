@@ -1,0 +1,232 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ResealError } from '../../jobs/contract/errors.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
+import type { RunContext, Watcher } from '../../jobs/run/context.ts';
+import { GoogleError } from '../../sandbox/http/errors.ts';
+import { Application } from '../support/application.ts';
+import { cli } from '../support/cli.ts';
+import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { type Emulator, emulator } from '../support/workflow/emulator.ts';
+import { executionsApi } from '../support/workflow/executions-api.ts';
+
+/** `trigger --via workflow`, with the emulator behind Workflow Executions and the sandbox behind the rest. */
+const application = new Application('gcm');
+const key = application.newKey();
+
+let box: TestSandbox;
+let workflow: Emulator;
+let api: Awaited<ReturnType<typeof executionsApi>>;
+beforeAll(async () => {
+  box = await testSandbox({ storePlaintext: 'true' }, 'direct');
+  workflow = await emulator(box);
+  api = await executionsApi(workflow, String(box.deployment.workflow));
+}, 600_000);
+afterAll(async () => {
+  await api?.close();
+  await workflow?.close();
+  await box?.close();
+});
+
+const load = (...ids: string[]) =>
+  box.load(
+    application,
+    ids.map((id) => ({ id, cipher_text: key.encrypt(`${id}@example.com`), dek: key.dek })),
+  );
+
+function trigger(
+  options: { runId?: string; limit?: number } = {},
+  watcher: Watcher = silent,
+  context: Partial<RunContext> = {},
+) {
+  const { runId = newRunId(), limit = null } = options;
+  const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
+  return runByWorkflow(
+    { ...box.context, ...context },
+    { runId, mode: 'pending', limit },
+    { rejected: false },
+    watcher,
+    endpoints,
+  );
+}
+
+it('starts the deployed workflow, shows its steps and reports as the job does', async () => {
+  await load('1', '2', '3');
+  await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (4, 'no base64', '${key.dek}')`);
+  const said: string[] = [];
+  const watcher: Watcher = {
+    async step(name, work, summary) {
+      const result = await work((text) => said.push(`${name} … ${text}`));
+      said.push(`${name} ${summary(result)}`);
+      return result;
+    },
+  };
+  const runId = newRunId();
+  const byWorkflow = await trigger({ runId }, watcher);
+  expect(new Set(said)).toEqual(
+    new Set([
+      'run … main.attempts › run.batch',
+      'run 3 merged, 0 changed meanwhile, 1 rejected',
+      'report 3 of 3 merged values read back through SQL',
+    ]),
+  );
+  expect(byWorkflow).toMatchObject({
+    run_id: runId,
+    via: 'workflow',
+    engine: 'dataproc',
+    state: 'succeeded',
+    selected: 4,
+    merged: 3,
+    reasons: { encoding: 1 },
+    kms_calls: 1,
+    read_back: { checked: 3, readable: 3 },
+    batch_id: `reseal-${runId}`,
+  });
+  const byJob = await box.run();
+  expect(Object.keys(byWorkflow)).toEqual(Object.keys(byJob));
+});
+
+it('passes a limit on', async () => {
+  await load('10', '11');
+  expect(await trigger({ limit: 1 })).toMatchObject({ selected: 1, merged: 1 });
+  expect(await trigger()).toMatchObject({ selected: 1, merged: 1 });
+});
+
+it("raises the workflow's own message, and goes on with the same run afterwards", async () => {
+  await load('20');
+  const runId = newRunId();
+  await box.control('dataproc:faults', { count: 1000 });
+  await expect(trigger({ runId })).rejects.toMatchObject({
+    code: 'workflow-failed',
+    message: expect.stringContaining(
+      `/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked`,
+    ),
+    hint: expect.stringContaining(`batch-failed: see docs/errors.md; go on with --resume ${runId}`),
+  });
+  await box.control('dataproc:faults', { count: 0 });
+  expect(await trigger({ runId })).toMatchObject({ run_id: runId, merged: 1 });
+});
+
+it('cancels the execution with ctrl-C, tells the ledger and says what may still be at work', async () => {
+  await load('30');
+  await box.control('kms:faults', { latencyMs: 3000 });
+  const runId = newRunId();
+  const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
+  const controller = new AbortController();
+  const failure = trigger({ runId }, silent, { signal: controller.signal });
+  const expected = expect(failure).rejects.toMatchObject({
+    code: 'cancelled',
+    message: `run ${runId} was cancelled; the source table is untouched`,
+    hint: `batch reseal-${runId} may still be at work; go on with --resume ${runId} --via workflow`,
+  });
+  while ((await state()) !== 'staging') await sleep(50);
+  controller.abort();
+  await expected;
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect([...api.executions.values()].at(-1)?.body.state).toBe('CANCELLED');
+  expect(await state()).toBe('cancelled');
+  expect(await box.sql('SELECT decrypted_email FROM users WHERE id = 30')).toEqual([
+    { decrypted_email: null },
+  ]);
+  // The batch went on; the run that is resumed takes what it staged.
+  expect(await trigger({ runId })).toMatchObject({ merged: 1 });
+});
+
+it.each([
+  ['does not answer', () => sleep(60_000, undefined, { ref: false })],
+  ['says no', () => Promise.reject(new GoogleError('PERMISSION_DENIED', 'no executions.cancel'))],
+] as const)('ends soon where the cancellation %s, and says what may be left', async (_how, cancel) => {
+  await load('35');
+  await box.control('kms:faults', { latencyMs: 3000 });
+  const runId = newRunId();
+  const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
+  const controller = new AbortController();
+  api.faults.cancel = async () => void (await cancel());
+  const failure = trigger({ runId }, silent, { signal: controller.signal }).catch((error) => error);
+  while ((await state()) !== 'staging') await sleep(50);
+  const began = performance.now();
+  controller.abort();
+  const error = await failure;
+  expect(performance.now() - began).toBeLessThan(5_000);
+  api.faults.cancel = async () => {};
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect(error).toMatchObject({
+    code: 'cancelled',
+    hint: expect.stringContaining(`go on with --resume ${runId} --via workflow`),
+    cause: expect.objectContaining({
+      code: 'cancel-failed',
+      message: expect.stringMatching(/\/executions\/.* could not be cancelled/),
+    }),
+  });
+  expect(await state()).toBe('cancelled');
+  [...api.executions.values()].at(-1)?.abort.abort();
+  expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+});
+
+it('says so where the ledger cannot be told', async () => {
+  await load('36');
+  await box.control('kms:faults', { latencyMs: 3000 });
+  const runId = newRunId();
+  const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
+  const controller = new AbortController();
+  const mute: RunContext['bigquery'] = {
+    ...box.context.bigquery,
+    query: (statement, values) =>
+      statement.name === 'end'
+        ? Promise.reject(new ResealError('bigquery-late', 'BigQuery did not end step end'))
+        : box.context.bigquery.query(statement, values),
+  };
+  const failure = trigger({ runId }, silent, { signal: controller.signal, bigquery: mute });
+  const expected = expect(failure).rejects.toMatchObject({
+    code: 'cancelled',
+    message: `run ${runId} was cancelled, but the ledger does not say so`,
+  });
+  while ((await state()) !== 'staging') await sleep(50);
+  controller.abort();
+  await expected;
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+});
+
+it('leaves a detached run to the workflow', async () => {
+  await load('37');
+  const runId = newRunId();
+  const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
+  const execution = await startWorkflow(
+    box.context,
+    { runId, mode: 'pending', limit: null },
+    { rejected: false },
+    endpoints,
+  );
+  expect(api.executions.get(execution)?.body.state).toBe('ACTIVE');
+  while (api.executions.get(execution)?.body.state === 'ACTIVE') await sleep(50);
+  expect(await box.sql(`SELECT state, via FROM runs WHERE run_id = '${runId}'`)).toEqual([
+    { state: 'succeeded', via: 'workflow' },
+  ]);
+});
+
+it('tells an execution that somebody else cancelled from a failed one', async () => {
+  await load('40');
+  const runId = newRunId();
+  const watcher: Watcher = {
+    step: (_name, work) => work(() => [...api.executions.values()].at(-1)?.abort.abort()),
+  };
+  await expect(trigger({ runId }, watcher)).rejects.toMatchObject({ code: 'workflow-cancelled' });
+});
+
+it('says what to do where there is no workflow', async () => {
+  const missing = { code: 'workflow-missing', hint: expect.stringContaining('pulumi up') };
+  const without = (workflow: string | null) =>
+    trigger({}, silent, { deployment: { ...box.deployment, workflow } });
+  await expect(without(null)).rejects.toMatchObject(missing);
+  await expect(without('projects/p/locations/l/workflows/gone')).rejects.toMatchObject(missing);
+});
+
+it('is for stacks', async () => {
+  const { code, stderr } = await cli('trigger', ['--via', 'workflow']);
+  expect([code, stderr]).toEqual([
+    2,
+    expect.stringContaining('error (option-stack): --via workflow needs --stack'),
+  ]);
+});

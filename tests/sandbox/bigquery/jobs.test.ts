@@ -1,0 +1,214 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Harness, harness, LOCATION } from '../../support/harness.ts';
+
+let h: Harness;
+beforeAll(async () => {
+  h = await harness();
+  await h.sql(
+    'CREATE TABLE poc.numbers AS SELECT i AS id, CONCAT("value ", CAST(i AS STRING)) AS v FROM UNNEST(GENERATE_ARRAY(1, 120000)) AS i',
+  );
+});
+afterAll(() => h.close());
+
+const JOBS = '/bigquery/v2/projects/p/jobs';
+const insert = (jobId: string, query: string) =>
+  h.rest('POST', JOBS, {
+    jobReference: { jobId, location: LOCATION },
+    configuration: { query: { query, useLegacySql: false }, labels: { step: 'test' } },
+  });
+
+describe('paging', () => {
+  test('the real client reads 120,000 rows in their order, page by page', async () => {
+    const [job] = await h.bigquery.createQueryJob('SELECT id, v FROM poc.numbers ORDER BY id DESC');
+    let next: object | null = { maxResults: 25_000, autoPaginate: false };
+    const seen: number[] = [];
+    let pages = 0;
+    while (next !== null) {
+      const answer: [unknown[], object | null, unknown] = (await job.getQueryResults(next)) as never;
+      for (const row of answer[0] as { id: number }[]) seen.push(row.id);
+      next = answer[1] ?? null;
+      pages++;
+    }
+    expect(pages).toBe(5);
+    expect(seen).toHaveLength(120_000);
+    expect(seen.every((id, index) => id === 120_000 - index)).toBe(true);
+  });
+
+  test('a page is never larger than 10 MB, whatever was asked for', async () => {
+    const { body } = await insert('wide', 'SELECT REPEAT("x", 10000) AS w FROM poc.numbers WHERE id <= 3000');
+    const { body: page } = await h.rest(
+      'GET',
+      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?maxResults=3000`,
+    );
+    expect(page.rows.length).toBeLessThan(1001);
+    expect(page.totalRows).toBe('3000');
+    expect(page.pageToken).toBeDefined();
+  });
+
+  test('what counts for a page is bytes, not characters', async () => {
+    const { body } = await insert(
+      'wider',
+      'SELECT REPEAT("ø", 10000) AS w FROM poc.numbers WHERE id <= 3000',
+    );
+    const { body: page } = await h.rest(
+      'GET',
+      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?maxResults=3000`,
+    );
+    expect(Buffer.byteLength(JSON.stringify(page.rows))).toBeLessThanOrEqual(10_000_000);
+    expect(page.pageToken).toBeDefined();
+  });
+
+  test('tabledata.list reads a table, some of its columns, from a row on', async () => {
+    const path = '/bigquery/v2/projects/p/datasets/poc/tables/numbers/data?maxResults=2';
+    const { body } = await h.rest('GET', `${path}&selectedFields=v&startIndex=5`);
+    expect(body.rows).toHaveLength(2);
+    expect(body.rows[0].f).toHaveLength(1);
+    expect(body.totalRows).toBe('120000');
+    const { body: second } = await h.rest('GET', `${path}&pageToken=${body.pageToken}`);
+    expect(second.rows).toHaveLength(2);
+    expect((await h.rest('GET', `${path}&pageToken=!!`)).status).toBe(400);
+  });
+});
+
+describe('job ids', () => {
+  test('one that exists is refused with 409 duplicate, and the job of that id is there', async () => {
+    const query = 'INSERT INTO poc.once VALUES (1)';
+    await h.sql('CREATE TABLE poc.once (id INT64)');
+    expect((await insert('run_1_merge_1', query)).status).toBe(200);
+    const { status, body } = await insert('run_1_merge_1', query);
+    expect(status).toBe(409);
+    expect(body.error.errors[0].reason).toBe('duplicate');
+    expect(await h.sql('SELECT COUNT(*) FROM poc.once')).toEqual([['1']]);
+    const { body: job } = await h.rest('GET', `${JOBS}/run_1_merge_1?location=${LOCATION}`);
+    expect(job.status).toEqual({ state: 'DONE' });
+    expect(job.statistics.query.dmlStats).toEqual({
+      insertedRowCount: '1',
+      updatedRowCount: '0',
+      deletedRowCount: '0',
+    });
+    expect(job.configuration.labels).toEqual({ step: 'test' });
+  });
+
+  test('of jobs that changed something are remembered over a restart, without their text', async () => {
+    await insert('remembered', 'UPDATE poc.once SET id = 2 WHERE id = 1; SELECT @@row_count AS n');
+    await insert('only_read', 'SELECT 1');
+    await h.restart();
+    expect((await insert('remembered', 'SELECT 1')).status).toBe(409);
+    const { body } = await h.rest('GET', '/bigquery/v2/projects/p/queries/remembered');
+    expect(body.rows).toEqual([{ f: [{ v: '1' }] }]);
+    const { body: job } = await h.rest('GET', `${JOBS}/remembered`);
+    expect(JSON.stringify(job)).not.toContain('UPDATE poc.once');
+    expect((await insert('only_read', 'SELECT 1')).status).toBe(200);
+  });
+
+  test('the same requestId is the same query', async () => {
+    const body = { query: 'INSERT INTO poc.once VALUES (7)', useLegacySql: false, requestId: 'r-1' };
+    await h.rest('POST', '/bigquery/v2/projects/p/queries', body);
+    await h.rest('POST', '/bigquery/v2/projects/p/queries', body);
+    expect(await h.sql('SELECT COUNT(*) FROM poc.once WHERE id = 7')).toEqual([['1']]);
+  });
+});
+
+describe('states', () => {
+  test('a failed job is DONE with an errorResult', async () => {
+    const { status, body } = await insert('fails', 'SELECT nope');
+    expect(status).toBe(200);
+    const { body: job } = await h.rest('GET', `${JOBS}/fails`);
+    const proto = { reason: 'invalidQuery', location: 'query', message: 'Unrecognized name: nope' };
+    expect(job.status).toEqual({ state: 'DONE', errorResult: proto, errors: [proto] });
+    expect(body.jobReference.jobId).toBe('fails');
+    const results = await h.rest('GET', '/bigquery/v2/projects/p/queries/fails');
+    expect(results.status).toBe(400);
+    expect(results.body.error.errors[0].reason).toBe('invalidQuery');
+  });
+
+  const LONG = `DECLARE i INT64 DEFAULT 0; WHILE i < 1000000 DO SET i = i + 1; END WHILE`;
+
+  test('a long job is RUNNING, and jobComplete is false, until it is cancelled', async () => {
+    const { body } = await insert('long', LONG);
+    expect(body.status.state).toBe('RUNNING');
+    const waiting = await h.rest('GET', '/bigquery/v2/projects/p/queries/long?timeoutMs=1');
+    expect(waiting.body.jobComplete).toBe(false);
+    const listed = await h.rest('GET', `${JOBS}?stateFilter=running`);
+    expect(
+      listed.body.jobs.map((job: { jobReference: { jobId: string } }) => job.jobReference.jobId),
+    ).toEqual(['long']);
+    await h.rest('POST', `${JOBS}/long/cancel`, {});
+    const done = await h.rest('GET', '/bigquery/v2/projects/p/queries/long');
+    expect(done.body.error.errors[0].reason).toBe('stopped');
+  });
+
+  test('a dry run changes nothing', async () => {
+    const { body } = await h.rest('POST', JOBS, {
+      configuration: {
+        dryRun: true,
+        query: { query: 'DELETE FROM poc.numbers WHERE TRUE', useLegacySql: false },
+      },
+    });
+    expect(body.status.state).toBe('DONE');
+    expect(await h.sql('SELECT COUNT(*) FROM poc.numbers')).toEqual([['120000']]);
+  });
+});
+
+describe('what the sandbox has not', () => {
+  test.each([
+    [
+      'GET',
+      '/bigquery/v2/projects/p/nothing',
+      404,
+      'The sandbox has no route GET /bigquery/v2/projects/p/nothing.',
+    ],
+    [
+      'PUT',
+      '/bigquery/v2/projects/p/queries',
+      501,
+      'The sandbox has no PUT /bigquery/v2/projects/p/queries; there it has POST.',
+    ],
+    ['POST', '/v1/projects/p/locations/l/keyRings/r/cryptoKeys/k:frobnicate', 404, 'k:frobnicate'],
+    ['GET', '/v1/projects/%zz', 400, ''],
+  ])('%s %s', async (method, path, code, message) => {
+    const { status, body } = await h.rest(method, path, method === 'GET' ? undefined : {});
+    expect(status).toBe(code);
+    expect(body.error.code).toBe(code);
+    expect(body.error.message).toContain(message);
+  });
+
+  test.each([
+    [{ copy: {} }, 501, 'jobs of kind query and load, not copy'],
+    [{ query: { query: 'SELECT 1', useLegacySql: false, destinationTable: {} } }, 200, undefined],
+  ])('a job %j', async (configuration, code, message) => {
+    const { status, body } = await h.rest('POST', JOBS, { configuration });
+    expect(status).toBe(code);
+    if (message) expect(body.error.message).toContain(message);
+    else expect(body.status.errorResult.message).toContain('no destinationTable');
+  });
+
+  test('a body that is no JSON, and a foreign Host', async () => {
+    const bad = await fetch(`${h.origin}${JOBS}`, { method: 'POST', body: '{' });
+    expect(bad.status).toBe(400);
+    const { request } = await import('node:http');
+    const { port } = new URL(h.origin);
+    const status = await new Promise((resolve, reject) => {
+      const call = request({
+        port,
+        host: '127.0.0.1',
+        path: '/sandbox/v1/health',
+        headers: { host: 'evil.example' },
+      });
+      call.once('response', (response) => resolve(response.resume().statusCode));
+      call.once('error', reject);
+      call.end();
+    });
+    expect(status).toBe(403);
+  });
+});
+
+test('a gzip body is read', async () => {
+  const response = await fetch(`${h.origin}/bigquery/v2/projects/p/queries`, {
+    method: 'POST',
+    headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' },
+    body: gzipSync(JSON.stringify({ query: 'SELECT 5 AS n', useLegacySql: false })),
+  });
+  expect(await response.json()).toMatchObject({ rows: [{ f: [{ v: '5' }] }] });
+});

@@ -1,0 +1,139 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { parse } from 'yaml';
+import { checkName, down, ephemeralConfig, preview, up } from '../../jobs/stack/ephemeral.ts';
+import { readStackOutputs } from '../../jobs/stack/outputs.ts';
+import { configOf, type Recorded, runProgram, stackProgram } from '../support/pulumi/program.ts';
+
+let folder: string;
+const NAME = 'vitest-1';
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pulumi-'));
+  vi.stubEnv('FAKE_PULUMI', folder);
+  vi.stubEnv('PATH', [resolve('tests/support/pulumi/cli'), process.env.PATH].join(delimiter));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+  rmSync(`Pulumi.${NAME}.yaml`, { force: true });
+});
+
+const stacks = (all: object) => writeFileSync(join(folder, 'stacks.json'), JSON.stringify(all));
+const commands = () => readFileSync(join(folder, 'commands.log'), 'utf8');
+
+describe('outputs of a stack', () => {
+  it('are read without selecting it', async () => {
+    stacks({ dev: { project: 'example-data-dev' } });
+    expect(await readStackOutputs('dev')).toEqual({ project: 'example-data-dev' });
+    expect(commands()).not.toContain('select');
+  });
+
+  it('need a CLI', async () => {
+    vi.stubEnv('PATH', folder);
+    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+      code: 'pulumi-cli',
+      message: 'there is no Pulumi CLI on the PATH',
+      hint: expect.stringContaining('install the Pulumi CLI'),
+    });
+  });
+
+  it('need a CLI that is new enough', async () => {
+    vi.stubEnv('FAKE_PULUMI_VERSION', 'v2.1.0');
+    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+      code: 'pulumi-cli',
+      message: expect.stringMatching(/not usable: .*version/i),
+    });
+  });
+
+  it('need the stack', async () => {
+    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+      code: 'stack-missing',
+      message: 'there is no stack dev',
+      hint: expect.stringContaining('pulumi stack init dev'),
+    });
+  });
+
+  it('need an update first', async () => {
+    stacks({ dev: {} });
+    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+      code: 'stack-empty',
+      hint: 'run `pulumi up --stack dev` first',
+    });
+  });
+
+  it('say what else went wrong, in one line', async () => {
+    vi.stubEnv('FAKE_PULUMI_ERROR', 'PULUMI_ACCESS_TOKEN must be set');
+    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+      code: 'pulumi',
+      message: 'Pulumi failed on stack dev: PULUMI_ACCESS_TOKEN must be set',
+    });
+  });
+});
+
+describe('an ephemeral stack', () => {
+  it('goes up, up again, and down with its file', async () => {
+    const said: string[] = [];
+    expect(await preview(NAME, (text) => said.push(text))).toEqual({ changes: { create: 3 }, outputs: {} });
+    expect(said.join('')).toContain('the engine says something');
+    expect(await up(NAME, () => {})).toEqual({ changes: { create: 3 }, outputs: { stack: NAME } });
+    expect(await up(NAME, () => {})).toMatchObject({ outputs: { stack: NAME } });
+
+    const written = parse(readFileSync(`Pulumi.${NAME}.yaml`, 'utf8')) as { config: object };
+    expect(written.config).toMatchObject({ 'reseal:dataset': 'encryption_poc_vitest_1' });
+
+    await down(NAME, () => {});
+    expect(existsSync(`Pulumi.${NAME}.yaml`)).toBe(false);
+    await expect(down(NAME, () => {})).rejects.toMatchObject({ code: 'stack-missing' });
+  });
+
+  it.each(['dev', 'staging', 'prod', 'eu-prod', 'PR-1', 'fifteen-letters'])('is not called %s', (name) => {
+    expect(() => checkName(name)).toThrow(expect.objectContaining({ code: 'stack-name' }));
+  });
+
+  it('meets dev in nothing but the APIs and the keys that it reads with', async () => {
+    const dev = { ...configOf('dev'), 'reseal:readers': 'analysts@example.com', 'reseal:cmek': 'create' };
+    const config = await ephemeralConfig(dev, NAME);
+    const texts = Object.entries(config).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]);
+    const [ephemeral, original] = await Promise.all([
+      runProgram(NAME, Object.fromEntries(texts)),
+      stackProgram('dev'),
+    ]);
+    const taken = new Set(original.resources.map(identity));
+    const shared = ephemeral.resources.filter((one) => one.custom && taken.has(identity(one)));
+    expect(new Set(shared.map(({ type }) => type))).toEqual(new Set(['gcp:projects/service:Service']));
+    expect(ephemeral.resources.some(({ type }) => type.startsWith('gcp:kms/keyRing'))).toBe(false);
+    expect(ephemeral.resources.some(({ protect }) => protect)).toBe(false);
+    expect(ephemeral.outputs).toMatchObject({
+      sourceKek: 'projects/example-data-dev/locations/us-central1/keyRings/reseal-dev/cryptoKeys/source',
+      workflow: `projects/example-data-dev/locations/us-central1/workflows/reseal-${NAME}`,
+    });
+  });
+});
+
+/** What makes two resources one and the same thing in Google Cloud. */
+const NAMING = [
+  'project',
+  'name',
+  'bucket',
+  'accountId',
+  'datasetId',
+  'tableId',
+  'routineId',
+  'service',
+  'member',
+  'role',
+  'cryptoKeyId',
+  'serviceAccountId',
+  'displayName',
+  'dashboardJson',
+];
+
+function identity({ type, inputs }: Recorded): string {
+  return JSON.stringify([type, ...NAMING.map((name) => inputs[name])]);
+}

@@ -1,0 +1,27 @@
+import { fileURLToPath } from 'node:url';
+import { askPython } from './python.ts';
+
+/** A table that statements may name, as BigQuery writes it: project.dataset.table. */
+export interface AnalyzedTable {
+  name: string;
+  columns: readonly { readonly name: string; readonly type: string }[];
+}
+/** One statement or script; `params` are its named parameters' types. */
+export interface AnalyzedStatement {
+  name: string;
+  sql: string;
+  params: Readonly<Record<string, string>>;
+}
+/** `error` is the analyzer's own words; null where it accepts the statement. */
+export interface Verdict {
+  name: string;
+  error: string | null;
+}
+
+const script = fileURLToPath(new URL('analyze.py', import.meta.url));
+
+/** Has Google's SQL analyzer judge statements against tables. Needs the Python environment (ensureVenv). */
+export const analyze = (
+  tables: readonly AnalyzedTable[],
+  statements: readonly AnalyzedStatement[],
+): Promise<Verdict[]> => askPython<Verdict[]>(script, { tables, statements });

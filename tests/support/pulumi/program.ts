@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { parse } from 'yaml';
+
+/** One resource that the program asked for. */
+export interface Recorded {
+  type: string;
+  name: string;
+  inputs: Record<string, unknown>;
+  custom: boolean;
+  protect: boolean;
+}
+
+/** Everything that one run of the program asked for and gave out. */
+export interface Program {
+  resources: Recorded[];
+  outputs: unknown;
+  calls: string[];
+}
+
+export const STACKS = ['dev', 'staging', 'prod'] as const;
+
+/** Configuration as the engine hands it over: every value is text, lists and maps as JSON. */
+export type Config = Record<string, string>;
+
+/** The configuration of a stack's file, with the test bundle in place of the real one. */
+export function configOf(stack: string, changes: Record<string, unknown> = {}): Config {
+  const file = parse(readFileSync(`Pulumi.${stack}.yaml`, 'utf8')) as { config: Record<string, unknown> };
+  const all = { ...file.config, 'reseal:bundle': 'tests/fixtures/bundle', ...changes };
+  return Object.fromEntries(
+    Object.entries(all)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+  );
+}
+
+const run = promisify(execFile);
+
+/** Runs the program under mocks; rejects with what it printed where it fails. */
+export async function runProgram(
+  stack: string,
+  config: Config,
+  { preview = false, daysLater = 0 } = {},
+): Promise<Program> {
+  const given = JSON.stringify({ stack, config, preview, daysLater });
+  const args = ['--import', 'tsx', 'tests/support/pulumi/recorder.ts', given];
+  const { stdout } = await run(process.execPath, args, { maxBuffer: 1 << 26 });
+  return JSON.parse(stdout) as Program;
+}
+
+const cached = new Map<string, Promise<Program>>();
+
+/** The program of a stack as its file stands, run once. */
+export function stackProgram(stack: string): Promise<Program> {
+  const known = cached.get(stack) ?? runProgram(stack, configOf(stack));
+  cached.set(stack, known);
+  return known;
+}
