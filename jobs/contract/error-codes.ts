@@ -102,7 +102,6 @@ export const ERROR_CODES = {
     'look at the settings that were given',
   ),
   'sandbox-start': usage('the sandbox did not start', 'the message says why'),
-  'java-missing': failed('Spark needs Java 17, and there is none', 'install it, or set JAVA_HOME'),
   'python-missing': failed(
     'there is no Python 3.10, 3.11 or 3.12 with venv',
     'install one, or set RESEAL_PYTHON',
