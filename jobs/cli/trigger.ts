@@ -89,11 +89,12 @@ async function writableFile(path: string): Promise<void> {
 
 /** Starts the workflow's execution and says how to follow it. */
 async function detached(
-  { stack, mode, limit, acceptRejected, json }: TriggerOptions,
+  { stack, resume: resumed, mode, limit, acceptRejected, json }: TriggerOptions,
   context: RunContext,
   runId: string,
   { endpoints }: Target,
 ): Promise<void> {
+  if (resumed !== undefined) await knownRun(context, resumed);
   const { startWorkflow } = await import('../run/by-workflow.ts');
   const execution = await startWorkflow(
     context,
