@@ -9,6 +9,8 @@ export interface Interrupt {
   readonly signal: AbortSignal;
   /** From now on this run is under way: what to say of it if the end has to be forced. */
   begun(runId: string, goOn: string): void;
+  /** The error that the command ends with: an interrupted one was cancelled, whatever broke off. */
+  ended(error: unknown): unknown;
   done(): void;
 }
 
@@ -18,10 +20,12 @@ export interface Interrupt {
  */
 export function onInterrupt(json: boolean): Interrupt {
   const controller = new AbortController();
-  let left: ResealError = new ResealError('cancelled', 'cancelled; nothing was begun');
+  let run: Run = null;
+  let said: ResealError | null = null;
   let deadline: NodeJS.Timeout | undefined;
+
   const quit = (): never => {
-    printError(left, json);
+    printError(said ?? forced(run), json);
     process.exit(EXIT.cancelled);
   };
   const interrupted = (): void => {
@@ -34,10 +38,14 @@ export function onInterrupt(json: boolean): Interrupt {
   process.on('SIGTERM', interrupted);
   return {
     signal: controller.signal,
-    begun(runId, goOn) {
-      left = new ResealError('cancelled', `run ${runId} was left as it stands; its end was not waited for`, {
-        hint: `a batch, an execution or a job of BigQuery may still be at work, and the ledger may say so; ${goOn}`,
-      });
+    begun(id, goOn) {
+      run = { id, goOn };
+    },
+    ended(error) {
+      if (!controller.signal.aborted) return error;
+      // The run says itself what became of it, unless it was still being planned or only reported.
+      said = error instanceof ResealError && error.code === 'cancelled' ? error : outside(run, error);
+      return said;
     },
     done() {
       clearTimeout(deadline);
@@ -45,4 +53,25 @@ export function onInterrupt(json: boolean): Interrupt {
       process.off('SIGTERM', interrupted);
     },
   };
+}
+
+type Run = { readonly id: string; readonly goOn: string } | null;
+
+const NOTHING = 'cancelled; nothing was begun';
+
+/** The end was not waited for. */
+function forced(run: Run): ResealError {
+  if (run === null) return new ResealError('cancelled', NOTHING);
+  return new ResealError('cancelled', `run ${run.id} was left as it stands; its end was not waited for`, {
+    hint: `a batch, an execution or a job of BigQuery may still be at work, and the ledger may say so; ${run.goOn}`,
+  });
+}
+
+/** Before the first step that changes anything, or after the merge. */
+function outside(run: Run, cause: unknown): ResealError {
+  if (run === null) return new ResealError('cancelled', NOTHING, { cause });
+  return new ResealError('cancelled', `run ${run.id} was interrupted while it was planned or reported`, {
+    hint: `\`npm run reseal -- history\` shows whether it has merged; if the ledger has it, ${run.goOn}`,
+    cause,
+  });
 }

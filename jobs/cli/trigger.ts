@@ -59,9 +59,7 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
     else if (report.selected > 0 || report.erased > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
     else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${target.next}\n`);
   } catch (error) {
-    // What the signal broke off before there was a run.
-    if (!interrupt.signal.aborted || error instanceof ResealError) throw error;
-    throw new ResealError('cancelled', 'cancelled; nothing was begun', { cause: error });
+    throw interrupt.ended(error);
   } finally {
     await target?.close();
     interrupt.done();
@@ -91,14 +89,19 @@ async function writableFile(path: string): Promise<void> {
 
 /** Starts the workflow's execution and says how to follow it. */
 async function detached(
-  { stack, mode, limit, json, acceptRejected }: TriggerOptions,
+  { stack, resume: resumed, mode, limit, acceptRejected, json }: TriggerOptions,
   context: RunContext,
   runId: string,
   { endpoints }: Target,
 ): Promise<void> {
+  if (resumed !== undefined) await knownRun(context, resumed);
   const { startWorkflow } = await import('../run/by-workflow.ts');
-  const allowed = { rejected: acceptRejected ?? false };
-  const execution = await startWorkflow(context, { runId, mode, limit: limit ?? null }, allowed, endpoints);
+  const execution = await startWorkflow(
+    context,
+    { runId, mode, limit: limit ?? null },
+    { rejected: acceptRejected ?? false },
+    endpoints,
+  );
   const lines = [
     `run ${runId} goes on by itself as ${execution}`,
     `follow it: npm run reseal -- history --stack ${stack}`,

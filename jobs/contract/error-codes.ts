@@ -6,7 +6,7 @@ export interface ErrorCode {
   readonly when: string;
   /** What to do about it. */
   readonly remedy: string;
-  readonly exit: 'failed' | 'usage' | 'rejected' | 'cancelled';
+  readonly exit: Exclude<keyof typeof EXIT, 'ok'>;
 }
 
 const failed = (when: string, remedy: string): ErrorCode => ({ when, remedy, exit: 'failed' });
@@ -102,7 +102,6 @@ export const ERROR_CODES = {
     'look at the settings that were given',
   ),
   'sandbox-start': usage('the sandbox did not start', 'the message says why'),
-  'java-missing': failed('Spark needs Java 17, and there is none', 'install it, or set JAVA_HOME'),
   'python-missing': failed(
     'there is no Python 3.10, 3.11 or 3.12 with venv',
     'install one, or set RESEAL_PYTHON',
@@ -130,8 +129,8 @@ export const ERROR_CODES = {
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
   'keyset-exhausted': failed(
-    'a version of the first-level keyset would have made more than the 2^32 seals that one AES-GCM key may',
-    'rotate the keyset: docs/runbook.md',
+    'the run would cross 2^32 seals under the newest version of the first-level keyset',
+    'rotate the keyset (docs/runbook.md), then run again',
   ),
   'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),
   keyset: failed(

@@ -63,16 +63,13 @@ it('stages the rows of one run once, also where two processes drive it', async (
   const { client } = box.context.bigquery;
   const line = { id: '7', run_id: runId, field: 'email', resealed_from: '', bq_encrypted_email: 'AAAA' };
   const lines = () => Readable.from([Buffer.from(`${JSON.stringify(line)}\n`)]);
-  const [first, second] = await Promise.all([
-    nextLoad(client, box.deployment, { runId, anew: false }, signal),
-    nextLoad(client, box.deployment, { runId, anew: false }, signal),
-  ]);
-  expect([first.loaded, second.loaded]).toEqual([false, false]);
-  await load(client, box.deployment, first.id, lines(), signal);
-  await load(client, box.deployment, second.id, lines(), signal);
-  expect(await nextLoad(client, box.deployment, { runId, anew: false }, signal)).toMatchObject({
-    loaded: true,
-  });
+  const next = () => nextLoad(client, box.deployment, { runId, anew: false }, signal);
+  const both = await Promise.all([next(), next()]);
+  for (const { id, loaded } of both) {
+    expect(loaded).toBe(false);
+    await load(client, box.deployment, id, lines(), signal);
+  }
+  expect(await next()).toMatchObject({ id: both[0].id, loaded: true });
   expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
     { n: '1' },
   ]);

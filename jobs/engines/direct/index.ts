@@ -42,8 +42,14 @@ export function directEngine(
           id_cutoff: input.idCutoff,
         };
         const pages = bigquery.pages(statements(deployment).values, values, all);
-        const { attempt } = job;
-        const lines = sealedLines(pages, { deployment, input, attempt, keys, threads, progress });
+        const lines = sealedLines(pages, {
+          deployment,
+          input,
+          attempt: job.attempt,
+          keys,
+          threads,
+          progress,
+        });
         await load(bigquery.client, deployment, job.id, lines, signal);
         return { kmsCalls: keys.calls(), ...outcome };
       } catch (error) {
