@@ -5,6 +5,7 @@ import { type BigQueryService, bigQueryService } from '../../jobs/google/bigquer
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { GoogleError } from '../../sandbox/http/errors.ts';
 import { type Listener, listen } from '../../sandbox/http/serve.ts';
+import { EVERYBODY } from '../support/callers.ts';
 import { aDeployment } from '../support/deployment.ts';
 
 /** What becomes of a statement when the run is told to end, with a BigQuery that answers as the test says. */
@@ -26,25 +27,28 @@ let asked: number;
 beforeAll(async () => {
   const jobReference = { projectId: deployment.project, jobId: 'a-job', location: deployment.location };
   const job = () => ({ jobReference, status: { state: 'RUNNING' } });
-  listener = await listen([
-    { method: 'POST', path: `${PROJECT}/jobs`, handle: job },
-    {
-      method: 'POST',
-      path: `${PROJECT}/jobs/{job}/cancel`,
-      handle: () => {
-        cancelled++;
-        return { job: job() };
+  listener = await listen(
+    [
+      { method: 'POST', path: `${PROJECT}/jobs`, handle: job },
+      {
+        method: 'POST',
+        path: `${PROJECT}/jobs/{job}/cancel`,
+        handle: () => {
+          cancelled++;
+          return { job: job() };
+        },
       },
-    },
-    {
-      method: 'GET',
-      path: `${PROJECT}/queries/{job}`,
-      handle: async () => {
-        asked++;
-        return (await answer()) as typeof rows;
+      {
+        method: 'GET',
+        path: `${PROJECT}/queries/{job}`,
+        handle: async () => {
+          asked++;
+          return (await answer()) as typeof rows;
+        },
       },
-    },
-  ]);
+    ],
+    () => EVERYBODY,
+  );
 });
 afterAll(() => listener.close());
 
@@ -53,7 +57,7 @@ let bigquery: BigQueryService;
 beforeEach(async () => {
   [cancelled, asked] = [0, 0];
   end = new AbortController();
-  bigquery = await bigQueryService(deployment, endpointsOf(listener.origin), end.signal);
+  bigquery = await bigQueryService(deployment, endpointsOf(listener.origin, 'any'), end.signal);
 });
 
 async function waitFor(condition: () => boolean): Promise<void> {
