@@ -14,7 +14,7 @@ import { Warehouse } from './infra/warehouse.ts';
 import { tableIds } from './jobs/contract/settings/table-settings.ts';
 
 const settings = loadSettings(pulumi.runtime.allConfig(), pulumi.getStack());
-const services = new Services('services', { project: settings.project });
+const services = new Services('services', settings);
 const args = { ...settings, project: services.project };
 
 const keys = new Keys('keys', args);

@@ -49,6 +49,7 @@ export class Bindings extends Component {
     this.onProject('batch', 'bigquery.readSessionUser', member);
     this.onProject('batch', 'bigquery.jobUser', member);
     this.onTable('batch', 'source', 'bigquery.dataViewer', member);
+    this.onTable('batch', 'rejected', 'bigquery.dataViewer', member);
     this.onTable('batch', 'keysets', 'bigquery.dataViewer', member);
     this.onTable('batch', 'staging', 'bigquery.dataEditor', member);
     this.onKey('batch', 'source', 'cloudkms.cryptoKeyDecrypter', member);
@@ -95,8 +96,8 @@ export class Bindings extends Component {
   }
 
   /**
-   * Readers may call the one procedure; the tables they cannot see, as the procedure is what the dataset
-   * lets in. The key answers to BigQuery on their behalf only, and the application's key not at all.
+   * Readers may call the one procedure, in a dataset of its own; the tables they cannot see, as the procedure
+   * is what their dataset lets in, to read. The key answers to BigQuery on their behalf only, and the application's key not at all.
    * https://cloud.google.com/bigquery/docs/authorized-routines
    */
   private readers(member: string): void {
@@ -107,7 +108,7 @@ export class Bindings extends Component {
       'readers-read-procedure-bigquery.dataViewer',
       {
         project,
-        datasetId: warehouse.dataset,
+        datasetId: warehouse.readDataset,
         routineId: warehouse.readProcedure,
         role: 'roles/bigquery.dataViewer',
         member,
@@ -119,9 +120,17 @@ export class Bindings extends Component {
       {
         project,
         datasetId: warehouse.dataset,
-        routine: { projectId: project, datasetId: warehouse.dataset, routineId: warehouse.readProcedure },
+        // Without a role the routine may write too: https://cloud.google.com/bigquery/docs/authorized-routines
+        role: 'roles/bigquery.routineDataViewer',
+        routine: { projectId: project, datasetId: warehouse.readDataset, routineId: warehouse.readProcedure },
       },
-      this.child,
+      {
+        ...this.child,
+        // A routine that changes is let in no longer, so this is made again after each change of its text; the
+        // old entry is the same as the new one and must go first.
+        replacementTrigger: warehouse.readDefinition,
+        deleteBeforeReplace: true,
+      },
     );
   }
 

@@ -34,6 +34,7 @@ export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow'>> {
     bucket: storage.bucket,
     dataset: warehouse.dataset,
     tables: pulumi.output(warehouse.tables),
+    readDataset: warehouse.readDataset,
     readProcedure: warehouse.readProcedure,
     sourceKek: keys.sourceKek,
     bigqueryKek: keys.bigqueryKek,

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import { Component } from './component.ts';
@@ -16,8 +17,19 @@ const FOR_BATCHES = [
   'workflows',
 ];
 
+/** A project's APIs are turned on through this one. */
+const FIRST = 'cloudresourcemanager';
+
+/**
+ * An API answers a while after Google says that it is on.
+ * https://cloud.google.com/service-usage/docs/enable-disable
+ */
+const ACTIVATION_SECONDS = 60;
+
 export interface ServicesArgs {
   project: string;
+  /** Policy tags are Data Catalog's. */
+  columnPolicyTag?: string | undefined;
 }
 
 /** The Google APIs that the stack uses. They stay on when the stack goes: others may use them too. */
@@ -25,17 +37,27 @@ export class Services extends Component {
   /** The project, once its APIs are on. */
   readonly project: pulumi.Output<string>;
 
-  constructor(name: string, { project }: ServicesArgs) {
+  constructor(name: string, { project, columnPolicyTag }: ServicesArgs) {
     super('Services', name);
-    const enabled = [...ALWAYS, ...FOR_BATCHES].map(
-      (api) =>
-        new gcp.projects.Service(
-          api,
-          { project, service: `${api}.googleapis.com`, disableOnDestroy: false },
-          this.child,
-        ),
+    // Runs once an API has just been turned on, and never in an update that finds it on.
+    const activated = new pulumi.ResourceHook('api-activation', () => sleep(ACTIVATION_SECONDS * 1000));
+    const enable = (api: string, dependsOn: pulumi.Resource[]) =>
+      new gcp.projects.Service(
+        api,
+        { project, service: `${api}.googleapis.com`, disableOnDestroy: false },
+        { ...this.child, dependsOn, hooks: { afterCreate: [activated] } },
+      );
+    const first = enable(FIRST, []);
+    const wanted = [...ALWAYS, ...FOR_BATCHES, ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
+    const enabled = wanted.map((api) => enable(api, [first]));
+    // The agent that gets the workflow's tokens is made when it is first asked for, which may be too late for
+    // the first deployment: https://cloud.google.com/workflows/docs/authentication
+    const identity = new gcp.projects.ServiceIdentity(
+      'workflows-identity',
+      { project, service: 'workflows.googleapis.com' },
+      { ...this.child, dependsOn: enabled },
     );
-    this.project = pulumi.all(enabled.map((one) => one.project)).apply(() => project);
+    this.project = pulumi.all([...enabled.map((one) => one.project), identity.project]).apply(() => project);
     this.registerOutputs({ project: this.project });
   }
 }

@@ -11,6 +11,7 @@ import { userError } from './user-error.ts';
 export interface Settings extends Omit<GivenSettings, 'fields' | 'network'> {
   stack: string;
   bucket: string;
+  readDataset: string;
   keyRing: string;
   fields: Field[];
   network: { create: boolean; cidr: string };
@@ -90,6 +91,7 @@ export function loadSettings(config: Record<string, string>, stack: string): Set
     ...settings,
     stack,
     bucket: settings.bucket ?? bucketName(settings.project, stack),
+    readDataset: settings.readDataset ?? `${settings.dataset}_read`,
     keyRing: settings.keyRing ?? keyRingId(stack),
     fields: withColumns(settings.fields),
     network: { ...settings.network, create: settings.network.create ?? settings.subnetwork === undefined },

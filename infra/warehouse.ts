@@ -9,7 +9,6 @@ import {
   keysetColumns,
   rejectedColumns,
   runColumns,
-  STAGED_PLAINTEXT,
   sourceColumns,
   stagingColumns,
 } from '../jobs/contract/tables.ts';
@@ -21,6 +20,8 @@ export interface WarehouseArgs extends StackArgs {
   tables: Record<TableName, string>;
   /** False where the application has dataset and source table already: they are used, not managed. */
   createSourceTable: boolean;
+  /** The dataset of the procedure, which reads the other one: a stack's own, whoever made the tables. */
+  readDataset: string;
   /** Id of the stored procedure that reads the values back. */
   readProcedure: string;
   /** The project as it stands in the procedure's text. */
@@ -48,11 +49,22 @@ export class Warehouse extends Component {
   readonly dataset: pulumi.Output<string>;
   /** Table ids, each known once its table exists. */
   readonly tables: Record<TableName, pulumi.Output<string>>;
+  readonly readDataset: pulumi.Output<string>;
   readonly readProcedure: pulumi.Output<string>;
+  /** The procedure's text: whoever may call it is let in for this one. */
+  readonly readDefinition: pulumi.Output<string>;
 
   constructor(name: string, args: WarehouseArgs) {
     super('Warehouse', name);
-    this.dataset = args.createSourceTable ? this.created(args) : pulumi.output(args.dataset);
+    this.dataset = args.createSourceTable
+      ? this.created('dataset', args.dataset, 'Customer values and what re-encrypts them', args)
+      : pulumi.output(args.dataset);
+    this.readDataset = this.created(
+      'read-dataset',
+      args.readDataset,
+      'The procedure through which values are read',
+      args,
+    );
 
     this.tables = {
       source: args.createSourceTable
@@ -61,7 +73,9 @@ export class Warehouse extends Component {
             clusterings: [args.idColumn],
           })
         : pulumi.output(args.tables.source),
-      staging: this.table('staging', args, this.tagged(stagingColumns(), args), {
+      // No policy tag: a load job that names one must be allowed to set it, which the batch is not.
+      // Plaintext is guarded by who may read the table, and goes with the merge.
+      staging: this.table('staging', args, stagingColumns(), {
         description: 'Values on their way into the source table; expire after a week',
         // By ingestion: a jar of the user's own writes no time column.
         timePartitioning: { type: 'DAY', expirationMs: STAGING_DAYS * DAY_MILLIS },
@@ -75,18 +89,24 @@ export class Warehouse extends Component {
       }),
       runs: this.table('runs', args, runColumns(), { description: 'The ledger: one row a run' }),
     };
+    this.readDefinition = this.definition(args);
     this.readProcedure = this.procedure(args);
     this.registerOutputs({ dataset: this.dataset, tables: this.tables });
   }
 
-  private created(args: WarehouseArgs): pulumi.Output<string> {
+  private created(
+    name: string,
+    datasetId: string,
+    description: string,
+    args: WarehouseArgs,
+  ): pulumi.Output<string> {
     return new gcp.bigquery.Dataset(
-      'dataset',
+      name,
       {
         project: args.project,
-        datasetId: args.dataset,
+        datasetId,
         location: args.location,
-        description: 'Customer values and what re-encrypts them',
+        description,
         ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
         deleteContentsOnDestroy: false,
         labels: args.labels,
@@ -121,7 +141,7 @@ export class Warehouse extends Component {
 
   /** A policy tag on the columns that may hold plaintext: who may read them is decided there. */
   private tagged(columns: Column[], { fields, columnPolicyTag }: WarehouseArgs): object[] {
-    const plaintext = new Set([STAGED_PLAINTEXT, ...fields.map((field) => field.plaintext)]);
+    const plaintext = new Set(fields.map((field) => field.plaintext));
     return columns.map((column) =>
       columnPolicyTag !== undefined && plaintext.has(column.name)
         ? { ...column, policyTags: { names: [columnPolicyTag] } }
@@ -129,24 +149,28 @@ export class Warehouse extends Component {
     );
   }
 
-  private procedure(args: WarehouseArgs): pulumi.Output<string> {
+  private definition(args: WarehouseArgs): pulumi.Output<string> {
     const { source, keysets } = this.tables;
+    // The tables are in the text, so the routine waits for them: BigQuery checks it on creation.
+    return pulumi
+      .all([args.bigqueryKek, source, keysets])
+      .apply(
+        ([bigqueryKek]) =>
+          `BEGIN\n${readProcedureBody({ ...args, project: args.projectId, bigqueryKek })}\nEND;`,
+      );
+  }
+
+  private procedure(args: WarehouseArgs): pulumi.Output<string> {
     return new gcp.bigquery.Routine(
       'read-procedure',
       {
         project: args.project,
-        datasetId: this.dataset,
+        datasetId: this.readDataset,
         routineId: args.readProcedure,
         routineType: 'PROCEDURE',
         language: 'SQL',
         description: 'Every sealed value in the clear, for those who may use the BigQuery key',
-        // The tables are in the text, so the routine waits for them: BigQuery checks it on creation.
-        definitionBody: pulumi
-          .all([args.bigqueryKek, source, keysets])
-          .apply(
-            ([bigqueryKek]) =>
-              `BEGIN\n${readProcedureBody({ ...args, project: args.projectId, bigqueryKek })}\nEND;`,
-          ),
+        definitionBody: this.readDefinition,
       },
       this.child,
     ).routineId;

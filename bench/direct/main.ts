@@ -70,8 +70,8 @@ try {
     const config = { keying, storePlaintext: 'false' };
     const sandbox = await startSandbox({ state, stack: 'dev', config, fresh: false });
     const deployment = parseDeployment(sandbox.outputs);
-    await importKek(sandbox.endpoints, deployment, files.kek);
-    await loadUsers(sandbox.endpoints, deployment, files.users);
+    await importKek(sandbox.owner, deployment, files.kek);
+    await loadUsers(sandbox.owner, deployment, files.users);
     const idle = processCpu(sandbox.pid);
     const { report, steps, seconds, cpu, maxRssKb } = JSON.parse(
       node(JOB_FLAGS, './job.ts', join(state, 'sandbox.json')),

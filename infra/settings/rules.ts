@@ -76,6 +76,12 @@ export const rules: Rule[] = [
       });
     },
   },
+  {
+    // A routine is authorised on another dataset than its own: https://cloud.google.com/bigquery/docs/authorized-routines
+    reads: ['dataset', 'readDataset'],
+    judge: ({ dataset, readDataset }) =>
+      readDataset === dataset ? wrong('readDataset', `must not be reseal:dataset, ${dataset}`) : [],
+  },
   elsewhere('bigqueryKek'),
   elsewhere('cmek'),
   elsewhere('columnPolicyTag'),

@@ -53,7 +53,8 @@ export const deploymentSchema = z.object({
   dataset: z.string(),
   /** Table ids inside the dataset. */
   tables: z.object(tables),
-  /** Routine id of the stored procedure that reads users back. */
+  /** Dataset and routine id of the stored procedure that reads users back. */
+  readDataset: z.string(),
   readProcedure: z.string(),
   /** CryptoKey resource names: projects/…/locations/…/keyRings/…/cryptoKeys/… */
   sourceKek: z.string(),

@@ -1,7 +1,7 @@
 import type { BigQuery } from '@google-cloud/bigquery';
 import type { BatchControllerClient } from '@google-cloud/dataproc';
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
-import type { Storage } from '@google-cloud/storage';
+import type { Storage, StorageOptions } from '@google-cloud/storage';
 import type { ExecutionsClient } from '@google-cloud/workflows';
 import type { AuthClient } from 'google-auth-library';
 import type { ClientOptions } from 'google-gax';
@@ -17,6 +17,8 @@ export interface Endpoints {
   readonly storage: string;
   readonly dataproc: string;
   readonly workflows: string;
+  /** The access token that goes along with every call; application default credentials are Google's only. */
+  readonly accessToken?: string;
 }
 
 /**
@@ -30,13 +32,13 @@ export async function bigQueryClient(deployment: Deployment, endpoints?: Endpoin
     projectId,
     location,
     apiEndpoint: endpoints.bigquery,
-    authClient: await offlineAuth(),
+    authClient: await tokenAuth(endpoints),
   });
 }
 
 export async function kmsClient(endpoints?: Endpoints): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await import('@google-cloud/kms');
-  return new KeyManagementServiceClient(await gaxOptions(endpoints?.kms));
+  return new KeyManagementServiceClient(await gaxOptions('kms', endpoints));
 }
 
 /** Batches are a regional service with a host of its own a region. */
@@ -46,41 +48,63 @@ export async function batchClient(
 ): Promise<BatchControllerClient> {
   const { BatchControllerClient } = await import('@google-cloud/dataproc');
   const regional = `${deployment.location}-dataproc.googleapis.com`;
-  return new BatchControllerClient(await gaxOptions(endpoints?.dataproc, regional));
+  return new BatchControllerClient(await gaxOptions('dataproc', endpoints, regional));
 }
 
-/** The storage client asks for no credentials where its endpoint is not Google's. */
 export async function storageClient(deployment: Deployment, endpoints?: Endpoints): Promise<Storage> {
   const { Storage } = await import('@google-cloud/storage');
   const projectId = deployment.project;
-  return new Storage(endpoints === undefined ? { projectId } : { projectId, apiEndpoint: endpoints.storage });
+  if (endpoints === undefined) return new Storage({ projectId });
+  const authClient = spreadable(await tokenAuth(endpoints));
+  const apiEndpoint = endpoints.storage;
+  return new Storage({ projectId, apiEndpoint, authClient, useAuthWithCustomEndpoint: true });
 }
 
 export async function executionsClient(endpoints?: Endpoints): Promise<ExecutionsClient> {
   const { ExecutionsClient } = await import('@google-cloud/workflows');
-  return new ExecutionsClient(await gaxOptions(endpoints?.workflows));
+  return new ExecutionsClient(await gaxOptions('workflows', endpoints));
 }
 
 /**
  * Options of Google's generated clients for an endpoint that speaks plain HTTP and JSON; `regional` is the
  * host that a regional service has at Google.
  */
-export async function gaxOptions(origin: string | undefined, regional?: string): Promise<ClientOptions> {
-  if (origin === undefined) return regional === undefined ? {} : { apiEndpoint: regional };
-  const { protocol, hostname, port } = new URL(origin);
+export async function gaxOptions(
+  service: 'kms' | 'dataproc' | 'workflows',
+  endpoints: Endpoints | undefined,
+  regional?: string,
+): Promise<ClientOptions> {
+  if (endpoints === undefined) return regional === undefined ? {} : { apiEndpoint: regional };
+  const { protocol, hostname, port } = new URL(endpoints[service]);
   return {
     fallback: true,
     protocol: protocol.slice(0, -1),
     apiEndpoint: hostname,
     port: Number(port) || (protocol === 'https:' ? 443 : 80),
-    authClient: await offlineAuth(),
+    authClient: await tokenAuth(endpoints),
   };
 }
 
-/** Other endpoints than Google's ask for no account: a made-up token keeps the clients from looking for one. */
-async function offlineAuth(): Promise<AuthClient> {
+/**
+ * Other endpoints than Google's have no metadata server and no key file to find: their token comes with them, and
+ * without one a made-up token keeps the clients from looking for an account.
+ */
+async function tokenAuth({ accessToken = 'none' }: Endpoints): Promise<AuthClient> {
   const { OAuth2Client } = await import('google-auth-library');
   const client = new OAuth2Client();
-  client.setCredentials({ access_token: 'offline', expiry_date: Number.MAX_SAFE_INTEGER });
+  client.setCredentials({ access_token: accessToken, expiry_date: Number.MAX_SAFE_INTEGER });
   return client;
+}
+
+/**
+ * The storage client brings google-auth-library 9, which spreads the headers of an AuthClient; version 10 gives
+ * them as Headers, which have nothing to spread.
+ */
+function spreadable(client: AuthClient): NonNullable<StorageOptions['authClient']> {
+  const headers = client.getRequestHeaders.bind(client);
+  client.getRequestHeaders = async (url) => {
+    const made = await headers(url);
+    return Object.assign(made, Object.fromEntries(made));
+  };
+  return client as unknown as NonNullable<StorageOptions['authClient']>;
 }

@@ -87,6 +87,8 @@ async function prove({ bigquery, sql }: RunContext, plan: Plan, attempt: string)
   try {
     [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: plan.runId, attempt, keyset });
   } catch (error) {
+    // A missing role or network says nothing about the values.
+    if (error instanceof ResealError && error.code !== 'bigquery') throw error;
     throw new ResealError('verify-open', 'BigQuery cannot open the staged values', {
       hint: 'the source table is untouched; see the cause below',
       cause: error,

@@ -27,6 +27,7 @@ const LEFT_OUT = [
   'composerServiceAccount',
   'keyRing',
   'createSourceTable',
+  'readDataset',
   'notificationChannels',
 ];
 

@@ -42,6 +42,7 @@ export function directWork(
       keysets: get('keysets-table'),
       runs: 'runs',
     },
+    readDataset: '',
     readProcedure: '',
     idColumn: get('id-column'),
     fields: fieldSchema

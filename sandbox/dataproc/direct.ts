@@ -3,7 +3,9 @@ import { bigQueryService } from '../../jobs/google/bigquery.ts';
 import type { Backend } from '../bigquery/duckdb/backend.ts';
 import { tableSql } from '../bigquery/duckdb/catalog.ts';
 import { rows } from '../bigquery/duckdb/engine.ts';
+import type { Caller } from '../http/caller.ts';
 import { endpointsOf } from '../http/endpoints.ts';
+import { onBigQueryProject, onTable } from '../iam/resources.ts';
 import { argument, directWork } from './arguments.ts';
 import type { DriverOutput } from './batches.ts';
 
@@ -14,12 +16,12 @@ import type { DriverOutput } from './batches.ts';
 export async function runDirect(
   backend: Backend,
   args: ReadonlyMap<string, string>,
-  origin: string,
+  cloud: { origin: string; token: string },
   output: DriverOutput,
   signal: AbortSignal,
 ): Promise<void> {
   const { deployment, input } = directWork(args, await wrappedKeyset(backend, args));
-  const endpoints = endpointsOf(origin);
+  const endpoints = endpointsOf(cloud.origin, cloud.token);
   const engine = directEngine(deployment, await bigQueryService(deployment, endpoints), endpoints);
   const line = (members: object): void => output.write(`${JSON.stringify(members)}\n`);
   const { kmsCalls } = await engine.stage(
@@ -28,6 +30,18 @@ export async function runDirect(
     signal,
   );
   line({ reseal: 'counts', kms_calls: kmsCalls });
+}
+
+/**
+ * What the BigQuery connector would ask of BigQuery for the batch's account: a read session on each table that the
+ * application reads. The direct engine runs statements in their place.
+ */
+export function admitConnector(account: Caller, project: string, args: ReadonlyMap<string, string>): void {
+  const table = (name: string) => onTable(project, argument(args, 'dataset-id'), argument(args, name));
+  account.require('bigquery.readsessions.create', onBigQueryProject(project));
+  const rejected = argument(args, 'mode') === 'all' ? [] : ['rejected-table'];
+  for (const name of ['keysets-table', 'source-table', ...rejected])
+    account.require('bigquery.tables.getData', table(name));
 }
 
 /** The wrapped keyset of the batch's version. */

@@ -1,5 +1,6 @@
 import { GoogleError } from '../http/errors.ts';
-import { type Call, type Json, type Route, readJson } from '../http/router.ts';
+import { type Call, type Json, objectOr, type Route, readJson, text } from '../http/router.ts';
+import { onServiceAccount } from '../iam/resources.ts';
 import { type Batch, type Batches, ended } from './batches.ts';
 
 const PARENT = '/v1/projects/{project}/locations/{location}';
@@ -82,6 +83,11 @@ async function create(batches: Batches, check: (body: Json) => void, call: Call)
   const body = await readJson(call);
   if (body.pysparkBatch === undefined && body.sparkBatch === undefined)
     throw new GoogleError('UNIMPLEMENTED', 'The sandbox runs pysparkBatch and sparkBatch only.');
+  const { executionConfig } = objectOr(body.environmentConfig);
+  const account = text(objectOr(executionConfig).serviceAccount);
+  // https://cloud.google.com/dataproc-serverless/docs/concepts/service-account
+  if (account !== undefined)
+    call.caller.require('iam.serviceAccounts.actAs', onServiceAccount(call.params.project ?? '', account));
   check(body);
   return operationJson(batches.create(`${parentName(call.params)}/batches/${id}`, body, requestId));
 }

@@ -5,10 +5,12 @@ import type { Backend } from '../bigquery/duckdb/backend.ts';
 import type { StorageRead } from '../bigquery/storage-read/server.ts';
 import { GoogleError } from '../http/errors.ts';
 import { type Json, objectOr, text } from '../http/router.ts';
+import type { Iam } from '../iam/iam.ts';
 import type { Store } from '../storage/store.ts';
+import { accountOf, admitAccount } from './account.ts';
 import { batchArguments } from './arguments.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
-import { runDirect } from './direct.ts';
+import { admitConnector, runDirect } from './direct.ts';
 import { runDriver } from './driver.ts';
 import { runSpark } from './spark.ts';
 import type { DataprocWork } from './work.ts';
@@ -21,6 +23,8 @@ export interface RunnerPlace {
   readonly origin: () => string;
   /** Begins to listen when the first batch needs it. */
   readonly storageRead: () => Promise<StorageRead>;
+  /** Batches act as their accounts. */
+  readonly iam: Iam;
 }
 
 /** The local Spark. @throws GoogleError where there is none: nothing else does a batch's work unasked */
@@ -42,14 +46,19 @@ export function checkBatch(work: DataprocWork, { pysparkBatch }: Json): void {
 export function batchRunner(backend: Backend, store: Store, place: RunnerPlace): BatchRunner {
   return async (batch, output, signal) => {
     const pyspark = objectOr(batch.pysparkBatch);
-    if (batch.pysparkBatch === undefined) return runJar(batch, store, place, output, signal);
+    const account = accountOf(batch);
+    admitAccount(place.iam.caller(account), backend.catalog.project);
+    const token = place.iam.token(account);
+    if (batch.pysparkBatch === undefined) return runJar(batch, store, place, token, output, signal);
     const args = batchArguments(pyspark.args);
     if (place.work === 'direct') {
       output.write('The sandbox was asked to have the direct engine do the work of batches.\n');
-      return runDirect(backend, args, place.origin(), output, signal);
+      admitConnector(place.iam.caller(account), backend.catalog.project, args);
+      return runDirect(backend, args, { origin: place.origin(), token }, output, signal);
     }
     const cloud = {
       origin: place.origin(),
+      token,
       project: backend.catalog.project,
       storageRead: await place.storageRead(),
     };
@@ -66,6 +75,7 @@ async function runJar(
   batch: Batch,
   store: Store,
   place: RunnerPlace,
+  token: string,
   output: DriverOutput,
   signal: AbortSignal,
 ): Promise<void> {
@@ -78,7 +88,7 @@ async function runJar(
   await runDriver(
     join(env.JAVA_HOME ?? '', 'bin', 'java'),
     [...classPath, ...args],
-    { ...env, BIGQUERY_EMULATOR_HOST: place.origin() },
+    { ...env, BIGQUERY_EMULATOR_HOST: place.origin(), CLOUDSDK_AUTH_ACCESS_TOKEN: token },
     output,
     signal,
   );

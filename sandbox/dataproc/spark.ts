@@ -14,15 +14,14 @@ const application = fileURLToPath(new URL('../../jobs/spark/main.py', import.met
 /** Where the batch finds what on Google Cloud has one address for all. */
 export interface Cloud {
   readonly origin: string;
+  /** The access token of the batch's account. */
+  readonly token: string;
   readonly project: string;
   readonly storageRead: StorageRead;
 }
 
 /** Certificates are no secret; Java wants a password of its stores all the same. */
 const STORE_PASSWORD = 'changeit';
-
-/** The access token of whoever runs the batch: made up, as nobody here could issue one. */
-const ACCESS_TOKEN = 'sandbox-batch';
 
 /**
  * Runs the built-in application of the checkout on the local Spark, through the real BigQuery connector and Cloud
@@ -50,6 +49,7 @@ export async function runSpark(
       // Google's libraries would look for a metadata server, and ask it for the project.
       NO_GCE_CHECK: 'true',
       GOOGLE_CLOUD_PROJECT: cloud.project,
+      CLOUDSDK_AUTH_ACCESS_TOKEN: cloud.token,
     };
     const own = new Map([...args, ['kms-endpoint', cloud.origin]]);
     const argv = [...own].map(([name, value]) => `--${name}=${value}`);
@@ -90,16 +90,18 @@ function local({ jars }: LocalSpark, folder: string, truststore: string): Record
 }
 
 /** Options of the connector and of the file system that Google documents for private endpoints and for tests. */
-function endpoints({ origin, storageRead }: Cloud): Record<string, string> {
+function endpoints({ origin, token, storageRead }: Cloud): Record<string, string> {
   const connector = {
     bigQueryHttpEndpoint: origin,
     bigQueryStorageGrpcEndpoint: storageRead.address,
-    gcpAccessToken: ACCESS_TOKEN,
+    gcpAccessToken: token,
   };
   const storage = {
     'fs.gs.impl': 'com.google.cloud.hadoop.fs.gcs.GoogleHadoopFileSystem',
     'fs.gs.storage.root.url': `${origin}/`,
+    // The file system takes no token by itself; a header that goes along with every call is one all the same.
     'fs.gs.auth.type': 'UNAUTHENTICATED',
+    'fs.gs.storage.http.headers.authorization': `Bearer ${token}`,
   };
   return Object.fromEntries([
     ...Object.entries(connector).map(([name, value]) => [`spark.datasource.bigquery.${name}`, value]),

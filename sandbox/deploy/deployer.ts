@@ -3,23 +3,31 @@ import { fileURLToPath } from 'node:url';
 import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
+import type { Binding } from '../iam/policy.ts';
 
 export interface DeployOptions {
   /** Pulumi.<stack>.yaml holds its settings. */
   stack: string;
   /** Settings on top, `reseal:` before a key may be left out. */
   config: Readonly<Record<string, string>>;
+  /** With the owner's token. */
   endpoints: SandboxEndpoints;
   /** Where inventory.json goes. */
   state: string;
 }
 
-export type DeployAnswer = { outputs: unknown } | { failed: string };
+export type DeployAnswer = { outputs: unknown; bindings: readonly Binding[] } | { failed: string };
+
+/** What the program made: its outputs, and whom it lets do what. */
+export interface Deployed {
+  readonly deployment: Deployment;
+  readonly bindings: readonly Binding[];
+}
 
 /** A process that has begun to load Pulumi and waits for what to deploy. */
 export interface Deployer {
   /** Deploys once. @throws ResealError sandbox-deploy with the errors of the program or of the sandbox */
-  deploy(options: DeployOptions): Promise<Deployment>;
+  deploy(options: DeployOptions): Promise<Deployed>;
   /** Ends it unused. */
   dismiss(): void;
 }
@@ -38,7 +46,8 @@ export function deployer(): Deployer {
     async deploy(options) {
       child.send(options);
       const answer = await answered;
-      if (!('failed' in answer)) return parseDeployment(answer.outputs);
+      if (!('failed' in answer))
+        return { deployment: parseDeployment(answer.outputs), bindings: answer.bindings };
       const message = `the stack ${options.stack} cannot be deployed: ${answer.failed}`;
       throw new ResealError('sandbox-deploy', message, {
         hint: `look at Pulumi.${options.stack}.yaml and the settings given`,
@@ -51,7 +60,7 @@ export function deployer(): Deployer {
 }
 
 /** Deploys the Pulumi program into a sandbox; again, what exists is brought up to date. */
-export const deploy = (options: DeployOptions): Promise<Deployment> => deployer().deploy(options);
+export const deploy = (options: DeployOptions): Promise<Deployed> => deployer().deploy(options);
 
 function answerOf(child: ChildProcess): Promise<DeployAnswer> {
   return new Promise((resolve) => {

@@ -5,6 +5,7 @@ import '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import { parse } from 'yaml';
 import { writeAtomically } from '../state/files.ts';
+import { bindingsOf } from './bindings.ts';
 import type { DeployAnswer, DeployOptions } from './deployer.ts';
 import { creators } from './resources.ts';
 
@@ -62,6 +63,10 @@ async function run({ stack, config, endpoints, state }: DeployOptions): Promise<
     stack,
     false,
   );
+  // Mocks have no hooks: they wait for Google, which is not here.
+  Object.assign(pulumi.runtime.getMonitor() ?? {}, {
+    registerResourceHook: (_hook: unknown, answer: (error: null, empty: object) => void) => answer(null, {}),
+  });
   pulumi.runtime.setAllConfig(configOf(stack, config));
   try {
     const { default: exported } = await import('../../index.ts');
@@ -73,7 +78,7 @@ async function run({ stack, config, endpoints, state }: DeployOptions): Promise<
     if (failures.length > 0) return { failed: failures.join('\n') };
     inventory.sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
     writeAtomically(join(state, 'inventory.json'), JSON.stringify(inventory, null, 1));
-    return { outputs };
+    return { outputs, bindings: bindingsOf(inventory, outputs) };
   } catch (error) {
     return { failed: failures.join('\n') || (error instanceof Error ? error.message : String(error)) };
   }

@@ -10,38 +10,39 @@ const EXISTS = 409;
 
 /** The resources that the sandbox has a counterpart of, by Pulumi type. */
 export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, Creator>> {
+  const { accessToken: token } = endpoints;
   const kms = `${endpoints.kms}/v1`;
   const bigquery = (inputs: Inputs) => `${endpoints.bigquery}/bigquery/v2/projects/${inputs.project}`;
   return {
     'gcp:kms/keyRing:KeyRing': async ({ project, location, name }) => {
       const parent = `projects/${project}/locations/${location}`;
-      await create(`${kms}/${parent}/keyRings?keyRingId=${name}`, {});
+      await create(token, `${kms}/${parent}/keyRings?keyRingId=${name}`, {});
       return `${parent}/keyRings/${name}`;
     },
     'gcp:kms/cryptoKey:CryptoKey': async ({ keyRing, name, purpose, labels, rotationPeriod }) => {
       const id = `${keyRing}/cryptoKeys/${name}`;
       const body = { purpose, labels, rotationPeriod };
-      if (!(await create(`${kms}/${keyRing}/cryptoKeys?cryptoKeyId=${name}`, body))) {
-        await call('PATCH', `${kms}/${id}?updateMask=labels,rotationPeriod`, body);
+      if (!(await create(token, `${kms}/${keyRing}/cryptoKeys?cryptoKeyId=${name}`, body))) {
+        await call(token, 'PATCH', `${kms}/${id}?updateMask=labels,rotationPeriod`, body);
       }
       return id;
     },
     'gcp:storage/bucket:Bucket': async ({ project, name, location, labels, storageClass }) => {
       const url = `${endpoints.storage}/storage/v1/b?project=${project}`;
-      await create(url, { name, location, labels, storageClass });
+      await create(token, url, { name, location, labels, storageClass });
       return String(name);
     },
     'gcp:storage/bucketObject:BucketObject': async ({ bucket, name, source, content }) => {
       const media = content === undefined ? await assetOf(source) : String(content);
       const url = `${endpoints.storage}/upload/storage/v1/b/${bucket}/o?uploadType=media&name=${encodeURIComponent(String(name))}`;
-      await call('POST', url, media, 'application/octet-stream');
+      await call(token, 'POST', url, media, 'application/octet-stream');
       return `${bucket}-${name}`;
     },
     'gcp:bigquery/dataset:Dataset': async (inputs) => {
       const { project, datasetId, location, labels, description } = inputs;
       const url = `${bigquery(inputs)}/datasets`;
       const body = { datasetReference: { projectId: project, datasetId }, location, labels, description };
-      if (!(await create(url, body))) await call('PATCH', `${url}/${datasetId}`, body);
+      if (!(await create(token, url, body))) await call(token, 'PATCH', `${url}/${datasetId}`, body);
       return `projects/${project}/datasets/${datasetId}`;
     },
     'gcp:bigquery/table:Table': async (inputs) => {
@@ -56,7 +57,7 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
         description,
         labels,
       };
-      if (!(await create(url, body))) await call('PATCH', `${url}/${tableId}`, body);
+      if (!(await create(token, url, body))) await call(token, 'PATCH', `${url}/${tableId}`, body);
       return `projects/${project}/datasets/${datasetId}/tables/${tableId}`;
     },
     'gcp:bigquery/routine:Routine': async (inputs) => {
@@ -70,15 +71,15 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
         description,
         arguments: inputs.arguments ?? [],
       };
-      if (!(await create(url, body))) await call('PUT', `${url}/${routineId}`, body);
+      if (!(await create(token, url, body))) await call(token, 'PUT', `${url}/${routineId}`, body);
       return `projects/${project}/datasets/${datasetId}/routines/${routineId}`;
     },
   };
 }
 
 /** False where the thing is there already. */
-async function create(url: string, body: unknown): Promise<boolean> {
-  const answer = await send('POST', url, body);
+async function create(token: string, url: string, body: unknown): Promise<boolean> {
+  const answer = await send(token, 'POST', url, body);
   if (answer.status === EXISTS) return false;
   if (answer.status >= 300) throw new Error(messageOf(answer));
   return true;

@@ -4,8 +4,9 @@ export interface Answer {
   body: Record<string, unknown>;
 }
 
-/** One call; answers of any status are returned. */
+/** One call with a principal's token; answers of any status are returned. */
 export async function send(
+  token: string,
   method: string,
   url: string,
   body?: unknown,
@@ -14,10 +15,13 @@ export async function send(
   const raw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url, {
     method,
+    headers: {
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': contentType }),
+    },
     ...(body === undefined
       ? {}
       : {
-          headers: { 'content-type': contentType },
           body: raw ? (body as string | Uint8Array<ArrayBuffer>) : JSON.stringify(body),
         }),
   });
@@ -27,12 +31,13 @@ export async function send(
 
 /** One call that must succeed. @throws Error with the answer's message */
 export async function call(
+  token: string,
   method: string,
   url: string,
   body?: unknown,
   contentType?: string,
 ): Promise<Record<string, unknown>> {
-  const answer = await send(method, url, body, contentType);
+  const answer = await send(token, method, url, body, contentType);
   if (answer.status < 300) return answer.body;
   throw new Error(messageOf(answer));
 }

@@ -1,13 +1,15 @@
 import type { Endpoints } from '../../jobs/google/clients.ts';
 
 /** Where the sandbox's services are. One origin serves them all; `control` is its own routes'. */
-export type SandboxEndpoints = Endpoints & { readonly control: string };
+export type SandboxEndpoints = Endpoints & { readonly accessToken: string; readonly control: string };
 
-export const endpointsOf = (origin: string): SandboxEndpoints => ({
+/** `accessToken` says as whom calls are made. */
+export const endpointsOf = (origin: string, accessToken: string): SandboxEndpoints => ({
   kms: origin,
   bigquery: origin,
   storage: origin,
   dataproc: origin,
   workflows: origin,
+  accessToken,
   control: origin,
 });

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
+import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
 
 /** A JSON object of the wire: its fields are checked where they are read. */
@@ -19,6 +20,8 @@ export interface Call {
   body: Readable | undefined;
   /** Scheme and authority to build absolute addresses with. */
   origin: string;
+  /** Who calls. */
+  caller: Caller;
 }
 
 /** What a handler answers with when a plain JSON object with status 200 is not enough. */

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import fastify from 'fastify';
+import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
 import { type Call, Reply, type Route, router } from './router.ts';
 
@@ -10,8 +11,11 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Serves the routes on loopback only. `port` 0 takes a free one. */
-export async function listen(routes: readonly Route[], port = 0): Promise<Listener> {
+/** Says who makes a call. @throws GoogleError UNAUTHENTICATED or PERMISSION_DENIED */
+export type Admit = (route: Route, call: Omit<Call, 'caller'>) => Caller | Promise<Caller>;
+
+/** Serves the routes on loopback only, to those whom `admit` lets in. `port` 0 takes a free one. */
+export async function listen(routes: readonly Route[], admit: Admit, port = 0): Promise<Listener> {
   const find = router(routes);
   const app = fastify({
     logger: false,
@@ -31,7 +35,7 @@ export async function listen(routes: readonly Route[], port = 0): Promise<Listen
       rejectOtherHosts(request.headers.host);
       const url = new URL(request.raw.url ?? '/', 'http://sandbox.invalid');
       const { route, params } = find(request.method, url.pathname);
-      const call: Call = {
+      const seen: Omit<Call, 'caller'> = {
         method: request.method,
         url: request.raw.url ?? '/',
         params,
@@ -40,7 +44,7 @@ export async function listen(routes: readonly Route[], port = 0): Promise<Listen
         body: request.body as Readable | undefined,
         origin: `http://${request.headers.host}`,
       };
-      const answer = await route.handle(call);
+      const answer = await route.handle({ ...seen, caller: await admit(route, seen) });
       if (!(answer instanceof Reply)) {
         return reply.type('application/json; charset=UTF-8').send(JSON.stringify(answer));
       }

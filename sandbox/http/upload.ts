@@ -17,6 +17,8 @@ export interface Uploaded {
 }
 
 interface Pending extends Uploaded {
+  /** Who opened the session: it is that principal's upload, whoever holds the address. */
+  caller: Call['caller'];
   received: number;
   params: Record<string, string>;
   query: URLSearchParams;
@@ -75,6 +77,7 @@ export class Uploads {
     const id = randomUUID();
     const metadata = await readJson(call);
     this.#sessions.set(id, {
+      caller: call.caller,
       metadata,
       file: await this.file(),
       contentType: call.headers['x-upload-content-type']?.toString(),
@@ -111,7 +114,8 @@ export class Uploads {
     this.#sessions.delete(id);
     try {
       if (session.received === 0) await pipeline([], createWriteStream(session.file, { flags: 'a' }));
-      return await done(session, { ...call, params: session.params, query: session.query });
+      const { caller, params, query } = session;
+      return await done(session, { ...call, caller, params, query });
     } finally {
       await rm(session.file, { force: true });
     }

@@ -15,6 +15,9 @@ import type { DataprocWork } from '../dataproc/work.ts';
 import { text } from '../http/router.ts';
 import { listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
+import { iamControlRoutes } from '../iam/control.ts';
+import { Iam, projectRoutes } from '../iam/iam.ts';
+import { routineName } from '../iam/resources.ts';
 import { Keys } from '../kms/keys.ts';
 import { kmsRoutes } from '../kms/routes.ts';
 import { Traffic } from '../kms/traffic.ts';
@@ -36,6 +39,8 @@ export interface ServerOptions {
 /** One origin serves every service: Google's paths do not overlap. */
 export interface Server {
   origin: string;
+  /** Who may do what in it. */
+  iam: Iam;
   /** The project whose name stands in messages and references from now on. */
   rename(project: string): void;
   close(): Promise<void>;
@@ -57,9 +62,14 @@ export async function startServer({
   const store = new Store(state);
   const uploads = new Uploads(join(state, 'uploads'));
   await uploads.clear();
+  let named = project;
+  const iam = new Iam(state, () => named);
   const keysets = new Keysets(keys, traffic);
   const engine = await Engine.open(state, keysets);
   const catalog = await Catalog.open(engine, project);
+  // https://cloud.google.com/bigquery/docs/authorized-routines: a changed routine must be authorised again.
+  catalog.onRoutineChange = (dataset, id) =>
+    iam.policy.removeMember(`routine:${routineName(catalog.project, dataset, id)}`);
   const backend = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
   const jobs = await Jobs.open(backend, store, location);
@@ -68,29 +78,32 @@ export async function startServer({
   let reading: Promise<StorageRead> | undefined;
   const storageRead = (): Promise<StorageRead> => {
     reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>
-      serveStorageRead(backend, state),
+      serveStorageRead(backend, state, iam.callerOf),
     );
     return reading;
   };
-  const place = { state, work: dataproc, origin: () => origin, storageRead };
+  const place = { state, work: dataproc, origin: () => origin, storageRead, iam };
   const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
-  const listener = await listen(
-    [
-      ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
-      ...kmsRoutes(keys, traffic),
-      ...jobRoutes(backend, jobs, uploads),
-      ...resourceRoutes(backend),
-      ...storageReadRoutes(storageRead),
-      ...storageRoutes(store, uploads),
-      ...controlRoutes(keys, traffic, batches),
-    ],
-    port,
-  );
+  const routes = [
+    ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
+    ...kmsRoutes(keys, traffic),
+    ...jobRoutes(backend, jobs, uploads),
+    ...resourceRoutes(backend),
+    ...storageReadRoutes(storageRead),
+    ...storageRoutes(store, uploads),
+    ...projectRoutes(),
+    ...controlRoutes(keys, traffic, batches),
+    ...iamControlRoutes(iam),
+  ];
+  iam.covers(routes);
+  const listener = await listen(routes, iam.admit, port);
   origin = listener.origin;
   return {
     origin,
+    iam,
     rename(name) {
+      named = name;
       catalog.project = name;
     },
     async close() {

@@ -21,7 +21,10 @@ export interface StartOptions {
 
 /** A running sandbox: this process's own, or one that serves the folder already. */
 export interface Sandbox {
+  /** As the user who starts runs by hand, with the roles of docs/iam.md. */
   readonly endpoints: SandboxEndpoints;
+  /** As the project's owner, who deploys, loads users and looks into everything. */
+  readonly owner: SandboxEndpoints;
   /** The stack's outputs; parseDeployment reads them. */
   readonly outputs: unknown;
   readonly pid: number;
@@ -76,10 +79,11 @@ export async function startSandbox({
   // A program that forgets to stop the sandbox must still be able to end.
   child.unref();
   child.channel?.unref();
-  const { endpoints, outputs, pid } = message.ready;
+  const { endpoints, owner, outputs, pid } = message.ready;
   let stopping: Promise<void> | undefined;
   return {
     endpoints,
+    owner,
     outputs,
     pid,
     stop() {
@@ -106,5 +110,6 @@ function join(info: SandboxInfo, { state, stack, config = {}, dataproc, fresh }:
       { hint: 'stop it, or take another folder with --state' },
     );
   }
-  return { endpoints: info.endpoints, outputs: info.outputs, pid: info.pid, stop: async () => {} };
+  const { endpoints, owner, outputs, pid } = info;
+  return { endpoints, owner, outputs, pid, stop: async () => {} };
 }

@@ -12,12 +12,15 @@ export function welcome(state: string, endpoints: SandboxEndpoints, deployment: 
   return `${[
     `sandbox of stack ${deployment.stack}, state in ${state}; ctrl-C stops it`,
     '',
+    "the calls below are the project owner's:",
+    `  RESEAL_TOKEN='authorization: Bearer ${endpoints.accessToken}'`,
+    '',
     `Cloud KMS      ${endpoints.kms}`,
-    `  curl -s ${endpoints.kms}/v1/${sourceKek}`,
+    `  curl -s -H "$RESEAL_TOKEN" ${endpoints.kms}/v1/${sourceKek}`,
     `BigQuery       ${endpoints.bigquery}`,
-    `  curl -s ${endpoints.bigquery}/bigquery/v2/projects/${project}/queries -d '${query}'`,
+    `  curl -s -H "$RESEAL_TOKEN" ${endpoints.bigquery}/bigquery/v2/projects/${project}/queries -d '${query}'`,
     `Cloud Storage  ${endpoints.storage}`,
-    `  curl -s ${endpoints.storage}/storage/v1/b/${bucket}/o`,
+    `  curl -s -H "$RESEAL_TOKEN" ${endpoints.storage}/storage/v1/b/${bucket}/o`,
     `control        ${endpoints.control}`,
     `  curl -s ${endpoints.control}/sandbox/v1/kms:calls`,
   ].join('\n')}\n`;

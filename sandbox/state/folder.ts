@@ -8,7 +8,10 @@ import { readJsonFile, writeAtomically } from './files.ts';
 /** What `<state>/sandbox.json` says of a running sandbox. */
 export interface SandboxInfo {
   pid: number;
+  /** With the token of the job's user. */
   endpoints: SandboxEndpoints;
+  /** The same with the owner's token. */
+  owner: SandboxEndpoints;
   /** The stack's outputs, as jobs/deployment.ts reads them. */
   outputs: unknown;
   stack: string;
@@ -27,6 +30,7 @@ const CONTENTS = [
   'bigquery.duckdb.wal',
   'buckets.json',
   'dataproc',
+  'iam.json',
   'inventory.json',
   'kms.json',
   'settings.json',
@@ -48,6 +52,10 @@ export async function running(state: string): Promise<SandboxInfo | undefined> {
     return undefined;
   }
 }
+
+/** Whether a folder holds a sandbox, running or not. */
+export const isSandbox = async (state: string): Promise<boolean> =>
+  existsSync(join(state, 'bigquery.duckdb')) || (await running(state)) !== undefined;
 
 /** Makes this process the folder's own. @throws ResealError sandbox-busy naming the process that is */
 export function hold(state: string): void {

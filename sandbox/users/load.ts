@@ -130,7 +130,7 @@ export async function importKek(
       hint: `${extname(path) === '.json' ? '' : 'a key file is JSON; '}see sandbox/samples/kek.json for one`,
     });
   }
-  await call('POST', `${endpoints.control}/sandbox/v1/kms:import`, {
+  await call(endpoints.accessToken, 'POST', `${endpoints.control}/sandbox/v1/kms:import`, {
     name: deployment.sourceKek,
     materialBase64: material,
   });

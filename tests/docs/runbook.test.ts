@@ -52,8 +52,8 @@ async function carryOut(
 }
 
 const opened = async (): Promise<Record<string, unknown>> => {
-  const { project, dataset, readProcedure } = box.deployment;
-  const rows = (await box.sql(`CALL \`${project}.${dataset}.${readProcedure}\`()`)) as {
+  const { project, readDataset, readProcedure } = box.deployment;
+  const rows = (await box.sql(`CALL \`${project}.${readDataset}.${readProcedure}\`()`)) as {
     id: string;
     email: string;
   }[];

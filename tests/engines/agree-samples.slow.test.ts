@@ -21,12 +21,12 @@ async function withSamples(rows: number, config: Record<string, string> = {}): P
     maxRejectedShare: '1',
     ...config,
   });
-  const { endpoints } = box.sandbox;
+  const { owner } = box.sandbox;
   const lines = readFileSync(join(samples, 'users.ndjson'), 'utf8').trimEnd().split('\n');
   const users = join(box.folder, 'users.ndjson');
   writeFileSync(users, `${lines.slice(0, rows).join('\n')}\n`);
-  await importKek(endpoints, box.deployment, join(samples, 'kek.json'));
-  await loadUsers(endpoints, box.deployment, users);
+  await importKek(owner, box.deployment, join(samples, 'kek.json'));
+  await loadUsers(owner, box.deployment, users);
   return box;
 }
 
@@ -66,7 +66,8 @@ it('thousands of rows are sealed and rejected by the batch as by the direct engi
   expect(dataproc).toEqual(direct);
   // What the connector does on the way: Parquet files in the bucket, one load job, and none of them left.
   const project = `${sandbox.sandbox.endpoints.bigquery}/bigquery/v2/projects/${sandbox.deployment.project}`;
-  const { jobs } = (await (await fetch(`${project}/jobs`)).json()) as {
+  const headers = { authorization: `Bearer ${sandbox.sandbox.owner.accessToken}` };
+  const { jobs } = (await (await fetch(`${project}/jobs`, { headers })).json()) as {
     jobs: { configuration: { load?: Record<string, unknown> } }[];
   };
   const loads = jobs.flatMap(({ configuration: { load } }) =>
@@ -77,6 +78,7 @@ it('thousands of rows are sealed and rejected by the batch as by the direct engi
   expect(String(loads[0]?.sourceUris)).toMatch(/^gs:\/\/[^/]+\/temp\/\.spark-bigquery-.*\.parquet/);
   const listed = await fetch(
     `${sandbox.sandbox.endpoints.storage}/storage/v1/b/${sandbox.deployment.bucket}/o?prefix=temp/`,
+    { headers },
   );
   const { items = [] } = (await listed.json()) as { items?: { name: string }[] };
   expect(items.map(({ name }) => name).filter((name) => !name.endsWith('/'))).toEqual([]);

@@ -23,8 +23,8 @@ beforeAll(async () => {
     storePlaintext: 'true',
   });
   const { deployment, sandbox } = box;
-  const storage = await storageClient(deployment, sandbox.endpoints);
-  await storage.bucket(deployment.bucket).upload(jar);
+  const storage = await storageClient(deployment, sandbox.owner);
+  await storage.bucket(deployment.bucket).upload(jar, { resumable: false });
   const application = new Application();
   const key = application.newKey();
   const ids = ['1', '2', '3', '9223372036854775807'];

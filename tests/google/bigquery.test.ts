@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type BigQueryService, bigQueryService } from '../../jobs/google/bigquery.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { type Listener, listen } from '../../sandbox/http/serve.ts';
+import { EVERYBODY } from '../support/callers.ts';
 import { aDeployment } from '../support/deployment.ts';
 
 /** A BigQuery whose jobs are still running the first times that they are asked for. */
@@ -12,22 +13,25 @@ let client: BigQueryService;
 beforeAll(async () => {
   const jobReference = { projectId: 'a-project', jobId: 'a-job', location: 'us-central1' };
   const schema = { fields: [{ name: 'n', type: 'INTEGER' }] };
-  listener = await listen([
-    {
-      method: 'POST',
-      path: '/bigquery/v2/projects/{project}/jobs',
-      handle: () => ({ jobReference, status: { state: 'RUNNING' } }),
-    },
-    {
-      method: 'GET',
-      path: '/bigquery/v2/projects/{project}/queries/{job}',
-      handle: () =>
-        running-- > 0
-          ? { jobReference, jobComplete: false }
-          : { jobReference, jobComplete: true, schema, rows: [{ f: [{ v: '7' }] }] },
-    },
-  ]);
-  client = await bigQueryService(aDeployment(), endpointsOf(listener.origin));
+  listener = await listen(
+    [
+      {
+        method: 'POST',
+        path: '/bigquery/v2/projects/{project}/jobs',
+        handle: () => ({ jobReference, status: { state: 'RUNNING' } }),
+      },
+      {
+        method: 'GET',
+        path: '/bigquery/v2/projects/{project}/queries/{job}',
+        handle: () =>
+          running-- > 0
+            ? { jobReference, jobComplete: false }
+            : { jobReference, jobComplete: true, schema, rows: [{ f: [{ v: '7' }] }] },
+      },
+    ],
+    () => EVERYBODY,
+  );
+  client = await bigQueryService(aDeployment(), endpointsOf(listener.origin, 'any'));
 });
 beforeEach(() => {
   running = 3;

@@ -36,7 +36,7 @@ const ALLOWED: Record<string, RegExp> = {
   'roles/storage.objectViewer': /^bucket /,
   'roles/iam.serviceAccountUser': /\/serviceAccounts\/reseal-[a-z]+-batch@/,
   'roles/datacatalog.categoryFineGrainedReader': /\/policyTags\/\d+$/,
-  'authorized routine': /^dataset /,
+  'roles/bigquery.routineDataViewer': /^dataset /,
 };
 
 describe.each(STACKS)('stack %s', (stack) => {
@@ -111,4 +111,53 @@ it('has service account ids that fit, whatever the stack is called', async () =>
   expect(ids).toHaveLength(3);
   // https://cloud.google.com/iam/docs/service-accounts-create
   for (const id of ids) expect(id).toMatch(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
+});
+
+it('lets the batch read the rejected values, by which it selects', async () => {
+  const granted = bindings(await stackProgram('dev'));
+  expect(granted).toContainEqual({
+    member: 'serviceAccount:reseal-dev-batch@example-data-dev.iam.gserviceaccount.com',
+    role: 'roles/bigquery.dataViewer',
+    resource: 'table encryption_poc.users_rejected',
+  });
+});
+
+it("lets the readers' procedure in anew whenever its text changes, and not otherwise", async () => {
+  const of = async (changes: Record<string, unknown>) => {
+    const { resources } = await runProgram('staging', configOf('staging', changes));
+    const find = (type: string) => resources.find((one) => one.type === type);
+    const text = find('gcp:bigquery/routine:Routine')?.inputs.definitionBody;
+    return { text, trigger: find('gcp:bigquery/datasetAccess:DatasetAccess')?.replacementTrigger };
+  };
+  const [before, same, after] = await Promise.all([
+    of({}),
+    of({ 'reseal:labels': { team: 'other' } }),
+    of({ 'reseal:fields': [{ name: 'phone' }] }),
+  ]);
+  expect(before.trigger).toBe(before.text);
+  expect(same.trigger).toBe(before.trigger);
+  expect(after.trigger).toBe(after.text);
+  expect(after.trigger).not.toBe(before.trigger);
+});
+
+it('keeps the policy tag to the source table: a load job that names one needs setCategory', async () => {
+  const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
+  const { resources } = await runProgram(
+    'dev',
+    configOf('dev', { 'reseal:columnPolicyTag': columnPolicyTag }),
+  );
+  const tagged = resources
+    .filter(({ type }) => type === 'gcp:bigquery/table:Table')
+    .filter(({ inputs }) => String(inputs.schema).includes(columnPolicyTag));
+  expect(tagged.map(({ name }) => name)).toEqual(['source']);
+});
+
+it('turns on the API of policy tags with a policy tag', async () => {
+  const apis = async (changes: Record<string, unknown>) =>
+    (await runProgram('dev', configOf('dev', changes))).resources
+      .filter(({ type }) => type === 'gcp:projects/service:Service')
+      .map(({ name }) => name);
+  expect(await apis({})).not.toContain('datacatalog');
+  const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
+  expect(await apis({ 'reseal:columnPolicyTag': columnPolicyTag })).toContain('datacatalog');
 });

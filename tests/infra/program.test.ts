@@ -64,6 +64,19 @@ describe.each(['dev', 'prod'])("stack %s in Pulumi's language host", (stack) => 
       expect([one.name, services.filter((urn) => !waits.has(urn))]).toEqual([one.name, []]);
     }
   });
+
+  it('turns on the API by which APIs are turned on first, and waits after each that it turns on', () => {
+    const all = new Map(update.registered.map((one) => [one.urn, one]));
+    const services = update.registered.filter(({ type }) => type === SERVICE);
+    const [first, ...others] = services;
+    expect(first?.inputs.service).toBe('cloudresourcemanager.googleapis.com');
+    for (const one of others)
+      expect([one.name, awaited(one, all).has(first?.urn ?? '')]).toEqual([one.name, true]);
+    for (const one of services) expect([one.name, one.afterCreate]).toEqual([one.name, ['api-activation']]);
+    expect(
+      update.registered.some(({ type }) => type === 'gcp:projects/serviceIdentity:ServiceIdentity'),
+    ).toBe(true);
+  });
 });
 
 it('a wrong configuration ends the program with its messages, and no stack trace', async () => {

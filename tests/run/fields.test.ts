@@ -12,7 +12,7 @@ let box: TestSandbox;
 
 beforeAll(async () => {
   box = await testSandbox({ fields: FIELDS, storePlaintext: 'false' });
-  await importKek(box.sandbox.endpoints, box.deployment, application.writeKek(box.folder));
+  await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
   const rows = [
     [1, `'${key.encrypt('ada@example.com')}'`, `'${key.encrypt('+44 20 7946 0001')}'`],
     [2, `'${key.encrypt('grace@example.com')}'`, 'NULL'],
@@ -48,8 +48,8 @@ it('reads them back side by side, through the procedure as through SQL', async (
   expect(await bigquery.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 10 })).toEqual(
     expected,
   );
-  const { project, dataset, readProcedure } = deployment;
-  const called = await box.sql(`CALL \`${project}.${dataset}.${readProcedure}\`()`);
+  const { project, readDataset, readProcedure } = deployment;
+  const called = await box.sql(`CALL \`${project}.${readDataset}.${readProcedure}\`()`);
   expect([...called].sort((a, b) => Number(a.id) - Number(b.id))).toEqual(expected);
 });
 

@@ -31,8 +31,8 @@ beforeEach(async () => {
 
 /** What a reader of the procedure sees. */
 const read = (): Promise<unknown> => {
-  const { project, dataset, readProcedure } = box.deployment;
-  return box.sql(`CALL \`${project}.${dataset}.${readProcedure}\`()`);
+  const { project, readDataset, readProcedure } = box.deployment;
+  return box.sql(`CALL \`${project}.${readDataset}.${readProcedure}\`()`);
 };
 const opened = async (): Promise<Record<string, unknown>> =>
   Object.fromEntries(((await read()) as { id: string; email: string }[]).map(({ id, email }) => [id, email]));

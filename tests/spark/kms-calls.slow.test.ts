@@ -31,7 +31,12 @@ beforeAll(async () => {
   const python = await ensureVenv();
   spark = spawn(python, ['-m', 'support.many_runs', work], {
     cwd: suites,
-    env: { ...process.env, ...sparkOf(python).env, PYTHONPATH: application },
+    env: {
+      ...process.env,
+      ...sparkOf(python).env,
+      PYTHONPATH: application,
+      CLOUDSDK_AUTH_ACCESS_TOKEN: sandbox.token,
+    },
   });
   const input = spark.stdout as NonNullable<ChildProcess['stdout']>;
   lines = createInterface({ input })[Symbol.asyncIterator]();

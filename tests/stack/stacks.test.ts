@@ -106,7 +106,9 @@ describe('an ephemeral stack', () => {
     ]);
     const taken = new Set(original.resources.map(identity));
     const shared = ephemeral.resources.filter((one) => one.custom && taken.has(identity(one)));
-    expect(new Set(shared.map(({ type }) => type))).toEqual(new Set(['gcp:projects/service:Service']));
+    expect(new Set(shared.map(({ type }) => type))).toEqual(
+      new Set(['gcp:projects/service:Service', 'gcp:projects/serviceIdentity:ServiceIdentity']),
+    );
     expect(ephemeral.resources.some(({ type }) => type.startsWith('gcp:kms/keyRing'))).toBe(false);
     expect(ephemeral.resources.some(({ protect }) => protect)).toBe(false);
     expect(ephemeral.outputs).toMatchObject({

@@ -39,6 +39,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       keysets: 'keysets',
       runs: 'runs',
     },
+    readDataset: 'encryption_poc_read',
     readProcedure: 'read_users',
     idColumn: 'id',
     fields: [EMAIL],

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BigQuery } from '@google-cloud/bigquery';
 import { KeyManagementServiceClient } from '@google-cloud/kms';
-import { Storage, type StorageOptions } from '@google-cloud/storage';
+import type { Storage } from '@google-cloud/storage';
 import { OAuth2Client } from 'google-auth-library';
-import { startServer } from '../../sandbox/process/server.ts';
+import { storageClient } from '../../jobs/google/clients.ts';
+import { endpointsOf } from '../../sandbox/http/endpoints.ts';
+import { type Server, startServer } from '../../sandbox/process/server.ts';
+import { aDeployment } from '../support/deployment.ts';
 
 export const PROJECT = 'example-project';
 export const LOCATION = 'us-central1';
@@ -19,6 +22,8 @@ export type Params = Record<string, [type: string, value: string | null]>;
 export interface Harness {
   state: string;
   origin: string;
+  /** The project owner's access token. */
+  token: string;
   bigquery: BigQuery;
   kms: KeyManagementServiceClient;
   storage: Storage;
@@ -36,9 +41,9 @@ export interface Harness {
 // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes, looked into by the tests
 export type Answer = any;
 
-export function auth(): OAuth2Client {
+export function auth(token: string): OAuth2Client {
   const client = new OAuth2Client();
-  client.setCredentials({ access_token: 'made-up', expiry_date: Number.MAX_SAFE_INTEGER });
+  client.setCredentials({ access_token: token, expiry_date: Number.MAX_SAFE_INTEGER });
   return client;
 }
 
@@ -48,10 +53,11 @@ export async function harness(): Promise<Harness> {
   let server = await startServer({ state, project: PROJECT });
   const self: Harness = {
     state,
-    ...clients(server.origin),
+    ...(await clients(server)),
     async rest(method, path, body) {
       const response = await fetch(`${self.origin}${path}`, {
         method,
+        headers: { authorization: `Bearer ${self.token}` },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await response.text();
@@ -81,7 +87,7 @@ export async function harness(): Promise<Harness> {
     async restart() {
       await server.close();
       server = await startServer({ state, project: PROJECT });
-      Object.assign(self, clients(server.origin));
+      Object.assign(self, await clients(server));
     },
     async close() {
       await server.close();
@@ -96,15 +102,16 @@ export async function harness(): Promise<Harness> {
   return self;
 }
 
-function clients(origin: string) {
+async function clients({ origin, iam: { ownerToken: token } }: Server) {
   const { hostname, port } = new URL(origin);
   return {
     origin,
+    token,
     bigquery: new BigQuery({
       projectId: PROJECT,
       location: LOCATION,
       apiEndpoint: origin,
-      authClient: auth(),
+      authClient: auth(token),
       retryOptions: { autoRetry: false },
     }),
     kms: new KeyManagementServiceClient({
@@ -112,14 +119,8 @@ function clients(origin: string) {
       protocol: 'http',
       apiEndpoint: hostname,
       port: Number(port),
-      authClient: auth(),
+      authClient: auth(token),
     }),
-    storage: new Storage({
-      projectId: PROJECT,
-      apiEndpoint: origin,
-      // It brings another version of the same class.
-      authClient: auth() as unknown as NonNullable<StorageOptions['authClient']>,
-      retryOptions: { autoRetry: false },
-    }),
+    storage: await storageClient(aDeployment({ project: PROJECT }), endpointsOf(origin, token)),
   };
 }

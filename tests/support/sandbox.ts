@@ -5,7 +5,7 @@ import { runContext } from '../../jobs/cli/connect.ts';
 import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
-import type { Row } from '../../jobs/google/bigquery.ts';
+import { bigQueryService, type Row } from '../../jobs/google/bigquery.ts';
 import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
 import type { Report } from '../../jobs/run/report.ts';
 import { run } from '../../jobs/run/run.ts';
@@ -24,11 +24,13 @@ export interface TestSandbox {
   /** Loads rows as the application left them. */
   load(application: Application, rows: readonly UserRow[]): Promise<void>;
   run(options?: Partial<RunOptions>, watcher?: Watcher, signal?: AbortSignal): Promise<Report>;
-  /** Any SQL, `users` and its like standing for the tables; cells as text. */
+  /** Any SQL, as the project's owner, `users` and its like standing for the tables; cells as text. */
   sql(text: string): Promise<Row[]>;
   /** KMS Decrypt calls for data keys since the last asking. */
   kmsCalls(): Promise<number>;
   control(path: string, body?: object): Promise<Record<string, unknown>>;
+  /** An access token of a principal, as bindings name it. */
+  token(member: string, groups?: readonly string[]): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export async function testSandbox(
   const deployment = parseDeployment(sandbox.outputs);
   const target = { deployment, endpoints: sandbox.endpoints, next: '', close: async () => {} };
   const context = await runContext(target, new AbortController().signal);
+  const owner = await bigQueryService(deployment, sandbox.owner);
   const { project, dataset } = deployment;
 
   async function control(path: string, body?: object): Promise<Record<string, unknown>> {
@@ -76,9 +79,12 @@ export async function testSandbox(
     deployment,
     context,
     control,
+    async token(member, groups = []) {
+      return String((await control('iam:token', { member, groups })).accessToken);
+    },
     async load(application, rows) {
-      await importKek(sandbox.endpoints, deployment, application.writeKek(folder));
-      await loadUsers(sandbox.endpoints, deployment, writeUsers(folder, rows));
+      await importKek(sandbox.owner, deployment, application.writeKek(folder));
+      await loadUsers(sandbox.owner, deployment, writeUsers(folder, rows));
     },
     run(options = {}, watcher = silent, signal = context.signal) {
       const chosen: RunOptions = {
@@ -93,7 +99,7 @@ export async function testSandbox(
     sql(text) {
       const tables = /\b(users_temp|users_rejected|users|keysets|runs)\b/g;
       const sql = text.replace(tables, (table) => `\`${project}.${dataset}.${table}\``);
-      return context.bigquery.query({ name: 'test', sql, params: {} } as Statement<never>, {});
+      return owner.query({ name: 'test', sql, params: {} } as Statement<never>, {});
     },
     async kmsCalls() {
       const { keys } = (await control('kms:calls')) as { keys: Record<string, { decrypt?: number }> };

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { v1 } from '@google-cloud/bigquery-storage';
-import { credentials } from '@grpc/grpc-js';
+import { credentials, Metadata } from '@grpc/grpc-js';
 import { type Table, tableFromIPC } from 'apache-arrow';
 import { type Answer, auth } from './harness.ts';
 
@@ -23,8 +23,18 @@ export interface Reader {
   close(): Promise<void>;
 }
 
+/** Credentials that are given take the place of the client's own: the token goes with them. */
+function trusting(certificate: Buffer, token: string) {
+  const asPrincipal = credentials.createFromMetadataGenerator((_options, answer) => {
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${token}`);
+    answer(null, metadata);
+  });
+  return credentials.combineChannelCredentials(credentials.createSsl(certificate), asPrincipal);
+}
+
 /** A client for the sandbox of an origin; it trusts that sandbox's certificate and no other. */
-export async function storageReader(origin: string, project: string): Promise<Reader> {
+export async function storageReader(origin: string, project: string, token: string): Promise<Reader> {
   const answer = await fetch(`${origin}/sandbox/v1/bigquery:storage-read`);
   const { address, certificate } = (await answer.json()) as { address: string; certificate: string };
   const [host = '', port] = address.split(':');
@@ -32,8 +42,8 @@ export async function storageReader(origin: string, project: string): Promise<Re
     projectId: project,
     apiEndpoint: host,
     port: Number(port),
-    authClient: auth(),
-    sslCreds: credentials.createSsl(readFileSync(certificate)),
+    authClient: auth(token),
+    sslCreds: trusting(readFileSync(certificate), token),
   });
   const open = async ({ table, fields, where, snapshotMillis, streams }: Wanted): Promise<Answer> => {
     const snapshotTime = {

@@ -30,6 +30,11 @@ export const tableSettings = {
     description: 'The ledger: one row a run.',
     example: 'runs',
   }),
+  readDataset: setting(identifier.optional(), {
+    description: 'The dataset to create for the read procedure: it reads the other one, and lives beside it.',
+    example: 'encryption_poc_read',
+    absent: '`<dataset>_read`',
+  }),
   readProcedure: setting(identifier.default('read_users'), {
     description: 'The stored procedure that reads the values back.',
     example: 'read_users',

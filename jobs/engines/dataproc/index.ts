@@ -2,7 +2,9 @@ import type { BatchControllerClient } from '@google-cloud/dataproc';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId } from '../../contract/ids.ts';
+import { within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
+import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { follow } from '../../google/follow.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
@@ -18,17 +20,21 @@ export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): E
     async stage(input, progress, signal) {
       const client = await batchClient(deployment, endpoints);
       try {
-        const name = await findOrCreate(client, deployment, input);
+        const name = await findOrCreate(client, deployment, input, signal);
         const output = driverOutput(await storageClient(deployment, endpoints));
-        return await staged(client, name, output, progress, signal);
+        const account = `the batch's account, ${deployment.batch.serviceAccount}`;
+        return await staged(client, name, account, output, progress, signal);
       } catch (error) {
-        throw batchFailure(error);
+        throw batchFailure(error, signal);
       } finally {
-        await client.close();
+        await within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
       }
     },
   };
 }
+
+/** The connection is closed in good order within this time, or left to the end of the process. */
+const CLOSE_MS = 1_000;
 
 /** What the application has said of itself so far. */
 interface Said {
@@ -41,6 +47,7 @@ const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
 async function staged(
   client: BatchControllerClient,
   name: string,
+  account: string,
   output: DriverOutput,
   progress: (now: StageProgress) => void,
   signal: AbortSignal,
@@ -49,12 +56,17 @@ async function staged(
   const id = name.split('/').at(-1) ?? '';
   const batch = await follow<Batch>(
     {
+      name,
       look: async () => (await client.getBatch({ name }))[0],
       hasEnded: (seen) => ENDED.includes(stateOf(seen)),
       cancel: () => cancel(client, name),
     },
     async (seen) => {
-      const lines = await output.lines(seen.runtimeInfo?.outputUri);
+      const lines = await output.lines(seen.runtimeInfo?.outputUri).catch((error: unknown) => {
+        // What the driver says helps to follow the batch and to explain its failure; its work does not need it.
+        progress({ message: `the driver's output cannot be read: ${googleFailure(error).message}` });
+        return [];
+      });
       for (const line of lines.map(applicationLine)) {
         if (line?.reseal === 'progress') progress(lineProgress(line));
         else if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
@@ -67,7 +79,7 @@ async function staged(
   );
   if (stateOf(batch) === 'CANCELLED')
     throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: 'go on with --resume' });
-  if (stateOf(batch) === 'FAILED') throw failed(name, batch, said, output);
+  if (stateOf(batch) === 'FAILED') throw failed(name, batch, account, said, output);
   const usage = batch.runtimeInfo?.approximateUsage?.milliDcuSeconds;
   return {
     kmsCalls: said.kmsCalls,
@@ -78,8 +90,18 @@ async function staged(
 }
 
 /** Why the batch failed: in the application's own words where it gave any, else Dataproc's and the last lines. */
-function failed(name: string, batch: Batch, { error }: Said, output: DriverOutput): ResealError {
-  if (error !== null) return new ResealError(error.code, error.message, { hint: `batch ${name}` });
+function failed(
+  name: string,
+  batch: Batch,
+  account: string,
+  { error }: Said,
+  output: DriverOutput,
+): ResealError {
+  const grant = grantHint(error?.message ?? batch.stateMessage ?? '', account);
+  if (error !== null)
+    return new ResealError(error.code, error.message, {
+      hint: [grant, `batch ${name}`].filter((part) => part !== null).join('; '),
+    });
   const tail = output
     .lastLines()
     .map((line) => `\n  | ${line}`)
@@ -87,16 +109,18 @@ function failed(name: string, batch: Batch, { error }: Said, output: DriverOutpu
   return new ResealError(
     'batch-failed',
     `${name} failed: ${batch.stateMessage ?? 'no reason given'}${tail}`,
-    { hint: `the whole output: ${batch.runtimeInfo?.outputUri ?? 'in Cloud Logging'}` },
+    { hint: grant ?? `the whole output: ${batch.runtimeInfo?.outputUri ?? 'in Cloud Logging'}` },
   );
 }
 
-function batchFailure(error: unknown): Error {
-  if (error instanceof ResealError) return error;
+function batchFailure(error: unknown, signal: AbortSignal): Error {
+  if (error instanceof ResealError || signal.aborted) return error as Error;
   const { status, message } = googleFailure(error);
   if (status === 'PERMISSION_DENIED')
     return new ResealError('batch-denied', `Dataproc: ${message}`, {
-      hint: 'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
+      hint:
+        grantHint(message, CALLER) ??
+        'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
     });
   return new ResealError('batch', `Dataproc: ${message}`, { cause: error });
 }

@@ -1,6 +1,7 @@
 """One run on Spark: select values, unwrap their data keys, seal and stage them, count the staged rows."""
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import reduce
@@ -23,6 +24,9 @@ from reseal.transform import Transform
 from reseal.unwrapping import UnwrapTask
 
 SESSION_KEY_BYTES = 32
+# The words of Google's services for a missing permission: both name permission and resource.
+# https://cloud.google.com/iam/docs/permission-error-messages
+DENIED = re.compile(r"Permission '?[\w.]+'? denied on |does not have [\w.]+ (permission in|access to) ")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -43,10 +47,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def summary(error: Exception) -> str:
-    """An error in one line: the innermost cause that Spark reports, without a stack trace."""
+    """An error in one line, without a stack trace.
+
+    The innermost cause that Spark reports, but for a missing permission: the exception that names it and its
+    resource has the bare HTTP status as its own cause.
+    """
     lines = [line.strip() for line in str(error).splitlines()]
-    causes = [line for line in lines if line.startswith(("Caused by:", ": "))]
-    first = causes[-1] if causes else (lines[0] if lines else "")
+    causes = [line for line in lines if line.startswith(("Caused by:", ": "))] or lines[:1]
+    denied = [line for line in causes if DENIED.search(line)]
+    first = (denied or causes or [""])[-1]
     return f"{type(error).__name__}: {first.removeprefix('Caused by:').removeprefix(':').strip()}"[:500]
 
 

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
 import { type Call, type Json, objectOr, Reply, type Route, readJson, text } from '../../http/router.ts';
 import type { Uploads } from '../../http/upload.ts';
+import { onBigQueryProject, projectName } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
@@ -19,14 +21,22 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
   const { catalog } = backend;
   const shown = (job: Job, { origin }: Call): Json => jobJson(job, catalog.project, origin);
   const requests = new Map<string, Job>();
+  const may = (caller: Caller, permission: string): boolean =>
+    caller.may(permission, projectName(catalog.project));
+  /** A job of the caller's own, or of anybody's for whom has the permission. */
+  const own = ({ caller, params }: Call, permission: string): Job => {
+    const job = jobs.get(params.job ?? '');
+    if (job.owner !== caller.member) caller.require(permission, onBigQueryProject(catalog.project));
+    return job;
+  };
   const loaded = async ({ metadata, file }: { metadata: Json; file: string }, call: Call) =>
-    shown(await jobs.insert(metadata, [file]), call);
+    shown(await jobs.insert(metadata, call.caller, [file]), call);
 
   return [
     {
       method: 'POST',
       path: `${PROJECT}/jobs`,
-      handle: async (call) => shown(await jobs.insert(await readJson(call)), call),
+      handle: async (call) => shown(await jobs.insert(await readJson(call), call.caller), call),
     },
     {
       method: 'POST',
@@ -46,6 +56,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
         const states = call.query.getAll('stateFilter').map((state) => state.toUpperCase());
         const found = jobs
           .list()
+          .filter((job) => job.owner === call.caller.member || may(call.caller, 'bigquery.jobs.listAll'))
           .filter((job) => (parent === null ? job.parent === undefined : job.parent === parent))
           .filter((job) => states.length === 0 || states.includes(job.endedMillis ? 'DONE' : 'RUNNING'))
           .slice(0, Number(call.query.get('maxResults') ?? 1000));
@@ -55,14 +66,14 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     {
       method: 'GET',
       path: `${PROJECT}/jobs/{job}`,
-      handle: (call) => shown(jobs.get(call.params.job ?? ''), call),
+      handle: (call) => shown(own(call, 'bigquery.jobs.get'), call),
     },
     {
       method: 'POST',
       path: `${PROJECT}/jobs/{job}/cancel`,
       handle: (call) => ({
         kind: 'bigquery#jobCancelResponse',
-        job: shown(jobs.cancel(call.params.job ?? ''), call),
+        job: shown(jobs.cancel(own(call, 'bigquery.jobs.update').id), call),
       }),
     },
     {
@@ -71,7 +82,9 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
       handle: async (call) => {
         const body = await readJson(call);
         const requestId = text(body.requestId) ?? randomUUID();
-        const job = requests.get(requestId) ?? (await jobs.insert(jobOfQuery(body, `job_${randomUUID()}`)));
+        const job =
+          requests.get(requestId) ??
+          (await jobs.insert(jobOfQuery(body, `job_${randomUUID()}`), call.caller));
         requests.set(requestId, job);
         const format = timestamps((name) => text(objectOr(body.formatOptions)[name]));
         return results(backend, job, {
@@ -85,10 +98,10 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     {
       method: 'GET',
       path: `${PROJECT}/queries/{job}`,
-      handle: ({ params, query }) =>
-        results(backend, jobs.get(params.job ?? ''), {
-          timeoutMs: Number(query.get('timeoutMs') ?? TIMEOUT_MS),
-          ...paging(query),
+      handle: (call) =>
+        results(backend, own(call, 'bigquery.jobs.get'), {
+          timeoutMs: Number(call.query.get('timeoutMs') ?? TIMEOUT_MS),
+          ...paging(call.query),
         }),
     },
     {

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Caller } from '../../http/caller.ts';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
+import { onBucket } from '../../iam/resources.ts';
+import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
 import { drop, type Result } from '../duckdb/results.ts';
+import { admitLoad } from '../load/admit.ts';
 import { type LoadOutcome, load } from '../load/load.ts';
 import { type Outcome, runScript } from '../script/execute.ts';
 import { validateScript } from '../script/validate.ts';
@@ -22,6 +26,8 @@ export interface ObjectFiles {
 /** A job, running or done. */
 export interface Job {
   id: string;
+  /** Who started it: a member as bindings name it. */
+  owner: string;
   location: string;
   configuration: Json;
   labels: Json;
@@ -48,6 +54,8 @@ const KEPT_LARGE_RESULTS = 3;
 const SMALL_ROWS = 100;
 /** How long jobs.insert waits for a quick job, so that most are DONE in its answer. */
 const PATIENCE_MS = 40;
+
+const bucketOf = (uri: string): string => /^gs:\/\/([^/]+)/.exec(uri)?.[1] ?? '';
 
 /** The jobs of the project. What changed a table is remembered over a restart, without the query's text. */
 export class Jobs {
@@ -86,13 +94,16 @@ export class Jobs {
   }
 
   /** Starts a job of jobs.insert. @throws GoogleError duplicate for an id that exists */
-  async insert(body: Json, files?: string[]): Promise<Job> {
+  async insert(body: Json, caller: Caller, files?: string[]): Promise<Job> {
     const reference = objectOr(body.jobReference);
     const configuration = objectOr(body.configuration);
-    const job = this.#add(text(reference.jobId) ?? randomUUID(), text(reference.location), configuration);
-    if (configuration.query) job.done = this.#run(job, () => this.#query(job, objectOr(configuration.query)));
+    const id = text(reference.jobId) ?? randomUUID();
+    const job = this.#add(id, caller.member, text(reference.location), configuration);
+    const access = new Access(caller, this.#backend.catalog.project);
+    if (configuration.query)
+      job.done = this.#run(job, () => this.#query(job, objectOr(configuration.query), access));
     else if (configuration.load)
-      job.done = this.#run(job, () => this.#load(job, objectOr(configuration.load), files));
+      job.done = this.#run(job, () => this.#load(job, objectOr(configuration.load), caller, access, files));
     else {
       this.#jobs.delete(job.id);
       const kind = Object.keys(configuration).find((key) => !['labels', 'jobType', 'dryRun'].includes(key));
@@ -120,7 +131,7 @@ export class Jobs {
     await Promise.all(running.map((job) => job.done));
   }
 
-  #add(id: string, location: string | undefined, configuration: Json, parent?: string): Job {
+  #add(id: string, owner: string, location: string | undefined, configuration: Json, parent?: string): Job {
     if (!/^[A-Za-z0-9_-]{1,1024}$/.test(id)) {
       throw new GoogleError('INVALID_ARGUMENT', `Invalid job ID "${id}".`);
     }
@@ -132,6 +143,7 @@ export class Jobs {
     const now = Date.now();
     const job: Job = {
       id,
+      owner,
       location: place,
       configuration,
       labels: objectOr(configuration.labels),
@@ -159,7 +171,7 @@ export class Jobs {
   }
 
   /** True when the script could change something. */
-  async #query(job: Job, query: Json): Promise<boolean> {
+  async #query(job: Job, query: Json, access: Access): Promise<boolean> {
     if (query.useLegacySql !== false) {
       throw invalidQuery('The sandbox has no legacy SQL: set useLegacySql to false.');
     }
@@ -178,6 +190,7 @@ export class Jobs {
       parameters,
       defaultDataset: text(objectOr(query.defaultDataset).datasetId),
       jobId: job.id,
+      access,
     };
     const { result, ...outcome } = await runScript(this.#backend, settings, script, (interrupt) => {
       job.interrupt = interrupt;
@@ -196,16 +209,24 @@ export class Jobs {
   #children(job: Job, outcome: Outcome): void {
     for (const [index, step] of outcome.steps.entries()) {
       const id = `script_job_${randomUUID().replaceAll('-', '')}_${index}`;
-      const child = this.#add(id, job.location, { query: {} }, job.id);
+      const child = this.#add(id, job.owner, job.location, { query: {} }, job.id);
       child.startedMillis = job.startedMillis;
       child.endedMillis = Date.now();
       child.outcome = { statementType: step.statementType, steps: [step] };
     }
   }
 
-  async #load(job: Job, configuration: Json, files: string[] | undefined): Promise<boolean> {
+  async #load(
+    job: Job,
+    configuration: Json,
+    caller: Caller,
+    access: Access,
+    files: string[] | undefined,
+  ): Promise<boolean> {
     const { engine, catalog } = this.#backend;
+    admitLoad(access, catalog, configuration);
     const uris = Array.isArray(configuration.sourceUris) ? configuration.sourceUris.map(String) : [];
+    for (const uri of uris) caller.require('storage.objects.get', onBucket(catalog.project, bucketOf(uri)));
     const all = files ?? (await Promise.all(uris.map((uri) => this.#objects.resolve(uri)))).flat();
     if (all.length === 0)
       throw new GoogleError('INVALID_ARGUMENT', 'Required parameter is missing: sourceUris');

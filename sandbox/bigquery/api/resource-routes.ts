@@ -10,6 +10,7 @@ import {
   required,
   text,
 } from '../../http/router.ts';
+import { datasetName } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
@@ -78,9 +79,12 @@ export function resourceRoutes(backend: Backend): Route[] {
     {
       method: 'GET',
       path: `${PROJECT}/datasets`,
-      handle: ({ origin }) => ({
+      // datasets.list shows what the caller may look at.
+      handle: ({ origin, caller }) => ({
         kind: 'bigquery#datasetList',
-        datasets: catalog.datasets.map((one) => datasetJson(catalog.project, one, origin)),
+        datasets: catalog.datasets
+          .filter(({ id }) => caller.may('bigquery.datasets.get', datasetName(catalog.project, id)))
+          .map((one) => datasetJson(catalog.project, one, origin)),
       }),
     },
     {

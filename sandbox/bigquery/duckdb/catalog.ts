@@ -50,6 +50,8 @@ const HOME = `${CATALOG}."_sandbox"`;
 export class Catalog {
   /** Paths fold it: whatever project a path names, there is one set of datasets. */
   project: string;
+  /** Told of every routine whose body has changed, or that is gone. */
+  onRoutineChange: (dataset: string, id: string) => void = () => {};
   readonly #datasets = new Map<string, Dataset>();
   readonly #tables = new Map<string, Table>();
   readonly #routines = new Map<string, Routine>();
@@ -179,6 +181,7 @@ export class Catalog {
     const known = this.#routines.get(`${dataset}.${id}`);
     const routine = { dataset, id, body, createdMillis: known?.createdMillis ?? Date.now() };
     await this.save(connection, 'routine', `${dataset}.${id}`, routine);
+    if (known && known.body.definitionBody !== body.definitionBody) this.onRoutineChange(dataset, id);
     return routine;
   }
 
@@ -189,6 +192,7 @@ export class Catalog {
   async deleteRoutine(connection: DuckDBConnection, dataset: string, id: string): Promise<void> {
     this.routine(dataset, id);
     await this.#forget(connection, 'routine', `${dataset}.${id}`);
+    this.onRoutineChange(dataset, id);
   }
 
   /** Adds columns, the only change of a schema that the sandbox makes. */

@@ -10,6 +10,7 @@ import {
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import type { Keys } from '../../kms/keys.ts';
 import type { Traffic } from '../../kms/traffic.ts';
+import type { Access } from '../access.ts';
 import type { KeyFunctions } from './key-functions.ts';
 
 /** An unwrapped first-level keyset, ready for many rows. */
@@ -42,11 +43,12 @@ export class Keysets {
   }
 
   /** The functions of one statement in a region, and what ends it. */
-  statement(location: string): { functions: KeyFunctions; close: () => void } {
+  statement(location: string, access: Pick<Access, 'key'>): { functions: KeyFunctions; close: () => void } {
     const handles = new Map<string, string>();
     const unwrap = (name: string, kms: string, wrapped: Uint8Array): Keyset => {
       const key = this.#keyOf(name, kms, location);
       try {
+        access.key('cloudkms.cryptoKeyVersions.useToDecryptViaDelegation', key);
         return parseKeyset(this.#keys.decrypt(key, wrapped, NO_AAD).plaintext);
       } catch (error) {
         throw failure(name, error);
@@ -55,6 +57,7 @@ export class Keysets {
     const wrap = (name: string, kms: string, keyset: Keyset): Buffer => {
       const key = this.#keyOf(name, kms, location);
       try {
+        access.key('cloudkms.cryptoKeyVersions.useToEncryptViaDelegation', key);
         return this.#keys.encrypt(key, serializeKeyset(keyset), NO_AAD).ciphertext;
       } catch (error) {
         throw failure(name, error);
@@ -122,8 +125,8 @@ function onlyGcm(type: string): void {
 function failure(name: string, error: unknown): GoogleError {
   if (error instanceof GoogleError) {
     const { status } = error;
-    if (status === 'NOT_FOUND') {
-      return new GoogleError('NOT_FOUND', `${name} failed: ${error.message}`, { location: 'query' });
+    if (status === 'NOT_FOUND' || status === 'PERMISSION_DENIED') {
+      return new GoogleError(status, `${name} failed: ${error.message}`, { location: 'query' });
     }
     return invalidQuery(`${name} failed: ${error.message}`);
   }

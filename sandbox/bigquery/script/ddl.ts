@@ -88,6 +88,8 @@ async function createTable(
 
   const { catalog } = session.backend;
   const { dataset, name } = session.qualify(parts, 'Table');
+  session.options.access.dataset('bigquery.tables.create', dataset);
+  if (replace) session.options.access.table('bigquery.tables.delete', dataset, name);
   const known = catalog.findTable(dataset, name);
   if (known && quiet) return 'CREATE_TABLE';
   const compiled = query && (await session.compile(tokens, (rewriter) => rewriter.rewrite(query)));
@@ -161,6 +163,7 @@ function clustering(tokens: readonly Token[], { from, to }: Range): string[] | u
 async function createSchema(session: Session, tokens: readonly Token[], from: number, quiet: boolean) {
   const { catalog } = session.backend;
   const id = path(tokens, from).parts.at(-1) ?? '';
+  session.options.access.project('bigquery.datasets.create');
   if (quiet && catalog.datasets.some((dataset) => dataset.id === id)) return 'CREATE_SCHEMA';
   await session.transaction.define(() => catalog.createDataset(session.connection, id, {}));
   return 'CREATE_SCHEMA';
@@ -168,6 +171,7 @@ async function createSchema(session: Session, tokens: readonly Token[], from: nu
 
 async function drop(session: Session, tokens: readonly Token[], from: number, what: string, quiet: boolean) {
   const { catalog } = session.backend;
+  const { access } = session.options;
   const { parts } = path(tokens, from);
   const ignore = (error: unknown): void => {
     if (!(quiet && error instanceof GoogleError && error.status === 'NOT_FOUND')) throw error;
@@ -180,6 +184,7 @@ async function drop(session: Session, tokens: readonly Token[], from: number, wh
       return 'DROP_TABLE';
     }
     const { dataset, name } = session.qualify(parts, 'Table');
+    access.table('bigquery.tables.delete', dataset, name);
     await session.transaction
       .define(() => catalog.deleteTable(session.connection, dataset, name))
       .catch(ignore);
@@ -187,12 +192,14 @@ async function drop(session: Session, tokens: readonly Token[], from: number, wh
   }
   if (what === 'PROCEDURE') {
     const { dataset, name } = session.qualify(parts, 'Procedure');
+    access.routine('bigquery.routines.delete', dataset, name);
     await session.transaction
       .define(() => catalog.deleteRoutine(session.connection, dataset, name))
       .catch(ignore);
     return 'DROP_PROCEDURE';
   }
   if (what === 'SCHEMA') {
+    access.dataset('bigquery.datasets.delete', parts.at(-1) ?? '');
     const cascade = tokens.some((token) => token.upper === 'CASCADE');
     await session.transaction
       .define(() => catalog.deleteDataset(session.connection, parts.at(-1) ?? '', cascade))
@@ -204,7 +211,7 @@ async function drop(session: Session, tokens: readonly Token[], from: number, wh
 
 async function alter(session: Session, tokens: readonly Token[], from: number): Promise<string> {
   const { parts, to } = path(tokens, from);
-  const table = session.table(parts);
+  const table = session.table(parts, (access, ...name) => access.table('bigquery.tables.update', ...name));
   const end = tokens.length - 1;
   const added = commas(tokens, { from: to, to: end }).map((range) => {
     const reader = new Words(tokens);
@@ -234,6 +241,8 @@ export async function createProcedure(
 ): Promise<void> {
   const { catalog } = session.backend;
   const { dataset, name } = session.qualify(statement.path, 'Procedure');
+  session.options.access.dataset('bigquery.routines.create', dataset);
+  if (statement.replace) session.options.access.routine('bigquery.routines.update', dataset, name);
   if (catalog.hasRoutine(dataset, name) && !statement.replace) {
     if (statement.ifNotExists) return;
     throw new GoogleError('ALREADY_EXISTS', `Already Exists: Routine ${catalog.project}:${dataset}.${name}`);

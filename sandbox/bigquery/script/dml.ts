@@ -46,7 +46,10 @@ interface Target {
 function target(session: Session, tokens: readonly Token[], from: number): Target {
   const { parts, to } = path(tokens, from);
   const temporary = parts.length === 1 ? session.temporary.get(parts[0]?.toLowerCase() ?? '') : undefined;
-  const table = temporary ? undefined : session.table(parts);
+  const verb = at(tokens, 0).upper;
+  const table = temporary
+    ? undefined
+    : session.table(parts, (access, ...name) => access.change(verb, ...name));
   const ref = temporary ?? {
     sql: table ? tableSql(table) : '',
     name: table?.id ?? '',

@@ -262,6 +262,8 @@ class Runner {
     const session = this.#session;
     const { catalog } = session.backend;
     const { dataset, name } = session.qualify(path, 'Procedure');
+    const { access } = session.options;
+    access.routine('bigquery.routines.get', dataset, name);
     const { body } = catalog.routine(dataset, name);
     const declared = argumentsOf(body.arguments);
     if (declared.length !== args.length) {
@@ -279,7 +281,7 @@ class Runner {
     session.scope = inner;
     session.parameters = NO_PARAMETERS;
     try {
-      await this.all(parseScript(tokenize(source), source));
+      await access.within(dataset, name, () => this.all(parseScript(tokenize(source), source)));
     } finally {
       Object.assign(session, before);
       this.#depth--;

@@ -1,5 +1,6 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { type Table, tableSql } from '../duckdb/catalog.ts';
 import { bound, rows } from '../duckdb/engine.ts';
@@ -21,6 +22,8 @@ export interface ScriptOptions {
   parameters: Parameters;
   defaultDataset: string | undefined;
   jobId: string;
+  /** What the job's caller may read and change. */
+  access: Access;
 }
 
 /** A statement in DuckDB's SQL with what is bound to it. */
@@ -75,7 +78,7 @@ export class Session {
     write: (rewriter: Rewriter) => string,
   ): Promise<Compiled & { close: () => void }> {
     const moments = await this.#snapshots(tokens);
-    const keys = this.backend.keysets.statement(this.options.location);
+    const keys = this.backend.keysets.statement(this.options.location, this.options.access);
     try {
       const now = new Date().toISOString();
       const make = (functions: KeyFunctions) => new Rewriter(tokens, this.#names(now, functions), moments);
@@ -148,16 +151,17 @@ export class Session {
       table: (parts, micros) => {
         const temporary = parts.length === 1 && this.temporary.get(parts[0]?.toLowerCase() ?? '');
         if (temporary) return temporary;
-        const table = this.table(parts);
+        const table = this.table(parts, (access, ...name) => access.read(...name));
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
         return { sql, name: table.id, columns: table.schema.map((field) => field.name) };
       },
     };
   }
 
-  /** The catalog's table of a path. @throws GoogleError notFound */
-  table(parts: readonly string[]): Table {
+  /** The catalog's table of a path, for what `ask` asks to be allowed. @throws GoogleError accessDenied, notFound */
+  table(parts: readonly string[], ask: (access: Access, dataset: string, table: string) => void): Table {
     const { dataset, name } = this.qualify(parts, 'Table');
+    ask(this.options.access, dataset, name);
     return this.backend.catalog.table(dataset, name);
   }
 

@@ -4,13 +4,16 @@ import bigquery from '@google-cloud/bigquery-storage/build/protos/protos.js';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
+  type Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerWritableStream,
   status,
 } from '@grpc/grpc-js';
+import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
+import { onBigQueryProject, onTable } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { bound } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
@@ -69,19 +72,32 @@ const SERVICE = {
 const ROWS_A_MESSAGE = 16_384;
 
 /** Serves the Storage Read API on loopback, gRPC over TLS. */
-export async function serveStorageRead(backend: Backend, state: string): Promise<StorageRead> {
+export async function serveStorageRead(
+  backend: Backend,
+  state: string,
+  callerOf: (authorization: string | undefined) => Caller,
+): Promise<StorageRead> {
   const sessions = new ReadSessions(backend);
   const createReadSession: handleUnaryCall<CreateRequest, Session> = (call, callback) => {
-    sessions.create(call.request).then(
-      (session) => callback(null, session),
-      (error) => callback(failure(error)),
-    );
+    Promise.resolve(call.metadata)
+      .then((metadata) => admit(callerOf(authorization(metadata)), backend.catalog.project, call.request))
+      .then(() => sessions.create(call.request))
+      .then(
+        (session) => callback(null, session),
+        (error) => callback(failure(error)),
+      );
   };
   const readRows: handleServerStreamingCall<ReadRequest, ReadResponse> = (call) => {
-    sendRows(backend, sessions, call).then(
-      () => call.end(),
-      (error) => call.emit('error', failure(error)),
-    );
+    Promise.resolve(call.metadata)
+      .then((metadata) => callerOf(authorization(metadata)))
+      .then((caller) =>
+        caller.require('bigquery.readsessions.getData', onBigQueryProject(backend.catalog.project)),
+      )
+      .then(() => sendRows(backend, sessions, call))
+      .then(
+        () => call.end(),
+        (error) => call.emit('error', failure(error)),
+      );
   };
   const own = await certificate(state);
   const keys = [{ private_key: Buffer.from(own.key), cert_chain: Buffer.from(own.cert) }];
@@ -97,6 +113,17 @@ export async function serveStorageRead(backend: Backend, state: string): Promise
     certificate: own,
     close: async () => server.forceShutdown(),
   };
+}
+
+const authorization = (metadata: Metadata): string | undefined =>
+  metadata.get('authorization')[0]?.toString();
+
+/** https://cloud.google.com/bigquery/docs/reference/storage#permissions */
+function admit(caller: Caller, project: string, { readSession }: CreateRequest): void {
+  const [, dataset = '', table = ''] =
+    /\/datasets\/([^/]+)\/tables\/([^/]+)$/.exec(readSession?.table ?? '') ?? [];
+  caller.require('bigquery.readsessions.create', onBigQueryProject(project));
+  caller.require('bigquery.tables.getData', onTable(project, dataset, table));
 }
 
 async function sendRows(

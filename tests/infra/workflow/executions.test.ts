@@ -49,8 +49,9 @@ interface Batch {
   readonly state: string;
   readonly operation: string;
 }
+const asOwner = () => ({ authorization: `Bearer ${box.sandbox.owner.accessToken}` });
 async function dataproc(path: string, method = 'GET'): Promise<unknown> {
-  const answer = await fetch(`${box.sandbox.endpoints.dataproc}/v1/${path}`, { method });
+  const answer = await fetch(`${box.sandbox.owner.dataproc}/v1/${path}`, { method, headers: asOwner() });
   return answer.ok ? answer.json() : null;
 }
 const parent = () => `projects/${box.deployment.project}/locations/${box.deployment.location}`;
@@ -236,7 +237,7 @@ it('and another at the same time merge every row, as one would', async () => {
 it('raises what BigQuery refused a statement with, and the step', async () => {
   const { project, dataset, tables } = box.deployment;
   const table = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.keysets}`;
-  await fetch(`${box.sandbox.endpoints.bigquery}${table}`, { method: 'DELETE' });
+  await fetch(`${box.sandbox.owner.bigquery}${table}`, { method: 'DELETE', headers: asOwner() });
   const { error } = await workflow.execute({});
   expect(error).toMatchObject({ error_code: 'bigquery' });
   expect(error?.message).toMatch(/^BigQuery, step keyset_read: Not found: Table .*keysets/);

@@ -29,7 +29,7 @@ beforeAll(async () => {
   await ensureVenv();
   box = await testSandbox({ storePlaintext: 'true', maxRejectedShare: '1' });
   workflow = await emulator(box);
-  api = await executionsApi(workflow, String(box.deployment.workflow));
+  api = await executionsApi(workflow, box);
   await box.load(application, table());
 }, 600_000);
 afterAll(async () => {

@@ -11,6 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => h.close());
 
+const owner = () => ({ authorization: `Bearer ${h.token}` });
 const JOBS = '/bigquery/v2/projects/p/jobs';
 const insert = (jobId: string, query: string) =>
   h.rest('POST', JOBS, {
@@ -185,7 +186,7 @@ describe('what the sandbox has not', () => {
   });
 
   test('a body that is no JSON, and a foreign Host', async () => {
-    const bad = await fetch(`${h.origin}${JOBS}`, { method: 'POST', body: '{' });
+    const bad = await fetch(`${h.origin}${JOBS}`, { method: 'POST', headers: owner(), body: '{' });
     expect(bad.status).toBe(400);
     const { request } = await import('node:http');
     const { port } = new URL(h.origin);
@@ -207,7 +208,7 @@ describe('what the sandbox has not', () => {
 test('a gzip body is read', async () => {
   const response = await fetch(`${h.origin}/bigquery/v2/projects/p/queries`, {
     method: 'POST',
-    headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' },
+    headers: { ...owner(), 'content-encoding': 'gzip', 'content-type': 'application/json' },
     body: gzipSync(JSON.stringify({ query: 'SELECT 5 AS n', useLegacySql: false })),
   });
   expect(await response.json()).toMatchObject({ rows: [{ f: [{ v: '5' }] }] });

@@ -163,7 +163,11 @@ test('dispositions: an own schema makes the table; WRITE_EMPTY and CREATE_NEVER 
 test('a resumable upload in two pieces', async () => {
   const path = `${h.origin}/upload/bigquery/v2/projects/p/jobs?uploadType=resumable`;
   const load = { ...NDJSON, destinationTable: { datasetId: 'poc', tableId: 't' } };
-  const opened = await fetch(path, { method: 'POST', body: JSON.stringify({ configuration: { load } }) });
+  const opened = await fetch(path, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${h.token}` },
+    body: JSON.stringify({ configuration: { load } }),
+  });
   const session = opened.headers.get('location') ?? '';
   const content = `${LINES.join('\n')}\n`;
   const put = (from: number, to: number, last: boolean) =>

@@ -18,7 +18,7 @@ beforeAll(async () => {
   await box.sql(
     `CREATE TABLE \`${project}.${dataset}.large\` AS SELECT x AS id, ${text} AS a, ${text} AS b FROM UNNEST(GENERATE_ARRAY(1, ${ROWS})) AS x`,
   );
-  reader = await storageReader(box.sandbox.endpoints.bigquery, project);
+  reader = await storageReader(box.sandbox.owner.bigquery, project, box.sandbox.owner.accessToken);
 });
 afterAll(async () => {
   await reader?.close();

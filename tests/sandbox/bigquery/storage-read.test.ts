@@ -11,7 +11,7 @@ let h: Harness;
 let reader: Reader;
 beforeAll(async () => {
   h = await harness();
-  reader = await storageReader(h.origin, PROJECT);
+  reader = await storageReader(h.origin, PROJECT, h.token);
   await h.sql('CREATE TABLE poc.people (id INT64 NOT NULL, name STRING, born DATE)');
   await h.sql(`INSERT INTO poc.people VALUES (1, 'ada', DATE '1815-12-10'), (2, 'grace', DATE '1906-12-09'),
     (3, NULL, NULL), (4, 'edsger "ew"', DATE '1930-05-11')`);
@@ -204,7 +204,7 @@ describe('TLS', () => {
       projectId: PROJECT,
       apiEndpoint: host,
       port: Number(port),
-      authClient: auth(),
+      authClient: auth('any'),
       sslCreds: credentials.createSsl(),
     });
     const table = `projects/${PROJECT}/datasets/poc/tables/people`;
@@ -219,7 +219,7 @@ describe('TLS', () => {
     const before = readFileSync((await address()).certificate, 'utf8');
     await reader.close();
     await h.restart();
-    reader = await storageReader(h.origin, PROJECT);
+    reader = await storageReader(h.origin, PROJECT, h.token);
     expect(readFileSync((await address()).certificate, 'utf8')).toBe(before);
     expect(ids(await reader.rows({ table: 'poc.people' }))).toEqual([1, 2, 3, 4]);
   });

@@ -26,10 +26,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+const asOwner = () => ({ authorization: `Bearer ${sandbox.owner.accessToken}` });
+
 async function query(sql: string): Promise<(string | null)[][]> {
-  const url = `${sandbox.endpoints.bigquery}/bigquery/v2/projects/${deployment.project}/queries`;
+  const url = `${sandbox.owner.bigquery}/bigquery/v2/projects/${deployment.project}/queries`;
   const response = await fetch(url, {
     method: 'POST',
+    headers: asOwner(),
     body: JSON.stringify({ query: sql, useLegacySql: false, location: deployment.location }),
   });
   const body = (await response.json()) as {
@@ -56,17 +59,17 @@ describe('a deployed sandbox', () => {
       `v1/${deployment.sourceKek}`,
       `v1/${deployment.bigqueryKek}`,
       `storage/v1/b/${deployment.bucket}`,
-      `bigquery/v2/projects/p/datasets/${deployment.dataset}/routines/${deployment.readProcedure}`,
+      `bigquery/v2/projects/p/datasets/${deployment.readDataset}/routines/${deployment.readProcedure}`,
     ]) {
-      expect((await fetch(`${sandbox.endpoints.kms}/${path}`)).status, path).toBe(200);
+      expect((await fetch(`${sandbox.owner.kms}/${path}`, { headers: asOwner() })).status, path).toBe(200);
     }
   });
 
   test('is deployed again without harm, the inventory being the same', async () => {
     const inventory = readFileSync(join(state, 'inventory.json'), 'utf8');
     await query(`INSERT INTO ${users()} (id, cipher_text, dek) VALUES (1, 'c', 'd')`);
-    const outputs = await deploy({ stack: 'dev', config: CONFIG, endpoints: sandbox.endpoints, state });
-    expect(outputs).toEqual(deployment);
+    const again = await deploy({ stack: 'dev', config: CONFIG, endpoints: sandbox.owner, state });
+    expect(again.deployment).toEqual(deployment);
     expect(readFileSync(join(state, 'inventory.json'), 'utf8')).toBe(inventory);
     expect(await query(`SELECT COUNT(*) FROM ${users()}`)).toEqual([['1']]);
     await query(`DELETE FROM ${users()} WHERE TRUE`);
@@ -89,14 +92,14 @@ describe('a deployed sandbox', () => {
 
 describe('users', () => {
   test('the samples: loaded once, unchanged the second time', async () => {
-    await importKek(sandbox.endpoints, deployment, SAMPLE_KEK);
+    await importKek(sandbox.owner, deployment, SAMPLE_KEK);
     const total = readFileSync(SAMPLE_EXPECTED, 'utf8').trim().split('\n').length;
-    expect(await loadUsers(sandbox.endpoints, deployment, SAMPLE_USERS)).toEqual({
+    expect(await loadUsers(sandbox.owner, deployment, SAMPLE_USERS)).toEqual({
       inserted: total,
       changed: 0,
       unchanged: 0,
     });
-    expect(await loadUsers(sandbox.endpoints, deployment, SAMPLE_USERS)).toEqual({
+    expect(await loadUsers(sandbox.owner, deployment, SAMPLE_USERS)).toEqual({
       inserted: 0,
       changed: 0,
       unchanged: total,
@@ -109,7 +112,7 @@ describe('users', () => {
       'more.csv',
       'dek,id,cipher_text\nd,9223372036854775807,changed\nd,9007199254740991,new\n',
     );
-    expect(await loadUsers(sandbox.endpoints, deployment, path)).toEqual({
+    expect(await loadUsers(sandbox.owner, deployment, path)).toEqual({
       inserted: 1,
       changed: 1,
       unchanged: 0,
@@ -139,16 +142,16 @@ describe('users', () => {
   ])('%s', async (name, content, code, message) => {
     const path = content === undefined ? join(folder, name) : file(name, content);
     const before = await query(`SELECT COUNT(*) FROM ${users()}`);
-    const error = await loadUsers(sandbox.endpoints, deployment, path).catch((caught: unknown) => caught);
+    const error = await loadUsers(sandbox.owner, deployment, path).catch((caught: unknown) => caught);
     expect(error).toMatchObject({ name: 'ResealError', code });
     expect((error as Error).message).toContain(message);
     expect(await query(`SELECT COUNT(*) FROM ${users()}`)).toEqual(before);
   });
 
   test('a key file that is none', async () => {
-    const bad = importKek(sandbox.endpoints, deployment, file('kek.json', '{"material_base64": "AAAA"}'));
+    const bad = importKek(sandbox.owner, deployment, file('kek.json', '{"material_base64": "AAAA"}'));
     await expect(bad).rejects.toMatchObject({ code: 'kek-file' });
-    await expect(importKek(sandbox.endpoints, deployment, join(folder, 'none'))).rejects.toMatchObject({
+    await expect(importKek(sandbox.owner, deployment, join(folder, 'none'))).rejects.toMatchObject({
       code: 'kek-file',
     });
   });

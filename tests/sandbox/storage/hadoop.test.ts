@@ -20,7 +20,11 @@ const object = (name: string, query = ''): string =>
   `/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}${query}`;
 const put = async (name: string, content: string, query = '') => {
   const url = `${h.origin}/upload/storage/v1/b/${bucket}/o?uploadType=media&name=${encodeURIComponent(name)}${query}`;
-  const response = await fetch(url, { method: 'POST', body: content });
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${h.token}` },
+    body: content,
+  });
   return { status: response.status, body: (await response.json()) as { generation: string } };
 };
 const content = async (name: string): Promise<string> =>

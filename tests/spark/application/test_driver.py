@@ -43,6 +43,23 @@ def test_an_unforeseen_failure_is_one_line() -> None:
     assert summary(ValueError()) == "ValueError: "
 
 
+def test_a_missing_permission_is_told_with_permission_and_table_not_as_its_bare_status() -> None:
+    denied = (
+        "Access Denied: Table p:d.users_rejected: Permission bigquery.tables.getData denied on table "
+        "p:d.users_rejected (or it may not exist)."
+    )
+    error = RuntimeError(
+        "An error occurred while calling o1.load.\n"
+        ": com.google.cloud.bigquery.connector.common.BigQueryConnectorException: Error getting table\n"
+        f"Caused by: com.google.cloud.spark.bigquery.repackaged.BigQueryException: {denied}\n\tat a.B.c(B:1)\n"
+        "Caused by: com.google.api.client.googleapis.json.GoogleJsonResponseException: 403 Forbidden\n\tat d.E"
+    )
+    assert denied in summary(error)
+    storage = "x does not have storage.objects.create access to the Google Cloud Storage object. Permission "
+    error = RuntimeError(f": java.io.IOException: {storage}\nCaused by: HttpResponseException: 403 Forbidden")
+    assert storage.strip() in summary(error)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

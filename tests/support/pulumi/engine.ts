@@ -27,6 +27,8 @@ export interface Registered extends Omit<Recorded, 'custom'> {
   urn: string;
   custom: boolean;
   dependencies: string[];
+  /** Hooks that the engine calls once it has created it. */
+  afterCreate: string[];
 }
 
 export interface EngineRun {
@@ -37,7 +39,7 @@ export interface EngineRun {
   messages: string[];
 }
 
-const FEATURES = new Set(['secrets', 'resourceReferences', 'deletedWith', 'aliasSpecs']);
+const FEATURES = new Set(['secrets', 'resourceReferences', 'deletedWith', 'aliasSpecs', 'resourceHooks']);
 
 function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
   return {
@@ -59,6 +61,7 @@ function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
         custom: request.getCustom(),
         protect: request.getProtect(),
         dependencies: request.getDependenciesList(),
+        afterCreate: request.getHooks()?.getAfterCreateList() ?? [],
       });
       const response = new resources.RegisterResourceResponse();
       response.setUrn(urn);
@@ -70,6 +73,7 @@ function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
       if (request.getUrn().includes('pulumi:pulumi:Stack')) run.outputs = request.getOutputs().toJavaScript();
       answer(null, new Empty());
     },
+    registerResourceHook: (_, answer) => answer(null, new Empty()),
     invoke: ({ request }, answer) => {
       const response = new InvokeResponse();
       const agent = request.getTok().includes('storage') ? 'emailAddress' : 'email';

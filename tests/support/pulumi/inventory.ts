@@ -50,10 +50,10 @@ const SUBJECTS: Record<string, (inputs: Record<string, unknown>) => string> = {
 
 function binding({ type, inputs }: Recorded): Binding | undefined {
   if (type === 'gcp:bigquery/datasetAccess:DatasetAccess') {
-    const { routineId } = inputs.routine as { routineId: string };
+    const { datasetId: home, routineId } = inputs.routine as { datasetId: string; routineId: string };
     return {
-      member: `routine ${routineId}`,
-      role: 'authorized routine',
+      member: `routine ${home}.${routineId}`,
+      role: text(inputs.role ?? 'authorized routine'),
       resource: `dataset ${text(inputs.datasetId)}`,
     };
   }

@@ -10,6 +10,8 @@ export interface Recorded {
   inputs: Record<string, unknown>;
   custom: boolean;
   protect: boolean;
+  /** What has it replaced when it changes; undefined where nothing does. */
+  replacementTrigger?: unknown;
 }
 
 /** Everything that one run of the program asked for and gave out. */

@@ -48,24 +48,33 @@ await pulumi.runtime.setMocks(
 );
 pulumi.runtime.setAllConfig(given.config);
 
-// Mocks are not told of `protect`, the monitor's request is.
+// Mocks are not told of `protect` and `replacementTrigger`, the monitor's request is.
 const monitor = pulumi.runtime.getMonitor();
 if (monitor === undefined) throw new Error('no monitor');
 const register = monitor.registerResource.bind(monitor) as (...args: unknown[]) => unknown;
 const watched = (
-  request: { getType(): string; getName(): string; getProtect(): boolean },
+  request: {
+    getType(): string;
+    getName(): string;
+    getProtect(): boolean;
+    getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
+  },
   ...rest: unknown[]
 ) => {
   const key = `${request.getType()}::${request.getName()}`;
   const protect = request.getProtect();
+  const replacementTrigger = request.getReplacementTrigger()?.toJavaScript();
   const answer = register(request, ...rest);
   queueMicrotask(() => {
     const found = recorded.get(key);
-    if (found !== undefined) found.protect = protect;
+    if (found !== undefined) Object.assign(found, { protect, replacementTrigger });
   });
   return answer;
 };
-Object.assign(monitor, { registerResource: watched });
+// Mocks have no hooks: the engine would call them, here nothing is made that they could follow.
+const registerResourceHook = (_request: unknown, answer: (error: null, empty: object) => void) =>
+  answer(null, {});
+Object.assign(monitor, { registerResource: watched, registerResourceHook });
 
 const { default: exported } = await import('../../../index.ts');
 const outputs = await new Promise((resolve) => pulumi.output(exported).apply(resolve));

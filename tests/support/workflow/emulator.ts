@@ -26,15 +26,16 @@ export interface Emulator {
   close(): Promise<void>;
 }
 
-/** The program's own output: the source of the workflow among the resources that it asked for. */
-export function deployedSource(state: string): string {
+/** The program's own output: source and account of the workflow among the resources that it asked for. */
+export function deployedWorkflow(state: string): { source: string; account: string } {
   const inventory = JSON.parse(readFileSync(join(state, 'inventory.json'), 'utf8')) as {
     type: string;
-    inputs: { sourceContents?: string };
+    inputs: { sourceContents?: string; serviceAccount?: string };
   }[];
   const workflow = inventory.find(({ type }) => type === 'gcp:workflows/workflow:Workflow');
-  if (workflow?.inputs.sourceContents === undefined) throw new Error('the program deployed no workflow');
-  return workflow.inputs.sourceContents;
+  const { sourceContents: source, serviceAccount: account } = workflow?.inputs ?? {};
+  if (source === undefined || account === undefined) throw new Error('the program deployed no workflow');
+  return { source, account };
 }
 
 /** Puts the sandbox in Google's place, and fractions of a second in the place of seconds; nothing else. */
@@ -52,9 +53,9 @@ function onLoopback(source: string, origin: string, location: string): string {
   }, source);
 }
 
-/** Where a made-up service account gets its tokens. */
-async function tokenServer() {
-  const token = { access_token: 'made-up', token_type: 'Bearer', expires_in: 3600 };
+/** Where the workflow's service account gets its tokens. */
+async function tokenServer(accessToken: string) {
+  const token = { access_token: accessToken, token_type: 'Bearer', expires_in: 3600 };
   const server = createServer((_request, response) => {
     response.setHeader('content-type', 'application/json').end(JSON.stringify(token));
   });
@@ -66,8 +67,11 @@ async function tokenServer() {
   };
 }
 
-export async function emulator({ folder, state, sandbox, deployment }: TestSandbox): Promise<Emulator> {
-  const [python, tokens] = await Promise.all([ensureVenv(), tokenServer()]);
+export async function emulator(box: TestSandbox): Promise<Emulator> {
+  const { folder, state, sandbox, deployment } = box;
+  const { source, account: email } = deployedWorkflow(state);
+  const accessToken = await box.token(`serviceAccount:${email}`);
+  const [python, tokens] = await Promise.all([ensureVenv(), tokenServer(accessToken)]);
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const account = join(folder, 'account.json');
   const file = {
@@ -75,11 +79,10 @@ export async function emulator({ folder, state, sandbox, deployment }: TestSandb
     project_id: deployment.project,
     private_key_id: 'made-up',
     private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    client_email: 'workflow@made-up.invalid',
+    client_email: email,
     token_uri: tokens.uri,
   };
   writeFileSync(account, JSON.stringify(file), { mode: 0o600 });
-  const source = deployedSource(state);
   const local = onLoopback(source, sandbox.endpoints.bigquery, deployment.location);
   return {
     source,

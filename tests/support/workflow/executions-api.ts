@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GoogleError } from '../../../sandbox/http/errors.ts';
 import { type Json, type Route, readJson } from '../../../sandbox/http/router.ts';
-import { listen } from '../../../sandbox/http/serve.ts';
+import { type Admit, listen } from '../../../sandbox/http/serve.ts';
+import { METHODS } from '../../../sandbox/iam/methods.ts';
+import { EVERYBODY } from '../callers.ts';
+import type { TestSandbox } from '../sandbox.ts';
 import type { Emulator, Ended } from './emulator.ts';
 
 const PARENT = '/v1/projects/{project}/locations/{location}/workflows/{workflow}/executions';
@@ -22,7 +25,30 @@ const STEPS = [
  * Workflow Executions as the trigger meets it, carried out by the emulator.
  * https://cloud.google.com/workflows/docs/reference/executions/rest
  */
-export async function executionsApi(emulator: Emulator, workflow: string) {
+export async function executionsApi(emulator: Emulator, { sandbox, deployment }: TestSandbox) {
+  const workflow = String(deployment.workflow);
+  /** Comes before every cancellation; a test may have it fail or wait. */
+  const faults = { cancel: async (): Promise<void> => {} };
+  /** The service asks the sandbox's IAM what the caller of a method may do in the project. */
+  const admit: Admit = async ({ method, path }, { headers, params }) => {
+    const [demand] = METHODS[`${method} ${path}`] ?? [];
+    if (demand === undefined) throw new Error(`nothing is asked for ${method} ${path}`);
+    const answer = await fetch(
+      `${sandbox.endpoints.bigquery}/v1/projects/${params.project}:testIamPermissions`,
+      {
+        method: 'POST',
+        headers: { authorization: headers.authorization ?? '' },
+        body: JSON.stringify({ permissions: demand.permissions }),
+      },
+    );
+    const { permissions } = (await answer.json()) as { permissions: string[] };
+    const missing = demand.permissions.find((permission) => !permissions.includes(permission));
+    if (missing === undefined) return EVERYBODY;
+    throw new GoogleError(
+      'PERMISSION_DENIED',
+      `Permission '${missing}' denied on '${workflow}' (or resource may not exist).`,
+    );
+  };
   const executions = new Map<string, { body: Execution; abort: AbortController }>();
   const found = (name: string) => {
     const execution = executions.get(name);
@@ -64,6 +90,7 @@ export async function executionsApi(emulator: Emulator, workflow: string) {
       method: 'POST',
       path: `${PARENT}/{execution}:cancel`,
       async handle({ params }) {
+        await faults.cancel();
         const { body, abort } = found(nameOf(params));
         abort.abort();
         while (body.state === 'ACTIVE') await sleep(20);
@@ -71,5 +98,5 @@ export async function executionsApi(emulator: Emulator, workflow: string) {
       },
     },
   ];
-  return { ...(await listen(routes)), executions };
+  return { ...(await listen(routes, admit)), executions, faults };
 }

@@ -1,0 +1,78 @@
+import type { Caller } from '../http/caller.ts';
+import {
+  onBigQueryProject,
+  onDataset,
+  onName,
+  onRoutine,
+  onTable,
+  routineName,
+  tableName,
+} from '../iam/resources.ts';
+
+/** What DML asks for on its target: whoever changes rows by what they hold reads them as well. */
+const CHANGES: Readonly<Record<string, readonly string[]>> = {
+  INSERT: ['bigquery.tables.updateData'],
+  TRUNCATE: ['bigquery.tables.updateData'],
+  DELETE: ['bigquery.tables.updateData', 'bigquery.tables.getData'],
+  UPDATE: ['bigquery.tables.updateData', 'bigquery.tables.getData'],
+  MERGE: ['bigquery.tables.updateData', 'bigquery.tables.getData'],
+};
+
+/**
+ * What the statements of one job may do: its caller's permissions, and inside a routine that a dataset
+ * authorises the routine's on that dataset.
+ * https://cloud.google.com/bigquery/docs/access-control#bigquery-operations-permissions
+ */
+export class Access {
+  readonly #caller: Caller;
+  readonly #project: string;
+  /** The routine whose body runs; one that it calls is authorised, or not, by itself. */
+  #routine: Caller | undefined;
+
+  constructor(caller: Caller, project: string) {
+    this.#caller = caller;
+    this.#project = project;
+  }
+
+  read(dataset: string, table: string): void {
+    this.table('bigquery.tables.getData', dataset, table);
+  }
+
+  change(verb: string, dataset: string, table: string): void {
+    for (const permission of CHANGES[verb] ?? []) this.table(permission, dataset, table);
+  }
+
+  /** Any permission on a table. */
+  table(permission: string, dataset: string, table: string): void {
+    if (this.#routine?.may(permission, tableName(this.#project, dataset, table))) return;
+    this.#caller.require(permission, onTable(this.#project, dataset, table));
+  }
+
+  dataset(permission: string, dataset: string): void {
+    this.#caller.require(permission, onDataset(this.#project, dataset));
+  }
+
+  project(permission: string): void {
+    this.#caller.require(permission, onBigQueryProject(this.#project));
+  }
+
+  routine(permission: string, dataset: string, routine: string): void {
+    this.#caller.require(permission, onRoutine(this.#project, dataset, routine));
+  }
+
+  /** A CryptoKey that BigQuery is to use on the caller's behalf, whatever routine asks for it. */
+  key(permission: string, key: string): void {
+    this.#caller.require(permission, onName(key));
+  }
+
+  /** The body of a routine, which the caller must be let to call. */
+  async within<T>(dataset: string, routine: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#routine;
+    this.#routine = this.#caller.as(`routine:${routineName(this.#project, dataset, routine)}`);
+    try {
+      return await work();
+    } finally {
+      this.#routine = before;
+    }
+  }
+}

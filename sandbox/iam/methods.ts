@@ -1,0 +1,131 @@
+import type { Resource } from '../http/caller.ts';
+import type { Call } from '../http/router.ts';
+import {
+  onBigQueryProject,
+  onBucket,
+  onDataset,
+  onName,
+  onProject,
+  onRoutine,
+  onTable,
+} from './resources.ts';
+
+type Params = Call['params'];
+type Locate = (params: Params, project: string) => Resource;
+
+/** What a method asks of its caller: every permission on its resource. */
+export interface Demand {
+  readonly permissions: readonly string[];
+  readonly on: Locate;
+}
+
+const bigQueryProject: Locate = (_params, project) => onBigQueryProject(project);
+const dataset: Locate = (params, project) => onDataset(project, params.dataset ?? '');
+const table: Locate = (params, project) => onTable(project, params.dataset ?? '', params.table ?? '');
+const routine: Locate = (params, project) => onRoutine(project, params.dataset ?? '', params.routine ?? '');
+const bucket: Locate = (params, project) => onBucket(project, params.bucket ?? '');
+const target: Locate = (params, project) => onBucket(project, params.toBucket ?? '');
+const storageProject: Locate = (_params, project) => onProject(project);
+const pathProject: Locate = (params) => onProject(params.project ?? '');
+const location: Locate = (params) => onName(`projects/${params.project}/locations/${params.location}`);
+const keyRing: Locate = (params) => onName(`${location(params, '').name}/keyRings/${params.ring}`);
+const cryptoKey: Locate = (params) => onName(`${keyRing(params, '').name}/cryptoKeys/${params.key}`);
+const workflow: Locate = (params) => onName(`${location(params, '').name}/workflows/${params.workflow}`);
+
+const ask = (on: Locate, ...permissions: string[]): Demand[] => [{ permissions, on }];
+
+const BIGQUERY = '/bigquery/v2/projects/{project}';
+const DATASET = `${BIGQUERY}/datasets/{dataset}`;
+const LOCATION = '/v1/projects/{project}/locations/{location}';
+const RING = `${LOCATION}/keyRings/{ring}`;
+const KEY = `${RING}/cryptoKeys/{key}`;
+const VERSION = `${KEY}/cryptoKeyVersions/{version}`;
+const OBJECT = '/storage/v1/b/{bucket}/o/{object+}';
+const OPERATION = '/v1/projects/{project}/regions/{location}/operations/{operation}';
+const EXECUTIONS = `${LOCATION}/workflows/{workflow}/executions`;
+
+/** The holder of an upload's address may go on with it; asking what one may do oneself needs nothing. */
+const NOTHING: Demand[] = [];
+
+/**
+ * Which method of Google's asks for which permission on which resource, by method and path template. From the
+ * "IAM permissions" of each method's reference page, collected in https://github.com/iann0036/iam-dataset
+ * (gcp/methods.json, 2026-08-22). What a job reads and changes is asked for by its statements and its load
+ * (sandbox/bigquery/access.ts); a job is shown to who started it, else for `bigquery.jobs.get`.
+ */
+export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
+  [`POST ${BIGQUERY}/jobs`]: ask(bigQueryProject, 'bigquery.jobs.create'),
+  [`POST /upload${BIGQUERY}/jobs`]: ask(bigQueryProject, 'bigquery.jobs.create'),
+  [`PUT /upload${BIGQUERY}/jobs`]: NOTHING,
+  [`POST ${BIGQUERY}/queries`]: ask(bigQueryProject, 'bigquery.jobs.create'),
+  [`GET ${BIGQUERY}/jobs`]: ask(bigQueryProject, 'bigquery.jobs.create'),
+  [`GET ${BIGQUERY}/jobs/{job}`]: NOTHING,
+  [`POST ${BIGQUERY}/jobs/{job}/cancel`]: NOTHING,
+  [`GET ${BIGQUERY}/queries/{job}`]: NOTHING,
+  [`GET ${DATASET}/tables/{table}/data`]: ask(table, 'bigquery.tables.getData'),
+
+  [`GET ${BIGQUERY}/datasets`]: NOTHING,
+  [`POST ${BIGQUERY}/datasets`]: ask(bigQueryProject, 'bigquery.datasets.create'),
+  [`GET ${DATASET}`]: ask(dataset, 'bigquery.datasets.get'),
+  [`PATCH ${DATASET}`]: ask(dataset, 'bigquery.datasets.update', 'bigquery.datasets.get'),
+  [`PUT ${DATASET}`]: ask(dataset, 'bigquery.datasets.update'),
+  [`DELETE ${DATASET}`]: ask(dataset, 'bigquery.datasets.delete'),
+  [`GET ${DATASET}/tables`]: ask(dataset, 'bigquery.tables.list'),
+  [`POST ${DATASET}/tables`]: ask(dataset, 'bigquery.tables.create'),
+  [`GET ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.get'),
+  [`PATCH ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.update', 'bigquery.tables.get'),
+  [`PUT ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.update'),
+  [`DELETE ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.delete'),
+  [`GET ${DATASET}/routines`]: ask(dataset, 'bigquery.routines.list'),
+  [`POST ${DATASET}/routines`]: ask(dataset, 'bigquery.routines.create'),
+  [`GET ${DATASET}/routines/{routine}`]: ask(routine, 'bigquery.routines.get'),
+  [`PUT ${DATASET}/routines/{routine}`]: ask(routine, 'bigquery.routines.update'),
+  [`DELETE ${DATASET}/routines/{routine}`]: ask(routine, 'bigquery.routines.delete'),
+
+  [`GET ${LOCATION}/keyRings`]: ask(location, 'cloudkms.keyRings.list'),
+  [`POST ${LOCATION}/keyRings`]: ask(location, 'cloudkms.keyRings.create'),
+  [`GET ${RING}`]: ask(keyRing, 'cloudkms.keyRings.get'),
+  [`GET ${RING}/cryptoKeys`]: ask(keyRing, 'cloudkms.cryptoKeys.list'),
+  [`POST ${RING}/cryptoKeys`]: ask(keyRing, 'cloudkms.cryptoKeys.create'),
+  [`GET ${KEY}`]: ask(cryptoKey, 'cloudkms.cryptoKeys.get'),
+  [`PATCH ${KEY}`]: ask(cryptoKey, 'cloudkms.cryptoKeys.get', 'cloudkms.cryptoKeys.update'),
+  [`POST ${KEY}:updatePrimaryVersion`]: ask(cryptoKey, 'cloudkms.cryptoKeys.update'),
+  [`POST ${KEY}:encrypt`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.useToEncrypt'),
+  [`POST ${KEY}:decrypt`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.useToDecrypt'),
+  [`GET ${KEY}/cryptoKeyVersions`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.list'),
+  [`POST ${KEY}/cryptoKeyVersions`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.create'),
+  [`GET ${VERSION}`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.get'),
+  [`PATCH ${VERSION}`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.update', 'cloudkms.cryptoKeyVersions.get'),
+  [`POST ${VERSION}:destroy`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.destroy'),
+  [`POST ${VERSION}:restore`]: ask(cryptoKey, 'cloudkms.cryptoKeyVersions.restore'),
+
+  'GET /storage/v1/b': ask(storageProject, 'storage.buckets.list'),
+  'POST /storage/v1/b': ask(storageProject, 'storage.buckets.create'),
+  'GET /storage/v1/b/{bucket}': ask(bucket, 'storage.buckets.get'),
+  'DELETE /storage/v1/b/{bucket}': ask(bucket, 'storage.buckets.delete'),
+  'GET /storage/v1/b/{bucket}/o': ask(bucket, 'storage.objects.list'),
+  [`GET ${OBJECT}`]: ask(bucket, 'storage.objects.get'),
+  [`GET /download${OBJECT}`]: ask(bucket, 'storage.objects.get'),
+  [`DELETE ${OBJECT}`]: ask(bucket, 'storage.objects.delete'),
+  // storage.objects.delete is asked for as well where an object of the name exists; who has one here has both.
+  'POST /upload/storage/v1/b/{bucket}/o': ask(bucket, 'storage.objects.create'),
+  'PUT /upload/storage/v1/b/{bucket}/o': NOTHING,
+  [`POST ${OBJECT}/rewriteTo/b/{toBucket}/o/{toObject+}`]: [
+    ...ask(bucket, 'storage.objects.get'),
+    ...ask(target, 'storage.objects.create', 'storage.objects.delete'),
+  ],
+
+  [`GET ${LOCATION}/batches`]: ask(location, 'dataproc.batches.list'),
+  // And iam.serviceAccounts.actAs on the account that the body names: sandbox/dataproc/routes.ts.
+  [`POST ${LOCATION}/batches`]: ask(location, 'dataproc.batches.create'),
+  [`GET ${LOCATION}/batches/{batch}`]: ask(location, 'dataproc.batches.get'),
+  [`DELETE ${LOCATION}/batches/{batch}`]: ask(location, 'dataproc.batches.delete'),
+  [`GET ${OPERATION}`]: ask(pathProject, 'dataproc.operations.get'),
+  [`POST ${OPERATION}:cancel`]: ask(pathProject, 'dataproc.operations.cancel'),
+
+  [`POST ${EXECUTIONS}`]: ask(workflow, 'workflows.executions.create'),
+  [`GET ${EXECUTIONS}/{execution}`]: ask(workflow, 'workflows.executions.get'),
+  [`POST ${EXECUTIONS}/{execution}:cancel`]: ask(workflow, 'workflows.executions.cancel'),
+
+  'POST /v1/projects/{project}:testIamPermissions': NOTHING,
+};
