@@ -62,7 +62,7 @@ describe('a load job', () => {
       const path = join(folder, `part-0000${at}.parquet`);
       await duckdb.run(`COPY (${row}) TO '${path}' (FORMAT parquet)`);
       const name = `temp/.spark-bigquery-app-1/part-0000${at}.parquet`;
-      await h.storage.bucket('temporary').upload(path, { destination: name });
+      await h.storage.bucket('temporary').upload(path, { destination: name, resumable: false });
       uris.push(`gs://temporary/${name}`);
     }
     duckdb.closeSync();
@@ -86,7 +86,11 @@ describe('a load job', () => {
     };
     const posted = await fetch(`${h.origin}/bigquery/v2/projects/${PROJECT}/jobs?prettyPrint=false`, {
       method: 'POST',
-      headers: { 'content-encoding': 'gzip', 'content-type': 'application/json; charset=UTF-8' },
+      headers: {
+        authorization: `Bearer ${h.token}`,
+        'content-encoding': 'gzip',
+        'content-type': 'application/json; charset=UTF-8',
+      },
       body: new Uint8Array(gzipSync(JSON.stringify(body))),
     });
     const { jobReference } = (await posted.json()) as Answer;
