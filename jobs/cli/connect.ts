@@ -7,10 +7,10 @@ import type { Target } from './target.ts';
 
 /** Everything a run works with, for a stack or for the sandbox: only the endpoints differ. */
 export async function runContext(
-  { deployment, endpoints }: Target,
+  { deployment, endpoints }: Pick<Target, 'deployment' | 'endpoints'>,
   signal: AbortSignal,
 ): Promise<RunContext> {
-  const bigquery = await bigQueryService(deployment, endpoints);
+  const bigquery = await bigQueryService(deployment, endpoints, signal);
   const engines = {
     direct: directEngine(deployment, bigquery, endpoints),
     dataproc: dataprocEngine(deployment, endpoints),

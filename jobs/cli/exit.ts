@@ -1,17 +1,20 @@
+import { EXIT, exitCodeOf } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 
-/** What scripts go by; docs/errors.md lists the codes behind them. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130 } as const;
-
-/** Mistakes of the caller, told apart from runs that failed. */
-const USAGE =
-  /^(users|kek|run-id|run-unknown|resume|stack|pulumi|engine|keying|sandbox|vectors|option|workflow-missing)(-|$)/;
+export { EXIT };
 
 export function exitCode(error: unknown): number {
-  if (!(error instanceof ResealError)) return EXIT.failed;
-  if (error.code === 'cancelled') return EXIT.cancelled;
-  if (error.code === 'rejected-share') return EXIT.rejected;
-  return USAGE.test(error.code) ? EXIT.usage : EXIT.failed;
+  return error instanceof ResealError ? exitCodeOf(error.code) : EXIT.failed;
+}
+
+/** The error as `--json` prints it on stdout. */
+export function printJsonError(error: {
+  code: string;
+  message: string;
+  hint?: string;
+  cause?: string;
+}): void {
+  process.stdout.write(`${JSON.stringify({ error })}\n`);
 }
 
 /** Says on stderr what was wrong and what to change; with --json the same as an object on stdout. */
@@ -19,12 +22,20 @@ export function printError(error: unknown, json: boolean): void {
   const known = error instanceof ResealError;
   const code = known ? error.code : 'internal';
   const message = error instanceof Error ? error.message : String(error);
-  const hint = known ? error.hint : undefined;
-  const cause = known && error.cause instanceof Error ? error.cause.message : undefined;
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint, cause } })}\n`);
+  const hint = known && error.hint !== undefined ? { hint: error.hint } : {};
+  const cause = known && error.cause instanceof Error ? { cause: error.cause.message } : {};
+  if (json) printJsonError({ code, message, ...hint, ...cause });
   process.stderr.write(`error (${code}): ${message}\n`);
-  if (cause !== undefined) process.stderr.write(`cause: ${cause}\n`);
-  if (hint !== undefined) process.stderr.write(`hint: ${hint}\n`);
+  if (cause.cause !== undefined) process.stderr.write(`cause: ${cause.cause}\n`);
+  if (hint.hint !== undefined) process.stderr.write(`hint: ${hint.hint}\n`);
   if (!known && error instanceof Error && process.env.RESEAL_DEBUG === '1')
     process.stderr.write(`${error.stack}\n`);
+}
+
+/** What has not closed by then, an answer that nobody waits for or a connection, must not keep the process. */
+const CLOSE_MS = 500;
+
+/** Lets the process end soon with the exit code that has been set. Output to files and pipes is complete by then. */
+export function endSoon(): void {
+  setTimeout(() => process.exit(), CLOSE_MS).unref();
 }

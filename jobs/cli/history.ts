@@ -13,7 +13,7 @@ export interface HistoryOptions {
 
 /** Lists the ledger, newest run first. */
 export async function history(options: HistoryOptions): Promise<void> {
-  const target = await openTarget(options, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, () => true);
   try {
     const bigquery = await bigQueryService(target.deployment, target.endpoints);
     const rows = await bigquery.query(statements(target.deployment).history, { row_limit: options.limit });

@@ -25,6 +25,7 @@ export async function openTarget(options: TargetOptions, say: (text: string) => 
   return {
     deployment,
     next: `next: npm run reseal -- history --stack ${options.stack}`,
+    keep: async () => {},
     close: async () => {},
   };
 }

@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../contract/settings/run-settings.ts';
 import { MODES } from '../contract/sql/select-values.ts';
-import { EXIT, exitCode, printError } from './exit.ts';
+import { EXIT, endSoon, exitCode, printError, printJsonError } from './exit.ts';
 
 /**
  * The command line. Actions are imported when chosen, and with them Google's clients, so that `--help`
@@ -15,10 +15,14 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) {
       // Commander has printed what was wrong; help and version end here too, with exit code 0.
       process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
+      const message = error.message.replace(/^error: /, '');
+      if (error.exitCode !== 0 && argv.includes('--json')) printJsonError({ code: 'option', message });
       return;
     }
     printError(error, argv.includes('--json'));
     process.exitCode = exitCode(error);
+  } finally {
+    endSoon();
   }
 }
 
@@ -62,6 +66,7 @@ function commands(): Command {
     .option('--limit <rows>', 'take only the first so many rows by id', wholeNumber)
     .option('--plan', 'say what a run would do, and stop')
     .option('--resume <run>', 'go on with a run that broke off')
+    .option('--detach', 'with --via workflow: start the run and leave it to the cloud')
     .option('--accept-rejected', 'merge even if more values are rejected than maxRejectedShare allows')
     .option('--run-id <id>', "the run's id, for callers that retry: a known one is resumed")
     .option('--json', 'print one JSON object on stdout, nothing else')
@@ -81,7 +86,12 @@ function commands(): Command {
       collected,
       {},
     )
-    .action(async (options) => (await import('./trigger.ts')).trigger(options));
+    .action(async (options, command: Command) => {
+      const given = command.options
+        .map((option) => option.attributeName())
+        .filter((name) => command.getOptionValueSource(name) === 'cli');
+      await (await import('./trigger.ts')).trigger(options, given);
+    });
 
   target(program.command('read'))
     .description('read users back through the AEAD functions, as an analyst would: decrypts to stdout')

@@ -40,7 +40,7 @@ function ndjsonLine(fields: readonly Field[], row: Row): string {
  * open is null, and named as unreadable; it breaks no other's read.
  */
 export async function read(options: ReadOptions): Promise<void> {
-  const target = await openTarget(options, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, () => true);
   try {
     const { deployment, endpoints } = target;
     const bigquery = await bigQueryService(deployment, endpoints);

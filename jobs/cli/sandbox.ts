@@ -2,9 +2,11 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import { isSandbox } from '../../sandbox/state/folder.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import { type Deployment, parseDeployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
@@ -24,20 +26,32 @@ async function settings({
 }
 
 /** Starts the sandbox, or joins the one that serves this folder, and loads what the options name. */
-export async function openSandbox(options: SandboxOptions, say: (text: string) => void): Promise<Target> {
+export async function openSandbox(
+  options: SandboxOptions & { readonly mustExist?: boolean },
+  say: (text: string) => void,
+): Promise<Target> {
+  if (options.mustExist && !(await isSandbox(options.state)))
+    throw new ResealError('sandbox-missing', `there is no sandbox in ${options.state}`, {
+      hint: `\`npm run trigger -- --state ${options.state}\` makes one`,
+    });
   const config = await settings(options);
   const sandbox = await startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
+  const keep = async (): Promise<void> => {
+    await mkdir(options.state, { recursive: true });
+    await writeFile(join(options.state, SETTINGS), JSON.stringify(config));
+  };
   try {
     const deployment = parseDeployment(sandbox.outputs);
     const first = !existsSync(join(options.state, SETTINGS));
     await fill(sandbox, deployment, options, first, say);
-    await mkdir(options.state, { recursive: true });
-    await writeFile(join(options.state, SETTINGS), JSON.stringify(config));
+    // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
+    if (first) await keep();
     const state = options.state === '.reseal' ? '' : ` --state ${options.state}`;
     return {
       deployment,
       endpoints: sandbox.endpoints,
       next: `next: npm run reseal -- read --limit 3${state}`,
+      keep,
       close: () => sandbox.stop(),
     };
   } catch (error) {

@@ -9,6 +9,8 @@ export interface Target {
   readonly endpoints?: Endpoints;
   /** What the user may want to do next. */
   readonly next: string;
+  /** Keeps what the target was opened with for later commands: called once a run has begun with it. */
+  keep(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -24,6 +26,8 @@ export interface SandboxOptions {
 }
 
 export interface TargetOptions extends SandboxOptions {
+  /** For commands that only look: a sandbox made for them would be empty. */
+  readonly mustExist?: boolean;
   /** A Pulumi stack; the sandbox without one. */
   readonly stack?: string;
 }

@@ -13,7 +13,8 @@ export async function terminalWatcher(): Promise<Watcher> {
         });
         view.title = `${title} ${summary(result)}`;
       };
-      await new Listr([{ title, task }]).run();
+      // Signals are the command's: left to itself, Listr would end the process with a code of its own.
+      await new Listr([{ title, task }], { registerSignalListeners: false }).run();
       return result as Awaited<ReturnType<typeof work>>;
     },
   };

@@ -11,6 +11,7 @@ const minutes = (count: number): string =>
 export function planLines(planned: Plan, expected: Estimate): string {
   return table([
     ['values to re-encrypt', planned.selected],
+    ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
     ['distinct data keys', planned.distinctDeks],
     ['engine', planned.engine],
     ['expected KMS calls', expected.kmsCalls],
@@ -29,6 +30,7 @@ export function reportRows(report: Report): [string, string | number][] {
     ['merged', report.merged],
     ['rejected', report.rejected],
     ...Object.entries(report.reasons).map(([reason, n]): [string, number] => [`  ${reason}`, n]),
+    ...(report.erased > 0 ? [['erased', report.erased] satisfies [string, number]] : []),
     ['changed meanwhile', report.changed_meanwhile],
     ['distinct data keys', report.distinct_deks],
     ['KMS calls', report.kms_calls ?? 'unknown'],

@@ -30,28 +30,25 @@ export interface DataKeys {
 export interface DataKeyOptions {
   /** Keys held at once. */
   readonly capacity: number;
-  /** KMS calls a second at the most. */
+  /** The rate that the key service keeps: it decides how many calls are under way at once. */
   readonly callsPerSecond: number;
+  /** Ends every wait for a key with its reason. */
+  readonly signal?: AbortSignal;
 }
 
-/** KMS calls under way at once: at some 10 ms a call enough to fill the default rate. */
-const CONCURRENCY = 16;
-/**
- * The rate is kept in slices of a tenth of a second, so that no second starts with a burst, and a tenth below
- * the limit, since a second that starts amid a slice touches eleven of them.
- */
-const SLICE_MS = 100;
-const SHARE = 0.9;
+/** A call takes some 10 ms, and thrice that when KMS is busy: so many under way fill the rate. */
+const SECONDS_A_CALL = 0.03;
+const CONCURRENCY = { least: 16, most: 256 };
 
 export function dataKeys(service: KeyService, kek: string, options: DataKeyOptions): DataKeys {
-  const queue = new PQueue({
-    concurrency: CONCURRENCY,
-    intervalCap: Math.max(1, Math.floor((options.callsPerSecond * SHARE * SLICE_MS) / 1000)),
-    interval: SLICE_MS,
-  });
+  const { capacity, callsPerSecond, signal } = options;
+  const under = Math.ceil(callsPerSecond * SECONDS_A_CALL);
+  const queue = new PQueue({ concurrency: Math.min(CONCURRENCY.most, Math.max(CONCURRENCY.least, under)) });
   const cache = new LRUCache<string, { readonly key: Unwrapped }, WrappedKey>({
-    max: options.capacity,
-    fetchMethod: (_text, _stale, { context: wrapped }) => queue.add(() => unwrapped(service, kek, wrapped)),
+    max: capacity,
+    // A queued call leaves the queue with the signal; one under way is the service's to end.
+    fetchMethod: (_text, _stale, { context: wrapped }) =>
+      queue.add(() => unwrapped(service, kek, wrapped), signal === undefined ? {} : { signal }),
     dispose: ({ key }) => {
       if (typeof key !== 'string') key.fill(0);
     },
@@ -61,7 +58,10 @@ export function dataKeys(service: KeyService, kek: string, options: DataKeyOptio
       const { key } = await cache.forceFetch(wrapped.toString('base64'), { context: wrapped });
       return key;
     },
-    clear: () => cache.clear(),
+    clear() {
+      queue.clear();
+      cache.clear();
+    },
   };
 }
 

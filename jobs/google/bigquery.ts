@@ -1,7 +1,9 @@
 import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
 import type { Statement } from '../contract/sql/index.ts';
+import { unlessAborted, within } from './bounds.ts';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
 import { bigQueryFailure, isTransient } from './failures.ts';
@@ -18,6 +20,11 @@ const PAGE_ROWS = 5_000;
 const SMALL_RESULT = 100_000;
 /** A job that a passing fault ended is issued again, at most so often. */
 const ATTEMPTS = 6;
+/**
+ * After an interrupt: what is under way is cancelled and may take so long to end, and so may each statement that
+ * records the end. Three of them fit into the five seconds in which an interrupted run ends.
+ */
+const LAST_MS = 1_400;
 
 interface RawRow {
   readonly f: readonly { readonly v: Cell }[];
@@ -42,11 +49,16 @@ export interface BigQueryService {
   /**
    * Runs a statement and returns its (small) result. Every statement of jobs/contract/sql may be repeated: those that
    * change something say themselves when it has been done already. So each call is a job of its own, tried
-   * again after a fault that passes.
+   * again after a fault that passes. One that the service's signal finds under way is cancelled; one that is
+   * issued afterwards has to come through in a moment.
    */
   query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]>;
-  /** The same for results of any size, a page at a time. */
-  pages<P extends string>(statement: Statement<P>, values: Record<P, Value>): AsyncGenerator<Page>;
+  /** The same for results of any size, a page at a time, until the signal is given. */
+  pages<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Page>;
   /** The client itself, for load jobs. */
   readonly client: BigQuery;
 }
@@ -66,6 +78,7 @@ export function queryParameters<P extends string>(statement: Statement<P>, value
 export async function bigQueryService(
   deployment: Deployment,
   endpoints?: Endpoints,
+  signal?: AbortSignal,
 ): Promise<BigQueryService> {
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
@@ -95,35 +108,65 @@ export async function bigQueryService(
    * every cell of an answer once more.
    * https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
    */
-  async function page(job: Job, pageToken: string | undefined): Promise<RawResults> {
+  async function page(job: Job, pageToken: string | undefined, ending?: AbortSignal): Promise<RawResults> {
     const url = `${client.baseUrl}/projects/${deployment.project}/queries/${job.id}`;
     const params = { location, maxResults: PAGE_ROWS, ...(pageToken === undefined ? {} : { pageToken }) };
-    const { data } = await client.authClient.request<RawResults>({ url, params, retry: true });
-    return data.jobComplete ? data : page(job, pageToken);
+    const request = { url, params, retry: true, ...(ending === undefined ? {} : { signal: ending }) };
+    const { data } = await unlessAborted(client.authClient.request<RawResults>(request), ending);
+    return data.jobComplete ? data : page(job, pageToken, ending);
   }
 
   async function* pages<P extends string>(
     statement: Statement<P>,
     values: Record<P, Value>,
+    ending?: AbortSignal,
   ): AsyncGenerator<Page> {
+    let job: Job | undefined;
     try {
-      const job = await issue(statement, values);
-      const names = namesOf(await ended(job, 0));
+      job = await unlessAborted(issue(statement, values), ending);
+      const names = namesOf(await unlessAborted(ended(job, 0), ending));
       let pageToken: string | undefined;
       do {
-        const results = await page(job, pageToken);
+        const results = await page(job, pageToken, ending);
         pageToken = results.pageToken;
         if (results.rows !== undefined) yield pageOf(names, results.rows);
       } while (pageToken !== undefined);
     } catch (error) {
-      throw bigQueryFailure(statement.name, error);
+      if (!ending?.aborted) throw bigQueryFailure(statement.name, error);
+      // Nobody waits for the rows any more; what is not cancelled ends by itself and changes nothing.
+      job?.cancel().catch(() => {});
+      throw ending.reason;
+    }
+  }
+
+  /** Issues the statement and waits for its end, which the signal brings about early. */
+  async function result<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+  ): Promise<QueryRowsResponse> {
+    const late = () =>
+      new ResealError('bigquery-late', `BigQuery did not end step ${statement.name} in ${LAST_MS} ms`, {
+        hint: '`npm run reseal -- history` shows what became of the run',
+      });
+    let job: Job | undefined;
+    const work = issue(statement, values).then((issued) => {
+      job = issued;
+      return ended(issued, SMALL_RESULT);
+    });
+    if (signal?.aborted) return within(LAST_MS, work, late);
+    try {
+      return await unlessAborted(work, signal);
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+      job?.cancel().catch(() => {});
+      // It may have ended well in the meantime: a merge that was committed is one.
+      return within(LAST_MS, work, late);
     }
   }
 
   async function query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
     try {
-      const job = await issue(statement, values);
-      const answer = await ended(job, SMALL_RESULT);
+      const answer = await result(statement, values);
       return pageOf(namesOf(answer), answer[0] as unknown as RawRow[]).rows();
     } catch (error) {
       const failure = bigQueryFailure(statement.name, error);
@@ -131,10 +174,22 @@ export async function bigQueryService(
     }
   }
 
-  const patience = { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true };
-  return {
-    client,
-    pages,
-    query: (statement, values) => pRetry(() => query(statement, values), patience),
-  };
+  async function retried<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+  ): Promise<Row[]> {
+    let rows: Row[] | undefined;
+    const once = async (): Promise<void> => {
+      rows = await query(statement, values);
+    };
+    // Waits between tries end with the signal, but what has ended well by then counts.
+    const ending = signal === undefined || signal.aborted ? {} : { signal };
+    const patience = { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true, ...ending };
+    await pRetry(once, patience).catch((error: unknown) => {
+      if (rows === undefined) throw error;
+    });
+    return rows ?? [];
+  }
+
+  return { client, pages, query: retried };
 }

@@ -9,6 +9,8 @@ export interface GoogleFailure {
   readonly message: string;
   /** BigQuery's reasons (`accessDenied`, `backendError` …); other services give none. */
   readonly reasons: readonly string[];
+  /** How long the service asks its callers to wait before the next try; undefined where it does not say. */
+  readonly retryAfterMs?: number;
 }
 
 /** The members that errors of the client libraries have in common. */
@@ -16,6 +18,17 @@ interface ClientError {
   readonly code?: number | string;
   readonly message?: string;
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
+  /** What gRPC and its REST fallback make of the details of a google.rpc.Status. */
+  readonly statusDetails?: readonly { readonly retryDelay?: RetryDelay | null }[];
+  /** The response's headers, as gRPC keeps them and as the REST transport does. */
+  readonly metadata?: { get?(name: string): readonly unknown[] };
+  readonly response?: { readonly headers?: { get?(name: string): string | null } };
+}
+
+/** https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto, RetryInfo */
+interface RetryDelay {
+  readonly seconds?: number | string | { toString(): string } | null;
+  readonly nanos?: number | null;
 }
 
 /** google.rpc.Code; https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
@@ -24,6 +37,7 @@ const GRPC: Readonly<Record<string, string>> = {
   5: 'NOT_FOUND',
   6: 'ALREADY_EXISTS',
   7: 'PERMISSION_DENIED',
+  8: 'RESOURCE_EXHAUSTED',
   9: 'FAILED_PRECONDITION',
   16: 'UNAUTHENTICATED',
 };
@@ -34,12 +48,19 @@ const HTTP: Readonly<Record<string, string>> = {
   403: 'PERMISSION_DENIED',
   404: 'NOT_FOUND',
   409: 'ALREADY_EXISTS',
+  429: 'RESOURCE_EXHAUSTED',
 };
 /** What Node calls a connection that did not come about or broke. */
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT']);
 
 /** The error object that Google's APIs answer with, as the REST transport leaves it in the message. */
-function answered(message: string): { status?: string; message?: string } {
+interface Answered {
+  readonly status?: string;
+  readonly message?: string;
+  readonly details?: readonly { readonly retryDelay?: string }[];
+}
+
+function answered(message: string): Answered {
   if (!message.startsWith('{')) return {};
   try {
     return JSON.parse(message).error ?? {};
@@ -48,15 +69,33 @@ function answered(message: string): { status?: string; message?: string } {
   }
 }
 
+/** RetryInfo among the details, in JSON a text like `1.5s`, else the header Retry-After in seconds (RFC 9110 §10.2.3). */
+function retryAfter(
+  { statusDetails, metadata, response }: ClientError,
+  { details }: Answered,
+): number | null {
+  const inJson = details?.find(({ retryDelay }) => retryDelay !== undefined)?.retryDelay;
+  if (inJson !== undefined) return milliseconds(inJson.replace(/s$/, ''));
+  const delay = statusDetails?.find?.(({ retryDelay }) => retryDelay)?.retryDelay;
+  if (delay) return Number(delay.seconds ?? 0) * 1000 + Number(delay.nanos ?? 0) / 1e6;
+  const [header] = metadata?.get?.('retry-after') ?? [];
+  return milliseconds(header ?? response?.headers?.get?.('retry-after') ?? null);
+}
+
+const milliseconds = (seconds: unknown): number | null =>
+  seconds === null || Number.isNaN(Number(seconds)) ? null : Number(seconds) * 1000;
+
 /** Reads an error of any of Google's client libraries. */
 export function googleFailure(error: unknown): GoogleFailure {
   const { code = '', message = String(error), errors = [] } = error as ClientError;
   const answer = answered(message);
   const number = String(code);
+  const retryAfterMs = retryAfter(error as ClientError, answer);
   return {
     status: answer.status ?? GRPC[number] ?? HTTP[number] ?? (NETWORK.has(number) ? 'UNREACHABLE' : 'OTHER'),
     message: answer.message ?? errors[0]?.message ?? message,
     reasons: errors.flatMap(({ reason }) => reason ?? []),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
   };
 }
 

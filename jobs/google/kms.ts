@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import pRetry, { AbortError } from 'p-retry';
 import { ResealError } from '../contract/errors.ts';
@@ -5,10 +6,29 @@ import { Rejection } from '../contract/reasons.ts';
 import { asDataKey, type DataKey, type WrappedKey } from '../envelope/brands.ts';
 import { crc32c } from '../envelope/crc32c.ts';
 import type { KeyService } from '../envelope/data-keys.ts';
+import { unlessAborted, within } from './bounds.ts';
 import { CALLER, grantHint } from './denied.ts';
 import { googleFailure } from './failures.ts';
+import type { Pace } from './pace.ts';
 
-const RETRIES = 8;
+/** How long failing calls are repeated; docs/performance.md names both figures, jobs/spark/reseal/kms.py has them too. */
+export const PATIENCE = {
+  /** An exhausted quota is waited out for as long as some call is answered, and so long without any answer. */
+  quotaMs: 10 * 60_000,
+  /** A call that fails in another way that may pass is repeated for so long. */
+  faultMs: 2 * 60_000,
+} as const;
+
+/** One call without an answer counts as failed after so long. */
+const CALL_MS = 20_000;
+
+export interface KeyServiceOptions {
+  /** Every call waits for its turn, repeated ones too. */
+  readonly pace: Pace;
+  /** Ends every wait; what is under way is left to the client's `close`. */
+  readonly signal?: AbortSignal;
+  readonly patience?: { readonly quotaMs: number; readonly faultMs: number };
+}
 
 function deniedKey(said: string): ResealError {
   const hint = grantHint(said, CALLER);
@@ -22,27 +42,37 @@ function permanent(kek: string, error: unknown): Error | null {
   if (/crc32c|checksum/i.test(message)) return null;
   switch (status) {
     case 'INVALID_ARGUMENT':
-    // The version that wrapped this key is disabled or destroyed: others may still open.
-    case 'FAILED_PRECONDITION':
       return new Rejection('dek-refused');
+    case 'FAILED_PRECONDITION':
+      return new ResealError('kms-key-disabled', `Cloud KMS cannot use a version of ${kek}: ${message}`, {
+        hint: 'enable or restore the version that the message names, then --resume the run',
+      });
     case 'PERMISSION_DENIED':
     case 'UNAUTHENTICATED':
       return deniedKey(`Cloud KMS denies this account the use of ${kek}`);
     case 'NOT_FOUND':
-      return new ResealError('kms-key', `there is no CryptoKey ${kek}`, { hint: 'check reseal:sourceKek' });
+      return new ResealError('kms-key', `there is no CryptoKey ${kek}`, {
+        hint: 'check reseal:sourceKek and reseal:bigqueryKek',
+      });
     default:
       return null;
   }
 }
 
-/** Cloud KMS with checksums both ways and patience for quotas and passing faults. */
-export function keyService(client: KeyManagementServiceClient): KeyService {
+/** Cloud KMS with checksums both ways, under a rate, and with patience for quotas and passing faults. */
+export function keyService(
+  client: KeyManagementServiceClient,
+  { pace, signal, patience = PATIENCE }: KeyServiceOptions,
+): KeyService {
   let calls = 0;
+  let answeredAt = performance.now();
 
   async function decrypt(name: string, wrapped: WrappedKey): Promise<DataKey> {
     const ciphertextCrc32c = { value: String(crc32c(wrapped)) };
-    // Retries are ours, so that each call is counted and the waits are drawn at random.
-    const [answer] = await client.decrypt({ name, ciphertext: wrapped, ciphertextCrc32c }, { maxRetries: 0 });
+    // Retries are ours, so that each call is counted and waits for its turn.
+    const answering = client.decrypt({ name, ciphertext: wrapped, ciphertextCrc32c }, { maxRetries: 0 });
+    const late = () => new Error(`no answer for ${CALL_MS / 1000} s`);
+    const [answer] = await unlessAborted(within(CALL_MS, answering, late), signal);
     const key = answer.plaintext as Uint8Array;
     // https://cloud.google.com/kms/docs/data-integrity-guidelines: what was damaged on the way is asked again.
     if (Number(answer.plaintextCrc32c?.value ?? -1) !== crc32c(key))
@@ -50,34 +80,79 @@ export function keyService(client: KeyManagementServiceClient): KeyService {
     return asDataKey(key);
   }
 
+  function answered(): void {
+    calls += 1;
+    answeredAt = performance.now();
+    pace.answered();
+  }
+
+  /** One call, in its turn. Throws AbortError for what repeating would not change. */
+  async function attempt(kek: string, wrapped: WrappedKey): Promise<DataKey> {
+    await pace.turn(signal);
+    try {
+      const key = await decrypt(kek, wrapped);
+      answered();
+      return key;
+    } catch (error) {
+      if (signal?.aborted) throw new AbortError(asError(signal.reason));
+      const end = permanent(kek, error);
+      if (end !== null) {
+        answered();
+        throw new AbortError(end);
+      }
+      const { status, retryAfterMs } = googleFailure(error);
+      if (status === 'RESOURCE_EXHAUSTED') pace.throttled(retryAfterMs);
+      throw asError(error);
+    }
+  }
+
+  /** Whether a failed call is worth repeating. */
+  function worthwhile(error: unknown, since: number): boolean {
+    const now = performance.now();
+    const exhausted = googleFailure(error).status === 'RESOURCE_EXHAUSTED';
+    // A call may be turned away again and again while others are answered: only silence for all of them counts.
+    return exhausted ? now - Math.max(answeredAt, since) < patience.quotaMs : now - since < patience.faultMs;
+  }
+
   return {
     get calls() {
       return calls;
     },
     async unwrap(kek, wrapped) {
+      const since = performance.now();
       try {
-        return await pRetry(
-          async () => {
-            try {
-              const key = await decrypt(kek, wrapped);
-              calls += 1;
-              return key;
-            } catch (error) {
-              const end = permanent(kek, error);
-              if (end === null) throw error instanceof Error ? error : new Error(String(error));
-              calls += 1;
-              throw new AbortError(end);
-            }
-          },
-          { retries: RETRIES, minTimeout: 100, maxTimeout: 10_000, randomize: true },
-        );
-      } catch (error) {
-        if (error instanceof Rejection || error instanceof ResealError) throw error;
-        throw new ResealError('kms-unavailable', `Cloud KMS did not answer after ${RETRIES + 1} tries`, {
-          hint: 'check the quota of Cloud KMS in this region and the network, then --resume the run',
-          cause: new Error(googleFailure(error).message),
+        return await pRetry(() => attempt(kek, wrapped), {
+          retries: Number.POSITIVE_INFINITY,
+          shouldRetry: ({ error }) => worthwhile(error, since),
+          minTimeout: 100,
+          maxTimeout: 10_000,
+          randomize: true,
+          ...(signal === undefined ? {} : { signal }),
         });
+      } catch (error) {
+        if (error instanceof Rejection || error instanceof ResealError || signal?.aborted) throw error;
+        throw unavailable(error, patience);
       }
     },
   };
 }
+
+function unavailable(error: unknown, patience: NonNullable<KeyServiceOptions['patience']>): ResealError {
+  const { status, message } = googleFailure(error);
+  const exhausted = status === 'RESOURCE_EXHAUSTED';
+  const seconds = Math.round((exhausted ? patience.quotaMs : patience.faultMs) / 1000);
+  return new ResealError(
+    'kms-unavailable',
+    exhausted
+      ? `the quota of Cloud KMS has let no call through for ${seconds} s`
+      : `Cloud KMS has failed for ${seconds} s`,
+    {
+      hint: exhausted
+        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then --resume the run'
+        : 'check the network and the status of Cloud KMS in this region, then --resume the run',
+      cause: new Error(message),
+    },
+  );
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

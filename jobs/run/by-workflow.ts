@@ -1,6 +1,7 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
+import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
@@ -26,29 +27,60 @@ export async function runByWorkflow(
   watcher: Watcher,
   endpoints?: Endpoints,
 ): Promise<Report> {
-  const { workflow, stack } = context.deployment;
+  return withExecutions(context, endpoints, async (client, workflow) => {
+    const run = await watcher.step(
+      'run',
+      async (progress) => {
+        const execution = await start(client, workflow, options, allowed, context.signal);
+        const ended = await followed(client, execution, progress, context.signal).catch((error: unknown) => {
+          if (!context.signal.aborted) throw error;
+          // It was cancelled, or could not be; either way nobody waits for it any longer.
+          return cancelled(context, options.runId, error);
+        });
+        return 'run_id' in ended ? ended : outcome(context, options.runId, ended);
+      },
+      mergeSummary,
+    );
+    return watcher.step(
+      'report',
+      async () => report(context, await planOf(context, run), run),
+      reportSummary,
+    );
+  });
+}
+
+/**
+ * Starts the workflow and leaves it to itself; returns the execution's resource name.
+ *
+ * @throws ResealError `workflow-missing`, `workflow-denied`, `workflow-failed`
+ */
+export const startWorkflow = (
+  context: RunContext,
+  options: Omit<RunOptions, 'engine'>,
+  allowed: Allowed,
+  endpoints?: Endpoints,
+): Promise<string> =>
+  withExecutions(context, endpoints, async (client, workflow) =>
+    nameOf(await start(client, workflow, options, allowed, context.signal)),
+  );
+
+/** The connection is closed in good order within this time, or left to the end of the process. */
+const CLOSE_MS = 1_000;
+
+async function withExecutions<T>(
+  { deployment: { workflow, stack } }: RunContext,
+  endpoints: Endpoints | undefined,
+  work: (client: ExecutionsClient, workflow: string) => Promise<T>,
+): Promise<T> {
   if (workflow === null)
     throw new ResealError('workflow-missing', `stack ${stack} deploys no workflow`, {
       hint: 'run `npm run bundle` and `pulumi up`, or leave --via workflow out',
     });
   const client = await executionsClient(endpoints);
   try {
-    const run = await watcher.step(
-      'run',
-      async (progress) => {
-        const execution = await start(client, workflow, options, allowed);
-        const ended = await followed(client, execution, progress, context.signal);
-        return outcome(context, options.runId, ended);
-      },
-      mergeSummary,
-    );
-    return await watcher.step(
-      'report',
-      async () => report(context, await planOf(context, run), run),
-      reportSummary,
-    );
+    return await work(client, workflow);
   } finally {
-    await client.close();
+    await within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
   }
 }
 
@@ -58,6 +90,7 @@ async function start(
   parent: string,
   { runId, mode, limit }: Omit<RunOptions, 'engine'>,
   allowed: Allowed,
+  signal: AbortSignal,
 ): Promise<Execution> {
   const argument = JSON.stringify({
     run_id: runId,
@@ -66,25 +99,40 @@ async function start(
     ...(allowed.rejected && { accept_rejected: true }),
   });
   try {
-    const [execution] = await client.createExecution({ parent, execution: { argument } });
+    const creating = client.createExecution({ parent, execution: { argument } });
+    // Its answer is waited for even after an interrupt, which then has an execution to cancel.
+    const [execution] = await withGrace(creating, signal, GRACE_MS, unanswered);
     return execution;
   } catch (error) {
-    throw failure(error, parent);
+    throw error instanceof ResealError ? error : failure(error, parent);
   }
+}
+
+const GRACE_MS = 1_500;
+
+const unanswered = (): ResealError =>
+  new ResealError('cancel-failed', 'Workflows has not said whether it started the execution', {
+    hint: 'look for it with `gcloud workflows executions list`',
+  });
+
+function nameOf({ name }: Execution): string {
+  if (!name) throw new ResealError('workflow-failed', 'Workflows gave the execution no name');
+  return name;
 }
 
 const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'UNAVAILABLE'];
 
 /** The execution as it ended; its steps are shown as they pass. */
-function followed(
+async function followed(
   client: ExecutionsClient,
-  { name }: Execution,
+  execution: Execution,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Execution> {
-  if (!name) throw new ResealError('workflow-failed', 'Workflows gave the execution no name');
+  const name = nameOf(execution);
   return follow<Execution>(
     {
+      name,
       async look() {
         const [execution] = await client.getExecution({ name }).catch((error: unknown) => {
           throw failure(error, name);
@@ -92,9 +140,11 @@ function followed(
         return execution;
       },
       hasEnded: ({ state }) => ENDED.includes(String(state)),
-      // One that has just ended cannot be cancelled; its state says so in a moment.
       cancel: async () => {
-        await client.cancelExecution({ name }).catch(() => {});
+        await client.cancelExecution({ name }).catch((error: unknown) => {
+          // One that has just ended cannot be cancelled; its state says so in a moment.
+          if (googleFailure(error).status !== 'FAILED_PRECONDITION') throw failure(error, name);
+        });
       },
     },
     ({ status }) => {
@@ -132,17 +182,26 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
  * A cancelled execution writes nothing into the ledger, and whatever it had started goes on: a job of BigQuery,
  * a batch. With its end in the ledger the run can no longer be merged, unless it has been by then.
  */
-async function cancelled(context: RunContext, runId: string): Promise<LedgerRow> {
+async function cancelled(context: RunContext, runId: string, cause?: unknown): Promise<LedgerRow> {
   const cancellation = new ResealError(
     'cancelled',
     `run ${runId} was cancelled; the source table is untouched`,
   );
-  await endRun(context, runId, 'cancelled', cancellation);
-  const run = await readRun(context, runId);
+  let run: LedgerRow | null;
+  try {
+    await endRun(context, runId, 'cancelled', cancellation);
+    run = await readRun(context, runId);
+  } catch (error) {
+    throw new ResealError(cancellation.code, `run ${runId} was cancelled, but the ledger does not say so`, {
+      hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow`,
+      cause: cause ?? error,
+    });
+  }
   if (run?.state === 'succeeded') return run;
   const batch = run?.batch_id ? `batch ${run.batch_id} may still be at work; ` : '';
   throw new ResealError(cancellation.code, cancellation.message, {
     hint: run === null ? 'nothing was begun' : `${batch}go on with --resume ${runId} --via workflow`,
+    cause,
   });
 }
 

@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import type { LedgerRow } from '../contract/ledger.ts';
 import { NOT_WHOLE } from '../contract/verdict.ts';
 import type { Allowed, Plan, RunContext, RunOptions, Watcher } from './context.ts';
 import { merge } from './merge.ts';
@@ -37,7 +38,7 @@ export async function resume(
 ): Promise<Report> {
   const found = await knownRun(context, runId);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
-  if (found.state === 'succeeded') return finish(context, planned, watcher);
+  if (found.state === 'succeeded') return reported(context, planned, found, watcher);
   const verified = found.state === 'verified';
   const anew = NOT_WHOLE.some((code) => code === found.error_code);
   return carryOut(context, planned, watcher, { allowed, verified, anew });
@@ -49,6 +50,8 @@ async function carryOut(
   watcher: Watcher,
   { allowed, verified = false, anew = false }: { allowed: Allowed; verified?: boolean; anew?: boolean },
 ): Promise<Report> {
+  let source = 'the source table is untouched';
+  let merged: LedgerRow;
   try {
     if (!verified) {
       const outcome = await watcher.step(
@@ -59,28 +62,44 @@ async function carryOut(
       await watcher.step('verify', () => verify(context, planned, outcome, allowed), verifySummary);
     }
     context.signal.throwIfAborted();
-    return await finish(context, planned, watcher);
+    source = 'the source table is untouched, or merged whole';
+    merged = await watcher.step('merge', () => merge(context, planned), mergeSummary);
   } catch (error) {
-    throw await brokenOff(context, planned.runId, error);
+    throw await brokenOff(context, planned.runId, error, source);
   }
+  return reported(context, planned, merged, watcher);
 }
 
-async function finish(context: RunContext, planned: Plan, watcher: Watcher): Promise<Report> {
-  const merged = await watcher.step('merge', () => merge(context, planned), mergeSummary);
-  return watcher.step('report', () => report(context, planned, merged), reportSummary);
-}
+/** A run that is merged stays so, whatever befalls its report. */
+const reported = (context: RunContext, planned: Plan, merged: LedgerRow, watcher: Watcher): Promise<Report> =>
+  watcher.step('report', () => report(context, planned, merged), reportSummary);
 
 /** Records the end of the run and says how to go on; failing to record it must not hide why it broke off. */
-async function brokenOff(context: RunContext, runId: string, error: unknown): Promise<ResealError> {
+async function brokenOff(
+  context: RunContext,
+  runId: string,
+  error: unknown,
+  source: string,
+): Promise<ResealError> {
   const cancelled = context.signal.aborted;
   const failure = cancelled
-    ? new ResealError('cancelled', `run ${runId} was cancelled; the source table is untouched`, {
+    ? new ResealError('cancelled', `run ${runId} was cancelled; ${source}`, {
         hint: `go on with --resume ${runId}; what it staged expires after 7 days`,
         cause: error,
       })
     : asFailure(error);
-  await endRun(context, runId, cancelled ? 'cancelled' : 'failed', failure).catch(() => {});
-  return failure;
+  const state = cancelled ? 'cancelled' : 'failed';
+  const recorded = await endRun(context, runId, state, failure).then(
+    () => true,
+    () => false,
+  );
+  if (recorded) return failure;
+  return new ResealError(failure.code, failure.message, {
+    hint: [failure.hint ?? [], 'the ledger could not be written and still shows the run as under way']
+      .flat()
+      .join('; '),
+    cause: failure.cause,
+  });
 }
 
 const asFailure = (error: unknown): ResealError =>

@@ -7,7 +7,8 @@ import { ResealError } from '../contract/errors.ts';
 
 /**
  * The Python environment of the Spark application and of the test oracles: one `.venv` in the repository's
- * root, made from the hashed lock tools/python/requirements.txt. Run as a program it makes it.
+ * root (or where RESEAL_VENV says), made from the hashed lock tools/python/requirements.txt. Run as a program it
+ * makes it.
  */
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -21,7 +22,7 @@ export interface VenvPlan {
 }
 
 const defaults: VenvPlan = {
-  directory: join(root, '.venv'),
+  directory: process.env.RESEAL_VENV ?? join(root, '.venv'),
   requirements: join(root, 'tools/python/requirements.txt'),
   spark: true,
 };

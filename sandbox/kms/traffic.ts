@@ -11,6 +11,8 @@ export interface Fault {
   count: number;
   /** `corrupt-crc32c` answers with a wrong checksum, `corrupt-bytes` with wrong bytes under the right one. */
   kind: 'unavailable' | 'quota' | 'internal' | 'denied' | 'corrupt-crc32c' | 'corrupt-bytes';
+  /** With `quota`: how long the answer asks the caller to wait. */
+  retryAfterSeconds?: number;
 }
 
 /** How calls are slowed, limited and made to fail. */
@@ -77,7 +79,7 @@ export class Traffic {
     const number = ++this.#seen[operation];
     const { latencyMs, callsPerSecond, faults } = this.#rules;
     if (latencyMs > 0) await sleep(latencyMs);
-    if (callsPerSecond !== null && inSecond > callsPerSecond) throw quota();
+    if (callsPerSecond !== null && inSecond > callsPerSecond) throw new QuotaExceeded();
     const fault = faults.find(
       (one) => one.operation === operation && number >= one.from && number < one.from + one.count,
     );
@@ -92,7 +94,7 @@ export class Traffic {
           `Permission 'cloudkms.cryptoKeyVersions.useTo${operation === 'decrypt' ? 'Decrypt' : 'Encrypt'}' denied on resource '${key}' (or it may not exist).`,
         );
       case 'quota':
-        throw quota();
+        throw new QuotaExceeded(fault.retryAfterSeconds);
       default:
         return fault?.kind;
     }
@@ -107,8 +109,22 @@ export class Traffic {
   }
 }
 
-const quota = () =>
-  new GoogleError(
-    'RESOURCE_EXHAUSTED',
-    "Quota exceeded for quota metric 'Cryptographic requests' and limit 'Cryptographic requests per minute' of service 'cloudkms.googleapis.com'.",
-  );
+/** An exhausted quota, with the time to wait as google.rpc.RetryInfo where there is one. */
+class QuotaExceeded extends GoogleError {
+  readonly #retryAfterSeconds: number | undefined;
+
+  constructor(retryAfterSeconds?: number) {
+    super(
+      'RESOURCE_EXHAUSTED',
+      "Quota exceeded for quota metric 'Cryptographic requests' and limit 'Cryptographic requests per minute' of service 'cloudkms.googleapis.com'.",
+    );
+    this.#retryAfterSeconds = retryAfterSeconds;
+  }
+
+  override toJSON(): object {
+    const { error } = super.toJSON() as { error: object };
+    if (this.#retryAfterSeconds === undefined) return { error };
+    const type = 'type.googleapis.com/google.rpc.RetryInfo';
+    return { error: { ...error, details: [{ '@type': type, retryDelay: `${this.#retryAfterSeconds}s` }] } };
+  }
+}

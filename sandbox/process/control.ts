@@ -72,7 +72,7 @@ function rulesOf(body: Json): Partial<TrafficRules> {
 }
 
 function faultOf(item: unknown): Fault {
-  const { operation = 'decrypt', from = 1, count = 1, kind } = objectOr(item);
+  const { operation = 'decrypt', from = 1, count = 1, kind, retryAfterSeconds } = objectOr(item);
   if (!OPERATIONS.includes(String(operation)) || !KINDS.includes(String(kind))) {
     throw new GoogleError(
       'INVALID_ARGUMENT',
@@ -84,6 +84,9 @@ function faultOf(item: unknown): Fault {
     from: number(from, 'from'),
     count: number(count, 'count'),
     kind: kind as Fault['kind'],
+    ...(retryAfterSeconds === undefined
+      ? {}
+      : { retryAfterSeconds: number(retryAfterSeconds, 'retryAfterSeconds') }),
   };
 }
 

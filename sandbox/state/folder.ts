@@ -53,6 +53,10 @@ export async function running(state: string): Promise<SandboxInfo | undefined> {
   }
 }
 
+/** Whether a folder holds a sandbox, running or not. */
+export const isSandbox = async (state: string): Promise<boolean> =>
+  existsSync(join(state, 'bigquery.duckdb')) || (await running(state)) !== undefined;
+
 /** Makes this process the folder's own. @throws ResealError sandbox-busy naming the process that is */
 export function hold(state: string): void {
   const path = join(state, LOCK);

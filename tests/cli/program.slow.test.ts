@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -7,6 +7,10 @@ import { cli } from '../support/cli.ts';
 const folder = mkdtempSync(join(tmpdir(), 'reseal-cli-'));
 const state = join(folder, 'state');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A file, so that no folder of this name can be made. */
+const blocked = join(folder, 'blocked');
+writeFileSync(blocked, '');
 
 const file = (name: string, content: string): string => {
   const path = join(folder, name);
@@ -24,6 +28,14 @@ describe('mistakes of the caller', () => {
     { args: ['trigger', '--run-id', 'Not An Id'], says: 'run-id' },
     { args: ['trigger', '--stack', 'no-such-stack'], says: /pulumi-cli|stack-missing/ },
     { args: ['vectors', join(folder, 'missing.json')], says: 'vectors-file' },
+    { args: ['trigger', '--resume', 'a-run', '--mode', 'all'], says: /option-resume.*--mode/ },
+    { args: ['trigger', '--resume', 'a-run', '--limit', '5'], says: /option-resume.*--limit/ },
+    { args: ['trigger', '--resume', 'a-run', '--engine', 'auto'], says: /option-resume.*--engine/ },
+    { args: ['trigger', '--resume', 'a-run', '--run-id', 'other'], says: /option-resume.*--run-id/ },
+    { args: ['trigger', '--resume', 'a-run', '--fresh'], says: /option-resume.*--fresh/ },
+    { args: ['trigger', '--detach'], says: /option-detach.*--via workflow/ },
+    { args: ['trigger', '--detach', '--engine', 'dataproc', '--stack', 'dev'], says: /option-detach/ },
+    { args: ['trigger', '--html', join(blocked, 'report.html')], says: /option-html/ },
   ])('$args ends with 2 and says what was wrong', async ({ args, says }) => {
     const { code, stdout, stderr } = await cli('reseal', args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -44,6 +56,17 @@ describe('mistakes of the caller', () => {
     const { code, stderr } = await cli('trigger', ['--state', state, '--fresh', '--users', users()]);
     expect(code).toBe(2);
     expect(stderr).toMatch(says);
+  });
+});
+
+describe('a folder without a sandbox', () => {
+  it.each(['read', 'history'])('is not made into one by %s', async (command) => {
+    const nowhere = join(folder, `nowhere-${command}`);
+    const { code, stdout, stderr } = await cli('reseal', [command, '--state', nowhere]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain('error (sandbox-missing)');
+    expect(stderr).toContain(`npm run trigger -- --state ${nowhere}`);
+    expect(existsSync(nowhere)).toBe(false);
   });
 });
 
@@ -76,6 +99,27 @@ describe('what is printed', () => {
     expect(csv.stdout.split('\r\n')[0]).toBe('id,email');
   });
 
+  it('of a wrong option with --json is an object too', async () => {
+    for (const args of [
+      ['trigger', '--json', '--nonsense'],
+      ['trigger', '--json', '--engine', 'warp'],
+    ]) {
+      const { code, stdout } = await cli('reseal', args);
+      expect(code).toBe(2);
+      expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'option', message: expect.any(String) } });
+    }
+    const help = await cli('reseal', ['trigger', '--json', '--help']);
+    expect(help.code).toBe(0);
+    expect(help.stdout).toMatch(/^Usage: /);
+  });
+
+  it('as a page goes into a folder that is made for it', async () => {
+    const page = join(folder, 'reports', 'today', 'report.html');
+    const { code } = await cli('trigger', ['--state', state, '--html', page]);
+    expect(code).toBe(0);
+    expect(readFileSync(page, 'utf8')).toContain('<html');
+  });
+
   it('of an error with --json is an object with its code', async () => {
     const { code, stdout } = await cli('trigger', [
       '--state',
@@ -86,6 +130,22 @@ describe('what is printed', () => {
     ]);
     expect(code).toBe(2);
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'run-unknown' } });
+  });
+});
+
+it('settings that a run turned down leave the sandbox as it was', async () => {
+  const kept = readFileSync(join(state, 'settings.json'), 'utf8');
+  const turnedDown = ['--state', state, '--keying', 'shared', '--setting', 'engines=["dataproc"]'];
+  const { code, stderr } = await cli('trigger', [...turnedDown, '--engine', 'direct']);
+  expect([code, stderr]).toEqual([2, expect.stringMatching(/engine-not-allowed|keying-changed/)]);
+  expect(readFileSync(join(state, 'settings.json'), 'utf8')).toBe(kept);
+  const { stdout } = await cli('reseal', ['read', '--state', state, '--limit', '1']);
+  expect(JSON.parse(stdout).email).toMatch(/@/);
+  // A run that begins keeps them.
+  const begun = await cli('trigger', ['--state', state, '--setting', 'verifyRows=40000', '--json']);
+  expect(begun.code).toBe(0);
+  expect(JSON.parse(readFileSync(join(state, 'settings.json'), 'utf8'))).toMatchObject({
+    verifyRows: '40000',
   });
 });
 

@@ -93,7 +93,9 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
     expect(direct.staged).toBeGreaterThan(ROWS / 4);
     expect(direct.rejected.length).toBeGreaterThan(ROWS / 20);
     await box.sql(
-      'UPDATE users SET decrypted_email = NULL, bq_encryption_key = NULL, resealed_from = NULL WHERE TRUE',
+      // A sealed value without its key would be a shredded one.
+      `UPDATE users SET decrypted_email = NULL, bq_encryption_key = NULL, bq_encrypted_email = NULL,
+        resealed_at = NULL, resealed_from = NULL WHERE TRUE`,
     );
     expect(await outcome('dataproc')).toEqual(direct);
   });

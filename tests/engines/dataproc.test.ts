@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { dataprocEngine } from '../../jobs/engines/dataproc/index.ts';
 import type { StageInput, StageProgress } from '../../jobs/engines/engine.ts';
 import { Batches, type BatchRunner } from '../../sandbox/dataproc/batches.ts';
 import { dataprocRoutes } from '../../sandbox/dataproc/routes.ts';
 import { driverOutput } from '../../sandbox/dataproc/runner.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
+import { GoogleError } from '../../sandbox/http/errors.ts';
 import { type Listener, listen } from '../../sandbox/http/serve.ts';
 import { Uploads } from '../../sandbox/http/upload.ts';
 import { storageRoutes } from '../../sandbox/storage/routes.ts';
@@ -32,10 +33,22 @@ beforeAll(async () => {
     return work(batch, output, signal);
   };
   batches = new Batches(folder, runner, (batch) => driverOutput(store, batch));
+  const routes = [...dataprocRoutes(batches), ...storageRoutes(store, new Uploads(folder))];
   listener = await listen(
-    [...dataprocRoutes(batches), ...storageRoutes(store, new Uploads(folder))],
+    routes.map((route) => ({
+      ...route,
+      async handle(call) {
+        await intercept(route.path);
+        return route.handle(call);
+      },
+    })),
     () => EVERYBODY,
   );
+});
+/** Comes before every request; tests have it wait or fail. */
+let intercept: (path: string) => Promise<void> | void = () => {};
+afterEach(() => {
+  intercept = () => {};
 });
 afterAll(async () => {
   await batches.close();
@@ -134,4 +147,64 @@ it('cancels the batch with the run, and waits until it has ended', async () => {
   expect(stopped).toBe(true);
   const batch = batches.get('projects/a-project/locations/us-central1/batches/reseal-run-cancelled');
   expect(batch.stateHistory.map(({ state }) => state)).toEqual(['PENDING', 'RUNNING', 'CANCELLING']);
+});
+
+it("does without the driver's output where it cannot be read", async () => {
+  work = async (_batch, output) => output.write(counts);
+  intercept = (path) => {
+    if (path.includes('/storage/')) throw new GoogleError('PERMISSION_DENIED', 'no storage.objects.list');
+  };
+  const { seen, done } = stage('run-unread');
+  expect(await done).toMatchObject({ kmsCalls: null, batchId: 'reseal-run-unread' });
+  expect(seen).toContainEqual({ message: expect.stringContaining('no storage.objects.list') });
+});
+
+/** A batch that goes on whatever it is told, until the test lets it end. */
+function stubborn() {
+  let release = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const controller = new AbortController();
+  work = async () => {
+    setTimeout(() => controller.abort(), 100);
+    await gate;
+  };
+  return { controller, release };
+}
+
+it('waits a moment, and no longer, for a cancelled batch to end; resumed, it waits and makes a successor', async () => {
+  const { controller, release } = stubborn();
+  const { done } = stage('run-slow', controller.signal);
+  const began = performance.now();
+  await expect(done).rejects.toMatchObject({
+    code: 'cancel-pending',
+    message: expect.stringContaining('/batches/reseal-run-slow has been cancelled and is about to end'),
+  });
+  expect(performance.now() - began).toBeLessThan(4_000);
+  work = async (_batch, output) => output.write(counts);
+  const resumed = stage('run-slow');
+  await sleep(500);
+  expect(started).toBe(0);
+  release();
+  expect(await resumed.done).toMatchObject({ batchId: 'reseal-run-slow-2' });
+});
+
+it.each([
+  ['does not answer', () => sleep(60_000, undefined, { ref: false })],
+  ['says no', () => Promise.reject(new GoogleError('PERMISSION_DENIED', 'no operations.cancel'))],
+])('says that a batch may go on where its cancellation %s', async (how, answer) => {
+  const { controller, release } = stubborn();
+  intercept = async (path) => {
+    if (path.endsWith(':cancel')) await answer();
+  };
+  const runId = how === 'says no' ? 'run-no' : 'run-mute';
+  const { done } = stage(runId, controller.signal);
+  const began = performance.now();
+  await expect(done).rejects.toMatchObject({
+    code: 'cancel-failed',
+    message: expect.stringContaining(`/batches/reseal-${runId} could not be cancelled: `),
+  });
+  expect(performance.now() - began).toBeLessThan(4_000);
+  release();
 });

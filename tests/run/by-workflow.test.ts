@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
-import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
+import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { RunContext, Watcher } from '../../jobs/run/context.ts';
+import { GoogleError } from '../../sandbox/http/errors.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -129,6 +131,79 @@ it('cancels the execution with ctrl-C, tells the ledger and says what may still 
   ]);
   // The batch went on; the run that is resumed takes what it staged.
   expect(await trigger({ runId })).toMatchObject({ merged: 1 });
+});
+
+it.each([
+  ['does not answer', () => sleep(60_000, undefined, { ref: false })],
+  ['says no', () => Promise.reject(new GoogleError('PERMISSION_DENIED', 'no executions.cancel'))],
+] as const)('ends soon where the cancellation %s, and says what may be left', async (_how, cancel) => {
+  await load('35');
+  await box.control('kms:faults', { latencyMs: 3000 });
+  const runId = newRunId();
+  const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
+  const controller = new AbortController();
+  api.faults.cancel = async () => void (await cancel());
+  const failure = trigger({ runId }, silent, { signal: controller.signal }).catch((error) => error);
+  while ((await state()) !== 'staging') await sleep(50);
+  const began = performance.now();
+  controller.abort();
+  const error = await failure;
+  expect(performance.now() - began).toBeLessThan(5_000);
+  api.faults.cancel = async () => {};
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect(error).toMatchObject({
+    code: 'cancelled',
+    hint: expect.stringContaining(`go on with --resume ${runId} --via workflow`),
+    cause: expect.objectContaining({
+      code: 'cancel-failed',
+      message: expect.stringMatching(/\/executions\/.* could not be cancelled/),
+    }),
+  });
+  expect(await state()).toBe('cancelled');
+  [...api.executions.values()].at(-1)?.abort.abort();
+  expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+});
+
+it('says so where the ledger cannot be told', async () => {
+  await load('36');
+  await box.control('kms:faults', { latencyMs: 3000 });
+  const runId = newRunId();
+  const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
+  const controller = new AbortController();
+  const mute: RunContext['bigquery'] = {
+    ...box.context.bigquery,
+    query: (statement, values) =>
+      statement.name === 'end'
+        ? Promise.reject(new ResealError('bigquery-late', 'BigQuery did not end step end'))
+        : box.context.bigquery.query(statement, values),
+  };
+  const failure = trigger({ runId }, silent, { signal: controller.signal, bigquery: mute });
+  const expected = expect(failure).rejects.toMatchObject({
+    code: 'cancelled',
+    message: `run ${runId} was cancelled, but the ledger does not say so`,
+  });
+  while ((await state()) !== 'staging') await sleep(50);
+  controller.abort();
+  await expected;
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+});
+
+it('leaves a detached run to the workflow', async () => {
+  await load('37');
+  const runId = newRunId();
+  const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
+  const execution = await startWorkflow(
+    box.context,
+    { runId, mode: 'pending', limit: null },
+    { rejected: false },
+    endpoints,
+  );
+  expect(api.executions.get(execution)?.body.state).toBe('ACTIVE');
+  while (api.executions.get(execution)?.body.state === 'ACTIVE') await sleep(50);
+  expect(await box.sql(`SELECT state, via FROM runs WHERE run_id = '${runId}'`)).toEqual([
+    { state: 'succeeded', via: 'workflow' },
+  ]);
 });
 
 it('tells an execution that somebody else cancelled from a failed one', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
@@ -16,19 +17,50 @@ export async function cli(
   args: readonly string[],
   interruptOn?: RegExp,
 ): Promise<CliResult> {
+  const running = startCli(program, args);
+  if (interruptOn !== undefined)
+    void running.says(interruptOn).then(
+      () => running.kill('SIGINT'),
+      () => {},
+    );
+  return running.ended;
+}
+
+/** A command line under way. */
+export interface RunningCli {
+  /** Resolves once stdout or stderr says so; rejects if the process ends before. */
+  says(pattern: RegExp): Promise<void>;
+  kill(signal: NodeJS.Signals): void;
+  /** `endedAt` is `performance.now()` at the process's end. */
+  readonly ended: Promise<CliResult & { readonly endedAt: number }>;
+}
+
+export function startCli(program: 'trigger' | 'reseal', args: readonly string[]): RunningCli {
   const command = program === 'trigger' ? ['trigger'] : [];
   const argv = ['--import', 'tsx', 'jobs/cli/main.ts', ...command, ...args];
   const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-  let [said, pressed] = ['', false];
-  child.stdout.on('data', (bytes: Buffer) => {
-    said += bytes;
-    if (pressed || !interruptOn?.test(said)) return;
-    pressed = true;
-    child.kill('SIGINT');
-  });
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
-  return { code, stdout, stderr };
+  let said = '';
+  const heard = new EventEmitter();
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (bytes: Buffer) => {
+      said += bytes;
+      heard.emit('more');
+    });
+  const closed = new Promise<{ code: number | null; endedAt: number }>((resolve) =>
+    child.on('exit', (code) => resolve({ code, endedAt: performance.now() })),
+  );
+  const ended = Promise.all([text(child.stdout), text(child.stderr), closed]).then(
+    ([stdout, stderr, { code, endedAt }]) => ({ code, stdout, stderr, endedAt }),
+  );
+  return {
+    ended,
+    kill: (signal) => void child.kill(signal),
+    async says(pattern) {
+      const gone = ended.then(({ stderr }) => Promise.reject(new Error(`it ended: ${stderr}`)));
+      gone.catch(() => {});
+      while (!pattern.test(said)) await Promise.race([once(heard, 'more'), gone]);
+    },
+  };
 }
 
 /** Newline-delimited JSON, line by line. */

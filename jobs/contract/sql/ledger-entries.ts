@@ -50,13 +50,16 @@ const known = (name: string): string => `SAFE_CAST(NULLIF(@${name}, '') AS INT64
 const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
   + IFNULL(${known('milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
 
-/** The engine is at work, for the first time or again; @batch_id is empty for the direct one. */
+/**
+ * The engine is at work, for the first time or again; @batch_id is empty for the direct one. How an earlier attempt
+ * ended stays on record until this one is verified: should it break off, too, the next has to know.
+ */
 export const markStaging = (d: Deployment): Statement<'run_id' | 'batch_id'> =>
   statement(
     'staging',
     { run_id: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', batch_id = NULLIF(@batch_id, ''), ended_at = NULL, error_code = NULL, error = NULL
+SET state = 'staging', batch_id = NULLIF(@batch_id, ''), ended_at = NULL
 WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
   );
 
@@ -77,7 +80,7 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
 SET state = 'verified', attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
-  milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}
+  milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND state = 'staging'`,
   );
 

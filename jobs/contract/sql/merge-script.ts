@@ -30,7 +30,7 @@ SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE 
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NULL);
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
 ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND staged = reseal_staged AND rejected = reseal_rejected) AS '${STAGED_DIFFER}';
-${d.fields.map((field) => [mergeSealed(d, field), clearRejected(d, field), erase(d, field), ...clearPlaintext(d, field)].join('\n')).join('\n')}
+${d.fields.map((field) => [mergeSealed(d, field), clearRejected(d, field), erase(d, field), clearPlaintext(d, field)].join('\n')).join('\n')}
 DELETE FROM ${table(d, 'rejected')} AS r
 WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
   SELECT 1 FROM ${table(d, 'staging')} AS s
@@ -106,13 +106,10 @@ const erase = (d: Deployment, field: Field): string =>
 WHERE ${erasable(field)};
 SET reseal_erased = reseal_erased + @@row_count;`;
 
-/** Plaintext that an earlier setting stored. */
-const clearPlaintext = (d: Deployment, field: Field): string[] =>
-  d.storePlaintext
-    ? []
-    : [
-        `UPDATE ${table(d, 'source')} SET ${quoted(field.plaintext)} = NULL WHERE ${quoted(field.plaintext)} IS NOT NULL;`,
-      ];
+/** Plaintext that must not stand any longer: all that an earlier setting stored, and that of shredded values always. */
+const clearPlaintext = (d: Deployment, field: Field): string =>
+  `UPDATE ${table(d, 'source')} SET ${quoted(field.plaintext)} = NULL
+WHERE ${quoted(field.plaintext)} IS NOT NULL${d.storePlaintext ? ` AND ${shredded(field)}` : ''};`;
 
 /** What a merged run rejected, reason by reason. */
 export const rejectedCounts = (d: Deployment): Statement<'run_id'> =>

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
 import { type BatchBody, batchBody } from '../../contract/batch.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId, MAX_ATTEMPTS, requestId } from '../../contract/ids.ts';
+import { unlessAborted, withGrace } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
 import type { StageInput } from '../engine.ts';
 
@@ -18,6 +20,11 @@ export function clientBatch(body: BatchBody): Batch {
   return { ...body, environmentConfig: { executionConfig: { ...executionConfig, ttl } } } as Batch;
 }
 
+/** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
+const CANCELLING_LOOK_MS = 1_000;
+
+const GRACE_MS = 1_500;
+
 /**
  * The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
  * does one that is done where the rows are to be staged anew.
@@ -26,12 +33,13 @@ export async function findOrCreate(
   client: BatchControllerClient,
   deployment: Deployment,
   input: StageInput,
+  signal: AbortSignal,
 ): Promise<string> {
   const parent = `projects/${deployment.project}/locations/${deployment.location}`;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(input.runId, attempt);
     const name = `${parent}/batches/${id}`;
-    const found = await existing(client, name);
+    const found = await settled(client, name, signal);
     const over = ['FAILED', 'CANCELLED', ...(input.anew ? ['SUCCEEDED'] : [])];
     if (found !== null && !over.includes(stateOf(found))) return name;
     if (found !== null) continue;
@@ -47,13 +55,29 @@ export async function findOrCreate(
       }),
     );
     try {
-      await client.createBatch({ parent, batch, batchId: id, requestId: requestId(input.runId, attempt) });
+      const request = { parent, batch, batchId: id, requestId: requestId(input.runId, attempt) };
+      // Its answer is waited for even after an interrupt, which then has a batch to cancel.
+      const late = () => new ResealError('cancel-failed', `${name} may have been created: no answer`);
+      await withGrace(client.createBatch(request), signal, GRACE_MS, late);
     } catch (error) {
       if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
     }
     return name;
   }
   throw new ResealError('batch-failed', `${MAX_ATTEMPTS} batches of run ${input.runId} failed`);
+}
+
+/** The batch, once it is clear whether it goes on: an earlier interrupt may still be ending it. */
+async function settled(
+  client: BatchControllerClient,
+  name: string,
+  signal: AbortSignal,
+): Promise<Batch | null> {
+  for (;;) {
+    const found = await unlessAborted(existing(client, name), signal);
+    if (found === null || stateOf(found) !== 'CANCELLING') return found;
+    await sleep(CANCELLING_LOOK_MS, undefined, { signal });
+  }
 }
 
 async function existing(client: BatchControllerClient, name: string): Promise<Batch | null> {

@@ -2,6 +2,7 @@ import type { BatchControllerClient } from '@google-cloud/dataproc';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId } from '../../contract/ids.ts';
+import { within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
 import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
@@ -19,18 +20,21 @@ export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): E
     async stage(input, progress, signal) {
       const client = await batchClient(deployment, endpoints);
       try {
-        const name = await findOrCreate(client, deployment, input);
+        const name = await findOrCreate(client, deployment, input, signal);
         const output = driverOutput(await storageClient(deployment, endpoints));
         const account = `the batch's account, ${deployment.batch.serviceAccount}`;
         return await staged(client, name, account, output, progress, signal);
       } catch (error) {
-        throw batchFailure(error);
+        throw batchFailure(error, signal);
       } finally {
-        await client.close();
+        await within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
       }
     },
   };
 }
+
+/** The connection is closed in good order within this time, or left to the end of the process. */
+const CLOSE_MS = 1_000;
 
 /** What the application has said of itself so far. */
 interface Said {
@@ -52,12 +56,17 @@ async function staged(
   const id = name.split('/').at(-1) ?? '';
   const batch = await follow<Batch>(
     {
+      name,
       look: async () => (await client.getBatch({ name }))[0],
       hasEnded: (seen) => ENDED.includes(stateOf(seen)),
       cancel: () => cancel(client, name),
     },
     async (seen) => {
-      const lines = await output.lines(seen.runtimeInfo?.outputUri);
+      const lines = await output.lines(seen.runtimeInfo?.outputUri).catch((error: unknown) => {
+        // What the driver says helps to follow the batch and to explain its failure; its work does not need it.
+        progress({ message: `the driver's output cannot be read: ${googleFailure(error).message}` });
+        return [];
+      });
       for (const line of lines.map(applicationLine)) {
         if (line?.reseal === 'progress') progress(lineProgress(line));
         else if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
@@ -104,8 +113,8 @@ function failed(
   );
 }
 
-function batchFailure(error: unknown): Error {
-  if (error instanceof ResealError) return error;
+function batchFailure(error: unknown, signal: AbortSignal): Error {
+  if (error instanceof ResealError || signal.aborted) return error as Error;
   const { status, message } = googleFailure(error);
   if (status === 'PERMISSION_DENIED')
     return new ResealError('batch-denied', `Dataproc: ${message}`, {

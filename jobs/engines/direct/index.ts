@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Deployment } from '../../contract/deployment.ts';
 import { statements } from '../../contract/sql/index.ts';
@@ -23,18 +24,24 @@ export function directEngine(
     name: 'direct',
     batchId: () => null,
     async stage(input, progress, signal) {
-      const job = await nextLoad(bigquery.client, deployment, input);
+      const job = await nextLoad(bigquery.client, deployment, input, signal);
       const outcome = { attempt: job.attempt, batchId: null, milliDcuSeconds: null };
       // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
       if (job.loaded) return { kmsCalls: null, ...outcome };
-      const keys = runKeys(deployment, input, endpoints);
+      // Whatever ends the stage also ends all that it has begun: calls that wait, streams, threads.
+      const end = new AbortController();
+      const all = AbortSignal.any([signal, end.signal]);
+      // Thousands of calls may wait for it; more than ten listeners are no leak here.
+      setMaxListeners(0, all);
+      const keys = runKeys(deployment, input, all, endpoints);
       const threads = sealingThreads(input.selected);
       try {
-        const pages = bigquery.pages(statements(deployment).values, {
+        const values = {
           mode: input.mode,
           snapshot_millis: input.snapshotMillis,
           id_cutoff: input.idCutoff,
-        });
+        };
+        const pages = bigquery.pages(statements(deployment).values, values, all);
         const lines = sealedLines(pages, {
           deployment,
           input,
@@ -45,9 +52,11 @@ export function directEngine(
         });
         await load(bigquery.client, deployment, job.id, lines, signal);
         return { kmsCalls: keys.calls(), ...outcome };
+      } catch (error) {
+        end.abort(error);
+        throw error;
       } finally {
-        await threads.close();
-        await keys.close();
+        await Promise.all([threads.close(), keys.close()]);
       }
     },
   };

@@ -1,8 +1,13 @@
+import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import type { Deployment } from '../../contract/deployment.ts';
-import { asWrappedKey, type WrappedKey } from '../../envelope/brands.ts';
+import { ResealError } from '../../contract/errors.ts';
+import { Rejection } from '../../contract/reasons.ts';
+import { asWrappedKey, type DataKey, type WrappedKey } from '../../envelope/brands.ts';
 import { type DataKeys, dataKeys, type KeyService, type Unwrapped } from '../../envelope/data-keys.ts';
+import { within } from '../../google/bounds.ts';
 import { type Endpoints, kmsClient } from '../../google/clients.ts';
 import { keyService } from '../../google/kms.ts';
+import { pace } from '../../google/pace.ts';
 import type { StageInput } from '../engine.ts';
 
 /**
@@ -10,6 +15,9 @@ import type { StageInput } from '../engine.ts';
  * the pages under way can name.
  */
 const KEY_CAPACITY = 50_000;
+
+/** The connection is closed in good order within this time, or left to the end of the process. */
+const CLOSE_MS = 1_000;
 
 /** Every key that a stage opens with Cloud KMS. */
 export interface RunKeys {
@@ -19,7 +27,7 @@ export interface RunKeys {
   unwrap(wrapped: WrappedKey): Promise<Unwrapped>;
   /** Decrypt calls for data keys so far. */
   calls(): number;
-  /** Wipes every key. */
+  /** Wipes every key. Calls that wait or are under way end with the signal that the keys were made with. */
   close(): Promise<void>;
 }
 
@@ -31,8 +39,13 @@ interface Opened {
 }
 
 /** Begins at once, while BigQuery still collects the rows; whoever first needs a key learns of a failure. */
-export function runKeys(deployment: Deployment, input: StageInput, endpoints?: Endpoints): RunKeys {
-  const opening = open(deployment, input, endpoints);
+export function runKeys(
+  deployment: Deployment,
+  input: StageInput,
+  signal: AbortSignal,
+  endpoints?: Endpoints,
+): RunKeys {
+  const opening = open(deployment, input, signal, endpoints);
   let opened: Opened | null = null;
   opening.then(
     (keys) => {
@@ -52,14 +65,19 @@ export function runKeys(deployment: Deployment, input: StageInput, endpoints?: E
   };
 }
 
-async function open(deployment: Deployment, input: StageInput, endpoints?: Endpoints): Promise<Opened> {
+async function open(
+  deployment: Deployment,
+  input: StageInput,
+  signal: AbortSignal,
+  endpoints?: Endpoints,
+): Promise<Opened> {
   const client = await kmsClient(endpoints);
+  const { kmsCallsPerSecond: callsPerSecond } = deployment.batch;
+  const limits = { pace: pace(callsPerSecond), signal };
   try {
-    const wrapped = asWrappedKey(input.keyset.wrapped);
-    const keyset = await keyService(client).unwrap(deployment.bigqueryKek, wrapped);
-    const service = keyService(client);
-    const limits = { capacity: KEY_CAPACITY, callsPerSecond: deployment.batch.kmsCallsPerSecond };
-    const keys = dataKeys(service, deployment.sourceKek, limits);
+    const keyset = await openKeyset(keyService(client, limits), deployment.bigqueryKek, input.keyset.wrapped);
+    const service = keyService(client, limits);
+    const keys = dataKeys(service, deployment.sourceKek, { capacity: KEY_CAPACITY, callsPerSecond, signal });
     return {
       keyset,
       service,
@@ -67,11 +85,27 @@ async function open(deployment: Deployment, input: StageInput, endpoints?: Endpo
       async close() {
         keys.clear();
         keyset.fill(0);
-        await client.close();
+        await closed(client);
       },
     };
   } catch (error) {
-    await client.close();
+    await closed(client);
     throw error;
   }
 }
+
+/** The first-level keyset. That its own key does not open it says nothing about any row, so it is no rejection. */
+async function openKeyset(service: KeyService, kek: string, wrapped: Buffer): Promise<DataKey> {
+  try {
+    return await service.unwrap(kek, asWrappedKey(wrapped));
+  } catch (error) {
+    if (!(error instanceof Rejection)) throw error;
+    throw new ResealError('keyset', `the first-level keyset was not wrapped by ${kek}`, {
+      hint: 'set reseal:bigqueryKek back to the key that kms_key in the table keysets names',
+      cause: error,
+    });
+  }
+}
+
+const closed = (client: KeyManagementServiceClient): Promise<void> =>
+  within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});

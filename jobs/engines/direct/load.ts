@@ -3,35 +3,48 @@ import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../contract/deployment.ts';
 import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
+import { unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
 import type { StageInput } from '../engine.ts';
 
+/** How long a last request to BigQuery may take once a run has been interrupted. */
+const LAST_MS = 1_500;
+
+type State = 'none' | 'loaded' | 'failed';
+
 /** The state of an earlier load job of this run, if there was one. */
-async function earlier(
-  client: BigQuery,
-  id: string,
-  location: string,
-): Promise<'none' | 'loaded' | 'failed'> {
-  const job = client.job(id, { location });
+async function earlier(job: Job, signal: AbortSignal): Promise<State> {
   try {
-    await job.getMetadata();
+    await unlessAborted(job.getMetadata(), signal);
   } catch (error) {
     if (googleFailure(error).status === 'NOT_FOUND') return 'none';
     throw error;
   }
+  return outcome(job, signal);
+}
+
+/** Waits for the job's end. Cancels it when the signal is given, which BigQuery may answer with "too late". */
+async function outcome(job: Job, signal: AbortSignal): Promise<'loaded' | 'failed'> {
   try {
-    await done(job);
+    await unlessAborted(done(job), signal);
     return 'loaded';
   } catch {
-    return 'failed';
+    if (!signal.aborted) return 'failed';
+    job.removeAllListeners('complete');
+    await cancelled(job);
+    throw signal.reason;
   }
 }
 
+/** The client looks at the job every half second for as long as somebody listens. */
 const done = (job: Job): Promise<void> =>
   new Promise((resolve, reject) => {
     job.on('complete', () => resolve());
     job.on('error', reject);
   });
+
+const cancelled = (job: Job): Promise<unknown> =>
+  within(LAST_MS, job.cancel(), () => new Error('late')).catch(() => {});
 
 /** One attempt at loading a run's rows. */
 export interface Load {
@@ -51,17 +64,18 @@ export async function nextLoad(
   client: BigQuery,
   { location }: Deployment,
   { runId, anew, attempt: given }: Pick<StageInput, 'runId' | 'anew' | 'attempt'>,
+  signal: AbortSignal,
 ): Promise<Load> {
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const id = loadJobId(given ?? runId, attempt);
-      const found = await earlier(client, id, location);
+      const found = await earlier(client.job(id, { location }), signal);
       if (found === 'none') return { id, attempt: given ?? id, loaded: false };
       if (found === 'loaded' && !anew) return { id, attempt: given ?? id, loaded: true };
     }
     throw new Error(`${MAX_ATTEMPTS} load jobs of this run failed`);
   } catch (error) {
-    throw bigQueryFailure('load', error);
+    throw signal.aborted ? error : bigQueryFailure('load', error);
   }
 }
 
@@ -84,14 +98,35 @@ export async function load(
     createDisposition: 'CREATE_NEVER',
     writeDisposition: 'WRITE_APPEND',
   } as Parameters<typeof target.createWriteStream>[0]);
+  let job: Job | null = null;
+  upload.on('job', (made: Job) => {
+    job = made;
+  });
   const loaded = new Promise<void>((resolve, reject) => {
     upload.on('complete', () => resolve());
     upload.on('error', reject);
   });
   try {
     // Whichever fails first is the cause; the other must not be left unhandled.
-    await Promise.all([pipeline(Readable.from(lines), upload, { signal }), loaded]);
+    const both = Promise.all([pipeline(Readable.from(lines), upload, { signal }), loaded]);
+    await unlessAborted(both, signal);
   } catch (error) {
-    throw signal.aborted ? error : bigQueryFailure('load', error);
+    if (signal.aborted) {
+      if (job !== null) await outcome(job, signal).catch(() => {});
+      throw signal.reason;
+    }
+    // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same.
+    if (googleFailure(error).status === 'ALREADY_EXISTS')
+      return existing(client.job(id, { location: deployment.location }), signal);
+    throw bigQueryFailure('load', error);
+  }
+}
+
+/** Takes the job that has this run's id for its own. */
+async function existing(job: Job, signal: AbortSignal): Promise<void> {
+  try {
+    await unlessAborted(done(job), signal);
+  } catch (error) {
+    throw signal.aborted ? signal.reason : bigQueryFailure('load', error);
   }
 }

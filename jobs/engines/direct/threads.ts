@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { within } from '../../google/bounds.ts';
 import { type PageSetup, type SourcePage, sealPage } from './seal-page.ts';
 
 /** Where pages are sealed: in this thread or in worker threads. */
@@ -7,12 +8,15 @@ export interface SealingThreads {
   readonly width: number;
   /** The lines of a load job for a page, whose data keys are wiped. */
   seal(setup: PageSetup, page: SourcePage): Promise<Uint8Array>;
+  /** Ends the threads, and with them what they are at. */
   close(): Promise<void>;
 }
 
 /** Below this many rows a thread costs more to start than it saves (some 0.3 s; a row some 20 µs). */
 const WORTH_THREADS = 20_000;
 const MOST_THREADS = 8;
+/** Threads that have not ended by then end with the process. */
+const CLOSE_MS = 1_000;
 
 /** For so many rows; the threads start at once, while BigQuery still collects the rows. */
 export function sealingThreads(rows: number): SealingThreads {
@@ -29,10 +33,11 @@ export function sealingThreads(rows: number): SealingThreads {
       return Buffer.from(buffer, byteOffset, length);
     },
     close: () =>
-      starting.then(
-        (pool) => pool.destroy(),
-        () => undefined,
-      ),
+      within(
+        CLOSE_MS,
+        starting.then((pool) => pool.destroy()),
+        () => new Error('late'),
+      ).catch(() => {}),
   };
 }
 

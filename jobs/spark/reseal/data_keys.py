@@ -25,6 +25,9 @@ UNWRAP_TASKS = 8
 KEYS_A_TASK = 64
 # Tasks do not call in step: a total below the limit keeps every single second under it.
 HEADROOM = 0.9
+# A task may make one call more in a second than its share: at so many a second for each, the headroom
+# covers it.
+RATE_A_TASK = 10
 
 RESULTS = StructType(
     [
@@ -99,7 +102,8 @@ class DataKeyUnwrapper:
         return UnwrapTask(self._arguments.kms_endpoint, self._arguments.source_kek, self._session, share)
 
     def _tasks(self, keys: int) -> int:
-        most = min(UNWRAP_TASKS, self._spark.sparkContext.defaultParallelism)
+        rate = int(self._arguments.kms_calls_per_second)
+        most = min(UNWRAP_TASKS, self._spark.sparkContext.defaultParallelism, rate // RATE_A_TASK)
         return max(1, min(most, keys // KEYS_A_TASK))
 
     def _broadcast(self, numbers: dict[str, int], selected: int) -> DataKeys:

@@ -10,31 +10,43 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import urllib3
 
 from reseal.crc32c import crc32c
 from reseal.errors import RunError
+from reseal.pace import Pace
 from reseal.reasons import Rejection
 
 SCOPE = "https://www.googleapis.com/auth/cloudkms"
 # The data key cannot be unwrapped, however often KMS is asked.
-REJECTED = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION"})
-# No data key can be unwrapped: the run stops until somebody has changed a setting or a permission.
-DENIED = {"PERMISSION_DENIED": "kms-denied", "UNAUTHENTICATED": "kms-denied", "NOT_FOUND": "kms-key"}
+REJECTED = "INVALID_ARGUMENT"
+# No data key can be unwrapped: the run stops until somebody has changed a setting, a permission or the state
+# of a key version.
+DENIED = {
+    "PERMISSION_DENIED": "kms-denied",
+    "UNAUTHENTICATED": "kms-denied",
+    "NOT_FOUND": "kms-key",
+    "FAILED_PRECONDITION": "kms-key-disabled",
+}
+EXHAUSTED = "RESOURCE_EXHAUSTED"
 STATUS_OF_HTTP = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
 }
-# Exponential backoff with full jitter: two minutes at the most.
+# Exponential backoff with full jitter: two minutes at the most, for faults that may pass.
 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 ATTEMPTS = 12
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 20.0
+# An exhausted quota is waited out for as long as some call is answered, and so long without any answer
+# (jobs/google/kms.ts has the same; docs/spark.md names it).
+QUOTA_PATIENCE_SECONDS = 600.0
 # gcloud reads its access token from this variable too, where it is not to look for an account.
 # https://cloud.google.com/sdk/docs/properties
 ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"  # noqa: S105 - a name
@@ -89,13 +101,17 @@ class Kms:
         self,
         endpoint: str,
         connections: int,
-        before_call: Callable[[], None],
+        pace: Pace,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
-        self._before_call = before_call
+        self._pace = pace
         self._sleep = sleep
+        self._clock = clock
+        self._answered_at = clock()
+        self._ended = False
         self._credentials = _credentials_for(endpoint)
         self.calls = 0
         self._counting = threading.Lock()
@@ -103,8 +119,9 @@ class Kms:
     def decrypt(self, key: str, ciphertext: bytes) -> bytes:
         """The plaintext of a ciphertext without associated data.
 
-        Raises Rejection `dek-refused` if KMS will never decrypt this ciphertext; RunError `kms-denied` or
-        `kms-key` if it would decrypt none, `kms-unavailable` if it cannot be reached or stays busy.
+        Raises Rejection `dek-refused` if KMS will never decrypt this ciphertext; RunError `kms-denied`,
+        `kms-key` or `kms-key-disabled` if the key cannot be used, `kms-unavailable` if KMS cannot be reached
+        or stays busy.
         """
         body = json.dumps(
             {
@@ -112,37 +129,72 @@ class Kms:
                 "ciphertextCrc32c": str(crc32c(ciphertext)),
             }
         )
-        for attempt in range(ATTEMPTS):
-            plaintext = self._attempt(f"{self._endpoint}/v1/{key}:decrypt", body)
-            if plaintext is not None:
-                return plaintext
-            if attempt == ATTEMPTS - 1:
-                break
-            longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
+        since = self._clock()
+        failed = delays = 0
+        while True:
+            answer = self._attempt(f"{self._endpoint}/v1/{key}:decrypt", body)
+            if isinstance(answer, bytes):
+                return answer
+            # One call may be turned away again and again while others are answered: only silence counts.
+            if answer == EXHAUSTED:
+                self._check_patience(key, since)
+            else:
+                failed += 1
+            if failed == ATTEMPTS:
+                raise RunError("kms-unavailable", f"Cloud KMS did not answer {ATTEMPTS} times for {key}")
+            # Doubled up to the longest delay, which ten doublings reach.
+            longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(delays, 10))
+            delays += 1
             self._sleep(random.uniform(0, longest))  # noqa: S311 - spreads retries, guards nothing
-        raise RunError("kms-unavailable", f"Cloud KMS did not answer {ATTEMPTS} times for {key}")
 
-    def _attempt(self, url: str, body: str) -> bytes | None:
-        """One call; None if it is to be repeated."""
+    def end(self) -> None:
+        """Lets no call wait or be repeated any more: the run has failed."""
+        self._ended = True
+        self._pace.end()
+
+    def _check_patience(self, key: str, since: float) -> None:
+        if self._clock() - max(self._answered_at, since) < QUOTA_PATIENCE_SECONDS:
+            return
+        raise RunError(
+            "kms-unavailable",
+            f"the quota of Cloud KMS has let no call for {key} through for {QUOTA_PATIENCE_SECONDS:.0f} s: "
+            "ask for more quota in this region or lower reseal:kmsCallsPerSecond",
+        )
+
+    def _attempt(self, url: str, body: str) -> bytes | str:
+        """One call, in its turn; the status if it is to be repeated."""
         headers = {"Content-Type": "application/json"}
         if self._credentials is not None:
             headers |= self._credentials.header()
-        self._before_call()
+        self._pace.wait()
+        if self._ended:
+            raise RunError("kms-unavailable", "the run has failed")
         with self._counting:
             self.calls += 1
         try:
             response = self._http.request("POST", url, body=body, headers=headers, timeout=TIMEOUT)
         except urllib3.exceptions.HTTPError:
-            return None
+            return "UNREACHABLE"
         if response.status == 200:
-            return _plaintext(response.data)
+            plaintext = _plaintext(response.data)
+            if plaintext is None:
+                return "DAMAGED"
+            self._answered()
+            return plaintext
         status = _status(response.status, response.data)
-        if status in REJECTED:
+        if status == EXHAUSTED:
+            self._pace.throttled(_retry_after(response.headers, response.data))
+        if status == REJECTED:
+            self._answered()
             raise Rejection("dek-refused")
         if status in DENIED:
             name = url.removesuffix(":decrypt").partition("/v1/")[2]
             raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}")
-        return None
+        return status
+
+    def _answered(self) -> None:
+        self._answered_at = self._clock()
+        self._pace.answered()
 
 
 def _plaintext(data: bytes) -> bytes | None:
@@ -162,3 +214,20 @@ def _status(code: int, data: bytes) -> str:
         return str(json.loads(data)["error"]["status"])
     except (ValueError, KeyError, TypeError):
         return STATUS_OF_HTTP.get(code, "UNKNOWN")
+
+
+def _retry_after(headers: Mapping[str, str], data: bytes) -> float:
+    """Seconds that KMS asks its callers to wait; 0 where it does not say.
+
+    RetryInfo among the details (https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto),
+    else the header Retry-After in seconds (RFC 9110, section 10.2.3).
+    """
+    try:
+        delays = [detail.get("retryDelay") for detail in json.loads(data)["error"].get("details", [])]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        delays = []
+    text = next((delay for delay in delays if delay), headers.get("Retry-After", "0"))
+    try:
+        return float(text.removesuffix("s"))
+    except ValueError:
+        return 0.0

@@ -56,7 +56,7 @@ class UnwrapTask:
         from reseal.pace import Pace
         from reseal.session_key import SessionKey
 
-        kms = Kms(self.endpoint, THREADS, Pace(self.per_second).wait)
+        kms = Kms(self.endpoint, THREADS, Pace(self.per_second))
         session = SessionKey(self.session)
         stop = threading.Event()
         remaining = iter(deks)
@@ -73,9 +73,10 @@ class UnwrapTask:
         activate()
         from reseal.keysets import Aead, parse_keyset
         from reseal.kms import Kms
+        from reseal.pace import Pace
         from reseal.session_key import SessionKey
 
-        kms = Kms(self.endpoint, 1, lambda: None)
+        kms = Kms(self.endpoint, 1, Pace(self.per_second))
         for ciphertext in wrapped:
             try:
                 keyset = kms.decrypt(self.kek, ciphertext)
@@ -98,5 +99,9 @@ class UnwrapTask:
         except Rejection as rejection:
             return UnwrapResult(dek, None, rejection.reason, 0, None, None)
         except RunError as error:
+            if stop.is_set():
+                return UnwrapResult(dek, None, None, 0, STOPPED, "")
             stop.set()
+            # Calls that wait for their turn or for a quota end too, instead of holding up the failed run.
+            kms.end()
             return UnwrapResult(dek, None, None, 0, error.code, error.message)

@@ -5,7 +5,7 @@ import { type Json, objectOr, text } from '../../http/router.ts';
 import { type Catalog, type Table, tableSql } from '../duckdb/catalog.ts';
 import { type Engine, rows } from '../duckdb/engine.ts';
 import { remember } from '../duckdb/history.ts';
-import { columnsOf } from '../duckdb/schema.ts';
+import { columnsOf, type SchemaField } from '../duckdb/schema.ts';
 import { quote } from '../duckdb/types.ts';
 import { type Input, readers } from './formats.ts';
 
@@ -114,6 +114,19 @@ async function destination(
   return known;
 }
 
+/** A load job's schema may leave columns out, but not change what the others are: nothing is relaxed unasked. */
+function checkField(table: Table, { name, type, mode }: SchemaField): void {
+  const mismatch = (what: string): GoogleError =>
+    new GoogleError(
+      'INVALID_ARGUMENT',
+      `Provided Schema does not match Table ${table.dataset}.${table.id}. ${what}`,
+    );
+  const known = table.schema.find((field) => field.name.toLowerCase() === name.toLowerCase());
+  if (!known) throw mismatch(`Cannot add fields (field: ${name})`);
+  if (known.type !== type) throw mismatch(`Field ${name} has changed type from ${known.type} to ${type}`);
+  if (known.mode !== mode) throw mismatch(`Field ${name} has changed mode from ${known.mode} to ${mode}`);
+}
+
 async function one(
   connection: DuckDBConnection,
   table: Table,
@@ -124,14 +137,7 @@ async function one(
   const reader = readers[format];
   if (!reader) throw new GoogleError('UNIMPLEMENTED', `The sandbox loads no ${format}.`);
   const given = columnsOf(objectOr(configuration.schema).fields);
-  for (const { name } of given) {
-    if (!table.schema.some((field) => field.name.toLowerCase() === name.toLowerCase())) {
-      throw new GoogleError(
-        'INVALID_ARGUMENT',
-        `Provided Schema does not match the table: Cannot add field ${name}`,
-      );
-    }
-  }
+  for (const field of given) checkField(table, field);
   const names = given.map(({ name }) => name.toLowerCase());
   const fields =
     given.length > 0 ? table.schema.filter(({ name }) => names.includes(name.toLowerCase())) : table.schema;

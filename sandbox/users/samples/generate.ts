@@ -54,7 +54,7 @@ const FAMILY = ['lovelace', 'hopper', 'turing', 'liskov', 'åström', 'johnson',
 const HOST = ['example.com', 'mail.example', 'post.example.co.uk'] as const;
 
 /** What goes wrong with a row, and the reason that Reseal must give. */
-const REFUSALS = [
+const REJECTIONS = [
   'authentication',
   'encoding',
   'truncated',
@@ -63,7 +63,7 @@ const REFUSALS = [
   'plaintext-not-utf8',
 ] as const;
 
-function refuse(reason: (typeof REFUSALS)[number], { key, wrapped }: DataKey, email: Buffer) {
+function spoil(reason: (typeof REJECTIONS)[number], { key, wrapped }: DataKey, email: Buffer) {
   const sealed = gcm(key, email);
   switch (reason) {
     case 'authentication':
@@ -95,10 +95,10 @@ for (let row = 0; row < ROWS; row++) {
   const dek = below(10) < 8 ? pick(shared) : dataKey();
   const reason =
     row % REFUSED_EVERY === REFUSED_EVERY - 1
-      ? REFUSALS[((row + 1) / REFUSED_EVERY - 1) % REFUSALS.length]
+      ? REJECTIONS[((row + 1) / REFUSED_EVERY - 1) % REJECTIONS.length]
       : undefined;
   const sealed = reason
-    ? refuse(reason, dek, email)
+    ? spoil(reason, dek, email)
     : { cipher_text: gcm(dek.key, email).toString('base64'), dek: dek.wrapped };
   users.push({ id: String(id), ...sealed });
   expected.push(reason ? { id: String(id), refused: reason } : { id: String(id), email: name });

@@ -2,14 +2,16 @@
 
 import base64
 import itertools
+import math
 import os
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from reseal.errors import RunError
-from reseal.kms import ATTEMPTS, Kms
+from reseal.kms import ATTEMPTS, QUOTA_PATIENCE_SECONDS, Kms, _retry_after
 from reseal.pace import Pace
 from reseal.reasons import Rejection
 from support.fake_kms import Answer, FakeKms, failure
@@ -17,7 +19,7 @@ from support.tables import SOURCE_KEK, World, wrap
 
 
 def client(kms: FakeKms, slept: list[float] | None = None) -> Kms:
-    return Kms(kms.endpoint, 4, lambda: None, (slept if slept is not None else []).append)
+    return Kms(kms.endpoint, 4, Pace(1e6), (slept if slept is not None else []).append)
 
 
 def test_decrypts(kms: FakeKms, world: World) -> None:
@@ -34,9 +36,6 @@ def test_what_kms_will_never_decrypt(kms: FakeKms) -> None:
     with pytest.raises(Rejection) as caught:
         client(kms).decrypt(SOURCE_KEK, os.urandom(60))
     assert caught.value.reason == "dek-refused"
-    kms.fault = lambda call: failure(400, "FAILED_PRECONDITION")
-    with pytest.raises(Rejection):
-        client(kms).decrypt(SOURCE_KEK, os.urandom(60))
 
 
 @pytest.mark.parametrize(
@@ -45,6 +44,7 @@ def test_what_kms_will_never_decrypt(kms: FakeKms) -> None:
         (failure(403, "PERMISSION_DENIED"), "kms-denied"),
         (failure(401, "UNAUTHENTICATED"), "kms-denied"),
         (failure(404, "NOT_FOUND"), "kms-key"),
+        (failure(400, "FAILED_PRECONDITION"), "kms-key-disabled"),
         ((403, {}), "kms-denied"),
     ],
 )
@@ -108,6 +108,101 @@ def test_many_threads_count_right(kms: FakeKms, world: World) -> None:
         plain = list(pool.map(lambda one: kms_client.decrypt(SOURCE_KEK, one), wrapped))
     assert plain == [b"%d" % number for number in range(200)]
     assert kms_client.calls == 200
+
+
+class FakeTime:
+    """Time that passes only in a sleep."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_an_exhausted_quota_is_waited_out(kms: FakeKms, world: World) -> None:
+    time = FakeTime()
+    kms.fault = lambda call: failure(429, "RESOURCE_EXHAUSTED") if time.now < 500 else None
+    pace = Pace(100, time.clock, time.sleep)
+    kms_client = Kms(kms.endpoint, 4, pace, time.sleep, time.clock)
+    assert kms_client.decrypt(SOURCE_KEK, wrap(world.source_kek, b"data key")) == b"data key"
+    assert kms_client.calls > ATTEMPTS
+    assert pace.per_second < 100
+
+
+def test_an_exhausted_quota_has_a_bound(kms: FakeKms) -> None:
+    time = FakeTime()
+    kms.fault = lambda call: failure(429, "RESOURCE_EXHAUSTED")
+    kms_client = Kms(kms.endpoint, 4, Pace(100, time.clock, time.sleep), time.sleep, time.clock)
+    with pytest.raises(RunError) as caught:
+        kms_client.decrypt(SOURCE_KEK, b"x")
+    assert caught.value.code == "kms-unavailable"
+    assert "kmsCallsPerSecond" in caught.value.message
+    assert QUOTA_PATIENCE_SECONDS <= time.now < QUOTA_PATIENCE_SECONDS + 60
+
+
+def test_retry_after_is_kept(kms: FakeKms, world: World) -> None:
+    time = FakeTime()
+    code, answer = failure(429, "RESOURCE_EXHAUSTED")
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "33.5s"}]
+    answer["error"]["details"] = details
+    kms.fault = lambda call: (code, answer) if call == 1 else None
+    kms_client = Kms(kms.endpoint, 4, Pace(100, time.clock, time.sleep), time.sleep, time.clock)
+    kms_client.decrypt(SOURCE_KEK, wrap(world.source_kek, b"data key"))
+    assert 33.5 <= time.now < 40
+
+
+def test_retry_after_in_the_header() -> None:
+    assert _retry_after({"Retry-After": "12"}, b"not JSON") == 12.0
+    assert _retry_after({"Retry-After": "12"}, b'{"error": {}}') == 12.0
+    assert _retry_after({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, b'{"error": {}}') == 0.0
+
+
+def test_nobody_waits_after_the_end(kms: FakeKms) -> None:
+    kms_client = Kms(kms.endpoint, 4, Pace(0.001))
+    kms_client._pace.wait()
+    threading.Timer(0.2, kms_client.end).start()
+    with pytest.raises(RunError):
+        kms_client.decrypt(SOURCE_KEK, b"x")
+    assert kms_client.calls == 0
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 2, 3, 7, 9, 10, 61, 500, 5000])
+def test_no_second_holds_more_than_the_rate(rate: float) -> None:
+    draw = random.Random(rate)
+    time = FakeTime()
+    moments: list[float] = []
+    # Threads wake up late, now and then by much.
+    pace = Pace(rate, time.clock, lambda seconds: time.sleep(seconds + draw.choice([0, 0.0004, 0.03])))
+    for _ in range(max(20, int(rate * 3))):
+        if draw.random() < 0.01:
+            time.now += draw.uniform(0, 3)
+        if draw.random() < 0.005:
+            pace.throttled()
+        pace.wait()
+        pace.answered()
+        moments.append(time.now)
+    first = 0
+    for last, moment in enumerate(moments):
+        while moment - moments[first] >= 1:
+            first += 1
+        assert last - first + 1 <= math.ceil(rate)
+
+
+def test_pace_slows_down_and_recovers() -> None:
+    time = FakeTime()
+    pace = Pace(100, time.clock, time.sleep)
+    for _ in range(20):
+        pace.throttled()
+    assert pace.per_second == 50
+    for second in range(1, 120):
+        time.now = second
+        pace.answered()
+        assert pace.per_second <= 100
+    assert pace.per_second == 100
 
 
 def test_pace_is_an_upper_bound() -> None:

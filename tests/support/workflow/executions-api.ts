@@ -27,6 +27,8 @@ const STEPS = [
  */
 export async function executionsApi(emulator: Emulator, { sandbox, deployment }: TestSandbox) {
   const workflow = String(deployment.workflow);
+  /** Comes before every cancellation; a test may have it fail or wait. */
+  const faults = { cancel: async (): Promise<void> => {} };
   /** The service asks the sandbox's IAM what the caller of a method may do in the project. */
   const admit: Admit = async ({ method, path }, { headers, params }) => {
     const [demand] = METHODS[`${method} ${path}`] ?? [];
@@ -88,6 +90,7 @@ export async function executionsApi(emulator: Emulator, { sandbox, deployment }:
       method: 'POST',
       path: `${PARENT}/{execution}:cancel`,
       async handle({ params }) {
+        await faults.cancel();
         const { body, abort } = found(nameOf(params));
         abort.abort();
         while (body.state === 'ACTIVE') await sleep(20);
@@ -95,5 +98,5 @@ export async function executionsApi(emulator: Emulator, { sandbox, deployment }:
       },
     },
   ];
-  return { ...(await listen(routes, admit)), executions };
+  return { ...(await listen(routes, admit)), executions, faults };
 }

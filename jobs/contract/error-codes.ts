@@ -1,0 +1,209 @@
+/** What scripts go by; the code of the error says more. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130 } as const;
+
+export interface ErrorCode {
+  /** What has happened. */
+  readonly when: string;
+  /** What to do about it. */
+  readonly remedy: string;
+  readonly exit: Exclude<keyof typeof EXIT, 'ok'>;
+}
+
+const failed = (when: string, remedy: string): ErrorCode => ({ when, remedy, exit: 'failed' });
+/** The call, an option, a file or the stack was not usable; nothing was begun. */
+const usage = (when: string, remedy: string): ErrorCode => ({ when, remedy, exit: 'usage' });
+
+const RESUME = '`--resume RUN` goes on';
+
+/**
+ * Every code that a user can meet, whichever part raises it: the job, the workflow, the Spark application, the
+ * sandbox or a tool. docs/errors.md is made of this table, and exit codes derive from it.
+ */
+export const ERROR_CODES = {
+  option: usage(
+    'an option or a command does not exist, or has a value that it does not take',
+    '`--help` lists them',
+  ),
+  'option-config': usage('`npm run sandbox -- --config` is not key=value', 'write `--config key=value`'),
+  'option-local': usage('an option for the sandbox was used with `--stack`', 'leave one of the two out'),
+  'option-stack': usage(
+    '`--via workflow` was used without `--stack`',
+    'the sandbox runs no workflows: name a stack',
+  ),
+  'option-engine': usage('`--via workflow` was used with `--engine direct`', 'leave one of the two out'),
+  'option-detach': usage(
+    '`--detach` was used for a run that this process drives: after the batch it has to verify and merge',
+    'add `--via workflow`, which drives the run by itself',
+  ),
+  'option-resume': usage(
+    '`--resume` was used with an option that only a new run can take, or with `--fresh`, which would wipe the run',
+    'leave that option out: a run goes on as it was planned',
+  ),
+  'option-html': usage(
+    'the file of `--html` cannot be written',
+    'name a file in a folder that you may write to',
+  ),
+  'run-id': usage(
+    '`--run-id` or `--resume` is no run id',
+    'use 4 to 36 lower-case letters, digits and dashes',
+  ),
+  'run-unknown': usage('the ledger has no such run', '`npm run reseal -- history` lists the runs'),
+  'resume-changed': usage(
+    "the stack's source format or keying has changed since the run began",
+    'start a new run, or set it back',
+  ),
+  'stack-name': usage(
+    'not a name for a stack that comes and goes: one of the kept ones, production, or too long',
+    'take another name',
+  ),
+  'stack-missing': usage('there is no such stack', '`pulumi stack ls` lists them'),
+  'stack-empty': usage('the stack was never deployed', 'run `pulumi up`'),
+  'stack-outputs': usage(
+    'the stack was deployed by another version of the program',
+    'run `pulumi up` with this one',
+  ),
+  'pulumi-cli': usage(
+    'the Pulumi command line is not installed or too old',
+    'install it, then `pulumi login`',
+  ),
+  pulumi: usage(
+    'the Pulumi command line failed, for the reason that it gives',
+    'try the same with `pulumi stack`',
+  ),
+  'engine-not-allowed': usage(
+    'the stack does not allow this engine',
+    'take another, or add it to `reseal:engines`',
+  ),
+  'engine-jar': usage('a stack with a jar of its own runs on Dataproc only', 'leave `--engine` out'),
+  'users-file': usage(
+    'a file of users for the sandbox is missing or of no known format',
+    'see docs/sandbox.md',
+  ),
+  'users-columns': usage('a file of users lacks a column or has one too many', 'the message names it'),
+  'users-row': usage('a row of a file of users cannot be loaded', 'the message names its line'),
+  'users-duplicate-id': usage('two users of a file have the same id', 'the message names it'),
+  'kek-file': usage('the file of `--kek` is missing or holds no AES-256 key', 'see docs/sandbox.md'),
+  'vectors-file': usage('not a vectors file', 'docs/vectors.md describes the format'),
+  'sandbox-missing': usage(
+    'the folder of `--state` holds no sandbox',
+    '`npm run trigger -- --state FOLDER` makes one',
+  ),
+  'sandbox-busy': usage('another process serves this sandbox folder', 'stop it, or name another folder'),
+  'sandbox-folder': usage(
+    '`--fresh` was used on a folder that holds what a sandbox did not make',
+    'name another folder with `--state`',
+  ),
+  'sandbox-settings': usage(
+    'a sandbox is running in this folder with other settings',
+    'stop it, or name another folder with `--state`',
+  ),
+  'sandbox-deploy': usage(
+    'the stack cannot be deployed into the sandbox',
+    'look at the settings that were given',
+  ),
+  'sandbox-start': usage('the sandbox did not start', 'the message says why'),
+  'python-missing': failed(
+    'there is no Python 3.10, 3.11 or 3.12 with venv',
+    'install one, or set RESEAL_PYTHON',
+  ),
+  'venv-failed': failed(
+    "the Spark application's Python environment could not be made",
+    '`npm run venv` tries again',
+  ),
+  'bundle-failed': failed('`npm run bundle` could not make the application', 'the message says why'),
+  'bundle-missing': failed('the stack was deployed before `npm run bundle`', 'run it, then `pulumi up`'),
+  'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
+  'no-credentials': failed(
+    'there are no application default credentials',
+    'run `gcloud auth application-default login`',
+  ),
+  bigquery: failed('BigQuery did not carry out a statement, for the reason that it gives', RESUME),
+  'bigquery-denied': failed(
+    'a role is missing in BigQuery',
+    'docs/iam.md lists the roles that each account needs',
+  ),
+  'bigquery-late': failed(
+    'after an interrupt BigQuery did not end a statement in time',
+    '`history` shows what became of the run',
+  ),
+  'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
+  'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
+  'keyset-exhausted': failed(
+    'the run would cross 2^32 seals under the newest version of the first-level keyset',
+    'rotate the keyset (docs/runbook.md), then run again',
+  ),
+  'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),
+  keyset: failed(
+    "the first-level keyset cannot be used: its key does not open it, or the keysets table lacks the run's version",
+    'set `reseal:bigqueryKek` to the key that `keysets.kms_key` names',
+  ),
+  'kms-denied': failed(
+    'a role is missing on a key',
+    'grant roles/cloudkms.cryptoKeyDecrypter to the account that the message is about',
+  ),
+  'kms-key': failed('there is no such key', 'check `reseal:sourceKek` and `reseal:bigqueryKek`'),
+  'kms-key-disabled': failed(
+    'a key version that is needed is disabled, destroyed or scheduled for it',
+    `enable or restore the version that the message names; ${RESUME}`,
+  ),
+  'kms-unavailable': failed(
+    'Cloud KMS let no call through for ten minutes because of its quota, or failed for two minutes',
+    `ask for more quota or lower \`reseal:kmsCallsPerSecond\`; ${RESUME}`,
+  ),
+  batch: failed('Dataproc did not take the batch, for the reason that it gives', RESUME),
+  'batch-denied': failed('a role is missing to create batches', 'docs/iam.md lists the roles'),
+  'batch-failed': failed("the batch failed; its driver's last lines are in the message", RESUME),
+  'batch-cancelled': failed('somebody cancelled the batch', RESUME),
+  'spark-failed': failed('Spark failed, for the reason that it gives', RESUME),
+  'count-mismatch': failed('the batch staged another number of values than it selected', RESUME),
+  'workflow-missing': usage(
+    'the stack deploys no workflow, or it is gone',
+    'run `npm run bundle` and `pulumi up`',
+  ),
+  'workflow-denied': failed('a role is missing to start the workflow', 'docs/iam.md lists the roles'),
+  'workflow-failed': failed(
+    "the execution failed, with the workflow's own message",
+    '`--resume RUN --via workflow` goes on',
+  ),
+  'workflow-cancelled': failed('somebody cancelled the execution', '`--resume RUN --via workflow` goes on'),
+  workflow: failed('in the ledger: a failure of Workflows itself', '`--resume RUN --via workflow` goes on'),
+  'argument-mode': failed(
+    'an execution was started with a mode that does not exist',
+    'the message lists the modes',
+  ),
+  'rejected-share': {
+    when: 'more values would be rejected than `reseal:maxRejectedShare` allows; the source table is untouched',
+    remedy: 'look at the reason that the message names; `--resume RUN --accept-rejected` merges the rest',
+    exit: 'rejected',
+  },
+  'verify-count': failed(
+    'sealed and rejected values are not the selected ones; the source table is untouched',
+    RESUME,
+  ),
+  'verify-open': failed(
+    'BigQuery cannot open a staged value, or it opens to something else; the source table is untouched',
+    'check `reseal:bigqueryKek`; please report it if it happens again',
+  ),
+  'merge-count': failed(
+    'staged rows have gone since they were verified; the source table is untouched',
+    '`--resume RUN` stages them anew',
+  ),
+  'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
+  cancelled: {
+    when: 'ctrl-C or SIGTERM',
+    remedy: RESUME,
+    exit: 'cancelled',
+  },
+  'cancel-failed': failed(
+    'as a cause: a batch or an execution could not be cancelled and may go on by itself',
+    'cancel it by hand, or take what it does with `--resume RUN`',
+  ),
+  'cancel-pending': failed('as a cause: a cancelled batch or execution had not ended a moment later', RESUME),
+  internal: failed('a bug', 'please report it; `RESEAL_DEBUG=1` prints the stack trace'),
+} as const satisfies Readonly<Record<string, ErrorCode>>;
+
+/** The process's exit code for an error; one that nobody knows is a failure. */
+export function exitCodeOf(code: string): number {
+  const known: ErrorCode | undefined = (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
+  return EXIT[known?.exit ?? 'failed'];
+}

@@ -1,0 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/**
+ * What the work settles with, or the signal's reason as soon as it is given. The work itself may go on: whoever
+ * can cancel it does so beside this.
+ *
+ * @example
+ * const [batch] = await unlessAborted(client.getBatch({ name }), signal);
+ */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  const { promise: aborted, reject } = deferred();
+  const onAbort = (): void => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener('abort', onAbort, { once: true });
+  // Whichever comes second has nobody who waits for it.
+  work.catch(() => {});
+  aborted.catch(() => {});
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** What the work settles with, or the given error if it has not settled after so many milliseconds. */
+export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+  const timer = new AbortController();
+  const over = sleep(ms, undefined, { signal: timer.signal }).then(() => {
+    throw late();
+  });
+  over.catch(() => {});
+  work.catch(() => {});
+  try {
+    return await Promise.race([work, over]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/**
+ * What the work settles with; once the signal is given it has so many milliseconds left, then the given error is
+ * thrown. For what cannot be taken back: the answer says what there is to cancel.
+ */
+export async function withGrace<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  ms: number,
+  late: () => Error,
+): Promise<T> {
+  try {
+    return await unlessAborted(work, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return within(ms, work, late);
+  }
+}
+
+function deferred(): { promise: Promise<never>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  return { promise, reject };
+}

@@ -1,0 +1,102 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import { Application } from '../support/application.ts';
+import { startCli } from '../support/cli.ts';
+import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+/** How a direct run ends when it fails or is cancelled: soon, with its code, and with a word on how to go on. */
+const application = new Application('gcm');
+const ROWS = 300;
+/** From the cause of the end to the end of the process. */
+const SOON_MS = 5_000;
+
+let box: TestSandbox;
+beforeAll(async () => {
+  box = await testSandbox({ kmsCallsPerSecond: '400' });
+  // Every row has a data key of its own, so that many KMS calls wait while the first are under way.
+  const rows = Array.from({ length: ROWS }, (_, n) => {
+    const key = application.newKey();
+    return { id: String(n + 1), cipher_text: key.encrypt(`user${n}@example.com`), dek: key.dek };
+  });
+  await box.load(application, rows);
+  // The command line joins the sandbox that serves the folder.
+  writeFileSync(join(box.state, 'settings.json'), JSON.stringify({ kmsCallsPerSecond: '400' }));
+});
+afterAll(() => box?.close());
+beforeEach(() => box.control('kms:reset', {}));
+
+const run = (...args: string[]) => {
+  const runId = newRunId();
+  return { runId, ...startCli('trigger', ['--state', box.state, '--run-id', runId, ...args]) };
+};
+const ledger = (runId: string) => box.sql(`SELECT state, error_code FROM runs WHERE run_id = '${runId}'`);
+const merged = async () =>
+  Number((await box.sql('SELECT COUNT(*) AS n FROM users WHERE bq_encrypted_email IS NOT NULL'))[0]?.n);
+
+describe('a run that fails', () => {
+  it('ends at once with its code, however many KMS calls were waiting', async () => {
+    await box.control('kms:faults', {
+      latencyMs: 50,
+      faults: [{ operation: 'decrypt', from: 40, count: 1, kind: 'denied' }],
+    });
+    const { runId, says, ended } = run();
+    await says(/error \(kms-denied\)|stage .*failed/i).catch(() => {});
+    const failedAt = performance.now();
+    const { code, stderr, endedAt } = await ended;
+    expect(stderr).toContain('error (kms-denied)');
+    expect(code).toBe(1);
+    expect(endedAt - failedAt).toBeLessThan(SOON_MS);
+    expect(await ledger(runId)).toEqual([{ state: 'failed', error_code: 'kms-denied' }]);
+    const { keys } = (await box.control('kms:calls')) as { keys: Record<string, { decrypt: number }> };
+    expect(keys[box.deployment.sourceKek]?.decrypt).toBeLessThan(ROWS / 2);
+  });
+});
+
+describe('an interrupted run', () => {
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'ends within seconds of %s and says how to go on',
+    async (signal) => {
+      await box.control('kms:faults', { latencyMs: 2_000 });
+      const { runId, says, kill, ended } = run();
+      await says(/plan /);
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      const pressedAt = performance.now();
+      kill(signal);
+      const { code, stderr, endedAt } = await ended;
+      expect(endedAt - pressedAt).toBeLessThan(SOON_MS);
+      expect(code).toBe(130);
+      expect(stderr).toContain(`--resume ${runId}`);
+      expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
+    },
+  );
+
+  it('ends at once when asked twice', async () => {
+    await box.control('kms:faults', { latencyMs: 20_000 });
+    const { says, kill, ended } = run();
+    await says(/plan /);
+    kill('SIGINT');
+    await says(/cancelling/);
+    const pressedAt = performance.now();
+    kill('SIGINT');
+    const { code, endedAt } = await ended;
+    expect(endedAt - pressedAt).toBeLessThan(1_000);
+    expect(code).toBe(130);
+  });
+
+  it('is as easily resumed, and unwraps only what it still needs', async () => {
+    await box.control('kms:reset', {});
+    const { runId, says, kill, ended } = run();
+    await says(/stage +staged/);
+    kill('SIGKILL');
+    await ended;
+    await box.kmsCalls();
+    const resumed = await startCli('trigger', ['--state', box.state, '--resume', runId, '--json']).ended;
+    expect(resumed).toMatchObject({ code: 0 });
+    expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: runId, state: 'succeeded' });
+    expect(await box.kmsCalls()).toBe(0);
+    expect(await merged()).toBe(ROWS);
+    expect(existsSync(box.state)).toBe(true);
+  });
+});

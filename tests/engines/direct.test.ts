@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { Readable } from 'node:stream';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import { load, nextLoad } from '../../jobs/engines/direct/load.ts';
+import { Application } from '../support/application.ts';
+import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+/** What can befall the direct engine's keys and its load job. */
+const application = new Application('gcm');
+const key = application.newKey();
+const signal = new AbortController().signal;
+setMaxListeners(0, signal);
+
+let box: TestSandbox;
+beforeAll(async () => {
+  box = await testSandbox();
+  await box.load(application, [{ id: '1', cipher_text: key.encrypt('a@example.com'), dek: key.dek }]);
+});
+afterAll(() => box?.close());
+
+async function versionState(state: 'ENABLED' | 'DISABLED'): Promise<void> {
+  const name = `${box.sandbox.endpoints.kms}/v1/${box.deployment.bigqueryKek}/cryptoKeyVersions/1`;
+  const body = JSON.stringify({ state });
+  const answer = await fetch(`${name}?updateMask=state`, { method: 'PATCH', body });
+  expect(answer.status).toBe(200);
+}
+
+it("names BigQuery's key where it cannot open the first-level keyset, and what to do", async () => {
+  const runId = newRunId();
+  const disable = beforeStep('stage', () => versionState('DISABLED'));
+  await expect(box.run({ runId }, disable)).rejects.toMatchObject({
+    code: 'kms-key-disabled',
+    message: expect.stringContaining(box.deployment.bigqueryKek),
+    hint: expect.stringContaining('enable'),
+  });
+  await versionState('ENABLED');
+  expect(await box.sql(`SELECT state, error_code FROM runs WHERE run_id = '${runId}'`)).toEqual([
+    { state: 'failed', error_code: 'kms-key-disabled' },
+  ]);
+});
+
+it('tells a keyset of another key from rejected values', async () => {
+  const input = {
+    runId: newRunId(),
+    mode: 'pending',
+    snapshotMillis: String(Date.now()),
+    idCutoff: '9223372036854775807',
+    limit: null,
+    selected: 1,
+    anew: false,
+    keyset: { version: 1, wrapped: randomBytes(200) },
+  } as const;
+  await expect(box.context.engines.direct.stage(input, () => {}, signal)).rejects.toMatchObject({
+    code: 'keyset',
+    message: `the first-level keyset was not wrapped by ${box.deployment.bigqueryKek}`,
+  });
+});
+
+it('stages the rows of one run once, also where two processes drive it', async () => {
+  const runId = newRunId();
+  const { client } = box.context.bigquery;
+  const line = { id: '7', run_id: runId, field: 'email', resealed_from: '', bq_encrypted_email: 'AAAA' };
+  const lines = () => Readable.from([Buffer.from(`${JSON.stringify(line)}\n`)]);
+  const next = () => nextLoad(client, box.deployment, { runId, anew: false }, signal);
+  const both = await Promise.all([next(), next()]);
+  for (const { id, loaded } of both) {
+    expect(loaded).toBe(false);
+    await load(client, box.deployment, id, lines(), signal);
+  }
+  expect(await next()).toMatchObject({ id: both[0].id, loaded: true });
+  expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
+    { n: '1' },
+  ]);
+});
+
+it('waits as long as Cloud KMS asks for when the quota is exhausted', async () => {
+  const again = application.newKey();
+  await box.load(application, [{ id: '2', cipher_text: again.encrypt('b@example.com'), dek: again.dek }]);
+  await box.kmsCalls();
+  // The first call is for the first-level keyset.
+  const exhausted = { operation: 'decrypt', from: 2, count: 1, kind: 'quota', retryAfterSeconds: 3 };
+  await box.control('kms:faults', { faults: [exhausted] });
+  const report = await box.run();
+  expect(report).toMatchObject({ state: 'succeeded' });
+  expect(report.seconds).toBeGreaterThan(3);
+  expect(await box.kmsCalls()).toBeGreaterThan(1);
+});
+
+it('unwraps nothing again for a run whose rows are loaded', async () => {
+  const third = application.newKey();
+  await box.load(application, [{ id: '3', cipher_text: third.encrypt('c@example.com'), dek: third.dek }]);
+  const runId = newRunId();
+  const broken = beforeStep('verify', async () => {
+    throw new Error('the process was ended here');
+  });
+  await expect(box.run({ runId }, broken)).rejects.toMatchObject({ code: 'internal' });
+  await box.kmsCalls();
+  const { resume } = await import('../../jobs/run/run.ts');
+  const report = await resume(box.context, runId, { step: (_name, work) => work(() => {}) });
+  expect(report).toMatchObject({ state: 'succeeded', merged: 1 });
+  expect(await box.kmsCalls()).toBe(0);
+});

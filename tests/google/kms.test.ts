@@ -1,0 +1,117 @@
+import { setMaxListeners } from 'node:events';
+import type { KeyManagementServiceClient } from '@google-cloud/kms';
+import { describe, expect, it } from 'vitest';
+import { asWrappedKey } from '../../jobs/envelope/brands.ts';
+import { crc32c } from '../../jobs/envelope/crc32c.ts';
+import { dataKeys } from '../../jobs/envelope/data-keys.ts';
+import { keyService } from '../../jobs/google/kms.ts';
+import { pace } from '../../jobs/google/pace.ts';
+
+const KEY = new Uint8Array(32).fill(7);
+const ANSWER = [{ plaintext: KEY, plaintextCrc32c: { value: String(crc32c(KEY)) } }];
+const wrapped = (text: string) => asWrappedKey(Buffer.from(text));
+const patience = { quotaMs: 1_000, faultMs: 400 };
+
+/** A client that answers each call as told; a thrown function's result never comes. */
+function client(answer: (call: number, ciphertext: string) => unknown) {
+  let calls = 0;
+  const fake = {
+    get calls() {
+      return calls;
+    },
+    async decrypt({ ciphertext }: { ciphertext: Uint8Array }) {
+      calls += 1;
+      return answer(calls, Buffer.from(ciphertext).toString());
+    },
+  };
+  return fake as unknown as typeof fake & KeyManagementServiceClient;
+}
+const fail = (code: number, message = 'no', more = {}): never => {
+  throw Object.assign(new Error(message), { code, ...more });
+};
+const EXHAUSTED = 8;
+const UNAVAILABLE = 14;
+
+describe('a key service', () => {
+  it('waits out an exhausted quota for as long as other calls are answered', async () => {
+    const limits = pace(1_000);
+    const began = performance.now();
+    const kms = client((_, text) =>
+      text === 'late' && performance.now() - began < 2_500 ? fail(EXHAUSTED) : ANSWER,
+    );
+    const service = keyService(kms, { pace: limits, patience });
+    const others = setInterval(() => void service.unwrap('kek', wrapped('other')), 200);
+    await service.unwrap('kek', wrapped('late'));
+    clearInterval(others);
+    expect(performance.now() - began).toBeGreaterThan(2 * patience.quotaMs);
+  });
+
+  it('gives up when the quota has let nothing through for too long, and says what to do', async () => {
+    const service = keyService(
+      client(() => fail(EXHAUSTED)),
+      { pace: pace(1_000), patience },
+    );
+    const began = performance.now();
+    await expect(service.unwrap('kek', wrapped('k'))).rejects.toMatchObject({
+      code: 'kms-unavailable',
+      message: 'the quota of Cloud KMS has let no call through for 1 s',
+      hint: expect.stringContaining('reseal:kmsCallsPerSecond'),
+    });
+    expect(performance.now() - began).toBeGreaterThan(900);
+  });
+
+  it('gives up on other faults after a while', async () => {
+    const service = keyService(
+      client(() => fail(UNAVAILABLE)),
+      { pace: pace(1_000), patience },
+    );
+    await expect(service.unwrap('kek', wrapped('k'))).rejects.toMatchObject({ code: 'kms-unavailable' });
+  });
+
+  it('waits as long as KMS asks for, in RetryInfo or in the header', async () => {
+    for (const more of [
+      { statusDetails: [{ retryDelay: { seconds: '0', nanos: 700_000_000 } }] },
+      { metadata: { get: () => ['0.7'] } },
+    ]) {
+      const limits = pace(1_000);
+      const kms = client((call) => (call > 1 ? ANSWER : fail(EXHAUSTED, 'quota', more)));
+      const began = performance.now();
+      await keyService(kms, { pace: limits, patience }).unwrap('kek', wrapped('k'));
+      expect(performance.now() - began).toBeGreaterThan(690);
+    }
+  });
+
+  it('names a disabled key version, which is no property of any row', async () => {
+    const message = 'projects/p/cryptoKeyVersions/1 is not enabled, current state is: DISABLED.';
+    const service = keyService(
+      client(() => fail(9, message)),
+      { pace: pace(1_000), patience },
+    );
+    await expect(service.unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
+      code: 'kms-key-disabled',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('leaves nobody waiting once it has been told to end', async () => {
+    const end = new AbortController();
+    setMaxListeners(0, end.signal);
+    const never = new Promise<never>(() => {});
+    const kms = client((call) => (call <= 3 ? never : fail(UNAVAILABLE)));
+    const service = keyService(kms, { pace: pace(5), signal: end.signal });
+    const keys = dataKeys(service, 'kek', { capacity: 100, callsPerSecond: 5, signal: end.signal });
+    const waiting = Array.from({ length: 50 }, (_, n) => keys.get(wrapped(`k${n}`)));
+    const settled = Promise.allSettled(waiting);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const before = kms.calls;
+    const began = performance.now();
+    end.abort(new Error('the run ends'));
+    expect(new Set((await settled).map((one) => one.status === 'rejected' && one.reason.message))).toEqual(
+      new Set(['the run ends']),
+    );
+    expect(performance.now() - began).toBeLessThan(200);
+    keys.clear();
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    expect(kms.calls).toBe(before);
+  });
+});
