@@ -15,7 +15,7 @@ export interface Interrupt {
 }
 
 /**
- * Ctrl-C or SIGTERM once ends the run in good order: the batch is cancelled, the ledger told. Twice, or if that
+ * Ctrl-C or SIGTERM once ends the run in good order: the batch is cancelled and the ledger says so. Twice, or if that
  * takes too long, the process ends and says what may be left.
  */
 export function onInterrupt(json: boolean): Interrupt {

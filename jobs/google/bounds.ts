@@ -58,8 +58,8 @@ export async function withGrace<T>(
 
 function deferred(): { promise: Promise<never>; reject: (reason: unknown) => void } {
   let reject: (reason: unknown) => void = () => {};
-  const promise = new Promise<never>((_, refuse) => {
-    reject = refuse;
+  const promise = new Promise<never>((_, fail) => {
+    reject = fail;
   });
   return { promise, reject };
 }

@@ -95,7 +95,7 @@ async function brokenOff(
   );
   if (recorded) return failure;
   return new ResealError(failure.code, failure.message, {
-    hint: [failure.hint ?? [], 'the ledger could not be told and still shows the run as under way']
+    hint: [failure.hint ?? [], 'the ledger could not be written and still shows the run as under way']
       .flat()
       .join('; '),
     cause: failure.cause,

@@ -37,7 +37,7 @@ function localSpark(): LocalSpark {
   );
 }
 
-/** Refuses, before it is made, a batch that nothing could run. @throws GoogleError */
+/** Fails a batch that nothing could run before it is made. @throws GoogleError */
 export function checkBatch(work: DataprocWork, { pysparkBatch }: Json): void {
   if (work === 'spark' || pysparkBatch === undefined) localSpark();
 }

@@ -19,8 +19,8 @@ WHERE run_id IS NULL`,
   );
 
 /**
- * How many values the engine sealed and rejected, and how many of the rejected are not known as such already: a value
- * that an earlier run rejected as it stands is no news, and must not stop a run again.
+ * How many values the engine sealed and rejected, and how many of these an earlier run has not rejected already: a
+ * value that is known to be rejected as it stands must not stop a run again.
  */
 export const stagedCounts = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(

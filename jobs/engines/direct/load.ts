@@ -7,7 +7,7 @@ import { unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
 import type { StageInput } from '../engine.ts';
 
-/** What is asked of BigQuery once a run has been told to end may take so long. */
+/** How long a last request to BigQuery may take once a run has been interrupted. */
 const LAST_MS = 1_500;
 
 type State = 'none' | 'loaded' | 'failed';

@@ -50,7 +50,7 @@ const HOME = `${CATALOG}."_sandbox"`;
 export class Catalog {
   /** Paths fold it: whatever project a path names, there is one set of datasets. */
   project: string;
-  /** Told of every routine whose body has changed, or that is gone. */
+  /** Is called for every routine whose body has changed, or that is gone. */
   onRoutineChange: (dataset: string, id: string) => void = () => {};
   readonly #datasets = new Map<string, Dataset>();
   readonly #tables = new Map<string, Table>();

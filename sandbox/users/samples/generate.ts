@@ -10,7 +10,7 @@ const SEED = 'reseal samples 1';
 const ROWS = 1000;
 const SHARED_DEKS = 20;
 /** One row in so many is one that cannot be opened. */
-const REFUSED_EVERY = 48;
+const REJECTED_EVERY = 48;
 
 let counter = 0;
 
@@ -54,7 +54,7 @@ const FAMILY = ['lovelace', 'hopper', 'turing', 'liskov', 'åström', 'johnson',
 const HOST = ['example.com', 'mail.example', 'post.example.co.uk'] as const;
 
 /** What goes wrong with a row, and the reason that Reseal must give. */
-const REFUSALS = [
+const REJECTIONS = [
   'authentication',
   'encoding',
   'truncated',
@@ -63,7 +63,7 @@ const REFUSALS = [
   'plaintext-not-utf8',
 ] as const;
 
-function refuse(reason: (typeof REFUSALS)[number], { key, wrapped }: DataKey, email: Buffer) {
+function spoil(reason: (typeof REJECTIONS)[number], { key, wrapped }: DataKey, email: Buffer) {
   const sealed = gcm(key, email);
   switch (reason) {
     case 'authentication':
@@ -94,11 +94,11 @@ for (let row = 0; row < ROWS; row++) {
   const email = Buffer.from(name);
   const dek = below(10) < 8 ? pick(shared) : dataKey();
   const reason =
-    row % REFUSED_EVERY === REFUSED_EVERY - 1
-      ? REFUSALS[((row + 1) / REFUSED_EVERY - 1) % REFUSALS.length]
+    row % REJECTED_EVERY === REJECTED_EVERY - 1
+      ? REJECTIONS[((row + 1) / REJECTED_EVERY - 1) % REJECTIONS.length]
       : undefined;
   const sealed = reason
-    ? refuse(reason, dek, email)
+    ? spoil(reason, dek, email)
     : { cipher_text: gcm(dek.key, email).toString('base64'), dek: dek.wrapped };
   users.push({ id: String(id), ...sealed });
   expected.push(reason ? { id: String(id), refused: reason } : { id: String(id), email: name });
