@@ -29,7 +29,7 @@ const SENTENCES = [
   /Permission '?(?<permission>[\w.]+)'? denied on (?<resource>(?:table|dataset|routine|project) [^\s)]+)/,
   /Permission '?(?<permission>[\w.]+)'? denied on (?:resource )?'(?<resource>[^']+)'/,
   /does not have (?<permission>[\w.]+) permission in (?<resource>project [^\s]+?)\.?(?:\s|$)/,
-  /does not have (?<permission>[\w.]+) access to the Google Cloud Storage (?<resource>(?:bucket|object) [^\s]+?)\.?\s/,
+  /does not have (?<permission>[\w.]+) access to the Google Cloud Storage (?<resource>(?:bucket|object)(?: [^\s]+?)?)\.?\s/,
 ];
 
 /** What the job and the application say of Cloud KMS, whose own words they do not pass on. */

@@ -62,7 +62,7 @@ describe('a load job', () => {
       const path = join(folder, `part-0000${at}.parquet`);
       await duckdb.run(`COPY (${row}) TO '${path}' (FORMAT parquet)`);
       const name = `temp/.spark-bigquery-app-1/part-0000${at}.parquet`;
-      await h.storage.bucket('temporary').upload(path, { destination: name });
+      await h.storage.bucket('temporary').upload(path, { destination: name, resumable: false });
       uris.push(`gs://temporary/${name}`);
     }
     duckdb.closeSync();

@@ -124,8 +124,11 @@ test('Parquet, and objects of Cloud Storage by a wildcard', async () => {
   expect(await load(path, { sourceFormat: 'PARQUET' })).toMatchObject({ outputRows: '1' });
   expect((await rows())[0]?.slice(0, 3)).toEqual(['9007199254740993', 'x', 'YWI=']);
   const bucket = h.storage.bucket('bucket-of-loads');
-  await bucket.upload(file('1.ndjson', '{"id": 1}'), { destination: 'in/1.ndjson' });
-  await bucket.upload(file('2.ndjson', '{"id": 2}\n{"id": 3}'), { destination: 'in/2.ndjson' });
+  await bucket.upload(file('1.ndjson', '{"id": 1}'), { destination: 'in/1.ndjson', resumable: false });
+  await bucket.upload(file('2.ndjson', '{"id": 2}\n{"id": 3}'), {
+    destination: 'in/2.ndjson',
+    resumable: false,
+  });
   const { body } = await h.rest('POST', '/bigquery/v2/projects/p/jobs', {
     configuration: {
       load: {
