@@ -93,7 +93,7 @@ describe('an interrupted run', () => {
     await ended;
     await box.kmsCalls();
     const resumed = await startCli('trigger', ['--state', box.state, '--resume', runId, '--json']).ended;
-    expect(resumed).toMatchObject({ code: 0 });
+    expect(resumed, resumed.stderr).toMatchObject({ code: 0 });
     expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: runId, state: 'succeeded' });
     expect(await box.kmsCalls()).toBe(0);
     expect(await merged()).toBe(ROWS);

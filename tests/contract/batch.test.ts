@@ -57,6 +57,7 @@ describe('the batch body', () => {
           ...seed,
           '--read-limit-rows=0',
           '--run-id=a-run',
+          '--attempt=reseal-pr-123',
           '--snapshot-millis=1700000000000',
           '--mode=pending',
           '--id-cutoff=9223372036854775807',

@@ -21,9 +21,13 @@ beforeAll(async () => {
 afterAll(() => box?.close());
 
 async function versionState(state: 'ENABLED' | 'DISABLED'): Promise<void> {
-  const name = `${box.sandbox.endpoints.kms}/v1/${box.deployment.bigqueryKek}/cryptoKeyVersions/1`;
-  const body = JSON.stringify({ state });
-  const answer = await fetch(`${name}?updateMask=state`, { method: 'PATCH', body });
+  const { kms, accessToken } = box.sandbox.owner;
+  const name = `${kms}/v1/${box.deployment.bigqueryKek}/cryptoKeyVersions/1`;
+  const answer = await fetch(`${name}?updateMask=state`, {
+    method: 'PATCH',
+    body: JSON.stringify({ state }),
+    headers: { authorization: `Bearer ${accessToken}` },
+  });
   expect(answer.status).toBe(200);
 }
 
