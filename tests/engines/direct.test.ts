@@ -22,8 +22,9 @@ afterAll(() => box?.close());
 
 async function versionState(state: 'ENABLED' | 'DISABLED'): Promise<void> {
   const name = `${box.sandbox.endpoints.kms}/v1/${box.deployment.bigqueryKek}/cryptoKeyVersions/1`;
+  const headers = { authorization: `Bearer ${box.sandbox.owner.accessToken}` };
   const body = JSON.stringify({ state });
-  const answer = await fetch(`${name}?updateMask=state`, { method: 'PATCH', body });
+  const answer = await fetch(`${name}?updateMask=state`, { method: 'PATCH', headers, body });
   expect(answer.status).toBe(200);
 }
 

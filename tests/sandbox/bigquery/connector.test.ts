@@ -86,7 +86,11 @@ describe('a load job', () => {
     };
     const posted = await fetch(`${h.origin}/bigquery/v2/projects/${PROJECT}/jobs?prettyPrint=false`, {
       method: 'POST',
-      headers: { 'content-encoding': 'gzip', 'content-type': 'application/json; charset=UTF-8' },
+      headers: {
+        authorization: `Bearer ${h.token}`,
+        'content-encoding': 'gzip',
+        'content-type': 'application/json; charset=UTF-8',
+      },
       body: new Uint8Array(gzipSync(JSON.stringify(body))),
     });
     const { jobReference } = (await posted.json()) as Answer;
