@@ -10,7 +10,7 @@ const SEED = 'reseal samples 1';
 const ROWS = 1000;
 const SHARED_DEKS = 20;
 /** One row in so many is one that cannot be opened. */
-const REFUSED_EVERY = 48;
+const REJECTED_EVERY = 48;
 
 let counter = 0;
 
@@ -94,8 +94,8 @@ for (let row = 0; row < ROWS; row++) {
   const email = Buffer.from(name);
   const dek = below(10) < 8 ? pick(shared) : dataKey();
   const reason =
-    row % REFUSED_EVERY === REFUSED_EVERY - 1
-      ? REJECTIONS[((row + 1) / REFUSED_EVERY - 1) % REJECTIONS.length]
+    row % REJECTED_EVERY === REJECTED_EVERY - 1
+      ? REJECTIONS[((row + 1) / REJECTED_EVERY - 1) % REJECTIONS.length]
       : undefined;
   const sealed = reason
     ? spoil(reason, dek, email)
