@@ -80,7 +80,7 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     role: 'roles/storage.objectViewer',
     on: "the stack's bucket",
     when: '--engine dataproc',
-    why: "Reads what the batch's driver printed.",
+    why: "Reads what the batch's driver printed: progress, KMS calls and the application's own errors. Without it a run ends well all the same.",
   },
   {
     role: 'roles/workflows.invoker',

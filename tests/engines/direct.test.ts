@@ -21,13 +21,10 @@ beforeAll(async () => {
 afterAll(() => box?.close());
 
 async function versionState(state: 'ENABLED' | 'DISABLED'): Promise<void> {
-  const { kms, accessToken } = box.sandbox.owner;
-  const name = `${kms}/v1/${box.deployment.bigqueryKek}/cryptoKeyVersions/1`;
-  const answer = await fetch(`${name}?updateMask=state`, {
-    method: 'PATCH',
-    body: JSON.stringify({ state }),
-    headers: { authorization: `Bearer ${accessToken}` },
-  });
+  const name = `${box.sandbox.endpoints.kms}/v1/${box.deployment.bigqueryKek}/cryptoKeyVersions/1`;
+  const headers = { authorization: `Bearer ${box.sandbox.owner.accessToken}` };
+  const body = JSON.stringify({ state });
+  const answer = await fetch(`${name}?updateMask=state`, { method: 'PATCH', headers, body });
   expect(answer.status).toBe(200);
 }
 

@@ -55,6 +55,15 @@ it('a run without a role of whoever starts it', async () => {
     // Starting the workflow has a test of its own below.
     if (grant === undefined || grant.when === '--via workflow') continue;
     const engine = grant.when === '--engine dataproc' ? 'dataproc' : 'direct';
+    if (grant.role === 'roles/storage.objectViewer') {
+      // Granted all the same: such a run ends well, but nobody knows what the batch printed.
+      const { error, denied } = await without(box, binding, run(engine));
+      expect(error).toBeUndefined();
+      expect(denied).toContainEqual(
+        expect.objectContaining({ member: JOB_USER, resource: binding.resource }),
+      );
+      continue;
+    }
     const act = grant.role.endsWith('EncrypterViaDelegation') ? firstRun : run(engine);
     judge(binding, await without(box, binding, act), /the account that runs/);
   }
