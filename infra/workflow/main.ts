@@ -1,6 +1,6 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { RUN_ID } from '../../jobs/contract/ids.ts';
-import { MODES, statements } from '../../jobs/contract/sql/index.ts';
+import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
   assign,
@@ -95,6 +95,9 @@ function brokenOff(d: Deployment): Step[] {
       }),
     },
     ...reasonOf('e', 'keep_reason'),
+    // The one failure of a statement that has a code of its own: the merge's ASSERT.
+    { is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_cancelled' }) },
+    { keep_merge_count: assign({ error_code: 'merge-count' }) },
     { is_cancelled: choose({ 'error_code != "batch-cancelled"': 'record_in_ledger' }) },
     { keep_cancelled: assign({ state: 'cancelled' }) },
     {

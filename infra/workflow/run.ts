@@ -1,7 +1,7 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId } from '../../jobs/contract/ids.ts';
 import { NO_CUTOFF, type Statements, statements } from '../../jobs/contract/sql/index.ts';
-import { FEW_REJECTED, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
+import { FEW_REJECTED, MOST_SEALS, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
 import {
   assign,
   call,
@@ -45,9 +45,21 @@ function plan(d: Deployment, sql: Statements): Step[] {
     },
     { count_values: query(sql.count, selection, 'counted') },
     { read_keyset: query(sql.newestKeyset, {}, 'newest') },
-    { has_keyset: choose({ '"version" in newest': 'enter_into_ledger' }) },
+    { has_keyset: choose({ '"version" in newest': 'count_seals' }) },
     { create_keyset: query(sql.ensureKeyset, {}) },
     { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { count_seals: query(sql.sealsUnder, { version: 'newest.version' }, 'sealed') },
+    {
+      check_seals: choose({
+        [`int(sealed.seals) + int(counted.selected) <= ${MOST_SEALS}`]: 'enter_into_ledger',
+      }),
+    },
+    {
+      fail_keyset_exhausted: raise(
+        'keyset-exhausted',
+        '"version " + newest.version + " of the first-level keyset would have sealed more values than one AES-GCM key may: rotate it"',
+      ),
+    },
     {
       enter_into_ledger: query(sql.openRun, {
         ...ID,

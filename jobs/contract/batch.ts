@@ -46,7 +46,12 @@ export interface BatchRun {
 /** Where the wheels are unpacked in an executor's working directory; the part after # of the archive's URI. */
 const WHEELS = 'wheels';
 
-/** The arguments that the daily batch always had, in its order. */
+/**
+ * The arguments that the daily batch always had, in its order.
+ *
+ * @example
+ * seedArguments(deployment, '0')[0]; // '--project-id=my-project'
+ */
 export const seedArguments = (d: Deployment, limit: string): string[] => [
   `--project-id=${d.project}`,
   `--bigquery-location=${d.location}`,
@@ -57,7 +62,12 @@ export const seedArguments = (d: Deployment, limit: string): string[] => [
   `--read-limit-rows=${limit}`,
 ];
 
-/** The built-in application's own arguments; docs/spark.md describes each. */
+/**
+ * The built-in application's own arguments; docs/spark.md describes each.
+ *
+ * @example
+ * ownArguments(deployment, run)[0]; // '--run-id=pr-123'
+ */
 export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--run-id=${run.runId}`,
   `--attempt=${run.attempt}`,
@@ -96,7 +106,13 @@ function work(d: Deployment, run: BatchRun): Pick<BatchBody, 'pysparkBatch' | 's
   };
 }
 
-/** The body of a batches.create. Throws ResealError `bundle-missing`. */
+/**
+ * The body of a batches.create. Throws ResealError `bundle-missing`.
+ *
+ * @example
+ * const body = batchBody(deployment, { runId: 'pr-123', attempt: 'reseal-pr-123', … });
+ * body.runtimeConfig.version; // '2.3'
+ */
 export function batchBody(d: Deployment, run: BatchRun): BatchBody {
   return {
     ...work(d, run),

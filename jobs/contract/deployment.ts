@@ -30,7 +30,12 @@ function decided<S extends Readonly<Record<string, z.ZodType>>>(
   return Object.fromEntries(entries) as { [K in keyof S]: Decided<S[K]> };
 }
 
-/** The settings of a group with their names, what is absent as null: one half of a stack's outputs. */
+/**
+ * The settings of a group with their names, what is absent as null: one half of a stack's outputs.
+ *
+ * @example
+ * settled(runSettings, settings).readLimitRows; // null where the stack sets no limit
+ */
 export function settled<S extends Readonly<Record<string, z.ZodType>>>(
   group: S,
   settings: { readonly [K in keyof S]?: z.output<S[K]> },

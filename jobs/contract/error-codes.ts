@@ -202,7 +202,12 @@ export const ERROR_CODES = {
   internal: failed('a bug', 'please report it; `RESEAL_DEBUG=1` prints the stack trace'),
 } as const satisfies Readonly<Record<string, ErrorCode>>;
 
-/** The process's exit code for an error; one that nobody knows is a failure. */
+/**
+ * The process's exit code for an error; one that nobody knows is a failure.
+ *
+ * @example
+ * exitCodeOf('rejected-share'); // 3
+ */
 export function exitCodeOf(code: string): number {
   const known: ErrorCode | undefined = (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
   return EXIT[known?.exit ?? 'failed'];

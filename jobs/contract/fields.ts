@@ -32,6 +32,9 @@ export type FieldSetting = z.infer<typeof fieldSetting>;
 /**
  * The columns of each field. The first field has those of the seed (cipher_text, dek, decrypted_email …),
  * so that a table with one field needs no setting; a further one carries its name in all of them.
+ *
+ * @example
+ * withColumns([{ name: 'email' }])[0].sealed; // 'bq_encrypted_email'
  */
 export function withColumns(fields: FieldSetting[]): Field[] {
   return fields.map(({ name, ...given }, index) => {
@@ -64,7 +67,12 @@ export function withColumns(fields: FieldSetting[]): Field[] {
   });
 }
 
-/** Column names that stand for two things at once; only data keys may be shared between fields. */
+/**
+ * Column names that stand for two things at once; only data keys may be shared between fields.
+ *
+ * @example
+ * clashingColumns('id', withColumns([{ name: 'email', key: 'id' }])); // ['id']
+ */
 export function clashingColumns(idColumn: string, fields: Field[]): string[] {
   const own = fields.flatMap(({ name: _, dek: __, ...columns }) => Object.values(columns));
   const all = [idColumn, ...own, ...new Set(fields.map((field) => field.dek))];

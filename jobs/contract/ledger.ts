@@ -92,7 +92,12 @@ export const LEDGER_SELECT = columns
   .map(([name, { type }]) => (type === 'TIMESTAMP' ? `UNIX_MILLIS(${name}) AS ${name}` : name))
   .join(', ');
 
-/** A row of `LEDGER_SELECT`, from the texts that BigQuery's REST API gives. */
+/**
+ * A row of `LEDGER_SELECT`, from the texts that BigQuery's REST API gives.
+ *
+ * @example
+ * ledgerRow({ run_id: 'pr-123', selected: '20', … }).selected; // 20
+ */
 export function ledgerRow(row: Readonly<Record<string, string | null>>): LedgerRow {
   const cell = ([name, { type, exact }]: [LedgerName, LedgerColumn]) => {
     const text = row[name] ?? null;
@@ -110,6 +115,12 @@ export type LedgerJson = {
     : LedgerRow[K];
 };
 
+/**
+ * The row as report and history print it: under the ledger's names, TIMESTAMPs in ISO 8601.
+ *
+ * @example
+ * ledgerJson(row).started_at; // '2026-01-02T03:04:05.000Z'
+ */
 export function ledgerJson(row: LedgerRow): LedgerJson {
   const cell = ([name, { type }]: [LedgerName, LedgerColumn]) => {
     const value = row[name];

@@ -26,7 +26,12 @@ const column = (
   description,
 });
 
-/** The users table as the application leaves it, with the columns that Reseal fills. */
+/**
+ * The users table as the application leaves it, with the columns that Reseal fills.
+ *
+ * @example
+ * sourceColumns(deployment)[0].name; // 'id'
+ */
 export function sourceColumns({ idColumn, fields }: Shape): Column[] {
   const columns = [column(idColumn, 'INT64', 'The customer; also the AAD of every sealed value', 'REQUIRED')];
   const only = fields.length === 1;
@@ -57,7 +62,12 @@ export function sourceColumns({ idColumn, fields }: Shape): Column[] {
 /** The column of the staging table that holds plaintext where the stack stores it. */
 export const STAGED_PLAINTEXT = 'decrypted_email';
 
-/** Where an engine leaves its rows, sealed or rejected, until the run is verified and merged. */
+/**
+ * Where an engine leaves its rows, sealed or rejected, until the run is verified and merged.
+ *
+ * @example
+ * stagingColumns().map(({ name }) => name).includes('attempt'); // true
+ */
 export function stagingColumns(): Column[] {
   return [
     column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
@@ -79,7 +89,12 @@ export function stagingColumns(): Column[] {
   ];
 }
 
-/** Rows that could not be re-encrypted, and why. */
+/**
+ * Rows that could not be re-encrypted, and why.
+ *
+ * @example
+ * rejectedColumns().length; // 8
+ */
 export function rejectedColumns(): Column[] {
   return [
     column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
@@ -98,7 +113,12 @@ export function rejectedColumns(): Column[] {
   ];
 }
 
-/** The first-level keysets, wrapped by Cloud KMS. */
+/**
+ * The first-level keysets, wrapped by Cloud KMS.
+ *
+ * @example
+ * keysetColumns()[1].name; // 'wrapped'
+ */
 export function keysetColumns(): Column[] {
   return [
     column('version', 'INT64', '1, 2, …: the newest seals', 'REQUIRED'),
@@ -109,6 +129,11 @@ export function keysetColumns(): Column[] {
   ];
 }
 
-/** The ledger: one row a run. */
+/**
+ * The ledger: one row a run.
+ *
+ * @example
+ * runColumns()[0].name; // 'run_id'
+ */
 export const runColumns = (): Column[] =>
   Object.entries(LEDGER).map(([name, { type, mode, description }]) => column(name, type, description, mode));

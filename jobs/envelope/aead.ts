@@ -18,7 +18,12 @@ export interface Aead {
   open(ciphertext: Uint8Array, aad: Uint8Array): Buffer;
 }
 
-/** The five bytes that stand before a ciphertext of the key, written over `prefix` where one is given. */
+/**
+ * The five bytes that stand before a ciphertext of the key, written over `prefix` where one is given.
+ *
+ * @example
+ * tinkPrefix(0x01020304).toString('hex'); // '0101020304'
+ */
 export function tinkPrefix(keyId: number, prefix: Buffer = Buffer.allocUnsafe(PREFIX_BYTES)): Buffer {
   prefix.writeUInt8(VERSION, 0);
   prefix.writeUInt32BE(keyId, 1);
@@ -32,6 +37,10 @@ const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
  * Prepares a keyset; `prepare` is `aesKeyOnce` where it seals or opens one value only.
  * Throws Rejection `unknown-key` where no key can be used, since all are disabled, of another type or without the
  * TINK prefix, `key-length` for an AES key of an impossible size.
+ *
+ * @example
+ * const { seal, open } = aead(parseKeyset(bytes));
+ * open(seal(plaintext, aad), aad); // plaintext again
  */
 export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = aesKey): Aead {
   const keys = new Map<number, AesKey>();
@@ -56,10 +65,20 @@ export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = ae
   };
 }
 
-/** Seals one value under a keyset's primary key; for many values prepare the keyset with `aead` once. */
+/**
+ * Seals one value under a keyset's primary key; for many values prepare the keyset with `aead` once.
+ *
+ * @example
+ * sealAead(newKeyset(), Buffer.from('ada@example.com'), Buffer.from('42'));
+ */
 export const sealAead = (keyset: Keyset, plaintext: Uint8Array, aad: Uint8Array): Buffer =>
   aead(keyset, aesKeyOnce).seal(plaintext, aad);
 
-/** Opens one value; errors as Aead.open's and aead's. */
+/**
+ * Opens one value; errors as Aead.open's and aead's.
+ *
+ * @example
+ * openAead(keyset, ciphertext, Buffer.from('42')).toString(); // 'ada@example.com'
+ */
 export const openAead = (keyset: Keyset, ciphertext: Uint8Array, aad: Uint8Array): Buffer =>
   aead(keyset, aesKeyOnce).open(ciphertext, aad);

@@ -32,6 +32,9 @@ const CIPHERS: Readonly<Record<number, Omit<AesKey, 'secret'>>> = {
 /**
  * A key that is used once, or whose bytes change from use to use: making a KeyObject of it would cost more than
  * it saves. Throws Rejection `key-length` unless it has 16, 24 or 32 bytes.
+ *
+ * @example
+ * aesKeyOnce(Buffer.alloc(32)).gcm; // 'aes-256-gcm'
  */
 export function aesKeyOnce(bytes: Uint8Array): AesKey {
   const ciphers = CIPHERS[bytes.length];
@@ -39,7 +42,12 @@ export function aesKeyOnce(bytes: Uint8Array): AesKey {
   return { secret: bytes, ...ciphers };
 }
 
-/** A key for many values. Throws Rejection `key-length` as aesKeyOnce does. */
+/**
+ * A key for many values. Throws Rejection `key-length` as aesKeyOnce does.
+ *
+ * @example
+ * const key = aesKey(dataKey); // then gcmOpen(key, …) for every row of the data key
+ */
 export function aesKey(bytes: Uint8Array): AesKey {
   return { ...aesKeyOnce(bytes), secret: createSecretKey(bytes) };
 }
@@ -47,6 +55,9 @@ export function aesKey(bytes: Uint8Array): AesKey {
 /**
  * Opens `ct | tag`. The caller has seen to it that `sealed` holds a tag.
  * Throws Rejection `authentication` where key, IV, AAD or a byte is not what it was sealed with.
+ *
+ * @example
+ * gcmOpen(aesKey(dataKey), sealed.subarray(0, IV_BYTES), sealed.subarray(IV_BYTES));
  */
 export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: Uint8Array): Buffer {
   const end = sealed.length - TAG_BYTES;
@@ -62,7 +73,12 @@ export function gcmOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array, aad?: U
   return opened;
 }
 
-/** Seals `plaintext` into `prefix | iv | ct | tag` with a fresh random IV. */
+/**
+ * Seals `plaintext` into `prefix | iv | ct | tag` with a fresh random IV.
+ *
+ * @example
+ * gcmSeal(tinkPrefix(keyId), aesKey(bytes), plaintext, aad);
+ */
 export function gcmSeal(prefix: Uint8Array, key: AesKey, plaintext: Uint8Array, aad: Uint8Array): Buffer {
   const iv = randomSlice(IV_BYTES);
   const cipher = createCipheriv(key.gcm, key.secret, iv);
@@ -76,7 +92,12 @@ export function gcmSeal(prefix: Uint8Array, key: AesKey, plaintext: Uint8Array, 
   return out;
 }
 
-/** Opens AES-CBC with PKCS#7 padding (RFC 5652 §6.3). Throws Rejection `padding`. */
+/**
+ * Opens AES-CBC with PKCS#7 padding (RFC 5652 §6.3). Throws Rejection `padding`.
+ *
+ * @example
+ * cbcOpen(aesKey(dataKey), iv, sealed);
+ */
 export function cbcOpen(key: AesKey, iv: Uint8Array, sealed: Uint8Array): Buffer {
   const decipher = createDecipheriv(key.cbc, key.secret, iv);
   const head = decipher.update(sealed);

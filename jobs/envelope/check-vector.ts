@@ -62,7 +62,12 @@ function dataKey(vector: Extract<Vector, { cipher_text: string }>, wrapped: () =
   return asDataKey(vector.keyset === undefined ? Buffer.from(vector.key ?? '', 'hex') : bytes(vector.keyset));
 }
 
-/** What went wrong with a vector, or null. Expected and actual outcome are named, contents are not. */
+/**
+ * What went wrong with a vector, or null. Expected and actual outcome are named, contents are not.
+ *
+ * @example
+ * checkVector(vector); // null, or 'expected opened, got padding'
+ */
 export function checkVector(vector: Vector): string | null {
   const expected = vector.kind === 'refused' ? vector.reason : 'opened';
   let outcome: string;

@@ -40,6 +40,13 @@ export interface DataKeyOptions {
 const SECONDS_A_CALL = 0.03;
 const CONCURRENCY = { least: 16, most: 256 };
 
+/**
+ * A cache of unwrapped data keys in front of Cloud KMS.
+ *
+ * @example
+ * const keys = dataKeys(service, kek, { … });
+ * await keys.get(wrapped); // the key, or the reason why there is none
+ */
 export function dataKeys(service: KeyService, kek: string, options: DataKeyOptions): DataKeys {
   const { capacity, callsPerSecond, signal } = options;
   const under = Math.ceil(callsPerSecond * SECONDS_A_CALL);

@@ -86,7 +86,13 @@ const tinkEnvelope: Format = {
 
 const FORMATS: Record<SourceFormat, Format> = { gcm, dotted, tink, 'tink-envelope': tinkEnvelope };
 
-/** How rows of a source format are read. */
+/**
+ * How rows of a source format are read.
+ *
+ * @example
+ * const open = formatOf('gcm').prepare(dataKey);
+ * open(cipherText); // the plaintext, or a Rejection
+ */
 export function formatOf(name: SourceFormat): Format {
   return FORMATS[name];
 }

@@ -35,7 +35,12 @@ function eachField(bytes: Uint8Array, take: (field: number, reader: BinaryReader
   }
 }
 
-/** The key_value (field 3) of a serialised google.crypto.tink.AesGcmKey. Throws Rejection `key-length`. */
+/**
+ * The key_value (field 3) of a serialised google.crypto.tink.AesGcmKey. Throws Rejection `key-length`.
+ *
+ * @example
+ * parseAesGcmKey(bytes).length; // 16, 24 or 32
+ */
 export function parseAesGcmKey(bytes: Uint8Array): Uint8Array {
   let key: Uint8Array | null = null;
   try {
@@ -87,7 +92,12 @@ function parseKey(bytes: Uint8Array): KeysetKey {
   };
 }
 
-/** Reads a serialised Keyset. Throws Rejection `unknown-key` where it is none or holds no key. */
+/**
+ * Reads a serialised Keyset. Throws Rejection `unknown-key` where it is none or holds no key.
+ *
+ * @example
+ * parseKeyset(bytes).primaryKeyId;
+ */
 export function parseKeyset(bytes: Uint8Array): Keyset {
   const keys: KeysetKey[] = [];
   let primaryKeyId = 0;
@@ -105,7 +115,12 @@ export function parseKeyset(bytes: Uint8Array): Keyset {
   return { primaryKeyId, keys };
 }
 
-/** Writes a Keyset whose keys are all AES-GCM keys. Throws RangeError for a key of another type. */
+/**
+ * Writes a Keyset whose keys are all AES-GCM keys. Throws RangeError for a key of another type.
+ *
+ * @example
+ * parseKeyset(serializeKeyset(keyset)); // the same keyset
+ */
 export function serializeKeyset(keyset: Keyset): Buffer {
   const writer = new BinaryWriter().tag(1, WireType.Varint).uint32(keyset.primaryKeyId);
   for (const key of keyset.keys) {
@@ -131,19 +146,34 @@ function newKey(taken: readonly KeysetKey[]): KeysetKey {
   return { id, typeUrl: AES_GCM_TYPE_URL, aes: randomBytes(32), enabled: true, tinkPrefix: true };
 }
 
-/** A keyset of one fresh AES-256-GCM key, as KEYS.NEW_KEYSET('AEAD_AES_GCM_256') makes it. */
+/**
+ * A keyset of one fresh AES-256-GCM key, as KEYS.NEW_KEYSET('AEAD_AES_GCM_256') makes it.
+ *
+ * @example
+ * newKeyset().keys.length; // 1
+ */
 export function newKeyset(): Keyset {
   const key = newKey([]);
   return { primaryKeyId: key.id, keys: [key] };
 }
 
-/** The keyset with a fresh primary key; the old keys stay and still open what they sealed. */
+/**
+ * The keyset with a fresh primary key; the old keys stay and still open what they sealed.
+ *
+ * @example
+ * rotateKeyset(newKeyset()).keys.length; // 2
+ */
 export function rotateKeyset(keyset: Keyset): Keyset {
   const key = newKey(keyset.keys);
   return { primaryKeyId: key.id, keys: [...keyset.keys, key] };
 }
 
-/** Tink's JSON keyset, as KEYS.KEYSET_TO_JSON returns it. Key material in the clear: for the caller only. */
+/**
+ * Tink's JSON keyset, as KEYS.KEYSET_TO_JSON returns it. Key material in the clear: for the caller only.
+ *
+ * @example
+ * JSON.parse(keysetToJson(keyset)).primaryKeyId;
+ */
 export function keysetToJson(keyset: Keyset): string {
   const key = keyset.keys.map(({ id, typeUrl, aes, enabled, tinkPrefix }) => ({
     keyData: {

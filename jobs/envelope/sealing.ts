@@ -21,6 +21,10 @@ export type Sealer = (plaintext: Plaintext, id: string) => Sealed;
  *   by the row's key.
  * - `shared`: the value sealed by the first-level keyset itself, whose wrapped form stands beside it.
  * https://cloud.google.com/bigquery/docs/aead-encryption-concepts
+ *
+ * @example
+ * const seal = sealer('row', aead(firstLevelKeyset));
+ * const { key, value } = seal(plaintext, '42');
  */
 export function sealer(keying: Keying, keyset: Aead): Sealer {
   if (keying === 'shared') {

@@ -1,5 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
 import { NO_CUTOFF } from '../contract/sql/index.ts';
+import { MOST_SEALS } from '../contract/verdict.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
 
@@ -32,9 +33,6 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     keysetNearBound: await nearBound(context, keyset, selected),
   };
 }
-
-/** NIST SP 800-38D §8.3: no more than 2^32 seals with random IVs under one AES-GCM key. */
-const MOST_SEALS = 2 ** 32;
 
 /**
  * A run seals one item a value under the first-level key: the value itself, or its row's keyset. Throws ResealError

@@ -45,8 +45,9 @@ it('reads them back side by side, through the procedure as through SQL', async (
     { id: '2', email: 'grace@example.com', phone: null },
     { id: '3', email: null, phone: '+44 20 7946 0003' },
   ];
+  const all = { email_unreadable: 'false', phone_unreadable: 'false' };
   expect(await bigquery.query(sql.readValues, { keyset: keyset?.wrapped ?? null, row_limit: 10 })).toEqual(
-    expected,
+    expected.map((row) => ({ ...row, ...all })),
   );
   const { project, readDataset, readProcedure } = deployment;
   const called = await box.sql(`CALL \`${project}.${readDataset}.${readProcedure}\`()`);

@@ -32,6 +32,12 @@ export const identifier = matching(
 
 export const email = matching(/^[^@\s:]+@[^@\s]+\.[^@\s]+$/, 'must be an e-mail address, without a prefix');
 
+/**
+ * A URI of an object in Cloud Storage with the given suffix.
+ *
+ * @example
+ * gsUri('jar').safeParse('gs://a-bucket/a.jar').success; // true
+ */
 export const gsUri = (suffix: string) =>
   matching(new RegExp(`^gs://[^/]+/.+\\.${suffix}$`), `must be a gs:// URI that ends in .${suffix}`);
 
@@ -74,6 +80,12 @@ export const cidr = matching(
   'must be a private IPv4 range in CIDR form',
 );
 
+/**
+ * A whole number between two bounds, both included.
+ *
+ * @example
+ * whole(1, 30).safeParse(31).success; // false
+ */
 export const whole = (least: number, most: number) => {
   const error = `must be a whole number from ${least} to ${most}`;
   return z.number({ error }).int({ error }).min(least, { error }).max(most, { error });
@@ -86,7 +98,12 @@ export const share = z
 
 export const flag = z.boolean({ error: 'must be true or false' });
 
-/** The location segment of a full resource name (locations/… or regions/…); undefined in a short one. */
+/**
+ * The location segment of a full resource name (locations/… or regions/…); undefined in a short one.
+ *
+ * @example
+ * locationOf('projects/p/locations/us-central1/keyRings/r/cryptoKeys/k'); // 'us-central1'
+ */
 export function locationOf(name: string): string | undefined {
   return /\/(?:locations|regions)\/([^/]+)\//.exec(name)?.[1];
 }

@@ -12,11 +12,22 @@ export interface SettingNotes {
   seed?: string;
 }
 
-/** A schema with its notes; the notes are what `notesOf` gives back. */
+/**
+ * A schema with its notes; the notes are what `notesOf` gives back.
+ *
+ * @example
+ * setting(z.boolean().default(false), { description: 'Whether …', example: 'false' });
+ */
 export function setting<T extends z.ZodType>(schema: T, notes: SettingNotes): T {
   return schema.meta({ ...notes });
 }
 
+/**
+ * What `setting` was given for a schema.
+ *
+ * @example
+ * notesOf(runSettings.keying).example; // 'row'
+ */
 export function notesOf(schema: z.ZodType): SettingNotes {
   const { description = '', example, absent, seed } = schema.meta() ?? {};
   return {

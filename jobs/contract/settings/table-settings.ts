@@ -55,7 +55,12 @@ export const TABLE_SETTINGS = {
 export type TableName = keyof typeof TABLE_SETTINGS;
 export const TABLE_NAMES = Object.keys(TABLE_SETTINGS) as readonly TableName[];
 
-/** The table ids of a stack, by the tables' parts in a run. */
+/**
+ * The table ids of a stack, by the tables' parts in a run.
+ *
+ * @example
+ * tableIds(settings).staging; // 'users_temp', the value of destinationTable
+ */
 export const tableIds = (
   settings: Readonly<Record<(typeof TABLE_SETTINGS)[TableName], string>>,
 ): Record<TableName, string> =>

@@ -23,7 +23,13 @@ export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
-/** The statements of a stack, in the order of a run. */
+/**
+ * The statements of a stack, in the order of a run.
+ *
+ * @example
+ * const { count } = statements(deployment);
+ * await bigquery.query(count, { mode: 'pending', snapshot_millis: '1767323045000', id_cutoff: NO_CUTOFF });
+ */
 export function statements(d: Deployment) {
   return {
     clock: clock(),

@@ -22,6 +22,12 @@ export type ReadStack = Pick<
   'project' | 'dataset' | 'tables' | 'idColumn' | 'fields' | 'keying' | 'bigqueryKek'
 >;
 
+/**
+ * A statement from its name, its parameters' types and its text.
+ *
+ * @example
+ * statement('clock', {}, 'SELECT UNIX_MILLIS(CURRENT_TIMESTAMP()) AS snapshot_millis');
+ */
 export function statement<P extends string>(
   name: string,
   params: Record<P, ParamType>,
@@ -30,14 +36,29 @@ export function statement<P extends string>(
   return { name, sql: sql.trim(), params };
 }
 
-/** A table's full name, quoted. Settings admit no backtick in any of the three parts. */
+/**
+ * A table's full name, quoted. Settings admit no backtick in any of the three parts.
+ *
+ * @example
+ * table(deployment, 'staging'); // '`my-project.encryption_poc.users_temp`'
+ */
 export const table = (d: Pick<Deployment, 'project' | 'dataset' | 'tables'>, which: TableName): string =>
   `\`${d.project}.${d.dataset}.${d.tables[which]}\``;
 
-/** A string literal; GoogleSQL escapes with backslashes. */
+/**
+ * A string literal; GoogleSQL escapes with backslashes.
+ *
+ * @example
+ * literal("it's"); // "'it\\'s'"
+ */
 export const literal = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`;
 
-/** A column name, quoted: a user's own may be a reserved word. */
+/**
+ * A column name, quoted: a user's own may be a reserved word.
+ *
+ * @example
+ * quoted('order'); // '`order`'
+ */
 export const quoted = (column: string): string => `\`${column}\``;
 
 /** How BigQuery's key functions name a Cloud KMS key. */
@@ -47,6 +68,9 @@ export const kmsLiteral = (d: Pick<Deployment, 'bigqueryKek'>): string =>
 /**
  * The compare-and-set token of a value: SHA-256 of cipher text, newline, data key. The newline is in
  * neither alphabet, so no two sources share a token.
+ *
+ * @example
+ * token('`cipher_text`', '`dek`'); // "SHA256(CONCAT(`cipher_text`, …))"
  */
 export const token = (cipherText: string, dek: string): string =>
   `SHA256(CONCAT(${cipherText}, '\\n', IFNULL(${dek}, '')))`;
