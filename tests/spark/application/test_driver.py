@@ -51,8 +51,10 @@ def test_a_missing_permission_is_told_with_permission_and_table_not_as_its_bare_
     error = RuntimeError(
         "An error occurred while calling o1.load.\n"
         ": com.google.cloud.bigquery.connector.common.BigQueryConnectorException: Error getting table\n"
-        f"Caused by: com.google.cloud.spark.bigquery.repackaged.BigQueryException: {denied}\n\tat a.B.c(B:1)\n"
-        "Caused by: com.google.api.client.googleapis.json.GoogleJsonResponseException: 403 Forbidden\n\tat d.E"
+        f"Caused by: com.google.cloud.spark.bigquery.repackaged.BigQueryException: {denied}\n"
+        "\tat a.B.c(B:1)\n"
+        "Caused by: com.google.api.client.googleapis.json.GoogleJsonResponseException: 403 Forbidden\n"
+        "\tat d.E"
     )
     assert denied in summary(error)
     storage = "x does not have storage.objects.create access to the Google Cloud Storage object. Permission "
