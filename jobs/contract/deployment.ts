@@ -45,6 +45,19 @@ export function settled<S extends Readonly<Record<string, z.ZodType>>>(
   >;
 }
 
+/**
+ * The settings of a group where a stack's file sets none of them; one without a default is null.
+ *
+ * @example
+ * defaultsOf(runSettings).keying; // 'row'
+ */
+export function defaultsOf<S extends Readonly<Record<string, z.ZodType>>>(
+  group: S,
+): ReturnType<typeof settled<S>> {
+  const values = Object.entries(group).map(([name, schema]) => [name, schema.safeParse(undefined).data]);
+  return settled(group, Object.fromEntries(values));
+}
+
 const tables = Object.fromEntries(TABLE_NAMES.map((name) => [name, z.string()])) as Record<
   TableName,
   z.ZodString

@@ -1,5 +1,7 @@
-import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { type Deployment, defaultsOf } from '../../jobs/contract/deployment.ts';
 import { fieldSchema } from '../../jobs/contract/fields.ts';
+import { batchSettings } from '../../jobs/contract/settings/batch-settings.ts';
+import { runSettings } from '../../jobs/contract/settings/run-settings.ts';
 import type { Mode } from '../../jobs/contract/sql/index.ts';
 import type { StageInput } from '../../jobs/engines/engine.ts';
 import { GoogleError } from '../http/errors.ts';
@@ -29,6 +31,7 @@ export function directWork(
   const get = (name: string): string => argument(args, name);
   const [bucket = '', tempFolder = ''] = get('google-cloud-bucket').replace('gs://', '').split('/');
   const deployment: Deployment = {
+    ...defaultsOf(runSettings),
     stack: 'batch',
     project: get('project-id'),
     location: get('bigquery-location'),
@@ -52,24 +55,14 @@ export function directWork(
     sourceFormat: get('source-format') as Deployment['sourceFormat'],
     keying: get('keying') as Deployment['keying'],
     storePlaintext: get('store-plaintext') === 'true',
-    readLimitRows: null,
     sourceKek: get('source-kek'),
     bigqueryKek: get('bigquery-kek'),
-    engines: ['direct'],
-    directMaxRows: 0,
-    maxRejectedShare: 1,
-    verifyRows: 0,
     batch: {
-      runtimeVersion: '2.3',
+      ...defaultsOf(batchSettings),
       serviceAccount: '',
       subnetwork: '',
       application: null,
-      jarFile: null,
-      mainClass: null,
-      maxExecutors: 0,
-      ttlMinutes: 0,
       kmsCallsPerSecond: Number(get('kms-calls-per-second')),
-      labels: {},
     },
     workflow: null,
   };

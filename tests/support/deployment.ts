@@ -1,5 +1,7 @@
-import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { type Deployment, defaultsOf } from '../../jobs/contract/deployment.ts';
 import type { Field } from '../../jobs/contract/fields.ts';
+import { batchSettings } from '../../jobs/contract/settings/batch-settings.ts';
+import { runSettings } from '../../jobs/contract/settings/run-settings.ts';
 
 export const EMAIL: Field = {
   name: 'email',
@@ -26,11 +28,10 @@ export const PHONE: Field = {
 /** The outputs of a stack that exists nowhere. */
 export function aDeployment(given: Partial<Deployment> = {}): Deployment {
   return {
+    ...defaultsOf(runSettings),
     stack: 'test',
     project: 'a-project',
-    location: 'us-central1',
     bucket: 'a-bucket',
-    tempFolder: 'temp',
     dataset: 'encryption_poc',
     tables: {
       source: 'users',
@@ -41,20 +42,11 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
     },
     readDataset: 'encryption_poc_read',
     readProcedure: 'read_users',
-    idColumn: 'id',
     fields: [EMAIL],
-    sourceFormat: 'gcm',
-    keying: 'row',
-    storePlaintext: false,
-    readLimitRows: null,
     sourceKek: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/source',
     bigqueryKek: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/bigquery',
-    engines: ['direct', 'dataproc'],
-    directMaxRows: 100_000,
-    maxRejectedShare: 0.05,
-    verifyRows: 50_000,
     batch: {
-      runtimeVersion: '2.3',
+      ...defaultsOf(batchSettings),
       serviceAccount: 'batch@a-project.iam.gserviceaccount.com',
       subnetwork: 'projects/a-project/regions/us-central1/subnetworks/a-subnetwork',
       application: {
@@ -62,11 +54,6 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
         package: 'gs://a-bucket/application/reseal.zip',
         wheels: 'gs://a-bucket/application/wheels.tar.gz',
       },
-      jarFile: null,
-      mainClass: null,
-      maxExecutors: 8,
-      ttlMinutes: 240,
-      kmsCallsPerSecond: 500,
       labels: { environment: 'test' },
     },
     workflow: null,
