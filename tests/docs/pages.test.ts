@@ -1,16 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import {
-  keysetColumns,
-  rejectedColumns,
-  runColumns,
-  sourceColumns,
-  stagingColumns,
-} from '../../jobs/contract/tables.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment } from '../support/deployment.ts';
-import { analyze } from '../support/oracles/analyzer.ts';
+import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
 import { sqlBlocks } from '../support/pages.ts';
 
 const pages = [
@@ -52,17 +45,7 @@ describe('the SQL of the pages', () => {
   beforeAll(() => ensureVenv(), 600_000);
 
   it("is accepted by Google's analyzer", async () => {
-    const d = aDeployment({ project: 'my-project' });
-    const tables = Object.entries({
-      source: sourceColumns(d),
-      staging: stagingColumns(),
-      rejected: rejectedColumns(),
-      keysets: keysetColumns(),
-      runs: runColumns(),
-    }).map(([which, columns]) => ({
-      name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
-      columns,
-    }));
+    const tables = tablesOf(aDeployment({ project: 'my-project' }));
     const statements = pages.flatMap(({ path }) =>
       sqlBlocks(path).map((sql, at) => ({ name: `${path}, block ${at + 1}`, sql, params: {} })),
     );

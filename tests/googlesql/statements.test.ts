@@ -2,16 +2,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
 import { readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
-import {
-  keysetColumns,
-  rejectedColumns,
-  runColumns,
-  sourceColumns,
-  stagingColumns,
-} from '../../jobs/contract/tables.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
-import { analyze } from '../support/oracles/analyzer.ts';
+import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
 
 // The source format is a literal in the statements, but for one that counts cipher texts.
 const named = KEYINGS.flatMap((keying) =>
@@ -24,18 +17,6 @@ const named = KEYINGS.flatMap((keying) =>
 const stacks = named.map((given, at) =>
   aDeployment({ ...given, storePlaintext: given.keying === 'row', dataset: `dataset_${at}` }),
 );
-
-const tablesOf = (d: Deployment) =>
-  Object.entries({
-    source: sourceColumns(d),
-    staging: stagingColumns(),
-    rejected: rejectedColumns(),
-    keysets: keysetColumns(),
-    runs: runColumns(),
-  }).map(([which, columns]) => ({
-    name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
-    columns,
-  }));
 
 const issued = (d: Deployment) =>
   [...Object.values(statements(d)), { name: 'procedure', sql: readProcedureBody(d), params: {} }].map(

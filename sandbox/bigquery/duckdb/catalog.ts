@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../../http/errors.ts';
-import { type Json, objectOr, text } from '../../http/router.ts';
+import { type Json, objectOr } from '../../http/router.ts';
 import { CATALOG, type Engine, rows } from './engine.ts';
 import { columnsOf, columnsSql, type SchemaField } from './schema.ts';
 import { quote } from './types.ts';
@@ -250,7 +250,3 @@ export class Catalog {
 /** A table's full name in DuckDB. */
 export const tableSql = (table: Pick<Table, 'dataset' | 'id'>): string =>
   `${CATALOG}.${quote(table.dataset)}.${quote(table.id)}`;
-
-/** Labels or another map of strings of a body. */
-export const labelsOf = (body: Json): Record<string, string> =>
-  Object.fromEntries(Object.entries(objectOr(body.labels)).map(([key, value]) => [key, text(value) ?? '']));

@@ -1,4 +1,12 @@
 import { fileURLToPath } from 'node:url';
+import type { Deployment } from '../../../jobs/contract/deployment.ts';
+import {
+  keysetColumns,
+  rejectedColumns,
+  runColumns,
+  sourceColumns,
+  stagingColumns,
+} from '../../../jobs/contract/tables.ts';
 import { askPython } from './python.ts';
 
 /** A table that statements may name, as BigQuery writes it: project.dataset.table. */
@@ -25,3 +33,16 @@ export const analyze = (
   tables: readonly AnalyzedTable[],
   statements: readonly AnalyzedStatement[],
 ): Promise<Verdict[]> => askPython<Verdict[]>(script, { tables, statements });
+
+/** The five tables of a deployment, as the analyzer's catalog takes them. */
+export const tablesOf = (d: Deployment) =>
+  Object.entries({
+    source: sourceColumns(d),
+    staging: stagingColumns(),
+    rejected: rejectedColumns(),
+    keysets: keysetColumns(),
+    runs: runColumns(),
+  }).map(([which, columns]) => ({
+    name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
+    columns,
+  }));
