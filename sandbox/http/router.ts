@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
+import type { Wire } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
 
@@ -20,6 +21,8 @@ export interface Call {
   body: Readable | undefined;
   /** Scheme and authority to build absolute addresses with. */
   origin: string;
+  /** Google's description of the method. */
+  wire: Wire;
   /** Who calls. */
   caller: Caller;
 }
@@ -87,12 +90,26 @@ function decode(segment: string): string {
   }
 }
 
-/** Reads a call's body as a JSON object; an absent body is an empty object. */
-export async function readJson(call: Call): Promise<Json> {
-  if (!call.body) return {};
-  let bytes = Buffer.concat(await call.body.toArray());
-  if (call.headers['content-encoding'] === 'gzip') bytes = gunzipSync(bytes);
-  return parseJson(bytes.toString('utf8'));
+const read = new WeakMap<Readable, Promise<Json>>();
+
+/**
+ * Reads a call's body as a JSON object, as often as it is asked; an absent body is an empty object.
+ *
+ * @throws GoogleError INVALID_ARGUMENT for a body that is no JSON or not as Google describes the method's
+ */
+export async function readJson({ body, headers, wire }: Call): Promise<Json> {
+  if (!body) return {};
+  const known = read.get(body) ?? bodyOf(body, headers, wire);
+  read.set(body, known);
+  return known;
+}
+
+async function bodyOf(body: Readable, headers: Call['headers'], wire: Wire): Promise<Json> {
+  const bytes = Buffer.concat(await body.toArray());
+  const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
+  const json = parseJson(plain.toString('utf8'));
+  wire.body(json);
+  return json;
 }
 
 /** Parses a JSON object, or answers as Google does. */

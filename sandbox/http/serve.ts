@@ -1,9 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import fastify from 'fastify';
+import { type Wire, wireOf } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
-import { type Call, Reply, type Route, router } from './router.ts';
+import { type Call, Reply, type Route, readJson, router } from './router.ts';
 
 export interface Listener {
   origin: string;
@@ -14,9 +15,15 @@ export interface Listener {
 /** Says who makes a call. @throws GoogleError UNAUTHENTICATED or PERMISSION_DENIED */
 export type Admit = (route: Route, call: Omit<Call, 'caller'>) => Caller | Promise<Caller>;
 
-/** Serves the routes on loopback only, to those whom `admit` lets in. `port` 0 takes a free one. */
+/**
+ * Serves the routes on loopback only, to those whom `admit` lets in, and holds every request against Google's
+ * description of its method. `port` 0 takes a free one.
+ *
+ * @throws Error for a route that Google's discovery documents do not have
+ */
 export async function listen(routes: readonly Route[], admit: Admit, port = 0): Promise<Listener> {
   const find = router(routes);
+  const wires = new Map(routes.map((route) => [route, wireOf(route)]));
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
@@ -43,8 +50,13 @@ export async function listen(routes: readonly Route[], admit: Admit, port = 0): 
         headers: request.headers,
         body: request.body as Readable | undefined,
         origin: `http://${request.headers.host}`,
+        wire: wires.get(route) as Wire,
       };
-      const answer = await route.handle({ ...seen, caller: await admit(route, seen) });
+      const call = { ...seen, caller: await admit(route, seen) };
+      call.wire.query(call.query);
+      // Also a body that its handler makes no use of; media, which may be long, stay a stream.
+      if (!route.path.startsWith('/upload/')) await readJson(call);
+      const answer = await route.handle(call);
       if (!(answer instanceof Reply)) {
         return reply.type('application/json; charset=UTF-8').send(JSON.stringify(answer));
       }
