@@ -2,8 +2,9 @@
 
 usage: make_discovery.py FOLDER
 
-The documents come with the PyPI package of discovery.txt, by version and hash. Of each API one file is written: the methods named here, their query parameters, and the schemas that their
-requests lead to, without prose. https://developers.google.com/discovery/v1/reference/apis
+The documents come with the PyPI package of discovery.txt, by version and hash. Of each API one file is
+written: the methods named here, their query parameters, and the schemas that their requests lead to, without prose.
+https://developers.google.com/discovery/v1/reference/apis
 """
 
 import json
@@ -121,9 +122,10 @@ def trimmed(name: str, api: Json) -> Json:
 
 def requirement() -> str:
     """Name, version and hash of the package, as the lock has them."""
-    name, version, digest = re.search(
-        r"^(\S+)==(\S+) \\\s+--hash=(\S+)", LOCK.read_text(), re.MULTILINE
-    ).groups()
+    found = re.search(r"^(\S+)==(\S+) \\\s+--hash=(\S+)", LOCK.read_text(), re.MULTILINE)
+    if found is None:
+        raise SystemExit(f"{LOCK} names no package")
+    name, version, digest = found.groups()
     return f"PyPI {name} {version} ({digest})"
 
 
