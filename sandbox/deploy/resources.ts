@@ -27,9 +27,9 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
       }
       return id;
     },
-    'gcp:storage/bucket:Bucket': async ({ project, name, location, labels, storageClass }) => {
+    'gcp:storage/bucket:Bucket': async ({ project, name, location, labels, storageClass, encryption }) => {
       const url = `${endpoints.storage}/storage/v1/b?project=${project}`;
-      await create(token, url, { name, location, labels, storageClass });
+      await create(token, url, { name, location, labels, storageClass, encryption });
       return String(name);
     },
     'gcp:storage/bucketObject:BucketObject': async ({ bucket, name, source, content }) => {
@@ -39,15 +39,16 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
       return `${bucket}-${name}`;
     },
     'gcp:bigquery/dataset:Dataset': async (inputs) => {
-      const { project, datasetId, location, labels, description } = inputs;
+      const { project, datasetId, location, labels, description, defaultEncryptionConfiguration } = inputs;
       const url = `${bigquery(inputs)}/datasets`;
-      const body = { datasetReference: { projectId: project, datasetId }, location, labels, description };
+      const datasetReference = { projectId: project, datasetId };
+      const body = { datasetReference, location, labels, description, defaultEncryptionConfiguration };
       if (!(await create(token, url, body))) await call(token, 'PATCH', `${url}/${datasetId}`, body);
       return `projects/${project}/datasets/${datasetId}`;
     },
     'gcp:bigquery/table:Table': async (inputs) => {
       const { project, datasetId, tableId, schema, clusterings, description, labels } = inputs;
-      const { timePartitioning } = inputs;
+      const { timePartitioning, encryptionConfiguration } = inputs;
       const url = `${bigquery(inputs)}/datasets/${datasetId}/tables`;
       const body = {
         tableReference: { projectId: project, datasetId, tableId },
@@ -56,6 +57,7 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
         ...(timePartitioning === undefined ? {} : { timePartitioning }),
         description,
         labels,
+        encryptionConfiguration,
       };
       if (!(await create(token, url, body))) await call(token, 'PATCH', `${url}/${tableId}`, body);
       return `projects/${project}/datasets/${datasetId}/tables/${tableId}`;

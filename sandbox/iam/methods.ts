@@ -32,6 +32,8 @@ const keyRing: Locate = (params) => onName(`${location(params, '').name}/keyRing
 const cryptoKey: Locate = (params) => onName(`${keyRing(params, '').name}/cryptoKeys/${params.key}`);
 const workflow: Locate = (params) => onName(`${location(params, '').name}/workflows/${params.workflow}`);
 
+const account: Locate = (params) => onName(`projects/${params.project}/serviceAccounts/${params.account}`);
+
 const ask = (on: Locate, ...permissions: string[]): Demand[] => [{ permissions, on }];
 
 const BIGQUERY = '/bigquery/v2/projects/{project}';
@@ -46,6 +48,12 @@ const EXECUTIONS = `${LOCATION}/workflows/{workflow}/executions`;
 
 /** The holder of an upload's address may go on with it; asking what one may do oneself needs nothing. */
 const NOTHING: Demand[] = [];
+
+/** The two methods of a policy. */
+const policy = (read: string, path: string, on: Locate, kind: string): Record<string, Demand[]> => ({
+  [`${read} ${path}:getIamPolicy`]: ask(on, `${kind}.getIamPolicy`),
+  [`POST ${path}:setIamPolicy`]: ask(on, `${kind}.setIamPolicy`),
+});
 
 /**
  * Which method of Google's asks for which permission on which resource, by method and path template. From the
@@ -132,4 +140,31 @@ export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
   [`POST ${DATASET}/tables/{table}:testIamPermissions`]: NOTHING,
   [`POST ${KEY}:testIamPermissions`]: NOTHING,
   'GET /storage/v1/b/{bucket}/iam/testPermissions': NOTHING,
+  'GET /v1/projects/{project}': ask(pathProject, 'resourcemanager.projects.get'),
+  'POST /v1/{kind}/{project}/services/{service}:enable': ask(pathProject, 'serviceusage.services.enable'),
+  // Google's reference names no permission for it; whoever may enable the service may make its identity.
+  'POST /v1beta1/{kind}/{project}/services/{service}:generateServiceIdentity': ask(
+    pathProject,
+    'serviceusage.services.enable',
+  ),
+  'POST /v1/projects/{project}/serviceAccounts': ask(pathProject, 'iam.serviceAccounts.create'),
+  // And iam.serviceAccounts.actAs on the account that it runs as.
+  [`POST ${LOCATION}/workflows`]: ask(location, 'workflows.workflows.create'),
+  [`POST ${LOCATION}/jobs`]: ask(location, 'cloudscheduler.jobs.create'),
+  'POST /v2/projects/{project}/metrics': ask(pathProject, 'logging.logMetrics.create'),
+  'POST /v3/projects/{project}/alertPolicies': ask(pathProject, 'monitoring.alertPolicies.create'),
+  'POST /v1/projects/{project}/dashboards': ask(pathProject, 'monitoring.dashboards.create'),
+  'POST /compute/v1/projects/{project}/global/networks': ask(pathProject, 'compute.networks.create'),
+  'POST /compute/v1/projects/{project}/regions/{region}/subnetworks': ask(
+    pathProject,
+    'compute.subnetworks.create',
+  ),
+  'POST /compute/v1/projects/{project}/global/firewalls': ask(pathProject, 'compute.firewalls.create'),
+  ...policy('POST', '/v1/projects/{project}', pathProject, 'resourcemanager.projects'),
+  ...policy('POST', '/v1/projects/{project}/serviceAccounts/{account}', account, 'iam.serviceAccounts'),
+  ...policy('POST', `${DATASET}/tables/{table}`, table, 'bigquery.tables'),
+  ...policy('POST', `${DATASET}/routines/{routine}`, routine, 'bigquery.routines'),
+  ...policy('GET', KEY, cryptoKey, 'cloudkms.cryptoKeys'),
+  'GET /storage/v1/b/{bucket}/iam': ask(bucket, 'storage.buckets.getIamPolicy'),
+  'PUT /storage/v1/b/{bucket}/iam': ask(bucket, 'storage.buckets.setIamPolicy'),
 };

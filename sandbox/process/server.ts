@@ -13,7 +13,7 @@ import { dataprocRoutes } from '../dataproc/routes.ts';
 import { batchRunner, checkBatch, driverOutput } from '../dataproc/runner.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
 import { text } from '../http/router.ts';
-import { listen } from '../http/serve.ts';
+import { type Admit, listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
 import { iamControlRoutes } from '../iam/control.ts';
 import { Iam } from '../iam/iam.ts';
@@ -22,6 +22,10 @@ import { routineName } from '../iam/resources.ts';
 import { Keys } from '../kms/keys.ts';
 import { kmsRoutes } from '../kms/routes.ts';
 import { Traffic } from '../kms/traffic.ts';
+import { withKeyAtRest } from '../project/at-rest.ts';
+import { policyRoutes } from '../project/policies.ts';
+import { Project } from '../project/project.ts';
+import { projectResourceRoutes } from '../project/routes.ts';
 import { storageRoutes } from '../storage/routes.ts';
 import { Store } from '../storage/store.ts';
 import { controlRoutes } from './control.ts';
@@ -35,6 +39,8 @@ export interface ServerOptions {
   project?: string;
   /** What does the work of Dataproc's batches; a local Spark unless said otherwise. */
   dataproc?: DataprocWork;
+  /** A project as Google hands it over: no API is on, and keys for data at rest must be granted beforehand. */
+  bare?: boolean;
 }
 
 /** One origin serves every service: Google's paths do not overlap. */
@@ -56,6 +62,7 @@ export async function startServer({
   port = 0,
   project = 'sandbox',
   dataproc = 'spark',
+  bare = false,
 }: ServerOptions): Promise<Server> {
   await mkdir(state, { recursive: true, mode: 0o700 });
   const keys = new Keys(state);
@@ -86,19 +93,26 @@ export async function startServer({
   const place = { state, work: dataproc, origin: () => origin, storageRead, iam };
   const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
+  const made = new Project(bare);
+  const resources = [...resourceRoutes(backend), ...storageRoutes(store, uploads)];
   const routes = [
     ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
     ...kmsRoutes(keys, traffic),
     ...jobRoutes(backend, jobs, uploads),
-    ...resourceRoutes(backend),
+    ...(bare ? withKeyAtRest(resources, keys, iam.policy) : resources),
     ...storageReadRoutes(storageRead),
-    ...storageRoutes(store, uploads),
     ...permissionRoutes(() => named),
+    ...projectResourceRoutes(made),
+    ...policyRoutes({ policy: iam.policy, project: made, catalog, keys, store }),
     ...controlRoutes(keys, traffic, batches),
     ...iamControlRoutes(iam),
   ];
   iam.covers(routes);
-  const listener = await listen(routes, iam.admit, port);
+  const admit: Admit = (route, call) => {
+    made.apis.admit(route, call);
+    return iam.admit(route, call);
+  };
+  const listener = await listen(routes, admit, port);
   origin = listener.origin;
   return {
     origin,

@@ -12,7 +12,7 @@ import {
 } from '../../http/router.ts';
 import { datasetName } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
-import { type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
+import { type Catalog, type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
 
@@ -57,6 +57,7 @@ export function resourceRoutes(backend: Backend): Route[] {
   const patchDataset = async (call: Call): Promise<Json> => {
     const body = await readJson(call);
     const found = catalog.dataset(dataset(call));
+    namesRoutines(catalog, body);
     found.body = { ...found.body, ...body };
     await write((connection) => catalog.save(connection, 'dataset', found.id, found));
     return datasetJson(catalog.project, found, call.origin);
@@ -148,6 +149,7 @@ export function resourceRoutes(backend: Backend): Route[] {
         const body = await readJson(call);
         const id = required(objectOr(body.routineReference).routineId, 'routineReference.routineId');
         onlyProcedures(body);
+        namesTables(catalog, body);
         if (catalog.hasRoutine(dataset(call), id)) {
           throw new GoogleError(
             'ALREADY_EXISTS',
@@ -178,6 +180,7 @@ export function resourceRoutes(backend: Backend): Route[] {
         const { id } = catalog.routine(dataset(call), call.params.routine ?? '');
         const body = await readJson(call);
         onlyProcedures(body);
+        namesTables(catalog, body);
         return routineJson(
           catalog.project,
           await write((c) => catalog.putRoutine(c, dataset(call), id, body)),
@@ -201,6 +204,27 @@ function onlyProcedures({ routineType, language }: Json): void {
     'UNIMPLEMENTED',
     `The sandbox has SQL procedures only, no ${routineType} in ${language}.`,
   );
+}
+
+/** A table that a statement reads or changes, named in full. */
+const TABLE_NAMES = /\b(?:FROM|JOIN|INTO|MERGE|UPDATE)\s+`[^`.]+\.([^`.]+)\.([^`.]+)`/gi;
+
+/**
+ * A procedure's tables have to be there, since `strictMode` is the default.
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#create_procedure
+ */
+function namesTables(catalog: Catalog, { definitionBody, strictMode }: Json): void {
+  if (strictMode === false) return;
+  for (const [, dataset = '', table = ''] of (text(definitionBody) ?? '').matchAll(TABLE_NAMES))
+    catalog.table(dataset, table);
+}
+
+/** A routine that a dataset lets in has to be there. */
+function namesRoutines(catalog: Catalog, { access }: Json): void {
+  for (const entry of Array.isArray(access) ? access : []) {
+    const { datasetId, routineId } = objectOr(objectOr(entry).routine);
+    if (routineId !== undefined) catalog.routine(required(datasetId, 'datasetId'), String(routineId));
+  }
 }
 
 const datasetJson = (project: string, { id, body, createdMillis }: Dataset, origin: string): Json => ({
