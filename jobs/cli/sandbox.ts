@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import { writeAtomically } from '../../sandbox/state/files.ts';
 import { isSandbox } from '../../sandbox/state/folder.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
@@ -38,7 +39,7 @@ export async function openSandbox(
   const sandbox = await startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
   const keep = async (): Promise<void> => {
     await mkdir(options.state, { recursive: true });
-    await writeFile(join(options.state, SETTINGS), JSON.stringify(config));
+    writeAtomically(join(options.state, SETTINGS), JSON.stringify(config));
   };
   try {
     const deployment = parseDeployment(sandbox.outputs);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
@@ -156,6 +157,7 @@ export class Jobs {
     return job;
   }
 
+  /** `work` says whether the job has to be remembered over a restart yet. */
   async #run(job: Job, work: () => Promise<boolean>): Promise<void> {
     let changes = false;
     try {
@@ -166,7 +168,7 @@ export class Jobs {
     }
     job.endedMillis = Math.max(Date.now(), job.startedMillis);
     delete job.interrupt;
-    if (changes) await this.#remember(job);
+    if (changes) await this.#backend.engine.use((connection) => this.#remember(job, connection));
     await this.#forgetOldResults();
   }
 
@@ -230,17 +232,18 @@ export class Jobs {
     const all = files ?? (await Promise.all(uris.map((uri) => this.#objects.resolve(uri)))).flat();
     if (all.length === 0)
       throw new GoogleError('INVALID_ARGUMENT', 'Required parameter is missing: sourceUris');
-    job.load = await load(engine, catalog, configuration, all);
-    return true;
+    job.load = await load(engine, catalog, configuration, all, (connection, outcome) => {
+      const endedMillis = Math.max(Date.now(), job.startedMillis);
+      return this.#remember({ ...job, load: outcome, endedMillis }, connection);
+    });
+    return false;
   }
 
-  async #remember(job: Job): Promise<void> {
+  async #remember(job: Job, connection: DuckDBConnection): Promise<void> {
     const { done: _done, result: _result, interrupt: _interrupt, configuration, ...rest } = job;
     const type = configuration.load ? { load: configuration.load } : { query: {} };
     const body = JSON.stringify({ ...rest, configuration: type });
-    await this.#backend.engine.use((connection) =>
-      connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body }),
-    );
+    await connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body });
   }
 
   async #forgetOldResults(): Promise<void> {

@@ -203,6 +203,7 @@ export class Session {
     for (let index = 0; index < tokens.length; index++) {
       const range = snapshotRange(tokens, index, tokens.length - 1);
       if (!range) continue;
+      await this.backend.catalog.settled();
       const names = this.#names(new Date().toISOString(), NO_KEYS);
       const rewriter = new Rewriter(tokens, names);
       const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;
