@@ -37,11 +37,22 @@ export class Reply {
   }
 }
 
+/** What is left of an answer whose connection breaks: the first half of one, or nothing at all. */
+export class Broken<T> {
+  readonly half: T | undefined;
+
+  constructor(half?: T) {
+    this.half = half;
+  }
+}
+
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** A path of Google's with `{name}` for a segment and `{name+}` for the rest of the path. */
   path: string;
   handle(call: Call): Promise<Json | Reply> | Json | Reply;
+  /** Is told of every call that was let in, and of those that end in an error or without an answer. */
+  watch?(what: 'received' | 'failed', params: Call['params']): void;
 }
 
 /** Finds the handler of a raw (still percent-encoded) path; says what is missing when there is none. */

@@ -24,6 +24,8 @@ export interface ScriptOptions {
   jobId: string;
   /** What the job's caller may read and change. */
   access: Access;
+  /** The table whose rows are in the streaming buffer, where a rule of faults says so. */
+  streaming?: string | undefined;
 }
 
 /** A statement in DuckDB's SQL with what is bound to it. */
