@@ -37,11 +37,22 @@ export class Reply {
   }
 }
 
+/** What is left of an answer whose connection breaks: the first half of one, or nothing at all. */
+export class Broken<T> {
+  readonly half: T | undefined;
+
+  constructor(half?: T) {
+    this.half = half;
+  }
+}
+
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** A path of Google's with `{name}` for a segment and `{name+}` for the rest of the path. */
   path: string;
   handle(call: Call): Promise<Json | Reply> | Json | Reply;
+  /** Is told of every call that was let in, and of those that end in an error or without an answer. */
+  watch?(what: 'received' | 'failed', params: Call['params']): void;
 }
 
 /** Finds the handler of a raw (still percent-encoded) path; says what is missing when there is none. */
@@ -87,12 +98,40 @@ function decode(segment: string): string {
   }
 }
 
-/** Reads a call's body as a JSON object; an absent body is an empty object. */
+/** Bytes of a body that is JSON: https://cloud.google.com/bigquery/quotas#query_jobs has 10 MB for a request. */
+export const MOST_JSON = 10 * 1024 * 1024;
+
+/** A body, or a part of one, that is too long to be held in memory. */
+export const tooLarge = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', `Request payload size exceeds the limit: ${MOST_JSON} bytes.`);
+
+/** Reads a call's body as a JSON object; an absent body is an empty object. @throws GoogleError also for a long one */
 export async function readJson(call: Call): Promise<Json> {
   if (!call.body) return {};
-  let bytes = Buffer.concat(await call.body.toArray());
-  if (call.headers['content-encoding'] === 'gzip') bytes = gunzipSync(bytes);
-  return parseJson(bytes.toString('utf8'));
+  const bytes = await collected(call.body);
+  const packed = call.headers['content-encoding'] === 'gzip';
+  return parseJson((packed ? unpacked(bytes) : bytes).toString('utf8'));
+}
+
+/** The body is read to its end, so that its sender hears the answer, but not kept beyond the limit. */
+async function collected(body: Readable): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of body) {
+    length += part.length;
+    if (length <= MOST_JSON) parts.push(part);
+  }
+  if (length > MOST_JSON) throw tooLarge();
+  return Buffer.concat(parts);
+}
+
+function unpacked(bytes: Buffer): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MOST_JSON });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
+    throw new GoogleError('INVALID_ARGUMENT', 'The body is not what its Content-Encoding says.');
+  }
 }
 
 /** Parses a JSON object, or answers as Google does. */

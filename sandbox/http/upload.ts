@@ -7,7 +7,7 @@ import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { GoogleError } from './errors.ts';
-import { type Call, type Json, parseJson, Reply, readJson } from './router.ts';
+import { type Call, type Json, MOST_JSON, parseJson, Reply, readJson, tooLarge } from './router.ts';
 
 /** What an upload brought: its metadata, and its media in a file of the receiver's. */
 export interface Uploaded {
@@ -177,7 +177,14 @@ class MultipartRelated extends Writable {
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
     const media: Buffer[] = [];
-    while (this.#step(media));
+    try {
+      while (this.#step(media));
+      // Before the media there are a few lines and metadata: what is longer will not end.
+      if (this.#stage !== 'second' && this.#buffer.length > MOST_JSON) throw tooLarge();
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
     let more = true;
     for (const part of media) more = this.#sink.write(part);
     if (more) done();
@@ -219,8 +226,10 @@ class MultipartRelated extends Writable {
         const found = this.#buffer.indexOf(this.#delimiter);
         const safe = found < 0 ? Math.max(0, this.#buffer.length - this.#delimiter.length) : found;
         const content = this.#buffer.subarray(0, safe);
-        if (this.#stage === 'first') this.metadata += content.toString('latin1');
-        else if (content.length > 0) media.push(content);
+        if (this.#stage === 'first') {
+          this.metadata += content.toString('latin1');
+          if (this.metadata.length > MOST_JSON) throw tooLarge();
+        } else if (content.length > 0) media.push(content);
         this.#buffer = this.#buffer.subarray(found < 0 ? safe : safe + this.#delimiter.length);
         if (found < 0) return false;
         if (this.#stage === 'first') {

@@ -31,10 +31,10 @@ export function resourceRoutes(backend: Backend): Route[] {
         await connection.run('BEGIN TRANSACTION');
         try {
           const result = await work(connection);
-          await connection.run('COMMIT');
+          await catalog.commit(connection, []);
           return result;
         } catch (error) {
-          await connection.run('ROLLBACK');
+          await catalog.rollback(connection);
           throw error;
         }
       }),
