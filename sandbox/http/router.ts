@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
+import type { Wire } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
 
@@ -20,6 +21,8 @@ export interface Call {
   body: Readable | undefined;
   /** Scheme and authority to build absolute addresses with. */
   origin: string;
+  /** Google's description of the method. */
+  wire: Wire;
   /** Who calls. */
   caller: Caller;
 }
@@ -105,12 +108,26 @@ export const MOST_JSON = 10 * 1024 * 1024;
 export const tooLarge = (): GoogleError =>
   new GoogleError('INVALID_ARGUMENT', `Request payload size exceeds the limit: ${MOST_JSON} bytes.`);
 
-/** Reads a call's body as a JSON object; an absent body is an empty object. @throws GoogleError also for a long one */
-export async function readJson(call: Call): Promise<Json> {
-  if (!call.body) return {};
-  const bytes = await collected(call.body);
-  const packed = call.headers['content-encoding'] === 'gzip';
-  return parseJson((packed ? unpacked(bytes) : bytes).toString('utf8'));
+const read = new WeakMap<Readable, Promise<Json>>();
+
+/**
+ * Reads a call's body as a JSON object, as often as it is asked; an absent body is an empty object.
+ *
+ * @throws GoogleError INVALID_ARGUMENT for a body that is too long, no JSON or not as Google describes the method's
+ */
+export async function readJson({ body, headers, wire }: Call): Promise<Json> {
+  if (!body) return {};
+  const known = read.get(body) ?? bodyOf(body, headers, wire);
+  read.set(body, known);
+  return known;
+}
+
+async function bodyOf(body: Readable, headers: Call['headers'], wire: Wire): Promise<Json> {
+  const bytes = await collected(body);
+  const plain = headers['content-encoding'] === 'gzip' ? unpacked(bytes) : bytes;
+  const json = parseJson(plain.toString('utf8'));
+  wire.body(json);
+  return json;
 }
 
 /** The body is read to its end, so that its sender hears the answer, but not kept beyond the limit. */

@@ -2,9 +2,10 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
 import fastify, { type FastifyReply } from 'fastify';
+import { type Wire, wireOf } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
-import { Broken, type Call, type Json, Reply, type Route, router } from './router.ts';
+import { Broken, type Call, type Json, Reply, type Route, readJson, router } from './router.ts';
 
 type Answer = Json | Reply;
 
@@ -20,7 +21,12 @@ export type Admit = (route: Route, call: Omit<Call, 'caller'>) => Caller | Promi
 /** Carries out a call that was let in, under whatever rules of faults there are. */
 export type CarryOut = (route: Route, call: Call) => Promise<Answer | Broken<Answer>>;
 
-/** Serves the routes on loopback only, to those whom `admit` lets in. `port` 0 takes a free one. */
+/**
+ * Serves the routes on loopback only, to those whom `admit` lets in, and holds every request against Google's
+ * description of its method. `port` 0 takes a free one.
+ *
+ * @throws Error for a route that Google's discovery documents do not have
+ */
 export async function listen(
   routes: readonly Route[],
   admit: Admit,
@@ -28,6 +34,7 @@ export async function listen(
   carryOut: CarryOut = async (route, call) => route.handle(call),
 ): Promise<Listener> {
   const find = router(routes);
+  const wires = new Map(routes.map((route) => [route, wireOf(route)]));
   const app = fastify({
     logger: false,
     forceCloseConnections: true,
@@ -55,11 +62,15 @@ export async function listen(
         headers: request.headers,
         body: request.body as Readable | undefined,
         origin: `http://${request.headers.host}`,
+        wire: wires.get(route) as Wire,
       };
-      const caller = await admit(route, seen);
+      const call = { ...seen, caller: await admit(route, seen) };
+      call.wire.query(call.query);
+      // Also a body that its handler makes no use of; media, which may be long, stay a stream.
+      if (!route.path.startsWith('/upload/')) await readJson(call);
       route.watch?.('received', params);
       failed = () => route.watch?.('failed', params);
-      const answer = await carryOut(route, { ...seen, caller });
+      const answer = await carryOut(route, call);
       if (!(answer instanceof Broken)) return await sent(reply, answer);
       failed();
       reply.hijack();

@@ -134,7 +134,9 @@ export class Uploads {
     const parts = new MultipartRelated(name, file);
     await pipeline(plain(call, call.body), parts);
     if (!parts.complete) throw new GoogleError('INVALID_ARGUMENT', 'The multipart body is incomplete.');
-    return { metadata: parseJson(parts.metadata), contentType: parts.contentType };
+    const metadata = parseJson(parts.metadata);
+    call.wire.body(metadata);
+    return { metadata, contentType: parts.contentType };
   }
 }
 

@@ -40,10 +40,23 @@ export interface StorageRead {
 interface Message<T> {
   encode(message: T): { finish(): Uint8Array };
   decode(bytes: Uint8Array): T;
+  verify(message: object): string | null;
+}
+
+/**
+ * A request as its message describes it. Decoding skips fields that the message does not have; what is left of such
+ * a request is shorter than it came. @throws Error that says what is wrong, and no value
+ */
+function strictly<T extends object>(message: Message<T>, bytes: Uint8Array): T {
+  const decoded = message.decode(bytes);
+  const wrong = message.verify(decoded);
+  if (wrong !== null) throw new Error(wrong);
+  if (message.encode(decoded).finish().length < bytes.length) throw new Error('it has an unknown field');
+  return decoded;
 }
 
 /** A method of the service by the classes of its messages. */
-function method<In, Out>(
+function method<In extends object, Out extends object>(
   name: string,
   request: Message<In>,
   response: Message<Out>,
@@ -54,7 +67,7 @@ function method<In, Out>(
     requestStream: false,
     responseStream,
     requestSerialize: (message) => Buffer.from(request.encode(message).finish()),
-    requestDeserialize: (bytes) => request.decode(bytes),
+    requestDeserialize: (bytes) => strictly(request, bytes),
     responseSerialize: (message) => Buffer.from(response.encode(message).finish()),
     responseDeserialize: (bytes) => response.decode(bytes),
   };

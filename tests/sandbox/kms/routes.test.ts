@@ -127,7 +127,7 @@ test('a new primary version encrypts, and the old one still decrypts', async () 
   await h.rest('POST', `/v1/${RING}/cryptoKeys?cryptoKeyId=rotated`, { purpose: 'ENCRYPT_DECRYPT' });
   const name = `${RING}/cryptoKeys/rotated`;
   const old = await encrypt(name);
-  await h.kms.createCryptoKeyVersion({ parent: name });
+  await h.rest('POST', `/v1/${name}/cryptoKeyVersions`, {});
   await h.kms.updateCryptoKeyPrimaryVersion({ name, cryptoKeyVersionId: '2' });
   const [sealed] = await h.kms.encrypt({ name, plaintext });
   expect(sealed.name).toBe(`${name}/cryptoKeyVersions/2`);
