@@ -91,9 +91,21 @@ function decode(segment: string): string {
 export async function readJson(call: Call): Promise<Json> {
   if (!call.body) return {};
   let bytes = Buffer.concat(await call.body.toArray());
-  if (call.headers['content-encoding'] === 'gzip') bytes = gunzipSync(bytes);
+  if (call.headers['content-encoding'] === 'gzip') bytes = gunzipped(bytes);
   return parseJson(bytes.toString('utf8'));
 }
+
+function gunzipped(bytes: Uint8Array): Buffer<ArrayBuffer> {
+  try {
+    return Buffer.from(gunzipSync(bytes));
+  } catch {
+    throw notGzip();
+  }
+}
+
+/** A body that says it is gzip, and is not. */
+export const notGzip = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', 'The request body is not valid gzip.');
 
 /** Parses a JSON object, or answers as Google does. */
 export function parseJson(text: string): Json {
