@@ -117,7 +117,9 @@ test('CSV: a header to skip, columns by place, quoted cells, empty cells', async
 test('a damaged Parquet file is a bad file, not a failure of the sandbox', async () => {
   const duckdb = await (await DuckDBInstance.create(':memory:')).connect();
   const path = join(folder, 'whole.parquet');
-  await duckdb.run(`COPY (SELECT i AS id, 'x' || i AS v FROM range(5) AS t(i)) TO '${path}' (FORMAT parquet)`);
+  await duckdb.run(
+    `COPY (SELECT i AS id, 'x' || i AS v FROM range(5) AS t(i)) TO '${path}' (FORMAT parquet)`,
+  );
   duckdb.closeSync();
   const whole = readFileSync(path);
   const messages: string[] = [];
@@ -131,7 +133,9 @@ test('a damaged Parquet file is a bad file, not a failure of the sandbox', async
     messages.push(message);
   }
   expect(messages.filter((message) => message.includes('The sandbox failed'))).toEqual([]);
-  expect(messages.filter((message) => message.includes('the Parquet file is damaged')).length).toBeGreaterThan(0);
+  expect(
+    messages.filter((message) => message.includes('the Parquet file is damaged')).length,
+  ).toBeGreaterThan(0);
 });
 
 test('Parquet, and objects of Cloud Storage by a wildcard', async () => {
