@@ -107,6 +107,11 @@ function commands(): Command {
     .option('--json', 'as a JSON array')
     .action(async (options) => (await import('./history.ts')).history(options));
 
+  target(program.command('doctor'))
+    .description('check everything that a run needs, and say what to change')
+    .option('--json', 'as a JSON array')
+    .action(async (options) => (await import('./doctor.ts')).doctorCommand(options));
+
   program
     .command('stack')
     .description('deploy, preview or remove a stack for a branch, with the settings of dev')

@@ -15,8 +15,8 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
-import { clock, count, cutoff, values } from './select-values.ts';
-import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
+import { clock, count, cutoff, sample, values } from './select-values.ts';
+import { adopt, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
@@ -40,10 +40,12 @@ export function statements(d: Deployment) {
     keysetVersion: keysetVersion(d),
     openRun: openRun(d),
     markStaging: markStaging(d),
+    sample: sample(d),
     values: values(d),
     adopt: adopt(d),
     stagedCounts: stagedCounts(d),
     stagedReasons: stagedReasons(d),
+    stagedRuns: stagedRuns(d),
     proveStaged: proveStaged(d),
     markVerified: markVerified(d),
     merge: merge(d),
