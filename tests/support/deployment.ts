@@ -39,6 +39,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       source: 'users',
       staging: 'users_temp',
       rejected: 'users_rejected',
+      shredded: 'users_shredded',
       keysets: 'keysets',
       runs: 'runs',
     },
