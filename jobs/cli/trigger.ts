@@ -188,6 +188,7 @@ async function showPlan(
     mode,
     selected,
     distinct_deks: distinctDeks,
+    unauthenticated: planned.unauthenticated,
     id_cutoff: planned.idCutoff,
     expected_kms_calls: expected.kmsCalls,
     expected_minutes: expected.minutes,

@@ -11,6 +11,7 @@ const minutes = (count: number): string =>
 export function planLines(planned: Plan, expected: Estimate): string {
   return table([
     ['values to re-encrypt', planned.selected],
+    ...(planned.unauthenticated > 0 ? [['  without a tag', planned.unauthenticated]] : []),
     ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
     ['distinct data keys', planned.distinctDeks],
     ['engine', planned.engine],
@@ -28,6 +29,9 @@ export function reportRows(report: Report): [string, string | number][] {
     ['state', report.state],
     ['selected', report.selected],
     ['merged', report.merged],
+    ...(report.unauthenticated > 0
+      ? [['  without a tag', report.unauthenticated] satisfies [string, number]]
+      : []),
     ['rejected', report.rejected],
     ...Object.entries(report.reasons).map(([reason, n]): [string, number] => [`  ${reason}`, n]),
     ...(report.erased > 0 ? [['erased', report.erased] satisfies [string, number]] : []),

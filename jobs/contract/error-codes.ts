@@ -178,6 +178,10 @@ export const ERROR_CODES = {
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
   'spark-failed': failed('Spark failed, for the reason that it gives', RESUME),
   'count-mismatch': failed('the batch staged another number of values than it selected', RESUME),
+  'value-pattern': failed(
+    'RE2 itself does not take the `valuePattern` of a field; no value was opened',
+    'write a simpler pattern, `pulumi up`; report it, since the setting should have said so',
+  ),
   'workflow-missing': usage(
     'the stack deploys no workflow, or it is gone',
     'run `npm run bundle` and `pulumi up`',

@@ -28,6 +28,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
+    unauthenticated: Number(counts?.unauthenticated),
     erasable: Number(counts?.erasable),
     keyset,
     keysetNearBound: await nearBound(context, keyset, selected),

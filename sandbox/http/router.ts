@@ -147,9 +147,13 @@ function unpacked(bytes: Buffer): Buffer {
     return gunzipSync(bytes, { maxOutputLength: MOST_JSON });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
-    throw new GoogleError('INVALID_ARGUMENT', 'The body is not what its Content-Encoding says.');
+    throw notGzip();
   }
 }
+
+/** A body that says it is gzip, and is not. */
+export const notGzip = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', 'The request body is not valid gzip.');
 
 /** Parses a JSON object, or answers as Google does. */
 export function parseJson(text: string): Json {

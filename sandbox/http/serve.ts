@@ -48,6 +48,11 @@ export async function listen(
   // Bodies are read by the handlers: uploads go to disk as they come, and gzip may wrap any of them.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  // What fastify itself rejects, a content type that is none for instance.
+  app.setErrorHandler((_error, _request, reply) => {
+    const failure = new GoogleError('INVALID_ARGUMENT', 'The request has a header that is not valid.');
+    return reply.code(failure.code).send(failure.toJSON());
+  });
   app.all('*', async (request, reply) => {
     let failed = (): void => {};
     try {

@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { GoogleError } from './errors.ts';
-import { type Call, type Json, MOST_JSON, parseJson, Reply, readJson, tooLarge } from './router.ts';
+import { type Call, type Json, MOST_JSON, notGzip, parseJson, Reply, readJson, tooLarge } from './router.ts';
 
 /** What an upload brought: its metadata, and its media in a file of the receiver's. */
 export interface Uploaded {
@@ -132,7 +131,7 @@ export class Uploads {
       throw new GoogleError('INVALID_ARGUMENT', 'Expected a multipart/related body.');
     }
     const parts = new MultipartRelated(name, file);
-    await pipeline(plain(call, call.body), parts);
+    await flow(call, parts);
     if (!parts.complete) throw new GoogleError('INVALID_ARGUMENT', 'The multipart body is incomplete.');
     const metadata = parseJson(parts.metadata);
     call.wire.body(metadata);
@@ -140,9 +139,16 @@ export class Uploads {
   }
 }
 
-/** The body without a gzip coating that the transfer put on it. */
-function plain(call: Call, body: Readable): Readable {
-  return call.headers['content-encoding'] === 'gzip' ? body.pipe(createGunzip()) : body;
+/** Writes the body, without a gzip coating that the transfer put on it. @throws GoogleError where it is no gzip */
+async function flow({ headers, body }: Call, sink: Writable): Promise<void> {
+  if (body === undefined) return pipeline([], sink);
+  if (headers['content-encoding'] !== 'gzip') return pipeline(body, sink);
+  try {
+    await pipeline(body, createGunzip(), sink);
+  } catch (error) {
+    // https://nodejs.org/docs/latest-v20.x/api/zlib.html#zlib-constants: its errors are named after zlib's.
+    throw String((error as NodeJS.ErrnoException).code).startsWith('Z_') ? notGzip() : error;
+  }
 }
 
 /** Media come in pieces of 64 kB: those that wait for the disk go to it together. */
@@ -153,7 +159,7 @@ const mediaFile = (file: string, flags = 'w') =>
 
 async function receive(call: Call, file: string, append = false): Promise<void> {
   const sink = mediaFile(file, append ? 'a' : 'w');
-  await pipeline(call.body ? plain(call, call.body) : [], sink);
+  await flow(call, sink);
 }
 
 /**
