@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { REASONS, Rejection } from '../contract/reasons.ts';
-import { SOURCE_FORMATS } from '../contract/settings/run-settings.ts';
+import { SOURCE_FORMATS } from '../contract/settings/choices.ts';
 import { openAead } from './aead.ts';
 import { aesKey, gcmOpen, IV_BYTES } from './aes.ts';
 import { asDataKey, type DataKey } from './brands.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application, type ApplicationKey, type UserRow } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';

@@ -3,7 +3,7 @@
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
 import type { Deployment } from '../deployment.ts';
-import { ensureKeyset, keysetVersion, newestKeyset } from './keyset-versions.ts';
+import { ensureKeyset, keysetVersion, keysetVersions, newestKeyset } from './keyset-versions.ts';
 import {
   endRun,
   history,
@@ -15,9 +15,11 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
+import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { clock, count, cutoff, values } from './select-values.ts';
 import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
 
+export { ALL_TIME } from './ledger-entries.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
@@ -38,6 +40,7 @@ export function statements(d: Deployment) {
     ensureKeyset: ensureKeyset(d),
     newestKeyset: newestKeyset(d),
     keysetVersion: keysetVersion(d),
+    keysetVersions: keysetVersions(d),
     openRun: openRun(d),
     markStaging: markStaging(d),
     values: values(d),
@@ -50,6 +53,8 @@ export function statements(d: Deployment) {
     endRun: endRun(d),
     readRun: readRun(d),
     rejectedCounts: rejectedCounts(d),
+    rejectedByRun: rejectedByRun(d),
+    rejectedNow: rejectedNow(d),
     proveMerged: proveMerged(d),
     readValues: readValues(d),
     history: history(d),

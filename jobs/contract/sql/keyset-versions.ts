@@ -40,5 +40,20 @@ export const keysetVersion = (d: Deployment): Statement<'version'> =>
     `SELECT version, wrapped FROM ${table(d, 'keysets')} WHERE version = @version ORDER BY created_at LIMIT 1`,
   );
 
+/** Every version, the newest first, and how many values or row keysets it has sealed by the ledger. */
+export const keysetVersions = (d: Deployment): Statement<never> =>
+  statement(
+    'keyset_versions',
+    {},
+    `SELECT k.version AS version, k.algorithm AS algorithm, k.kms_key AS kms_key, UNIX_MILLIS(k.created_at) AS created_at,
+  IFNULL(s.seals, 0) AS seals
+FROM ${table(d, 'keysets')} AS k
+LEFT JOIN (
+  SELECT keyset_version, SUM(staged) AS seals FROM ${table(d, 'runs')} WHERE keyset_version IS NOT NULL GROUP BY keyset_version
+) AS s
+ON s.keyset_version = k.version
+ORDER BY version DESC`,
+  );
+
 /** The newest as a scalar subquery, for a script variable. */
 export const newestWrapped = (d: ReadStack): string => `(SELECT wrapped ${newest(d)})`;

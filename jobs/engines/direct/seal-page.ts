@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Reason, Rejection } from '../../contract/reasons.ts';
-import type { Keying, SourceFormat } from '../../contract/settings/run-settings.ts';
+import type { Keying, SourceFormat } from '../../contract/settings/choices.ts';
 import { aead } from '../../envelope/aead.ts';
 import { asDataKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
