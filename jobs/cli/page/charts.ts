@@ -26,9 +26,9 @@ export interface BarChart {
   readonly whole?: boolean;
 }
 
-/** Widths in pixels of the two drawings: a page is 60rem at most, a phone 360 or more. */
+/** Widths in pixels of the two drawings: a page is 60rem at most and lets it grow, a phone 360 or more. */
 const WIDTHS = [
-  { name: 'wide', width: 900 },
+  { name: 'wide', width: 760 },
   { name: 'narrow', width: 340 },
 ] as const;
 
@@ -51,7 +51,7 @@ const short = (value: number, narrow: boolean): string =>
 const ROW = 34;
 const FONT = 13;
 /** Of system-ui at 13 px, a little more than the average letter takes. */
-const LETTER = 7.2;
+const LETTER = 7.8;
 
 function drawing(
   { bars, unit, mark, caption, whole = false }: BarChart,

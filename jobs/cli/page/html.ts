@@ -88,7 +88,7 @@ dl div { background: var(--panel); border-radius: .5rem; padding: .75rem 1rem; }
 dt { line-height: 1.3; }
 dd { margin: .15rem 0 0; font-size: 1.35rem; font-weight: 600; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 figure { margin: 0 0 1rem; }
-figure svg { display: block; max-width: 100%; height: auto; overflow: visible; }
+figure svg { display: block; width: 100%; max-width: 100%; height: auto; overflow: visible; }
 figure svg a text { fill: var(--link); text-decoration: underline; }
 .narrow { display: none; }
 .scroll { overflow-x: auto; }
@@ -113,6 +113,8 @@ footer { border-top: 1px solid var(--line); padding-top: 1rem; }
   dl { grid-template-columns: 1fr 1fr; }
   dl div { padding: .6rem .75rem; }
   dd { font-size: 1.1rem; }
+}
+@media (max-width: 50rem) {
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tbody, tr, tbody th, td { display: block; }
   tbody tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }

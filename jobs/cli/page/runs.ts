@@ -54,10 +54,7 @@ export function runsSection(title: string, runs: readonly LedgerJson[], current?
   });
   const rows = runs.map((run) => ({
     cells: [
-      run.run_id === current
-        ? html`<strong><code>${run.run_id}</code></strong>`
-        : html`<code>${run.run_id}</code>`,
-      moment(run.started_at),
+      html`<code>${run.run_id === current ? html`<strong>${run.run_id}</strong>` : run.run_id}</code><br><small>${moment(run.started_at)}</small>`,
       html`${stateBadge(run.state)}${run.error_code === null ? '' : ` ${run.error_code}`}`,
       `${run.engine}, ${run.mode}`,
       number(run.selected),
@@ -69,8 +66,7 @@ export function runsSection(title: string, runs: readonly LedgerJson[], current?
     ],
   }));
   const head = [
-    'run',
-    'planned',
+    'run, planned',
     'state',
     'how',
     'selected',

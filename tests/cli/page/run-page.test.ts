@@ -29,7 +29,7 @@ describe.each(Object.entries(pages))('the page of %s', (_, text) => {
   it('draws each chart for a screen and for a phone, with its unit and a name', () => {
     for (const figure of document.querySelectorAll('figure')) {
       const drawings = [...figure.querySelectorAll('svg')];
-      expect(drawings.map((svg) => svg.getAttribute('width'))).toEqual(['900', '340']);
+      expect(drawings.map((svg) => svg.getAttribute('width'))).toEqual(['760', '340']);
       for (const svg of drawings) {
         expect(svg.getAttribute('role')).toBe('img');
         expect(svg.getAttribute('aria-label')).toBe(figure.querySelector('figcaption')?.textContent);
@@ -116,7 +116,7 @@ describe('a run', () => {
 
 it('history shows runs over time, the newest first', () => {
   expect(units(pages.history)).toEqual(['values', 'seconds']);
-  const ids = [...parsed(pages.history).querySelectorAll('tbody th')].map((one) => one.textContent);
+  const ids = [...parsed(pages.history).querySelectorAll('tbody th code')].map((one) => one.textContent);
   expect(ids).toEqual(['20260102-030405-9f3a1c', '20251231-030405-aaaaa1', '20251230-030405-aaaaa0']);
   expect(words(pages['history without runs'])).toContain('There is no run yet.');
 });
