@@ -20,6 +20,7 @@ export function commands(version: string): Command {
   show(program.command('show'));
   rejected(program.command('rejected'));
   sql(program.command('sql'));
+  doctor(program.command('doctor'));
   stack(program.command('stack'));
   vectors(program.command('vectors'));
   for (const command of program.commands) command.exitOverride();
@@ -109,6 +110,13 @@ function sql(command: Command): void {
     .description("run GoogleSQL in the sandbox, AEAD functions included, as the job's user")
     .argument('[statement]', 'a statement or script; without it, a prompt, or what stdin holds')
     .action(async (statement, options) => (await import('./sql.ts')).sql(statement, options));
+}
+
+function doctor(command: Command): void {
+  withTarget(command)
+    .description('check everything that a run needs, and say what to change')
+    .option('--json', 'as a JSON array')
+    .action(async (options) => (await import('./doctor.ts')).doctorCommand(options));
 }
 
 function stack(command: Command): void {

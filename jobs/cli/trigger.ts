@@ -21,7 +21,7 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
   let target: Target | undefined;
   try {
     const page = await writablePage(options, runId);
-    const opening = openTarget(options, out);
+    const opening = openTarget(options, (text) => process.stderr.write(text));
     const loading = import('./carry-out.ts');
     const opened = await unlessAborted(opening, interrupt.signal);
     target = opened;

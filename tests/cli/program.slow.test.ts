@@ -151,12 +151,18 @@ describe('what is printed', () => {
   it('by sql is what GoogleSQL gives, values opened by AEAD functions included', async () => {
     const script = `DECLARE keyset BYTES DEFAULT (SELECT wrapped FROM keysets ORDER BY version DESC LIMIT 1);
 SELECT id, AEAD.DECRYPT_STRING(
-  AEAD.DECRYPT_BYTES(KEYS.KEYSET_CHAIN('gcp-kms://KEY', keyset), bq_encryption_key, CAST(CAST(id AS STRING) AS BYTES)),
+  AEAD.DECRYPT_BYTES(KEYS.KEYSET_CHAIN('gcp-kms://KMS-KEY', keyset), bq_encryption_key, CAST(CAST(id AS STRING) AS BYTES)),
   bq_encrypted_email, CAST(id AS STRING)) AS email
 FROM users WHERE bq_encrypted_email IS NOT NULL ORDER BY id LIMIT 2`;
     const key = await cli('reseal', ['sql', 'SELECT kms_key FROM keysets', '--state', state, '--json']);
     const [{ kms_key } = { kms_key: '' }] = ndjson<{ kms_key: string }>(key.stdout);
-    const opened = await cli('reseal', ['sql', script.replace('KEY', kms_key), '--state', state, '--json']);
+    const opened = await cli('reseal', [
+      'sql',
+      script.replace('KMS-KEY', kms_key),
+      '--state',
+      state,
+      '--json',
+    ]);
     const { stdout: read } = await cli('reseal', ['read', '--state', state, '--limit', '2']);
     expect(ndjson(opened.stdout)).toEqual(ndjson(read));
     const wrong = await cli('reseal', ['sql', 'SELECT nonsense FROM users', '--state', state]);

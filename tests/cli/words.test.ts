@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { consoleLinks, linksOf } from '../../jobs/cli/console-links.ts';
 import { csvLine } from '../../jobs/cli/print-rows.ts';
 import { linkLines, reportLines } from '../../jobs/cli/words.ts';
+import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { aDeployment } from '../support/deployment.ts';
 import { aReport } from '../support/report.ts';
 
@@ -62,8 +63,7 @@ describe("Google's console", () => {
     const report = aReport({ batch_id: 'reseal-pr-1' });
     const rest = { next: '', keep: async () => {}, close: async () => {} };
     expect(linkLines({ deployment, ...rest }, report)).toMatch(/^batch {2}https:\/\/console/);
-    const origin = 'http://127.0.0.1:1';
-    const endpoints = { kms: origin, bigquery: origin, storage: origin, dataproc: origin, workflows: origin };
+    const endpoints = endpointsOf('http://127.0.0.1:1', 'token');
     expect(linksOf({ deployment, endpoints }, report)).toEqual([]);
     expect(linkLines({ deployment, endpoints, ...rest }, report)).toBe('');
   });

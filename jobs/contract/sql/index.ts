@@ -16,8 +16,8 @@ import {
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
-import { clock, count, cutoff, values } from './select-values.ts';
-import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
+import { clock, count, cutoff, sample, values } from './select-values.ts';
+import { adopt, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { ALL_TIME } from './ledger-entries.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
@@ -43,10 +43,12 @@ export function statements(d: Deployment) {
     keysetVersions: keysetVersions(d),
     openRun: openRun(d),
     markStaging: markStaging(d),
+    sample: sample(d),
     values: values(d),
     adopt: adopt(d),
     stagedCounts: stagedCounts(d),
     stagedReasons: stagedReasons(d),
+    stagedRuns: stagedRuns(d),
     proveStaged: proveStaged(d),
     markVerified: markVerified(d),
     merge: merge(d),
