@@ -21,6 +21,8 @@ export function commands(version: string): Command {
   rejected(program.command('rejected'));
   sql(program.command('sql'));
   doctor(program.command('doctor'));
+  keys(program.command('keys'));
+  shred(program.command('shred'));
   stack(program.command('stack'));
   vectors(program.command('vectors'));
   for (const command of program.commands) command.exitOverride();
@@ -117,6 +119,26 @@ function doctor(command: Command): void {
     .description('check everything that a run needs, and say what to change')
     .option('--json', 'as a JSON array')
     .action(async (options) => (await import('./doctor.ts')).doctorCommand(options));
+}
+
+function keys(command: Command): void {
+  withTarget(command)
+    .description('show the versions of the first-level keyset, or make the next one')
+    .addArgument(new Argument('[action]').choices(['list', 'rotate']).default('list'))
+    .option('--json', 'as JSON')
+    .action(async (action, options) => (await import('./keys.ts')).keysCommand(action, options));
+}
+
+function shred(command: Command): void {
+  withTarget(command)
+    .description('make the values of some rows unreadable, for good')
+    .argument('[ids...]', 'ids of the source table')
+    .option('--from <file>', 'a file of ids, one a line')
+    .option('--field <name>', 'only this field of the rows; without it, every field')
+    .option('--source', 'clear the source columns, too: they still hold the values')
+    .option('--yes', 'do not ask')
+    .option('--json', 'as a JSON object')
+    .action(async (ids, options) => (await import('./shred.ts')).shredCommand(ids, options));
 }
 
 function stack(command: Command): void {

@@ -52,6 +52,7 @@ const STACK = {
     rejected: 'users_rejected',
     keysets: 'keysets',
     runs: 'runs',
+    shredded: 'users_shredded',
   },
 };
 const KMS_KEY = 'projects/example-data-prod/locations/us-central1/keyRings/reseal-prod/cryptoKeys/bigquery';

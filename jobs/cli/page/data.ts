@@ -3,23 +3,15 @@ import { type LedgerJson, ledgerJson, ledgerRow } from '../../contract/ledger.ts
 import { readProcedureBody } from '../../contract/sql/index.ts';
 import type { ReadContext } from '../../run/context.ts';
 import type { Report } from '../../run/report.ts';
+import type { KeysetVersion } from '../../upkeep/keysets.ts';
 import type { ConsoleLink } from '../console-links.ts';
-
-/** A version of the first-level keyset. */
-export interface KeysetVersion {
-  readonly version: number;
-  readonly algorithm: string;
-  readonly kms_key: string;
-  readonly created_at: string;
-  /** Values, or row keysets, that it has sealed by the ledger. */
-  readonly seals: number;
-}
 
 /** All that the page of a run shows: its report, and what the tables say around it. */
 export interface RunPageData {
   readonly stack: Pick<Deployment, 'stack' | 'project' | 'dataset' | 'tables'>;
   readonly report: Report;
-  readonly keysets: readonly KeysetVersion[];
+  /** Versions of the first-level keyset, the newest first. */
+  readonly keysets: readonly Omit<KeysetVersion, 'values' | 'seals_left'>[];
   /** The runs before it, the newest first. */
   readonly before: readonly LedgerJson[];
   readonly links: readonly ConsoleLink[];
@@ -42,7 +34,7 @@ export async function runPageData(
   return {
     stack: deployment,
     report,
-    keysets: keysets.map((row) => ({
+    keysets: keysets.reverse().map((row) => ({
       version: Number(row.version),
       algorithm: row.algorithm ?? '',
       kms_key: row.kms_key ?? '',

@@ -3,7 +3,15 @@
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
 import type { Deployment } from '../deployment.ts';
-import { ensureKeyset, keysetVersion, keysetVersions, newestKeyset } from './keyset-versions.ts';
+import {
+  ensureKeyset,
+  keysetPrefix,
+  keysetVersion,
+  keysetVersions,
+  newestKeyset,
+  rotateKeyset,
+  sealedByPrefix,
+} from './keyset-versions.ts';
 import {
   endRun,
   history,
@@ -17,6 +25,7 @@ import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { clock, count, cutoff, sample, values } from './select-values.ts';
+import { knownIds, proveShredded, shred, stagedOf } from './shred.ts';
 import { adopt, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { ALL_TIME } from './ledger-entries.ts';
@@ -40,7 +49,6 @@ export function statements(d: Deployment) {
     ensureKeyset: ensureKeyset(d),
     newestKeyset: newestKeyset(d),
     keysetVersion: keysetVersion(d),
-    keysetVersions: keysetVersions(d),
     openRun: openRun(d),
     markStaging: markStaging(d),
     sample: sample(d),
@@ -61,6 +69,14 @@ export function statements(d: Deployment) {
     readValues: readValues(d),
     history: history(d),
     sealsUnder: sealsUnder(d),
+    keysetVersions: keysetVersions(d),
+    keysetPrefix: keysetPrefix(d),
+    sealedByPrefix: sealedByPrefix(d),
+    rotateKeyset: rotateKeyset(d),
+    knownIds: knownIds(d),
+    shred: shred(d),
+    proveShredded: proveShredded(d),
+    stagedOf: stagedOf(d),
   };
 }
 export type Statements = ReturnType<typeof statements>;
