@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { unauthenticatedIn } from '../jobs/contract/deployment.ts';
 import { type Field, withColumns } from '../jobs/contract/fields.ts';
-import type { Unauthenticated } from '../jobs/contract/settings/run-settings.ts';
+import type { Unauthenticated } from '../jobs/contract/settings/choices.ts';
 import { notesOf } from '../jobs/contract/settings/setting.ts';
 import { bucketName, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../jobs/contract/stack-name.ts';
 import { nearest } from './settings/nearest.ts';

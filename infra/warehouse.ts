@@ -1,7 +1,7 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import type { Field } from '../jobs/contract/fields.ts';
-import type { Keying, SourceFormat } from '../jobs/contract/settings/run-settings.ts';
+import type { Keying, SourceFormat } from '../jobs/contract/settings/choices.ts';
 import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { readProcedureBody } from '../jobs/contract/sql/index.ts';
 import {

@@ -20,7 +20,7 @@ export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
     params: ['run_id', 'mode', 'row_limit', 'accept_rejected'],
-    steps: [...plan(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
+    steps: [...plan(d, sql), ...stage(sql), ...verify(d, sql), ...merge(sql)],
   };
 }
 
@@ -98,7 +98,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
   ];
 }
 
-const stage = (d: Deployment, sql: Statements): Step[] => [
+const stage = (sql: Statements): Step[] => [
   { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
   { has_values: choose({ 'row.selected == "0"': 'mark_staging' }) },
   { name_first_batch: assign({ batch_id: unmarked(batchId(mark('run_id'), 1)) }) },
@@ -111,7 +111,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
       ),
     }),
   },
-  { skip_empty_batch: choose({ 'row.selected == "0"': hasJar(d) ? 'adopt_rows_of_jar' : 'count_staged' }) },
+  { skip_empty_batch: choose({ 'row.selected == "0"': 'note_staged' }) },
   {
     run_batch: call(
       'batch',
@@ -129,6 +129,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
 
 function verify(d: Deployment, sql: Statements): Step[] {
   return [
+    { note_staged: assign({ staged_millis: expression('string(int(sys.now() * 1000))') }) },
     ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ATTEMPT) }] : []),
     { count_staged: query(sql.stagedCounts, ATTEMPT, 'staged') },
     // A jar chooses its rows by itself, and only its owner knows their keys.
@@ -136,6 +137,7 @@ function verify(d: Deployment, sql: Statements): Step[] {
     {
       mark_verified: query(sql.markVerified, {
         ...ATTEMPT,
+        staged_millis: 'staged_millis',
         staged: 'staged.staged',
         rejected: 'staged.rejected',
         unauthenticated: 'staged.unauthenticated',

@@ -12,7 +12,7 @@ export interface DoctorOptions {
 
 /** Prints a line a check; the exit code says whether a run may start. */
 export async function doctorCommand(options: DoctorOptions): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, new AbortController().signal);
     const findings = await doctor(context, target.endpoints);

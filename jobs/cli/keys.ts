@@ -11,7 +11,7 @@ export interface KeysOptions {
 
 /** Shows the versions of the first-level keyset, or makes the next one. */
 export async function keysCommand(action: 'list' | 'rotate', options: KeysOptions): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, new AbortController().signal);
     if (action === 'rotate') {

@@ -18,7 +18,7 @@ export interface ShredOptions {
 /** Shreds the values of some rows, after a confirmation. */
 export async function shredCommand(given: readonly string[], options: ShredOptions): Promise<void> {
   const ids = await idsOf(given, options.from);
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, new AbortController().signal);
     const shredding: Shredding = {

@@ -1,5 +1,5 @@
 import type { Deployment } from '../contract/deployment.ts';
-import type { Keying, SourceFormat } from '../contract/settings/run-settings.ts';
+import type { Keying, SourceFormat } from '../contract/settings/choices.ts';
 import type { Endpoints } from '../google/clients.ts';
 
 /** Where a command works. */

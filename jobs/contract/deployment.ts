@@ -2,12 +2,8 @@ import { z } from 'zod';
 import { ResealError } from './errors.ts';
 import { fieldSchema } from './fields.ts';
 import { batchSettings } from './settings/batch-settings.ts';
-import {
-  runSettings,
-  type SourceFormat,
-  UNAUTHENTICATED,
-  type Unauthenticated,
-} from './settings/run-settings.ts';
+import { type SourceFormat, UNAUTHENTICATED, type Unauthenticated } from './settings/choices.ts';
+import { runSettings } from './settings/run-settings.ts';
 import { TABLE_NAMES, type TableName } from './settings/table-settings.ts';
 import { isProduction } from './stack-name.ts';
 

@@ -25,7 +25,10 @@ export const ERROR_CODES = {
     '`--help` lists them',
   ),
   'option-config': usage('`npm run sandbox -- --config` is not key=value', 'write `--config key=value`'),
-  'option-local': usage('an option for the sandbox was used with `--stack`', 'leave one of the two out'),
+  'option-local': usage(
+    'an option for the sandbox, or `sql`, was used with `--stack`',
+    'leave one of the two out',
+  ),
   'option-stack': usage(
     '`--via workflow` was used without `--stack`',
     'the sandbox runs no workflows: name a stack',

@@ -1,4 +1,4 @@
-import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/run-settings.ts';
+import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/choices.ts';
 import { MODES } from './sql/select-values.ts';
 
 /** Where a run stands. All but `succeeded` can be resumed. */
@@ -63,7 +63,11 @@ export const LEDGER = {
   ),
   kms_calls: nullable('INT64', 'KMS Decrypt calls for data keys'),
   started_at: required('TIMESTAMP', 'When the run was planned'),
-  ended_at: nullable('TIMESTAMP', 'When it succeeded, failed or was cancelled'),
+  staging_at: nullable('TIMESTAMP', 'When its last attempt began to stage'),
+  staged_at: nullable('TIMESTAMP', 'When that attempt had staged its last value'),
+  verified_at: nullable('TIMESTAMP', 'When the staged values had been verified'),
+  ended_at: nullable('TIMESTAMP', 'When it failed or was cancelled, or the moment that merged values carry'),
+  merged_at: nullable('TIMESTAMP', 'When the merge had written its last value'),
   batch_id: nullable('STRING', 'The Dataproc batch'),
   milli_dcu_seconds: nullable('INT64', "The batch's approximate usage"),
   cost_usd: nullable('FLOAT64', 'Estimated from usage and KMS calls'),

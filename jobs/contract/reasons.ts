@@ -92,6 +92,30 @@ export type Reason = keyof typeof NOTES;
 export const REASON_NOTES: Readonly<Record<Reason, ReasonNotes>> = NOTES;
 export const REASONS = Object.keys(NOTES) as [Reason, ...Reason[]];
 
+/** The texts of docs/reasons.md in plain words: without its marks and links. */
+const plain = (text: string): string => text.replace(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll('`', '');
+
+const notesOf = (word: string): ReasonNotes | undefined =>
+  (REASON_NOTES as Readonly<Record<string, ReasonNotes>>)[word];
+
+/**
+ * What to do about a reason, in plain words.
+ *
+ * @example
+ * remedyOf('version'); // 'The row is not in the tink format.'
+ */
+export const remedyOf = (word: string): string =>
+  plain(notesOf(word)?.remedy ?? 'docs/reasons.md of a newer version may say.');
+
+/**
+ * What is true of a value that has a reason, in plain words.
+ *
+ * @example
+ * meaningOf('version'); // 'A Tink ciphertext does not start with 0x01.'
+ */
+export const meaningOf = (word: string): string =>
+  plain(notesOf(word)?.meaning ?? 'A reason that this version does not know.');
+
 /**
  * Thrown for a value or a key that must be rejected; its message is the reason and nothing else.
  *

@@ -1,4 +1,4 @@
-import type { EngineName } from '../contract/settings/run-settings.ts';
+import type { EngineName } from '../contract/settings/choices.ts';
 import type { Mode } from '../contract/sql/index.ts';
 
 /** What the plan fixed and the engine works from. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { REASONS, Rejection } from '../contract/reasons.ts';
-import { SOURCE_FORMATS, UNAUTHENTICATED } from '../contract/settings/run-settings.ts';
+import { SOURCE_FORMATS, UNAUTHENTICATED } from '../contract/settings/choices.ts';
 import { valueMatcher } from '../contract/value-pattern.ts';
 import { openAead } from './aead.ts';
 import { aesKey, gcmOpen, IV_BYTES } from './aes.ts';

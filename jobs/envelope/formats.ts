@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Rejection } from '../contract/reasons.ts';
-import type { SourceFormat, Unauthenticated } from '../contract/settings/run-settings.ts';
+import type { SourceFormat, Unauthenticated } from '../contract/settings/choices.ts';
 import { aead } from './aead.ts';
 import { type AesKey, aesKey, BLOCK_BYTES, cbcOpen, gcmOpen, IV_BYTES, TAG_BYTES } from './aes.ts';
 import { asPlaintext, asWrappedKey, type DataKey, type Plaintext, type WrappedKey } from './brands.ts';

@@ -88,6 +88,7 @@ export async function bigQueryService(
       query: statement.sql,
       useLegacySql: false,
       parameterMode: 'NAMED',
+      ...(statement.dataset !== undefined && { defaultDataset: { datasetId: statement.dataset } }),
       queryParameters: queryParameters(statement, values),
     };
     const labels = { 'reseal-step': statement.name };

@@ -7,7 +7,7 @@ import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, planOf, readRun } from './recorded-run.ts';
+import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
 
@@ -41,11 +41,7 @@ export async function runByWorkflow(
       },
       mergeSummary,
     );
-    return watcher.step(
-      'report',
-      async () => report(context, await planOf(context, run), run),
-      reportSummary,
-    );
+    return watcher.step('report', () => report(context, run), reportSummary);
   });
 }
 

@@ -29,6 +29,9 @@ export interface RunContext {
   readonly signal: AbortSignal;
 }
 
+/** What looks at runs and values works with: no engine, and nothing that changes a row. */
+export type ReadContext = Pick<RunContext, 'deployment' | 'bigquery' | 'sql'>;
+
 /** The first-level keyset of a run. */
 export interface RunKeyset {
   readonly version: number;

@@ -1,16 +1,16 @@
 import { ResealError } from '../contract/errors.ts';
 import { type LedgerRow, ledgerRow, type RunState, type Via } from '../contract/ledger.ts';
-import type { Plan, RunContext } from './context.ts';
+import type { Plan, ReadContext, RunContext } from './context.ts';
 import { ensuredKeyset, keysetOfVersion } from './keyset.ts';
 
 /** The run's row, or null where the ledger has none. */
-export async function readRun({ bigquery, sql }: RunContext, runId: string): Promise<LedgerRow | null> {
+export async function readRun({ bigquery, sql }: ReadContext, runId: string): Promise<LedgerRow | null> {
   const [row] = await bigquery.query(sql.readRun, { run_id: runId });
   return row === undefined ? null : ledgerRow(row);
 }
 
 /** The row of a run that the user names. Throws ResealError `run-unknown`. */
-export async function knownRun(context: RunContext, runId: string): Promise<LedgerRow> {
+export async function knownRun(context: ReadContext, runId: string): Promise<LedgerRow> {
   const found = await readRun(context, runId);
   if (found !== null) return found;
   throw new ResealError('run-unknown', `the ledger has no run ${runId}`, {

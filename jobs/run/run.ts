@@ -38,7 +38,7 @@ export async function resume(
 ): Promise<Report> {
   const found = await knownRun(context, runId);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
-  if (found.state === 'succeeded') return reported(context, planned, found, watcher);
+  if (found.state === 'succeeded') return reported(context, found, watcher);
   const verified = found.state === 'verified';
   const anew = NOT_WHOLE.some((code) => code === found.error_code);
   return carryOut(context, planned, watcher, { allowed, verified, anew });
@@ -67,12 +67,12 @@ async function carryOut(
   } catch (error) {
     throw await brokenOff(context, planned.runId, error, source);
   }
-  return reported(context, planned, merged, watcher);
+  return reported(context, merged, watcher);
 }
 
 /** A run that is merged stays so, whatever befalls its report. */
-const reported = (context: RunContext, planned: Plan, merged: LedgerRow, watcher: Watcher): Promise<Report> =>
-  watcher.step('report', () => report(context, planned, merged), reportSummary);
+const reported = (context: RunContext, merged: LedgerRow, watcher: Watcher): Promise<Report> =>
+  watcher.step('report', () => report(context, merged), reportSummary);
 
 /** Records the end of the run and says how to go on; failing to record it must not hide why it broke off. */
 async function brokenOff(

@@ -24,6 +24,7 @@ export async function verify(
   allowed: Allowed,
 ): Promise<Verified> {
   const { bigquery, sql, deployment } = context;
+  const stagedMillis = Date.now();
   const staging = { run_id: plan.runId, attempt: outcome.attempt };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
@@ -42,6 +43,7 @@ export async function verify(
   const opened = jar ? null : await prove(context, plan, outcome.attempt);
   await bigquery.query(sql.markVerified, {
     ...staging,
+    staged_millis: stagedMillis,
     staged,
     rejected,
     unauthenticated,

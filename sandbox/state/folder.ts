@@ -22,14 +22,16 @@ export interface SandboxInfo {
 
 const INFO = 'sandbox.json';
 const LOCK = 'sandbox.lock';
+export const DATABASE = 'bigquery.duckdb';
 /** What a state folder consists of; nothing else is ever deleted. */
 const CONTENTS = [
   INFO,
   LOCK,
-  'bigquery.duckdb',
+  DATABASE,
   'bigquery.duckdb.wal',
   'buckets.json',
   'dataproc',
+  'deployment.json',
   'iam.json',
   'inventory.json',
   'kms.json',
@@ -53,9 +55,12 @@ export async function running(state: string): Promise<SandboxInfo | undefined> {
   }
 }
 
+/** Whether a process serves a folder, or one that was killed did: without asking it, in no time. */
+export const isServed = (state: string): boolean => existsSync(join(state, INFO));
+
 /** Whether a folder holds a sandbox, running or not. */
 export const isSandbox = async (state: string): Promise<boolean> =>
-  existsSync(join(state, 'bigquery.duckdb')) || (await running(state)) !== undefined;
+  existsSync(join(state, DATABASE)) || (await running(state)) !== undefined;
 
 /** Makes this process the folder's own. @throws ResealError sandbox-busy naming the process that is */
 export function hold(state: string): void {

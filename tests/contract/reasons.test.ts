@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { REASONS } from '../../jobs/contract/reasons.ts';
+import { meaningOf, REASONS, remedyOf } from '../../jobs/contract/reasons.ts';
 import { vectorsSchema } from '../../jobs/envelope/check-vector.ts';
 import { REASONS_PAGE, reasonsPage } from '../../tools/reasons-page.ts';
 
@@ -16,4 +16,10 @@ it('a vector shows each reason that a value by itself can have', () => {
   );
   // What Cloud KMS does not open is no vector's to show.
   expect(REASONS.filter((reason) => !shown.includes(reason))).toEqual(['dek-refused']);
+});
+
+it('is told in plain words, without the marks of a page', () => {
+  for (const reason of REASONS) expect(meaningOf(reason) + remedyOf(reason)).not.toMatch(/[`[\]]/);
+  expect(remedyOf('padding')).toContain('security.md');
+  expect(remedyOf('of-a-later-version')).toContain('docs/reasons.md');
 });

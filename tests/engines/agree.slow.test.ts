@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application, type ApplicationKey, type UserRow } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -100,7 +100,7 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
     expect(direct.staged).toBeGreaterThan(ROWS / 8);
     expect(direct.rejected.length).toBeGreaterThan(ROWS / 20);
     expect(direct.reasons['value-pattern']).toBeGreaterThan(0);
-    expect(direct.unauthenticated > 0).toBe(sourceFormat === 'dotted');
+    expect((direct.unauthenticated ?? 0) > 0).toBe(sourceFormat === 'dotted');
     await box.sql(
       // A sealed value without its key would be a shredded one.
       `UPDATE users SET decrypted_email = NULL, bq_encryption_key = NULL, bq_encrypted_email = NULL,

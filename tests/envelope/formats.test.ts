@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REASONS, Rejection } from '../../jobs/contract/reasons.ts';
-import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { asDataKey } from '../../jobs/envelope/brands.ts';
 import { formatOf } from '../../jobs/envelope/formats.ts';
 import { Application } from '../support/application.ts';

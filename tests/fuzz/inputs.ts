@@ -1,4 +1,4 @@
-import type { SourceFormat } from '../../jobs/contract/settings/run-settings.ts';
+import type { SourceFormat } from '../../jobs/contract/settings/choices.ts';
 import { patternFault } from '../../jobs/contract/value-pattern.ts';
 import { mutatedBytes, mutatedText, type Random } from './mutations.ts';
 import { type Input, openedTo, type SourceInput, seeds } from './outcomes.ts';

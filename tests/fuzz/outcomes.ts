@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Rejection } from '../../jobs/contract/reasons.ts';
-import type { SourceFormat, Unauthenticated } from '../../jobs/contract/settings/run-settings.ts';
+import type { SourceFormat, Unauthenticated } from '../../jobs/contract/settings/choices.ts';
 import { valueMatcher } from '../../jobs/contract/value-pattern.ts';
 import { openAead } from '../../jobs/envelope/aead.ts';
 import { aesKey, gcmOpen, IV_BYTES } from '../../jobs/envelope/aes.ts';

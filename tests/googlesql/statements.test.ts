@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
+import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
 import { readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';

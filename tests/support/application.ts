@@ -1,7 +1,7 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SourceFormat } from '../../jobs/contract/settings/run-settings.ts';
+import type { SourceFormat } from '../../jobs/contract/settings/choices.ts';
 import { sealAead } from '../../jobs/envelope/aead.ts';
 import { aesKey, gcmSeal } from '../../jobs/envelope/aes.ts';
 import { newKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';

@@ -1,18 +1,8 @@
 import { z } from 'zod';
 import { fieldSetting } from '../fields.ts';
+import { ENGINES, KEYINGS, SOURCE_FORMATS, UNAUTHENTICATED } from './choices.ts';
 import { flag, folder, identifier, projectId, region, share, valuePattern, whole } from './patterns.ts';
 import { setting } from './setting.ts';
-
-export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
-export const KEYINGS = ['row', 'shared'] as const;
-/** What becomes of values that have no tag. */
-export const UNAUTHENTICATED = ['accept', 'reject'] as const;
-export const ENGINES = ['direct', 'dataproc'] as const;
-
-export type SourceFormat = (typeof SOURCE_FORMATS)[number];
-export type Keying = (typeof KEYINGS)[number];
-export type Unauthenticated = (typeof UNAUTHENTICATED)[number];
-export type EngineName = (typeof ENGINES)[number];
 
 /**
  * The settings that reach a run as they stand in a stack's file. Each is defined here and nowhere else: the

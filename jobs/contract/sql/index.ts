@@ -23,10 +23,12 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
+import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { clock, count, cutoff, sample, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, stagedOf } from './shred.ts';
 import { adopt, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
+export { ALL_TIME } from './ledger-entries.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
@@ -61,6 +63,8 @@ export function statements(d: Deployment) {
     endRun: endRun(d),
     readRun: readRun(d),
     rejectedCounts: rejectedCounts(d),
+    rejectedByRun: rejectedByRun(d),
+    rejectedNow: rejectedNow(d),
     proveMerged: proveMerged(d),
     readValues: readValues(d),
     history: history(d),

@@ -59,13 +59,14 @@ export const markStaging = (d: Deployment): Statement<'run_id' | 'batch_id'> =>
     'staging',
     { run_id: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', batch_id = NULLIF(@batch_id, ''), ended_at = NULL
+SET state = 'staging', batch_id = NULLIF(@batch_id, ''), staging_at = CURRENT_TIMESTAMP(), staged_at = NULL, verified_at = NULL, ended_at = NULL
 WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
   );
 
 const VERIFIED = {
   run_id: 'STRING',
   attempt: 'STRING',
+  staged_millis: 'STRING',
   staged: 'INT64',
   rejected: 'INT64',
   unauthenticated: 'INT64',
@@ -80,7 +81,7 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, unauthenticated = @unauthenticated, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
+SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, unauthenticated = @unauthenticated, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
   milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND state = 'staging'`,
   );
@@ -103,12 +104,16 @@ export const readRun = (d: Deployment): Statement<'run_id'> =>
     `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} WHERE run_id = @run_id`,
   );
 
-/** The newest runs, newest first. */
-export const history = (d: Deployment): Statement<'row_limit'> =>
+/** Later than any run: the moment for `history` that leaves none out. */
+export const ALL_TIME = 8_640_000_000_000_000;
+
+/** The newest runs that were planned before a moment, newest first. */
+export const history = (d: Deployment): Statement<'before_millis' | 'row_limit'> =>
   statement(
     'history',
-    { row_limit: 'INT64' },
-    `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r ORDER BY r.started_at DESC LIMIT @row_limit`,
+    { before_millis: 'INT64', row_limit: 'INT64' },
+    `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r
+WHERE UNIX_MILLIS(r.started_at) < @before_millis ORDER BY r.started_at DESC LIMIT @row_limit`,
   );
 
 /** How many values, or row keysets, each version of the first-level keyset has sealed so far. */

@@ -42,7 +42,7 @@ SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, $
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
-SET state = 'succeeded', merged = reseal_merged, erased = reseal_erased, changed_meanwhile = GREATEST(reseal_staged - reseal_merged, 0), ended_at = reseal_time
+SET state = 'succeeded', merged = reseal_merged, erased = reseal_erased, changed_meanwhile = GREATEST(reseal_staged - reseal_merged, 0), ended_at = reseal_time, merged_at = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id;
 END IF;
 COMMIT TRANSACTION;`,

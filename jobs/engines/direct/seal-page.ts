@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Reason, Rejection } from '../../contract/reasons.ts';
-import type { Keying, SourceFormat, Unauthenticated } from '../../contract/settings/run-settings.ts';
+import type { Keying, SourceFormat, Unauthenticated } from '../../contract/settings/choices.ts';
 import { valueMatcher } from '../../contract/value-pattern.ts';
 import { aead } from '../../envelope/aead.ts';
 import { asDataKey, type DataKey } from '../../envelope/brands.ts';

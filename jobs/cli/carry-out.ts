@@ -1,0 +1,79 @@
+import type { RunContext, Watcher } from '../run/context.ts';
+import { estimate } from '../run/cost.ts';
+import { plan } from '../run/plan.ts';
+import { knownRun } from '../run/recorded-run.ts';
+import type { Report } from '../run/report.ts';
+import { resume, run } from '../run/run.ts';
+import type { Target } from './target.ts';
+import type { TriggerOptions } from './trigger-options.ts';
+import { planLines } from './words.ts';
+
+export { runContext } from './connect.ts';
+
+/** What `trigger` does once it is connected: in a file of its own, since all this loads while the sandbox starts. */
+
+/** Starts the workflow's execution and says how to follow it. */
+export async function detached(
+  { stack, resume: resumed, mode, limit, acceptRejected, json }: TriggerOptions,
+  context: RunContext,
+  runId: string,
+  { endpoints }: Target,
+): Promise<void> {
+  if (resumed !== undefined) await knownRun(context, resumed);
+  const { startWorkflow } = await import('../run/by-workflow.ts');
+  const execution = await startWorkflow(
+    context,
+    { runId, mode, limit: limit ?? null },
+    { rejected: acceptRejected ?? false },
+    endpoints,
+  );
+  const lines = [
+    `run ${runId} goes on by itself as ${execution}`,
+    `follow it: npm run reseal -- history --stack ${stack}`,
+    `       or: gcloud workflows executions describe ${execution}`,
+  ];
+  process.stdout.write(json ? `${JSON.stringify({ run_id: runId, execution })}\n` : `${lines.join('\n')}\n`);
+}
+
+/** The run, new or resumed, by this process or by the workflow. */
+export async function carriedOut(
+  options: TriggerOptions,
+  context: RunContext,
+  runId: string,
+  watcher: Watcher,
+  { endpoints }: Target,
+): Promise<Report> {
+  const { resume: resumed, engine, mode, limit = null } = options;
+  const allowed = { rejected: options.acceptRejected ?? false };
+  if (options.via === 'job')
+    return resumed === undefined
+      ? run(context, { runId, engine, mode, limit }, watcher, allowed)
+      : resume(context, runId, watcher, allowed);
+  if (resumed !== undefined) await knownRun(context, resumed);
+  const { runByWorkflow } = await import('../run/by-workflow.ts');
+  return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
+}
+
+/** What `--plan` prints: a run that changes nothing. */
+export async function showPlan(
+  context: RunContext,
+  options: Parameters<typeof plan>[1],
+  json: boolean,
+): Promise<void> {
+  const planned = await plan(context, options);
+  const { maxExecutors, kmsCallsPerSecond } = context.deployment.batch;
+  const expected = estimate({ ...planned, maxExecutors, kmsCallsPerSecond });
+  const { selected, distinctDeks, engine, mode } = planned;
+  const shown = {
+    engine,
+    mode,
+    selected,
+    distinct_deks: distinctDeks,
+    unauthenticated: planned.unauthenticated,
+    id_cutoff: planned.idCutoff,
+    expected_kms_calls: expected.kmsCalls,
+    expected_minutes: expected.minutes,
+    expected_cost_usd: expected.costUsd,
+  };
+  process.stdout.write(json ? `${JSON.stringify(shown)}\n` : planLines(planned, expected));
+}
