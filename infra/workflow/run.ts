@@ -19,12 +19,14 @@ import {
 export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
-    params: ['run_id', 'mode', 'row_limit', 'accept_rejected'],
-    steps: [...plan(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
+    params: ['run_id', 'owner', 'mode', 'row_limit', 'accept_rejected', 'take_over'],
+    steps: [...plan(d, sql), ...hold(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
   };
 }
 
 const ID = { run_id: 'run_id' };
+/** Only its owner writes the state of a run. */
+const OWN = { ...ID, owner: 'owner' };
 /** The batch that staged the rows; empty for a run without a value. */
 const ATTEMPT = { ...ID, attempt: 'outcome.id' };
 
@@ -34,7 +36,8 @@ function plan(d: Deployment, sql: Statements): Step[] {
   const selection = { mode: 'mode', snapshot_millis: 'clock.snapshot_millis', id_cutoff: 'id_cutoff' };
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
-    { is_known_run: choose({ '"run_id" in row': 'resume_from_state' }) },
+    { seen_nobody: assign({ from_owner: '' }) },
+    { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
     { take_all_ids: assign({ id_cutoff: NO_CUTOFF }) },
     { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
@@ -62,7 +65,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
     },
     {
       enter_into_ledger: query(sql.openRun, {
-        ...ID,
+        ...OWN,
         via: '"workflow"',
         engine: '"dataproc"',
         mode: 'mode',
@@ -70,20 +73,34 @@ function plan(d: Deployment, sql: Statements): Step[] {
         keying: `"${d.keying}"`,
         keyset_version: 'newest.version',
         snapshot: 'clock.snapshot_millis',
+        row_limit: 'string(row_limit)',
         id_cutoff: 'id_cutoff',
         selected: 'counted.selected',
         distinct_deks: 'counted.distinct_deks',
       }),
     },
-    // From here on the ledger's row is the plan, for this try and for any later one.
+  ];
+}
+
+/**
+ * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
+ * ledger's row is the plan, for this try and for any later one.
+ */
+function hold(d: Deployment, sql: Statements): Step[] {
+  return [
+    { may_take_over: choose({ 'not(take_over)': 'take_lease' }) },
+    { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
+    { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
     { read_plan: query(sql.readRun, ID, 'row') },
     {
       resume_from_state: choose(
         {
           'row.state == "succeeded"': 'return_result',
+          'row.state == "abandoned"': 'fail_abandoned',
+          'default(map.get(row, "owner"), "") != owner': 'read_lease',
           [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}"`]:
             'fail_settings_changed',
-          'row.state == "verified"': 'merge_rows',
+          'row.state == "verified"': 'renew_before_merge',
         },
         'read_run_keyset',
       ),
@@ -94,6 +111,14 @@ function plan(d: Deployment, sql: Statements): Step[] {
         `"run " + run_id + " began with " + row.source_format + " and " + row.keying + " keying; the stack now has ${d.sourceFormat} and ${d.keying}"`,
       ),
     },
+    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
+    { read_lease: query(sql.readLease, ID, 'lease') },
+    {
+      fail_live: raise(
+        'run-live',
+        '"run " + run_id + " is driven by " + default(map.get(lease, "owner"), "nobody") + ", heard of " + default(map.get(lease, "silent_millis"), "?") + " ms ago"',
+      ),
+    },
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
   ];
 }
@@ -102,7 +127,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
   { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
   { has_values: choose({ 'row.selected == "0"': 'mark_staging' }) },
   { name_first_batch: assign({ batch_id: unmarked(batchId(mark('run_id'), 1)) }) },
-  { mark_staging: query(sql.markStaging, { ...ID, batch_id: 'batch_id' }) },
+  { mark_staging: query(sql.markStaging, { ...OWN, batch_id: 'batch_id' }) },
   // After these failures the staged rows are not whole, and a further batch stages all of them.
   {
     is_staged_whole: assign({
@@ -117,9 +142,9 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
       'batch',
       {
         run_id: expression('run_id'),
+        owner: expression('owner'),
         mode: expression('row.mode'),
         anew: expression('anew'),
-        row_limit: expression('row_limit'),
         plan: expression('row'),
       },
       'outcome',
@@ -136,6 +161,7 @@ function verify(d: Deployment, sql: Statements): Step[] {
     {
       mark_verified: query(sql.markVerified, {
         ...ATTEMPT,
+        ...OWN,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
         kms_calls: 'outcome.kms_calls',
@@ -183,9 +209,16 @@ const prove = (d: Deployment, sql: Statements): Step[] => [
 ];
 
 const merge = (sql: Statements): Step[] => [
-  { merge_rows: query(sql.merge, ID) },
+  { renew_before_merge: query(sql.renewLease, OWN) },
+  { merge_rows: query(sql.merge, OWN) },
   { read_result: query(sql.readRun, ID, 'row') },
-  { is_merged: choose({ 'row.state == "succeeded"': 'return_result' }) },
+  {
+    is_merged: choose({
+      'row.state == "succeeded"': 'return_result',
+      'default(map.get(row, "owner"), owner) == owner': 'fail_not_merged',
+    }),
+  },
+  { fail_taken_over: raise('run-taken-over', '"run " + run_id + " is driven by " + row.owner + " now"') },
   { fail_not_merged: raise('merge-state', '"run " + run_id + " is " + row.state + ": nothing was merged"') },
   { return_result: { return: expression('row') } },
 ];

@@ -66,6 +66,7 @@ function commands(): Command {
     .option('--limit <rows>', 'take only the first so many rows by id', wholeNumber)
     .option('--plan', 'say what a run would do, and stop')
     .option('--resume <run>', 'go on with a run that broke off')
+    .option('--take-over', 'with --resume or --run-id: even if somebody still drives the run')
     .option('--detach', 'with --via workflow: start the run and leave it to the cloud')
     .option('--accept-rejected', 'merge even if more values are rejected than maxRejectedShare allows')
     .option('--run-id <id>', "the run's id, for callers that retry: a known one is resumed")
@@ -106,6 +107,13 @@ function commands(): Command {
     .option('--limit <runs>', 'at most so many', wholeNumber, 20)
     .option('--json', 'as a JSON array')
     .action(async (options) => (await import('./history.ts')).history(options));
+
+  target(program.command('abandon'))
+    .description('end a run that nobody will resume: cancel what it has at work, remove what it staged')
+    .argument('<run>', "the run's id")
+    .option('--take-over', 'even if somebody still drives it')
+    .option('--json', 'print one JSON object on stdout, nothing else')
+    .action(async (run, options) => (await import('./abandon.ts')).abandon(run, options));
 
   program
     .command('stack')

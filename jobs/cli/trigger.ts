@@ -15,6 +15,7 @@ import { onInterrupt } from './interrupt.ts';
 import { openTarget } from './open-target.ts';
 import { reportPage } from './page/report-page.ts';
 import type { Target, TargetOptions } from './target.ts';
+import { unfinishedToResume } from './unfinished.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
 import { planLines, reportLines } from './words.ts';
 
@@ -26,6 +27,7 @@ export interface TriggerOptions extends TargetOptions {
   readonly plan?: boolean;
   readonly resume?: string;
   readonly acceptRejected?: boolean;
+  readonly takeOver?: boolean;
   readonly runId?: string;
   readonly detach?: boolean;
   readonly json?: boolean;
@@ -33,11 +35,11 @@ export interface TriggerOptions extends TargetOptions {
 }
 
 /** One run, or with --plan what it would be. `given` names the options that the caller wrote. */
-export async function trigger(options: TriggerOptions, given: readonly string[]): Promise<void> {
-  const json = options.json ?? false;
+export async function trigger(asked: TriggerOptions, given: readonly string[]): Promise<void> {
+  const json = asked.json ?? false;
   const out = (text: string): boolean => (json ? process.stderr : process.stdout).write(text);
-  checkOptions(options, given);
-  const runId = options.resume ?? options.runId ?? newRunId();
+  checkOptions(asked, given);
+  let options = asked;
   const interrupt = onInterrupt(json);
   let target: Target | undefined;
   try {
@@ -46,7 +48,15 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
     const context = await runContext(target, interrupt.signal);
     const { mode, limit = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
-    if (options.plan) return await showPlan(context, { runId, engine, mode, limit }, json);
+    if (options.plan) return await showPlan(context, { runId: newRunId(), engine, mode, limit }, json);
+    if (options.resume === undefined) {
+      const asks = !json && !NEW_RUNS_ONLY.some((name) => given.includes(name));
+      const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+      const terminal = asks && isTerminal ? { input: process.stdin, output: process.stdout } : null;
+      const chosen = await unfinishedToResume(context, options.runId, terminal, out);
+      if (chosen !== null) options = { ...options, resume: chosen };
+    }
+    const runId = options.resume ?? options.runId ?? newRunId();
     interrupt.begun(
       runId,
       `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
@@ -65,6 +75,9 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
     interrupt.done();
   }
 }
+
+/** What a resumed run has from its plan, and what would leave nothing to resume. */
+const NEW_RUNS_ONLY = ['mode', 'limit', 'engine', 'runId', 'fresh', 'plan'] as const;
 
 /** Once a step after the plan begins, the run has begun, and the target is as the options said. */
 const keeping = (watcher: Watcher, target: Target): Watcher => ({
@@ -89,7 +102,7 @@ async function writableFile(path: string): Promise<void> {
 
 /** Starts the workflow's execution and says how to follow it. */
 async function detached(
-  { stack, resume: resumed, mode, limit, acceptRejected, json }: TriggerOptions,
+  { stack, resume: resumed, mode, limit, acceptRejected, takeOver, json }: TriggerOptions,
   context: RunContext,
   runId: string,
   { endpoints }: Target,
@@ -99,7 +112,7 @@ async function detached(
   const execution = await startWorkflow(
     context,
     { runId, mode, limit: limit ?? null },
-    { rejected: acceptRejected ?? false },
+    { rejected: acceptRejected ?? false, takeOver: takeOver ?? false },
     endpoints,
   );
   const lines = [
@@ -119,7 +132,7 @@ async function carriedOut(
   { endpoints }: Target,
 ): Promise<Report> {
   const { resume: resumed, engine, mode, limit = null } = options;
-  const allowed = { rejected: options.acceptRejected ?? false };
+  const allowed = { rejected: options.acceptRejected ?? false, takeOver: options.takeOver ?? false };
   if (options.via === 'job')
     return resumed === undefined
       ? run(context, { runId, engine, mode, limit }, watcher, allowed)
@@ -128,9 +141,6 @@ async function carriedOut(
   const { runByWorkflow } = await import('../run/by-workflow.ts');
   return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
 }
-
-/** What a resumed run has from its plan, and what would leave nothing to resume. */
-const NEW_RUNS_ONLY = ['mode', 'limit', 'engine', 'runId', 'fresh', 'plan'] as const;
 
 /** Throws ResealError for options that do not go together. */
 function checkOptions(options: TriggerOptions, given: readonly string[]): void {
@@ -144,6 +154,10 @@ function checkOptions(options: TriggerOptions, given: readonly string[]): void {
       hint: `leave ${flag} out, or start a new run without --resume`,
     });
   }
+  if (options.takeOver && options.resume === undefined && options.runId === undefined)
+    throw new ResealError('option-take-over', '--take-over needs --resume: a new run has no other driver', {
+      hint: 'name the run with --resume, or leave --take-over out',
+    });
   if (options.detach && options.via === 'job')
     throw new ResealError(
       'option-detach',

@@ -71,6 +71,24 @@ describe('a users table over time', () => {
     expect(await box.run()).toMatchObject({ selected: 2, merged: 2, changed_meanwhile: 0 });
   });
 
+  it('has a changed row counted, whatever copies of other rows come and go meanwhile', async () => {
+    await box.load(application, [user('61'), user('62')]);
+    const { cipher_text: copied, dek } = user('63');
+    const copy = (id: number): string =>
+      `INSERT INTO users (id, cipher_text, dek) VALUES (${id}, '${copied}', '${dek}')`;
+    await box.sql(copy(63));
+    await box.sql(copy(63));
+    const meanwhile = beforeStep('merge', async () => {
+      await box.sql(
+        'INSERT INTO users (id, cipher_text, dek) SELECT id, cipher_text, dek FROM users WHERE id = 61',
+      );
+      await box.sql(`UPDATE users SET cipher_text = '${user('62').cipher_text}' WHERE id = 62`);
+    });
+    expect(await box.run({}, meanwhile)).toMatchObject({ selected: 4, merged: 4, changed_meanwhile: 1 });
+    expect(await box.run()).toMatchObject({ selected: 1, merged: 1, changed_meanwhile: 0 });
+    await box.sql('DELETE FROM users WHERE id IN (61, 63)');
+  });
+
   it('has refused rows rest until their source changes, or all of them are asked for', async () => {
     await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (70, 'no base64', '${key.dek}')`);
     expect(await box.run()).toMatchObject({ selected: 1, merged: 0, rejected: 1, reasons: { encoding: 1 } });

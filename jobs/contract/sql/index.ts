@@ -4,7 +4,9 @@
  */
 import type { Deployment } from '../deployment.ts';
 import { ensureKeyset, keysetVersion, newestKeyset } from './keyset-versions.ts';
+import { readLease, renewLease, takeLease, unfinishedRuns } from './lease.ts';
 import {
+  abandonRun,
   endRun,
   history,
   markStaging,
@@ -16,7 +18,7 @@ import {
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { clock, count, cutoff, values } from './select-values.ts';
-import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
+import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
@@ -39,6 +41,9 @@ export function statements(d: Deployment) {
     newestKeyset: newestKeyset(d),
     keysetVersion: keysetVersion(d),
     openRun: openRun(d),
+    takeLease: takeLease(d),
+    renewLease: renewLease(d),
+    readLease: readLease(d),
     markStaging: markStaging(d),
     values: values(d),
     adopt: adopt(d),
@@ -48,6 +53,9 @@ export function statements(d: Deployment) {
     markVerified: markVerified(d),
     merge: merge(d),
     endRun: endRun(d),
+    abandonRun: abandonRun(d),
+    clearStaged: clearStaged(d),
+    unfinishedRuns: unfinishedRuns(d),
     readRun: readRun(d),
     rejectedCounts: rejectedCounts(d),
     proveMerged: proveMerged(d),

@@ -18,6 +18,14 @@ SET run_id = @run_id, attempt = @attempt, field = ${literal((d.fields[0] as { na
 WHERE run_id IS NULL`,
   );
 
+/** Removes what any attempt of a run staged. */
+export const clearStaged = (d: Deployment): Statement<'run_id'> =>
+  statement(
+    'clear_staged',
+    { run_id: 'STRING' },
+    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
+  );
+
 /**
  * How many values the engine sealed and rejected, and how many of these an earlier run has not rejected already: a
  * value that is known to be rejected as it stands must not stop a run again.

@@ -7,7 +7,7 @@ import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import { type RunKeys, runKeys } from './keys.ts';
-import { load, nextLoad } from './load.ts';
+import { cancelLoads, load, nextLoad } from './load.ts';
 import { sourcePage } from './source-page.ts';
 import { type SealingThreads, sealingThreads } from './threads.ts';
 
@@ -58,6 +58,9 @@ export function directEngine(
       } finally {
         await Promise.all([threads.close(), keys.close()]);
       }
+    },
+    async discard(runId, signal) {
+      return { cancelled: await cancelLoads(bigquery.client, deployment, runId, signal), files: 0 };
     },
   };
 }

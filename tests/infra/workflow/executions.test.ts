@@ -216,6 +216,35 @@ describe('a batch', () => {
   });
 });
 
+it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {
+  await load('60');
+  const runId = randomUUID();
+  await box.control('kms:faults', { latencyMs: 2000 });
+  const execution = workflow.execute({}, runId);
+  while ((await ledger(runId))?.state !== 'staging') await sleep(50);
+  expect((await ledger(runId))?.owner).toBe(`workflow:${runId}`);
+  await box.sql(`UPDATE runs SET owner = 'job:another-host:1:-0' WHERE run_id = '${runId}'`);
+  expect(await execution).toMatchObject({
+    error: { error_code: 'run-taken-over', message: `run ${runId} is driven by job:another-host:1:-0 now` },
+  });
+  expect(await ledger(runId)).toMatchObject({
+    state: 'staging',
+    owner: 'job:another-host:1:-0',
+    error: null,
+  });
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: 'run-live' } });
+  expect(await workflow.execute({ run_id: runId, take_over: true })).toMatchObject({
+    result: { state: 'succeeded', merged: '1' },
+  });
+  expect(await batches(runId)).toEqual([`reseal-${runId} SUCCEEDED`]);
+  expect(await ledger(runId)).toMatchObject({ state: 'succeeded', owner: null });
+  await box.sql("UPDATE runs SET state = 'abandoned' WHERE run_id = 'of-a-caller'");
+  expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
+    error: { error_code: 'run-abandoned' },
+  });
+});
+
 it('and another at the same time merge every row, as one would', async () => {
   const ids = Array.from({ length: 20 }, (_, at) => String(100 + at));
   await load(...ids);
