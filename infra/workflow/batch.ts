@@ -1,7 +1,7 @@
 import { batchBody } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, requestId } from '../../jobs/contract/ids.ts';
-import { statements } from '../../jobs/contract/sql/index.ts';
+import { NO_FLOOR, statements } from '../../jobs/contract/sql/index.ts';
 import {
   assign,
   call,
@@ -37,6 +37,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       attempt: mark('id'),
       mode: mark('mode'),
       snapshotMillis: mark('plan.snapshot'),
+      idFrom: mark('id_from'),
       idCutoff: mark('plan.id_cutoff'),
       keysetVersion: mark('plan.keyset_version'),
       limit: mark('row_limit'),
@@ -49,7 +50,12 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   return {
     params: ['run_id', 'owner', 'mode', 'plan', 'anew'],
     steps: [
-      { read_limit: assign({ row_limit: expression('default(map.get(plan, "row_limit"), "0")') }) },
+      {
+        read_limits: assign({
+          row_limit: expression('default(map.get(plan, "row_limit"), "0")'),
+          id_from: expression(`default(map.get(plan, "id_from"), "${NO_FLOOR}")`),
+        }),
+      },
       { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('run_id'), 1)) }) },
       { name_batch: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
       {

@@ -1,6 +1,6 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId } from '../../jobs/contract/ids.ts';
-import { NO_CUTOFF, type Statements, statements } from '../../jobs/contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR, type Statements, statements } from '../../jobs/contract/sql/index.ts';
 import { FEW_REJECTED, MOST_SEALS, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
 import {
   assign,
@@ -33,24 +33,36 @@ const ATTEMPT = { ...ID, attempt: 'outcome.id' };
 const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 
 function plan(d: Deployment, sql: Statements): Step[] {
-  const selection = { mode: 'mode', snapshot_millis: 'clock.snapshot_millis', id_cutoff: 'id_cutoff' };
+  const selection = {
+    mode: 'mode',
+    snapshot_millis: 'clock.snapshot_millis',
+    id_from: 'id_from',
+    id_cutoff: 'id_cutoff',
+    keyset_version: 'newest.version',
+  };
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
     { seen_nobody: assign({ from_owner: '' }) },
     { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
-    { take_all_ids: assign({ id_cutoff: NO_CUTOFF }) },
+    { read_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { has_keyset: choose({ '"version" in newest': 'take_all_ids' }) },
+    { create_keyset: query(sql.ensureKeyset, {}) },
+    { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { take_all_ids: assign({ id_from: NO_FLOOR, id_cutoff: NO_CUTOFF }) },
     { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
+    // A run with a limit begins behind the one before it, and where nothing is left there, at the lowest id.
+    { find_first_id: query(sql.firstId, { mode: 'mode' }, 'next') },
+    { raise_id_from: assign({ id_from: expression('default(map.get(next, "id_from"), id_from)') }) },
+    { find_next_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
+    { has_more: choose({ '"id_cutoff" in highest': 'lower_id_cutoff' }) },
+    { begin_again: assign({ id_from: NO_FLOOR }) },
     { find_id_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
     // Nothing selected has no highest id.
     {
       lower_id_cutoff: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }),
     },
     { count_values: query(sql.count, selection, 'counted') },
-    { read_keyset: query(sql.newestKeyset, {}, 'newest') },
-    { has_keyset: choose({ '"version" in newest': 'count_seals' }) },
-    { create_keyset: query(sql.ensureKeyset, {}) },
-    { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
     { count_seals: query(sql.sealsUnder, { version: 'newest.version' }, 'sealed') },
     {
       check_seals: choose({
@@ -74,6 +86,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
         keyset_version: 'newest.version',
         snapshot: 'clock.snapshot_millis',
         row_limit: 'string(row_limit)',
+        id_from: 'id_from',
         id_cutoff: 'id_cutoff',
         selected: 'counted.selected',
         distinct_deks: 'counted.distinct_deks',

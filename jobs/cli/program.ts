@@ -63,7 +63,11 @@ function commands(): Command {
         .default('job'),
     )
     .addOption(new Option('--mode <name>', 'which rows to take').choices([...MODES]).default('pending'))
-    .option('--limit <rows>', 'take only the first so many rows by id', wholeNumber)
+    .option(
+      '--limit <rows>',
+      'take only so many rows by id, behind those of the last run with a limit',
+      wholeNumber,
+    )
     .option('--plan', 'say what a run would do, and stop')
     .option('--resume <run>', 'go on with a run that broke off')
     .option('--take-over', 'with --resume or --run-id: even if somebody still drives the run')

@@ -62,6 +62,13 @@ export const LEDGER = {
   keyset_version: nullable('INT64', 'The first-level keyset that sealed'),
   snapshot: nullable('TIMESTAMP', 'The rows were selected and read as of this moment'),
   row_limit: nullable('INT64', 'Rows at the most; NULL for no limit'),
+  id_from: {
+    ...nullable(
+      'INT64',
+      'The lowest id that it takes: a run with a row limit begins behind the one before it',
+    ),
+    exact: true,
+  },
   id_cutoff: {
     ...nullable('INT64', 'The highest id that a row limit lets in'),
     exact: true,

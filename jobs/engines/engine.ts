@@ -6,6 +6,7 @@ export interface StageInput {
   readonly runId: string;
   readonly mode: Mode;
   readonly snapshotMillis: string;
+  readonly idFrom: string;
   readonly idCutoff: string;
   readonly limit: number | null;
   readonly selected: number;

@@ -9,7 +9,7 @@ export type EngineChoice = 'auto' | Engine['name'];
 export interface RunOptions {
   readonly runId: string;
   readonly mode: Mode;
-  /** Only the first so many rows by id; null for all. */
+  /** Only so many rows by id, behind those of the last run with a limit; null for all. */
   readonly limit: number | null;
   readonly engine: EngineChoice;
 }
@@ -50,6 +50,8 @@ export interface Plan {
   readonly mode: Mode;
   readonly engine: Engine['name'];
   readonly snapshotMillis: string;
+  /** The lowest and the highest id taken, both in decimal. */
+  readonly idFrom: string;
   readonly idCutoff: string;
   /** The row limit behind the cut-off, which a jar is handed; null for none. */
   readonly limit: number | null;

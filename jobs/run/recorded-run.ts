@@ -1,5 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
 import { type LedgerRow, ledgerRow, type RunState, type Via } from '../contract/ledger.ts';
+import { NO_FLOOR } from '../contract/sql/index.ts';
 import type { HeldContext, Plan, RunContext } from './context.ts';
 import { ensuredKeyset, keysetOfVersion } from './keyset.ts';
 
@@ -33,6 +34,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     mode: run.mode,
     engine: run.engine,
     snapshotMillis: String(run.snapshot),
+    idFrom: run.id_from ?? NO_FLOOR,
     idCutoff: run.id_cutoff ?? '',
     limit: run.row_limit,
     selected: run.selected ?? 0,
@@ -61,6 +63,7 @@ export async function openRun(context: HeldContext, planned: Plan, via: Via): Pr
     keyset_version: keyset?.version ?? null,
     snapshot: planned.snapshotMillis,
     row_limit: planned.limit ?? 0,
+    id_from: planned.idFrom,
     id_cutoff: planned.idCutoff,
     selected: planned.selected,
     distinct_deks: planned.distinctDeks,

@@ -43,7 +43,7 @@ export function directWork(
       staging: get('destination-table'),
       rejected: get('rejected-table'),
       keysets: get('keysets-table'),
-      runs: 'runs',
+      runs: get('runs-table'),
     },
     readDataset: '',
     readProcedure: '',
@@ -72,6 +72,7 @@ export function directWork(
     anew: false,
     mode: get('mode') as Mode,
     snapshotMillis: get('snapshot-millis'),
+    idFrom: get('id-from'),
     idCutoff: get('id-cutoff'),
     limit: null,
     // Only for a progress that nobody shows, and for the choice of threads.

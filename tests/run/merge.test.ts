@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import type { Mode } from '../../jobs/contract/sql/index.ts';
 import { resume } from '../../jobs/run/run.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -106,6 +107,37 @@ describe('a users table over time', () => {
     expect(await box.run({ limit: 3 })).toMatchObject({ selected: 3, merged: 3 });
     expect(await box.sql('SELECT id FROM users WHERE resealed_at IS NULL')).toEqual([{ id: '103' }]);
     expect(await box.run({ limit: 3 })).toMatchObject({ selected: 1, merged: 1 });
+  });
+
+  it('is gone through by runs with a limit in every mode, and then again', async () => {
+    const ids = (await box.sql('SELECT id FROM users ORDER BY id')).map((row) => String(row.id));
+    const third = Math.ceil(ids.length / 3);
+    const taken = async (mode: Mode): Promise<string[]> => {
+      const report = await box.run({ mode, limit: third });
+      const moment = `(SELECT ended_at FROM runs WHERE run_id = '${report.run_id}')`;
+      return (await box.sql(`SELECT id FROM users WHERE resealed_at = ${moment} ORDER BY id`)).map((row) =>
+        String(row.id),
+      );
+    };
+    const rounds = [];
+    for (let at = 0; at < 4; at++) rounds.push(await taken('all'));
+    expect(rounds).toEqual([
+      ids.slice(0, third),
+      ids.slice(third, 2 * third),
+      ids.slice(2 * third),
+      ids.slice(0, third),
+    ]);
+    // Values that are rejected again and again do not keep a run from the others behind them.
+    const bad = [400, 401, 402].map((id) => `(${id}, 'no base64 ${id}', '${key.dek}')`);
+    await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES ${bad.join(', ')}`);
+    await box.run();
+    const rejected = [];
+    for (let at = 0; at < 4; at++) {
+      const { run_id: runId } = await box.run({ mode: 'rejected', limit: 1 });
+      rejected.push(...(await box.sql(`SELECT id FROM users_rejected WHERE run_id = '${runId}'`)));
+    }
+    expect(rejected.map((row) => row.id)).toEqual(['400', '401', '402', '400']);
+    await box.sql('DELETE FROM users WHERE id BETWEEN 400 AND 402');
   });
 
   it('is done anew with mode all', async () => {

@@ -17,12 +17,12 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
-import { clock, count, cutoff, values } from './select-values.ts';
+import { clock, count, cutoff, firstId, values } from './select-values.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
-export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
+export { MODES, type Mode, NO_CUTOFF, NO_FLOOR } from './select-values.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
 /**
@@ -30,11 +30,13 @@ export type { ParamType, ReadStack, Statement } from './statement.ts';
  *
  * @example
  * const { count } = statements(deployment);
- * await bigquery.query(count, { mode: 'pending', snapshot_millis: '1767323045000', id_cutoff: NO_CUTOFF });
+ * const all = { mode: 'pending', snapshot_millis: '1767323045000', id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
+ * await bigquery.query(count, { ...all, keyset_version: 1 });
  */
 export function statements(d: Deployment) {
   return {
     clock: clock(),
+    firstId: firstId(d),
     cutoff: cutoff(d),
     count: count(d),
     ensureKeyset: ensureKeyset(d),

@@ -26,6 +26,7 @@ const PLANNED = [
   'keyset_version',
   'snapshot',
   'row_limit',
+  'id_from',
   'id_cutoff',
   'selected',
   'distinct_deks',

@@ -52,6 +52,7 @@ export async function findOrCreate(
         attempt: id,
         mode: input.mode,
         snapshotMillis: input.snapshotMillis,
+        idFrom: input.idFrom,
         idCutoff: input.idCutoff,
         keysetVersion: String(input.keyset.version),
         limit: String(input.limit ?? 0),

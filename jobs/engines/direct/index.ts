@@ -39,7 +39,9 @@ export function directEngine(
         const values = {
           mode: input.mode,
           snapshot_millis: input.snapshotMillis,
+          id_from: input.idFrom,
           id_cutoff: input.idCutoff,
+          keyset_version: input.keyset.version,
         };
         const pages = bigquery.pages(statements(deployment).values, values, all);
         const lines = sealedLines(pages, {

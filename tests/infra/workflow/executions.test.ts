@@ -115,6 +115,22 @@ describe('an execution', () => {
     expect(await staged()).toEqual([{ n: '0' }]);
   });
 
+  it('begins behind the last run with a limit, and at the lowest id once that has come to the end', async () => {
+    const rows = await box.sql("SELECT id FROM users WHERE cipher_text != 'no base64' ORDER BY id");
+    const ids = rows.map((row) => row.id);
+    const cutoffs = [];
+    for (let at = 0; at < 3; at++) {
+      const { result } = await workflow.execute({ mode: 'all', limit: Math.ceil((ids.length + 1) / 2) });
+      cutoffs.push(result?.id_cutoff);
+    }
+    expect(cutoffs[1]).toBe(ids.at(-1));
+    expect(Number(cutoffs[0])).toBeLessThan(Number(cutoffs[1]));
+    expect(cutoffs[2]).toBe(cutoffs[0]);
+    expect(await workflow.execute({ mode: 'stale' })).toMatchObject({
+      result: { selected: '0', mode: 'stale' },
+    });
+  });
+
   it('does nothing where its run has succeeded already', async () => {
     const before = await ledger('of-a-caller');
     expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({ result: { merged: '2' } });
