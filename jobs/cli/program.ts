@@ -119,6 +119,11 @@ function commands(): Command {
     .option('--json', 'print one JSON object on stdout, nothing else')
     .action(async (run, options) => (await import('./abandon.ts')).abandon(run, options));
 
+  target(program.command('doctor'))
+    .description('check everything that a run needs, and say what to change')
+    .option('--json', 'as a JSON array')
+    .action(async (options) => (await import('./doctor.ts')).doctorCommand(options));
+
   program
     .command('stack')
     .description('deploy, preview or remove a stack for a branch, with the settings of dev')

@@ -1,7 +1,5 @@
-/** Cloud KMS, software keys: US$ 0.03 for 10,000 operations. https://cloud.google.com/kms/pricing */
-export const KMS_USD_PER_CALL = 0.000003;
-/** Serverless Spark, standard tier: US$ 0.06 a DCU-hour. https://cloud.google.com/dataproc-serverless/pricing */
-export const DCU_USD_PER_HOUR = 0.06;
+import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../contract/prices.ts';
+
 /** A batch takes 40 to 60 s to start. https://cloud.google.com/dataproc-serverless/docs/overview */
 const BATCH_START_SECONDS = 60;
 /** Driver and executors have four cores, a DCU each, unless properties say otherwise. */

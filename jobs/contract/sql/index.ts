@@ -17,8 +17,8 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
-import { clock, count, cutoff, firstId, values } from './select-values.ts';
-import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
+import { clock, count, cutoff, firstId, sample, values } from './select-values.ts';
+import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
@@ -47,10 +47,12 @@ export function statements(d: Deployment) {
     renewLease: renewLease(d),
     readLease: readLease(d),
     markStaging: markStaging(d),
+    sample: sample(d),
     values: values(d),
     adopt: adopt(d),
     stagedCounts: stagedCounts(d),
     stagedReasons: stagedReasons(d),
+    stagedRuns: stagedRuns(d),
     proveStaged: proveStaged(d),
     markVerified: markVerified(d),
     merge: merge(d),

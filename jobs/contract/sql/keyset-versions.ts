@@ -30,7 +30,7 @@ const newest = (d: ReadStack): string =>
   `FROM ${table(d, 'keysets')} ORDER BY version DESC, created_at LIMIT 1`;
 
 export const newestKeyset = (d: Deployment): Statement<never> =>
-  statement('keyset_read', {}, `SELECT version, wrapped ${newest(d)}`);
+  statement('keyset_read', {}, `SELECT version, wrapped, kms_key ${newest(d)}`);
 
 /** The keyset that a resumed run began with. */
 export const keysetVersion = (d: Deployment): Statement<'version'> =>
