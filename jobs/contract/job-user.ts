@@ -12,6 +12,7 @@ export interface Grant {
     | '--engine dataproc'
     | '--via workflow'
     | 'a policy tag'
+    | 'reseal shred'
     | 'reseal doctor';
   readonly why: string;
   /** Those of the role's permissions that a run uses: `reseal doctor` asks for them. */
@@ -27,6 +28,7 @@ export const GRANT_TARGETS = [
   'source table',
   'staging table',
   'rejected table',
+  'shredded table',
   'keysets table',
   'runs table',
   "the stack's bucket",
@@ -122,6 +124,14 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     when: '--via workflow',
     why: 'Starts, follows and cancels the execution.',
     permissions: ['workflows.executions.create', 'workflows.executions.get', 'workflows.executions.cancel'],
+  },
+  {
+    role: 'roles/bigquery.dataEditor',
+    on: 'shredded table',
+    when: 'reseal shred',
+    why: 'An entry for each value that is shredded. No run needs it.',
+    permissions: ['bigquery.tables.getData', 'bigquery.tables.updateData'],
+    optional: true,
   },
   keyViewer('source key'),
   keyViewer('BigQuery key'),

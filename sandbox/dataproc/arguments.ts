@@ -44,6 +44,8 @@ export function directWork(
       rejected: get('rejected-table'),
       keysets: get('keysets-table'),
       runs: get('runs-table'),
+      // No batch works on it.
+      shredded: '',
     },
     readDataset: '',
     readProcedure: '',

@@ -3,7 +3,15 @@
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
 import type { Deployment } from '../deployment.ts';
-import { ensureKeyset, keysetVersion, newestKeyset } from './keyset-versions.ts';
+import {
+  ensureKeyset,
+  keysetPrefix,
+  keysetVersion,
+  keysetVersions,
+  newestKeyset,
+  rotateKeyset,
+  sealedByPrefix,
+} from './keyset-versions.ts';
 import { readLease, renewLease, takeLease, unfinishedRuns } from './lease.ts';
 import {
   abandonRun,
@@ -18,6 +26,7 @@ import {
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { clock, count, cutoff, firstId, sample, values } from './select-values.ts';
+import { knownIds, proveShredded, shred, stagedOf } from './shred.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
@@ -66,6 +75,14 @@ export function statements(d: Deployment) {
     readValues: readValues(d),
     history: history(d),
     sealsUnder: sealsUnder(d),
+    keysetVersions: keysetVersions(d),
+    keysetPrefix: keysetPrefix(d),
+    sealedByPrefix: sealedByPrefix(d),
+    rotateKeyset: rotateKeyset(d),
+    knownIds: knownIds(d),
+    shred: shred(d),
+    proveShredded: proveShredded(d),
+    stagedOf: stagedOf(d),
   };
 }
 export type Statements = ReturnType<typeof statements>;
