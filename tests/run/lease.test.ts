@@ -53,11 +53,11 @@ async function brokenOff(change = ''): Promise<string> {
 }
 
 /** A run that KMS keeps in its stage for a while. */
-async function slow(latencyMs = 1500, heartbeatMs?: number) {
+async function slow(latencyMs: number, heartbeatMs: number) {
   await pending();
   await box.control('kms:faults', { latencyMs });
   const runId = newRunId();
-  const context = { ...box.context, ...(heartbeatMs === undefined ? {} : { heartbeatMs }) };
+  const context = { ...box.context, heartbeatMs };
   const ended = run(context, { runId, mode: 'pending', limit: null, engine: 'direct' }, silent);
   ended.catch(() => {});
   await until(runId, 'staging');
@@ -70,7 +70,18 @@ const values = async () =>
 
 describe('a live run', () => {
   it('is not resumed by another, which says who drives it, and goes on undisturbed', async () => {
-    const { runId, ended } = await slow();
+    await pending();
+    const runId = newRunId();
+    // It stays where it is until the others have tried.
+    let goOn = (): void => {};
+    const tried = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const ended = box.run(
+      { runId },
+      beforeStep('verify', () => tried),
+    );
+    await until(runId, 'staging');
     await expect(resume(box.context, runId, silent)).rejects.toMatchObject({
       code: 'run-live',
       message: expect.stringMatching(
@@ -82,6 +93,7 @@ describe('a live run', () => {
     await expect(box.run({ runId })).rejects.toMatchObject({ code: 'run-live' });
     await expect(abandon(box.context, runId, false)).rejects.toMatchObject({ code: 'run-live' });
     expect(await ledger(runId)).toMatchObject({ state: 'staging', error: null });
+    goOn();
     expect(await ended).toMatchObject({ state: 'succeeded', merged: 1 });
     expect(await ledger(runId)).toMatchObject({ state: 'succeeded', owner: null });
   });
@@ -97,7 +109,7 @@ describe('a live run', () => {
   });
 
   it('that is taken over leaves its work, and its state, to the new owner', async () => {
-    const { runId, ended } = await slow(2000, 50);
+    const { runId, ended } = await slow(10_000, 50);
     await box.control('kms:faults', { latencyMs: 0 });
     const lost = expect(ended).rejects.toMatchObject({ code: 'run-taken-over' });
     expect(await resume(box.context, runId, silent, takeOver)).toMatchObject({ merged: 1 });
@@ -213,7 +225,7 @@ describe('abandoning', () => {
 
   it('cancels the batch of a live run, if told to, and whoever drove it leaves the ledger alone', async () => {
     await pending();
-    await box.control('kms:faults', { latencyMs: 3000 });
+    await box.control('kms:faults', { latencyMs: 10_000 });
     const runId = newRunId();
     const ended = box.run({ runId, engine: 'dataproc' });
     ended.catch(() => {});
