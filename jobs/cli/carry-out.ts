@@ -9,12 +9,13 @@ import type { TriggerOptions } from './trigger-options.ts';
 import { planLines } from './words.ts';
 
 export { runContext } from './connect.ts';
+export { unfinishedToResume } from './unfinished.ts';
 
 /** What `trigger` does once it is connected: in a file of its own, since all this loads while the sandbox starts. */
 
 /** Starts the workflow's execution and says how to follow it. */
 export async function detached(
-  { stack, resume: resumed, mode, limit, acceptRejected, json }: TriggerOptions,
+  { stack, resume: resumed, mode, limit, acceptRejected, takeOver, json }: TriggerOptions,
   context: RunContext,
   runId: string,
   { endpoints }: Target,
@@ -24,7 +25,7 @@ export async function detached(
   const execution = await startWorkflow(
     context,
     { runId, mode, limit: limit ?? null },
-    { rejected: acceptRejected ?? false },
+    { rejected: acceptRejected ?? false, takeOver: takeOver ?? false },
     endpoints,
   );
   const lines = [
@@ -44,7 +45,7 @@ export async function carriedOut(
   { endpoints }: Target,
 ): Promise<Report> {
   const { resume: resumed, engine, mode, limit = null } = options;
-  const allowed = { rejected: options.acceptRejected ?? false };
+  const allowed = { rejected: options.acceptRejected ?? false, takeOver: options.takeOver ?? false };
   if (options.via === 'job')
     return resumed === undefined
       ? run(context, { runId, engine, mode, limit }, watcher, allowed)

@@ -20,6 +20,7 @@ export function commands(version: string): Command {
   show(program.command('show'));
   rejected(program.command('rejected'));
   sql(program.command('sql'));
+  abandon(program.command('abandon'));
   doctor(program.command('doctor'));
   keys(program.command('keys'));
   shred(program.command('shred'));
@@ -43,9 +44,14 @@ function trigger(command: Command): void {
         .default('job'),
     )
     .addOption(new Option('--mode <name>', 'which rows to take').choices([...MODES]).default('pending'))
-    .option('--limit <rows>', 'take only the first so many rows by id', wholeNumber)
+    .option(
+      '--limit <rows>',
+      'take only so many rows by id, behind those of the last run with a limit',
+      wholeNumber,
+    )
     .option('--plan', 'say what a run would do, and stop')
     .option('--resume <run>', 'go on with a run that broke off')
+    .option('--take-over', 'with --resume or --run-id: even if somebody still drives the run')
     .option('--detach', 'with --via workflow: start the run and leave it to the cloud')
     .option('--accept-rejected', 'merge even if more values are rejected than maxRejectedShare allows')
     .option('--run-id <id>', "the run's id, for callers that retry: a known one is resumed")
@@ -113,6 +119,15 @@ function sql(command: Command): void {
     .description("run GoogleSQL in the sandbox, AEAD functions included, as the job's user")
     .argument('[statement]', 'a statement or script; without it, a prompt, or what stdin holds')
     .action(async (statement, options) => (await import('./sql.ts')).sql(statement, options));
+}
+
+function abandon(command: Command): void {
+  withTarget(command)
+    .description('end a run that nobody will resume: cancel what it has at work, remove what it staged')
+    .argument('<run>', "the run's id")
+    .option('--take-over', 'even if somebody still drives it')
+    .option('--json', 'print one JSON object on stdout, nothing else')
+    .action(async (run, options) => (await import('./abandon.ts')).abandon(run, options));
 }
 
 function doctor(command: Command): void {

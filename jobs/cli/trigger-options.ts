@@ -11,6 +11,7 @@ export interface TriggerOptions extends TargetOptions, PageOptions {
   readonly plan?: boolean;
   readonly resume?: string;
   readonly acceptRejected?: boolean;
+  readonly takeOver?: boolean;
   readonly runId?: string;
   readonly detach?: boolean;
   readonly json?: boolean;

@@ -12,15 +12,16 @@ import { plainWatcher, terminalWatcher } from './watch.ts';
 import { linkLines, reportLines } from './words.ts';
 
 /** One run, or with --plan what it would be. `given` names the options that the caller wrote. */
-export async function trigger(options: TriggerOptions, given: readonly string[]): Promise<void> {
-  const json = options.json ?? false;
+export async function trigger(asked: TriggerOptions, given: readonly string[]): Promise<void> {
+  const json = asked.json ?? false;
   const out = (text: string): boolean => (json ? process.stderr : process.stdout).write(text);
-  checkOptions(options, given);
-  const runId = options.resume ?? options.runId ?? newRunId();
+  checkOptions(asked, given);
+  const fresh = newRunId();
+  let options = asked;
   const interrupt = onInterrupt(json);
   let target: Target | undefined;
   try {
-    const page = await writablePage(options, runId);
+    const page = await writablePage(options, options.resume ?? options.runId ?? fresh);
     const opening = openTarget(options, (text) => process.stderr.write(text));
     const loading = import('./carry-out.ts');
     const opened = await unlessAborted(opening, interrupt.signal);
@@ -29,7 +30,15 @@ export async function trigger(options: TriggerOptions, given: readonly string[])
     const context = await job.runContext(opened, interrupt.signal);
     const { mode, limit = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
-    if (options.plan) return await job.showPlan(context, { runId, engine, mode, limit }, json);
+    if (options.plan) return await job.showPlan(context, { runId: fresh, engine, mode, limit }, json);
+    if (options.resume === undefined) {
+      const asks = !json && !NEW_RUNS_ONLY.some((name) => given.includes(name));
+      const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+      const terminal = asks && isTerminal ? { input: process.stdin, output: process.stdout } : null;
+      const chosen = await job.unfinishedToResume(context, options.runId, terminal, out);
+      if (chosen !== null) options = { ...options, resume: chosen };
+    }
+    const runId = options.resume ?? options.runId ?? fresh;
     interrupt.begun(
       runId,
       `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
@@ -74,6 +83,10 @@ function checkOptions(options: TriggerOptions, given: readonly string[]): void {
       hint: `leave ${flag} out, or start a new run without --resume`,
     });
   }
+  if (options.takeOver && options.resume === undefined && options.runId === undefined)
+    throw new ResealError('option-take-over', '--take-over needs --resume: a new run has no other driver', {
+      hint: 'name the run with --resume, or leave --take-over out',
+    });
   if (options.detach && options.via === 'job')
     throw new ResealError(
       'option-detach',

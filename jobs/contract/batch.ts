@@ -37,6 +37,7 @@ export interface BatchRun {
   readonly attempt: string;
   readonly mode: Mode | string;
   readonly snapshotMillis: string;
+  readonly idFrom: string;
   readonly idCutoff: string;
   readonly keysetVersion: string;
   /** The seed's row limit, 0 for none: a jar goes by it, the built-in application by the cut-off. */
@@ -73,11 +74,13 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--attempt=${run.attempt}`,
   `--snapshot-millis=${run.snapshotMillis}`,
   `--mode=${run.mode}`,
+  `--id-from=${run.idFrom}`,
   `--id-cutoff=${run.idCutoff}`,
   `--id-column=${d.idColumn}`,
   `--fields=${JSON.stringify(d.fields)}`,
   `--rejected-table=${d.tables.rejected}`,
   `--keysets-table=${d.tables.keysets}`,
+  `--runs-table=${d.tables.runs}`,
   `--keyset-version=${run.keysetVersion}`,
   `--source-format=${d.sourceFormat}`,
   `--unauthenticated=${d.unauthenticated}`,

@@ -42,6 +42,10 @@ export const ERROR_CODES = {
     '`--resume` was used with an option that only a new run can take, or with `--fresh`, which would wipe the run',
     'leave that option out: a run goes on as it was planned',
   ),
+  'option-take-over': usage(
+    '`--take-over` was used without a run to take over',
+    'name the run with `--resume`, or leave `--take-over` out',
+  ),
   'option-html': usage(
     'the file of `--html` cannot be written',
     'name a file in a folder that you may write to',
@@ -65,6 +69,14 @@ export const ERROR_CODES = {
     'shred it again',
   ),
   'run-unknown': usage('the ledger has no such run', '`npm run reseal -- history` lists the runs'),
+  'run-live': usage(
+    'the run is driven by another process, or by an execution of the workflow, which the message names',
+    'wait until it has ended; if it has gone, `--take-over` goes on in its place',
+  ),
+  'run-abandoned': usage(
+    'the run was given up with `reseal abandon`',
+    'start a new run, which takes its values',
+  ),
   'resume-changed': usage(
     "the stack's source format or keying has changed since the run began",
     'start a new run, or set it back',
@@ -216,6 +228,10 @@ export const ERROR_CODES = {
   'merge-count': failed(
     'staged rows have gone since they were verified; the source table is untouched',
     '`--resume RUN` stages them anew',
+  ),
+  'run-taken-over': failed(
+    'another process has taken the run over and goes on with it',
+    '`history` shows what becomes of it',
   ),
   'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
   cancelled: {

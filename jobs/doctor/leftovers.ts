@@ -34,7 +34,7 @@ export async function checkLeftovers({ bigquery, sql }: RunContext): Promise<Fin
       'warning',
       check,
       `${n} rows of run ${runId}, which is ${run.state}`,
-      `\`--resume ${runId}\` goes on with it; otherwise they expire within a week`,
+      `\`--resume ${runId}\` goes on with it, \`npm run reseal -- abandon ${runId}\` ends it; otherwise they expire within a week`,
     );
   });
 }

@@ -1,5 +1,6 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { ResealError } from '../contract/errors.ts';
+import { workflowOwner } from '../contract/lease.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
@@ -35,7 +36,7 @@ export async function runByWorkflow(
         const ended = await followed(client, execution, progress, context.signal).catch((error: unknown) => {
           if (!context.signal.aborted) throw error;
           // It was cancelled, or could not be; either way nobody waits for it any longer.
-          return cancelled(context, options.runId, error);
+          return cancelled(context, options.runId, execution, error);
         });
         return 'run_id' in ended ? ended : outcome(context, options.runId, ended);
       },
@@ -93,6 +94,7 @@ async function start(
     mode,
     ...(limit !== null && { limit }),
     ...(allowed.rejected && { accept_rejected: true }),
+    ...(allowed.takeOver && { take_over: true }),
   });
   try {
     const creating = client.createExecution({ parent, execution: { argument } });
@@ -115,6 +117,9 @@ function nameOf({ name }: Execution): string {
   if (!name) throw new ResealError('workflow-failed', 'Workflows gave the execution no name');
   return name;
 }
+
+/** How the ledger names the execution while it drives a run. */
+const ownerOf = (execution: Execution): string => workflowOwner(nameOf(execution).split('/').at(-1) ?? '');
 
 const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'UNAVAILABLE'];
 
@@ -154,11 +159,15 @@ async function followed(
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */
 async function outcome(context: RunContext, runId: string, execution: Execution): Promise<LedgerRow> {
   const state = String(execution.state);
-  if (state === 'CANCELLED' && context.signal.aborted) return cancelled(context, runId);
-  if (state === 'CANCELLED')
-    throw new ResealError('workflow-cancelled', `somebody cancelled ${execution.name}`, {
+  if (state === 'CANCELLED' && context.signal.aborted) return cancelled(context, runId, execution);
+  if (state === 'CANCELLED') {
+    const cancellation = new ResealError('workflow-cancelled', `somebody cancelled ${execution.name}`, {
       hint: `go on with --resume ${runId} --via workflow`,
     });
+    // It can no longer let go of the run by itself; if this does not come through, its lease runs out.
+    await endRun({ ...context, owner: ownerOf(execution) }, runId, 'cancelled', cancellation).catch(() => {});
+    throw cancellation;
+  }
   if (state !== 'SUCCEEDED') {
     const { code, message } = raised(execution);
     const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
@@ -176,20 +185,27 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
 
 /**
  * A cancelled execution writes nothing into the ledger, and whatever it had started goes on: a job of BigQuery,
- * a batch. With its end in the ledger the run can no longer be merged, unless it has been by then.
+ * a batch. With its end in the ledger, written in its place, the run can no longer be merged, unless it has been by
+ * then.
  */
-async function cancelled(context: RunContext, runId: string, cause?: unknown): Promise<LedgerRow> {
+async function cancelled(
+  context: RunContext,
+  runId: string,
+  execution: Execution,
+  cause?: unknown,
+): Promise<LedgerRow> {
+  const owner = ownerOf(execution);
   const cancellation = new ResealError(
     'cancelled',
     `run ${runId} was cancelled; the source table is untouched`,
   );
   let run: LedgerRow | null;
   try {
-    await endRun(context, runId, 'cancelled', cancellation);
+    await endRun({ ...context, owner }, runId, 'cancelled', cancellation);
     run = await readRun(context, runId);
   } catch (error) {
     throw new ResealError(cancellation.code, `run ${runId} was cancelled, but the ledger does not say so`, {
-      hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow`,
+      hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow --take-over`,
       cause: cause ?? error,
     });
   }

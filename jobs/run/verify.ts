@@ -2,7 +2,7 @@ import { ResealError } from '../contract/errors.ts';
 import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import type { Allowed, Plan, RunContext } from './context.ts';
+import type { Allowed, HeldContext, Plan, RunContext } from './context.ts';
 
 export interface Verified {
   readonly staged: number;
@@ -18,7 +18,7 @@ export interface Verified {
  * sealed or rejected, no more are rejected than may be, and BigQuery itself opens what was sealed.
  */
 export async function verify(
-  context: RunContext,
+  context: HeldContext,
   plan: Plan,
   outcome: StageOutcome,
   allowed: Allowed,
@@ -43,6 +43,7 @@ export async function verify(
   const opened = jar ? null : await prove(context, plan, outcome.attempt);
   await bigquery.query(sql.markVerified, {
     ...staging,
+    owner: context.owner,
     staged_millis: stagedMillis,
     staged,
     rejected,

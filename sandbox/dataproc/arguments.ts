@@ -43,9 +43,9 @@ export function directWork(
       staging: get('destination-table'),
       rejected: get('rejected-table'),
       keysets: get('keysets-table'),
-      // What no batch works on.
+      runs: get('runs-table'),
+      // No batch works on it.
       shredded: '',
-      runs: '',
     },
     readDataset: '',
     readProcedure: '',
@@ -75,6 +75,7 @@ export function directWork(
     anew: false,
     mode: get('mode') as Mode,
     snapshotMillis: get('snapshot-millis'),
+    idFrom: get('id-from'),
     idCutoff: get('id-cutoff'),
     limit: null,
     // Only for a progress that nobody shows, and for the choice of threads.

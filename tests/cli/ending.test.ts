@@ -72,6 +72,31 @@ describe('an interrupted run', () => {
     },
   );
 
+  it('is left alone by another process before that', async () => {
+    await box.control('kms:faults', { latencyMs: 20_000 });
+    const { runId, kill, ended } = run();
+    while ((await ledger(runId))[0]?.state !== 'staging')
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    const resumed = await startCli('trigger', ['--state', box.state, '--resume', runId]).ended;
+    expect([resumed.code, resumed.stderr]).toEqual([
+      2,
+      expect.stringMatching(/error \(run-live\): run \S+ is driven by process \d+ on .*heard of \d+ s ago/),
+    ]);
+    const given = await startCli('reseal', ['abandon', runId, '--state', box.state]).ended;
+    expect([given.code, given.stderr]).toEqual([2, expect.stringContaining('error (run-live)')]);
+    expect(await ledger(runId)).toEqual([{ state: 'staging', error_code: null }]);
+    kill('SIGTERM');
+    await ended;
+    expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
+    const abandoned = await startCli('reseal', ['abandon', runId, '--state', box.state]).ended;
+    expect([abandoned.code, abandoned.stdout]).toEqual([
+      0,
+      `run ${runId} is abandoned; its staged rows are removed\n`,
+    ]);
+    const again = await startCli('reseal', ['abandon', runId, '--state', box.state]).ended;
+    expect([again.code, again.stdout]).toEqual([0, `run ${runId} was abandoned before: nothing to do\n`]);
+  });
+
   it('ends at once when asked twice', async () => {
     await box.faults({ kind: 'latency', service: 'kms', ms: 20_000 });
     const { says, kill, ended } = run();

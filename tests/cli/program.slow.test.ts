@@ -33,6 +33,7 @@ describe('mistakes of the caller', () => {
     { args: ['trigger', '--resume', 'a-run', '--engine', 'auto'], says: /option-resume.*--engine/ },
     { args: ['trigger', '--resume', 'a-run', '--run-id', 'other'], says: /option-resume.*--run-id/ },
     { args: ['trigger', '--resume', 'a-run', '--fresh'], says: /option-resume.*--fresh/ },
+    { args: ['trigger', '--take-over'], says: /option-take-over.*--resume/ },
     { args: ['sql', '--stack', 'dev', 'SELECT 1'], says: /option-local.*bq query/s },
     { args: ['rejected', '--reason', 'mood'], says: 'Allowed choices are encoding' },
     { args: ['show', 'Not An Id'], says: 'run-id' },
@@ -243,6 +244,12 @@ it('ctrl-C cancels the run, says what it left and how to go on, and ends with 13
   expect(JSON.parse(history.stdout)).toMatchObject([
     { run_id: run, state: 'cancelled', error_code: 'cancelled' },
   ]);
+  // Nobody can be asked here, and mode and limit are for a new run: it is begun, beside a word on the old one.
+  const other = await cli('trigger', ['--state', state, '--mode', 'rejected', '--limit', '1', '--json']);
+  expect(JSON.parse(other.stdout)).toMatchObject({ state: 'succeeded', selected: 0 });
+  expect(other.stderr).toContain(
+    `run ${run} (cancelled: cancelled, begun 0 min ago) is unfinished: --resume ${run} goes on with it, `,
+  );
   const resumed = await cli('trigger', ['--state', state, '--resume', run, '--json']);
   expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: run, state: 'succeeded', selected: 1000 });
 });

@@ -108,4 +108,18 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
     );
     expect(await outcome('dataproc')).toEqual(direct);
   });
+
+  // How a batch tells stale values from others is the same for every format.
+  if (sourceFormat === 'gcm')
+    it('take the same values for stale', async () => {
+      await box.sql(
+        'UPDATE users SET resealed_at = CURRENT_TIMESTAMP() WHERE MOD(id, 2) = 0 AND resealed_from IS NOT NULL',
+      );
+      const [{ n } = { n: null }] = await box.sql(
+        'SELECT COUNT(*) AS n FROM users WHERE MOD(id, 2) = 0 AND resealed_from IS NOT NULL',
+      );
+      expect(Number(n)).toBeGreaterThan(ROWS / 10);
+      const stale = await box.run({ engine: 'dataproc', mode: 'stale' });
+      expect(stale).toMatchObject({ selected: Number(n), merged: Number(n) });
+    });
 });

@@ -47,6 +47,7 @@ it('tells a keyset of another key from rejected values', async () => {
     runId: newRunId(),
     mode: 'pending',
     snapshotMillis: String(Date.now()),
+    idFrom: '-9223372036854775808',
     idCutoff: '9223372036854775807',
     limit: null,
     selected: 1,

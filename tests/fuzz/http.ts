@@ -61,6 +61,7 @@ function requests({ deployment: d }: TestSandbox): Request[] {
     attempt: 'fuzz-attempt',
     mode: 'pending',
     snapshotMillis: '1',
+    idFrom: '1',
     idCutoff: '1',
     keysetVersion: '1',
     limit: '0',

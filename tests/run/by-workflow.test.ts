@@ -4,6 +4,7 @@ import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { RunContext, Watcher } from '../../jobs/run/context.ts';
+import { resume } from '../../jobs/run/run.ts';
 import { GoogleError } from '../../sandbox/http/errors.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
@@ -39,13 +40,14 @@ function trigger(
   options: { runId?: string; limit?: number } = {},
   watcher: Watcher = silent,
   context: Partial<RunContext> = {},
+  takeOver = false,
 ) {
   const { runId = newRunId(), limit = null } = options;
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
   return runByWorkflow(
     { ...box.context, ...context },
     { runId, mode: 'pending', limit },
-    { rejected: false },
+    { rejected: false, takeOver },
     watcher,
     endpoints,
   );
@@ -181,12 +183,23 @@ it('says so where the ledger cannot be told', async () => {
   const expected = expect(failure).rejects.toMatchObject({
     code: 'cancelled',
     message: `run ${runId} was cancelled, but the ledger does not say so`,
+    hint: expect.stringContaining('--take-over'),
   });
   while ((await state()) !== 'staging') await sleep(50);
   controller.abort();
   await expected;
   await box.faults();
-  expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+  // As far as the ledger knows, the execution still drives the run.
+  await expect(trigger({ runId })).rejects.toMatchObject({
+    code: 'workflow-failed',
+    message: expect.stringMatching(`^run ${runId} is driven by workflow:`),
+    hint: expect.stringContaining('run-live'),
+  });
+  await expect(resume(box.context, runId, silent)).rejects.toMatchObject({
+    code: 'run-live',
+    message: expect.stringMatching(/is driven by execution [0-9a-f-]+ of the workflow, heard of \d+ s ago/),
+  });
+  expect(await trigger({ runId }, silent, {}, true)).toMatchObject({ run_id: runId, state: 'succeeded' });
 });
 
 it('leaves a detached run to the workflow', async () => {
@@ -213,6 +226,8 @@ it('tells an execution that somebody else cancelled from a failed one', async ()
     step: (_name, work) => work(() => [...api.executions.values()].at(-1)?.abort.abort()),
   };
   await expect(trigger({ runId }, watcher)).rejects.toMatchObject({ code: 'workflow-cancelled' });
+  // Nobody drives it any more.
+  expect(await box.sql(`SELECT owner FROM runs WHERE run_id = '${runId}' AND owner IS NOT NULL`)).toEqual([]);
 });
 
 it('says what to do where there is no workflow', async () => {

@@ -6,6 +6,8 @@ import type { Report } from '../../jobs/run/report.ts';
 export const aReport = (given: Partial<Report> = {}): Report => ({
   run_id: '20260102-030405-9f3a1c',
   state: 'succeeded',
+  owner: null,
+  heartbeat: null,
   via: 'job',
   engine: 'direct',
   mode: 'pending',
@@ -13,6 +15,8 @@ export const aReport = (given: Partial<Report> = {}): Report => ({
   keying: 'row',
   keyset_version: 1,
   snapshot: '2026-01-02T03:04:05.000Z',
+  row_limit: null,
+  id_from: '-9223372036854775808',
   id_cutoff: '9223372036854775807',
   selected: 1000,
   distinct_deks: 117,

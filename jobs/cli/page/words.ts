@@ -30,6 +30,7 @@ const STATES: Readonly<Record<RunState, { readonly says: string; readonly colour
   succeeded: { says: 'succeeded', colour: 'sealed' },
   failed: { says: 'failed', colour: 'rejected' },
   cancelled: { says: 'cancelled', colour: 'changed' },
+  abandoned: { says: 'abandoned', colour: 'changed' },
 };
 
 export const stateBadge = (state: RunState): Html =>

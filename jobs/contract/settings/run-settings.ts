@@ -24,7 +24,7 @@ export const runSettings = {
     example: 'temp',
   }),
   readLimitRows: setting(whole(1, Number.MAX_SAFE_INTEGER).optional(), {
-    description: 'At most so many rows a run, the lowest ids first.',
+    description: 'At most so many rows a run, by id, behind those of the last run with a limit.',
     example: '100000',
     absent: 'no limit',
     seed: 'dataproc_bigquery_read_limits',

@@ -9,29 +9,32 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
 
 /**
  * The merge: one transaction, so a run is merged whole or not at all, and only once, since the ledger's state is
- * part of it. It takes the rows of the attempt that the ledger names, and raises where they are not as many as were
- * verified. A row is written only where its source still has the token it was sealed from (compare-and-set); a row
+ * part of it. It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in
+ * between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where
+ * they are not as many as were verified. A row is written only where its source still has the token it was sealed from (compare-and-set); a row
  * that changed meanwhile is left for the next run. What a value was sealed from earlier must not outlive its source:
  * where the source is NULL now, or changed and does not open, the sealed value is cleared. Variables have names that
  * no column has: a column would come before the variable.
  */
-export const merge = (d: Deployment): Statement<'run_id'> =>
+export const merge = (d: Deployment): Statement<'run_id' | 'owner'> =>
   statement(
     'merge',
-    { run_id: 'STRING' },
+    { run_id: 'STRING', owner: 'STRING' },
     `DECLARE reseal_time TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 DECLARE reseal_attempt STRING;
 DECLARE reseal_staged INT64 DEFAULT 0;
 DECLARE reseal_rejected INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
+DECLARE reseal_changed INT64 DEFAULT 0;
 DECLARE reseal_erased INT64 DEFAULT 0;
 ${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}BEGIN TRANSACTION;
-IF EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND state = 'verified') THEN
+UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
+IF @@row_count > 0 THEN
 SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE run_id = @run_id);
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND ${sealedRow(d)});
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
 ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND staged = reseal_staged AND rejected = reseal_rejected) AS '${STAGED_DIFFER}';
-${d.fields.map((field) => [mergeSealed(d, field), clearRejected(d, field), erase(d, field), clearPlaintext(d, field)].join('\n')).join('\n')}
+${d.fields.map((field) => [mergeSealed(d, field), countChanged(d, field), clearRejected(d, field), erase(d, field), clearPlaintext(d, field)].join('\n')).join('\n')}
 DELETE FROM ${table(d, 'rejected')} AS r
 WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
   SELECT 1 FROM ${table(d, 'staging')} AS s
@@ -42,7 +45,7 @@ SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, $
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
-SET state = 'succeeded', merged = reseal_merged, erased = reseal_erased, changed_meanwhile = GREATEST(reseal_staged - reseal_merged, 0), ended_at = reseal_time, merged_at = CURRENT_TIMESTAMP()
+SET state = 'succeeded', owner = NULL, merged = reseal_merged, erased = reseal_erased, changed_meanwhile = reseal_changed, ended_at = reseal_time, merged_at = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id;
 END IF;
 COMMIT TRANSACTION;`,
@@ -93,6 +96,27 @@ WHEN MATCHED THEN UPDATE SET
   ${quoted(field.resealedFrom)} = s.resealed_from;
 SET reseal_merged = reseal_merged + @@row_count;`;
 }
+
+/**
+ * Counts the sealed values that the merge did not write, value by value: a table may have copies of a row, and one
+ * that came or went meanwhile must not stand for another that changed. A jar may stage a value as often as it likes.
+ */
+const countChanged = (d: Deployment, field: Field): string =>
+  `SET reseal_changed = reseal_changed + (
+  SELECT IFNULL(SUM(GREATEST(s.copies - IFNULL(u.copies, 0), 0)), 0)
+  FROM (
+    SELECT id, resealed_from, ${d.batch.jarFile === null ? 'COUNT(*)' : '1'} AS copies
+    FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NULL
+    GROUP BY id, resealed_from
+  ) AS s
+  LEFT JOIN (
+    SELECT ${quoted(d.idColumn)} AS id, ${quoted(field.resealedFrom)} AS resealed_from, COUNT(*) AS copies
+    FROM ${table(d, 'source')}
+    WHERE ${quoted(field.resealedAt)} = reseal_time AND ${quoted(field.resealedFrom)} IS NOT NULL
+    GROUP BY 1, 2
+  ) AS u
+  ON u.id = s.id AND u.resealed_from = s.resealed_from
+);`;
 
 /** The assignments that take a field's sealed value away; that of a shredded value stays as its mark. */
 const cleared = (field: Field, alias = ''): string => `

@@ -18,6 +18,14 @@ SET run_id = @run_id, attempt = @attempt, field = ${literal((d.fields[0] as { na
 WHERE run_id IS NULL`,
   );
 
+/** Removes what any attempt of a run staged. */
+export const clearStaged = (d: Deployment): Statement<'run_id'> =>
+  statement(
+    'clear_staged',
+    { run_id: 'STRING' },
+    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
+  );
+
 /**
  * Whether a staged row is a sealed value that the stack takes. One without a tag that was staged while the stack still
  * accepted it does not count once the stack rejects such values: the counts differ, and the run stages anew.

@@ -8,7 +8,7 @@ import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import { type RunKeys, runKeys } from './keys.ts';
-import { load, nextLoad } from './load.ts';
+import { cancelLoads, load, nextLoad } from './load.ts';
 import { sourcePage } from './source-page.ts';
 import { type SealingThreads, sealingThreads } from './threads.ts';
 
@@ -40,7 +40,9 @@ export function directEngine(
         const values = {
           mode: input.mode,
           snapshot_millis: input.snapshotMillis,
+          id_from: input.idFrom,
           id_cutoff: input.idCutoff,
+          keyset_version: input.keyset.version,
         };
         const pages = bigquery.pages(statements(deployment).values, values, all);
         const lines = sealedLines(pages, {
@@ -59,6 +61,9 @@ export function directEngine(
       } finally {
         await Promise.all([threads.close(), keys.close()]);
       }
+    },
+    async discard(runId, signal) {
+      return { cancelled: await cancelLoads(bigquery.client, deployment, runId, signal), files: 0 };
     },
   };
 }

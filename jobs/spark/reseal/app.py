@@ -125,20 +125,9 @@ class Run:
         """The selected values of each field, with the text of their data key in the column `wrapped`."""
         arguments = self._arguments
         source = self._tables.source()
-        rejected = None if arguments.mode == "all" else self._tables.rejected()
-        frames = [
-            selected(
-                source,
-                rejected,
-                field,
-                id_column=arguments.id_column,
-                id_cutoff=arguments.id_cutoff,
-                mode=arguments.mode,
-                source_format=arguments.source_format,
-                unauthenticated=arguments.unauthenticated,
-            )
-            for field in arguments.fields
-        ]
+        rejected = None if arguments.mode in ("all", "stale") else self._tables.rejected()
+        runs = self._tables.runs() if arguments.mode == "stale" else None
+        frames = [selected(source, rejected, runs, field, arguments) for field in arguments.fields]
         if arguments.source_format != "tink-envelope":
             return [frame.withColumn("wrapped", F.col("dek")) for frame in frames]
         return [

@@ -114,6 +114,22 @@ describe('an execution', () => {
     expect(await staged()).toEqual([{ n: '0' }]);
   });
 
+  it('begins behind the last run with a limit, and at the lowest id once that has come to the end', async () => {
+    const rows = await box.sql("SELECT id FROM users WHERE cipher_text != 'no base64' ORDER BY id");
+    const ids = rows.map((row) => row.id);
+    const cutoffs = [];
+    for (let at = 0; at < 3; at++) {
+      const { result } = await workflow.execute({ mode: 'all', limit: Math.ceil((ids.length + 1) / 2) });
+      cutoffs.push(result?.id_cutoff);
+    }
+    expect(cutoffs[1]).toBe(ids.at(-1));
+    expect(Number(cutoffs[0])).toBeLessThan(Number(cutoffs[1]));
+    expect(cutoffs[2]).toBe(cutoffs[0]);
+    expect(await workflow.execute({ mode: 'stale' })).toMatchObject({
+      result: { selected: '0', mode: 'stale' },
+    });
+  });
+
   it('does nothing where its run has succeeded already', async () => {
     const before = await ledger('of-a-caller');
     expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({ result: { merged: '2' } });
@@ -212,6 +228,36 @@ describe('a batch', () => {
     expect(await users('id = 40')).toEqual(pending('40'));
     expect(await rejected(runId)).toEqual([]);
     expect(await staged()).toEqual([{ n: '0' }]);
+  });
+});
+
+it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {
+  await load('60');
+  const runId = randomUUID();
+  await box.control('kms:faults', { latencyMs: 2000 });
+  const execution = workflow.execute({}, runId);
+  while ((await ledger(runId))?.state !== 'staging') await sleep(50);
+  expect((await ledger(runId))?.owner).toBe(`workflow:${runId}`);
+  await box.sql(`UPDATE runs SET owner = 'job:another-host:1:-0' WHERE run_id = '${runId}'`);
+  expect(await execution).toMatchObject({
+    error: { error_code: 'run-taken-over', message: `run ${runId} is driven by job:another-host:1:-0 now` },
+  });
+  expect(await ledger(runId)).toMatchObject({
+    state: 'staging',
+    owner: 'job:another-host:1:-0',
+    error: null,
+  });
+  await box.control('kms:faults', { latencyMs: 0 });
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: 'run-live' } });
+  expect(await workflow.execute({ run_id: runId, take_over: true })).toMatchObject({
+    result: { state: 'succeeded' },
+  });
+  expect(await users('id = 60')).toEqual(merged('60'));
+  expect(await batches(runId)).toEqual([`reseal-${runId} SUCCEEDED`]);
+  expect(await ledger(runId)).toMatchObject({ state: 'succeeded', owner: null });
+  await box.sql("UPDATE runs SET state = 'abandoned' WHERE run_id = 'of-a-caller'");
+  expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
+    error: { error_code: 'run-abandoned' },
   });
 });
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,18 @@ from reseal import data_keys
 from reseal.errors import RunError
 from support.fake_kms import FakeKms, failure
 from support.rows import b64, cbc, gcm, run, token, user
-from support.tables import FIELD, SAMPLES, SOURCE_KEK, Row, World, read_back, sample, wrap, write_input
+from support.tables import (
+    FIELD,
+    SAMPLES,
+    SOURCE_KEK,
+    Row,
+    World,
+    read_back,
+    sample,
+    wrap,
+    write_input,
+    write_runs,
+)
 
 # Up to so many data keys are broadcast; with 0 every run takes the join plan.
 PLANS = pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
@@ -216,6 +228,33 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
     assert ids(mode="rejected") == [0, 3, 8, 9]
     assert ids(mode="all") == [*range(7), 8, 9]
     assert ids(mode="pending", id_cutoff="4") == [0, 2, 4]
+    assert ids(mode="all", id_from="2", id_cutoff="4") == [2, 3, 4]
+
+
+def test_stale_values(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    users = [user(world, n, f"u{n}@x") for n in range(9)]
+    # A run is told by the very microsecond of its merge.
+    moments = [datetime(2026, 1, 2, 3, 4, 5, n, tzinfo=timezone.utc) for n in range(7)]
+    for n, moment in enumerate(moments):
+        users[n] |= {"resealed_from": token(users[n]), "resealed_at": moment}
+    users[7] |= {"resealed_from": b"0" * 32, "resealed_at": moments[1]}  # changed since: pending
+    run_of = {"state": "succeeded", "keying": "row", "source_format": "gcm", "keyset_version": 1}
+    write_input(tmp_path / "in", world, users)
+    write_runs(
+        tmp_path / "in",
+        [
+            {**run_of, "ended_at": moments[0]},
+            {**run_of, "ended_at": moments[0], "keyset_version": 2},
+            {**run_of, "ended_at": moments[1], "keyset_version": 2},
+            {**run_of, "ended_at": moments[2], "keying": "shared"},
+            {**run_of, "ended_at": moments[3], "source_format": "tink"},
+            {**run_of, "ended_at": moments[4], "state": "failed"},
+            {**run_of, "ended_at": moments[6]},
+            {**run_of, "ended_at": None},
+        ],
+    )
+    stale = run(spark, tmp_path, kms, mode="stale")
+    assert sorted(row["id"] for row in stale) == [1, 2, 3, 4, 5]
 
 
 def test_values_without_a_tag_and_those_of_another_pattern(
