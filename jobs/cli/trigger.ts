@@ -5,8 +5,6 @@ import { checkRunId, newRunId } from '../contract/ids.ts';
 import type { Mode } from '../contract/sql/index.ts';
 import { unlessAborted } from '../google/bounds.ts';
 import type { EngineChoice, RunContext, Watcher } from '../run/context.ts';
-import { estimate } from '../run/cost.ts';
-import { plan } from '../run/plan.ts';
 import { knownRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
@@ -14,9 +12,10 @@ import { runContext } from './connect.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openTarget } from './open-target.ts';
 import { reportPage } from './page/report-page.ts';
+import { showPlan } from './plan.ts';
 import type { Target, TargetOptions } from './target.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
-import { planLines, reportLines } from './words.ts';
+import { reportLines } from './words.ts';
 
 export interface TriggerOptions extends TargetOptions {
   readonly via: 'job' | 'workflow';
@@ -172,26 +171,4 @@ async function watcherFor({ json }: TriggerOptions): Promise<Watcher> {
   // A terminal that does not know its width would get a letter a line.
   if (process.stdout.isTTY && process.stdout.columns >= 40) return terminalWatcher();
   return plainWatcher((line) => process.stdout.write(line));
-}
-
-async function showPlan(
-  context: RunContext,
-  options: Parameters<typeof plan>[1],
-  json: boolean,
-): Promise<void> {
-  const planned = await plan(context, options);
-  const { maxExecutors, kmsCallsPerSecond } = context.deployment.batch;
-  const expected = estimate({ ...planned, maxExecutors, kmsCallsPerSecond });
-  const { selected, distinctDeks, engine, mode } = planned;
-  const shown = {
-    engine,
-    mode,
-    selected,
-    distinct_deks: distinctDeks,
-    id_cutoff: planned.idCutoff,
-    expected_kms_calls: expected.kmsCalls,
-    expected_minutes: expected.minutes,
-    expected_cost_usd: expected.costUsd,
-  };
-  process.stdout.write(json ? `${JSON.stringify(shown)}\n` : planLines(planned, expected));
 }

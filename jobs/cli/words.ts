@@ -1,25 +1,8 @@
-import type { Plan } from '../run/context.ts';
-import type { Estimate } from '../run/cost.ts';
 import type { Report } from '../run/report.ts';
 import { table } from './table.ts';
 
-const usd = (amount: number): string => `US$ ${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
-const minutes = (count: number): string =>
-  count < 1 ? `${Math.ceil(count * 60)} s` : `${Math.ceil(count)} min`;
-
-/** What `--plan` prints. */
-export function planLines(planned: Plan, expected: Estimate): string {
-  return table([
-    ['values to re-encrypt', planned.selected],
-    ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
-    ['distinct data keys', planned.distinctDeks],
-    ['engine', planned.engine],
-    ['expected KMS calls', expected.kmsCalls],
-    ['expected time', minutes(expected.minutes)],
-    ['expected cost', usd(expected.costUsd)],
-  ]);
-}
-
+/** An amount as people read it. */
+export const usd = (amount: number): string => `US$ ${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
 /** The report as name and value; a name that starts with spaces is a part of the one above it. */
 export function reportRows(report: Report): [string, string | number][] {
   const { read_back: readBack } = report;

@@ -114,8 +114,20 @@ export const ERROR_CODES = {
   'bundle-missing': failed('the stack was deployed before `npm run bundle`', 'run it, then `pulumi up`'),
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
   'no-credentials': failed(
-    'there are no application default credentials',
+    'there are no application default credentials, or they have expired',
     'run `gcloud auth application-default login`',
+  ),
+  'quota-project': failed(
+    "a user's credentials name no quota project, or one that the user may not use",
+    'run `gcloud auth application-default set-quota-project PROJECT`',
+  ),
+  'service-disabled': failed(
+    'a service of Google Cloud is not enabled in the project',
+    'run the `gcloud services enable` of the hint or `pulumi up`, and wait a few minutes',
+  ),
+  'billing-disabled': failed(
+    'the project has no billing account, or a closed one',
+    'link one that is open to the project',
   ),
   bigquery: failed('BigQuery did not carry out a statement, for the reason that it gives', RESUME),
   'bigquery-denied': failed(

@@ -1,11 +1,8 @@
-/** Cloud KMS, software keys: US$ 0.03 for 10,000 operations. https://cloud.google.com/kms/pricing */
-export const KMS_USD_PER_CALL = 0.000003;
-/** Serverless Spark, standard tier: US$ 0.06 a DCU-hour. https://cloud.google.com/dataproc-serverless/pricing */
-export const DCU_USD_PER_HOUR = 0.06;
+import { CORES, FIRST_EXECUTORS } from '../contract/batch.ts';
+import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../contract/prices.ts';
+
 /** A batch takes 40 to 60 s to start. https://cloud.google.com/dataproc-serverless/docs/overview */
 const BATCH_START_SECONDS = 60;
-/** Driver and executors have four cores, a DCU each, unless properties say otherwise. */
-const CORES = 4;
 /** Rows a second: what a core of a batch manages with BigQuery at both ends, and this process (bench/). */
 const ROWS_PER_CORE = 20_000;
 const ROWS_DIRECT = 25_000;
@@ -36,8 +33,8 @@ export function estimate(work: {
     const seconds = Math.max(unwrapping, selected / ROWS_DIRECT);
     return { kmsCalls: distinctDeks, minutes: seconds / 60, costUsd: costUsd(distinctDeks, 0) };
   }
-  // A batch begins with two executors and grows with the work.
-  const executors = Math.min(work.maxExecutors, Math.max(2, Math.ceil(selected / 5_000_000)));
+  // A batch grows with the work; a core is a DCU.
+  const executors = Math.min(work.maxExecutors, Math.max(FIRST_EXECUTORS, Math.ceil(selected / 5_000_000)));
   const seconds = BATCH_START_SECONDS + unwrapping + selected / (executors * CORES * ROWS_PER_CORE);
   const milliDcuSeconds = seconds * 1000 * CORES * (executors + 1);
   return { kmsCalls: distinctDeks, minutes: seconds / 60, costUsd: costUsd(distinctDeks, milliDcuSeconds) };
