@@ -87,7 +87,7 @@ export class Batches {
     return batch;
   }
 
-  /** Has the next so many batches fail, whatever they are to do, once their driver has printed `output`. */
+  /** Makes the next `count` batches fail once their driver has printed `output`, whatever they were to do. */
   failNext(count: number, output: string): void {
     this.#faults = { count, output };
   }

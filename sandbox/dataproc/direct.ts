@@ -10,8 +10,8 @@ import { argument, directWork } from './arguments.ts';
 import type { DriverOutput } from './batches.ts';
 
 /**
- * The direct engine in a batch's place, for tests of what goes on around a batch. It is never taken unless the
- * sandbox was started with `dataproc: 'direct'`.
+ * The direct engine in a batch's place, for tests of what goes on around a batch. It runs only where the sandbox
+ * was started with `dataproc: 'direct'`.
  */
 export async function runDirect(
   backend: Backend,

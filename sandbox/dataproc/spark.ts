@@ -20,7 +20,7 @@ export interface Cloud {
   readonly storageRead: StorageRead;
 }
 
-/** Certificates are no secret; Java wants a password of its stores all the same. */
+/** The store holds certificates, which are no secret, but Java's stores cannot do without a password. */
 const STORE_PASSWORD = 'changeit';
 
 /**

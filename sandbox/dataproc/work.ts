@@ -1,2 +1,2 @@
-/** What does the work of a batch: a local Spark, or by wish the direct engine, in a second in place of a minute. */
+/** What does the work of a batch: a local Spark or, where a test asks for it, the direct engine, which takes a second in place of a minute. */
 export type DataprocWork = 'spark' | 'direct';

@@ -10,9 +10,9 @@ export interface DeployOptions {
   stack: string;
   /** Settings on top, `reseal:` before a key may be left out. */
   config: Readonly<Record<string, string>>;
-  /** With the owner's token. */
+  /** The sandbox's endpoints, with the owner's token. */
   endpoints: SandboxEndpoints;
-  /** Where inventory.json goes. */
+  /** The folder that inventory.json is written to. */
   state: string;
 }
 
@@ -28,13 +28,13 @@ export interface Deployed {
 export interface Deployer {
   /** Deploys once. @throws ResealError sandbox-deploy with the errors of the program or of the sandbox */
   deploy(options: DeployOptions): Promise<Deployed>;
-  /** Ends it unused. */
+  /** Ends the process without a deployment. */
   dismiss(): void;
 }
 
 /**
- * Makes a deployer. A process of its own, since Pulumi's mocks and the program's modules are one to a
- * process; made early, since loading them takes longer than anything else.
+ * Starts a deployer: a process of its own, since Pulumi's mocks and the program's modules exist once a process.
+ * It is started early, since loading them takes longer than anything else.
  */
 export function deployer(): Deployer {
   const child = fork(fileURLToPath(new URL('./program.ts', import.meta.url)), [], {

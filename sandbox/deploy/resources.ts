@@ -77,7 +77,7 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
   };
 }
 
-/** False where the thing is there already. */
+/** Creates a resource; false where it exists already. */
 async function create(token: string, url: string, body: unknown): Promise<boolean> {
   const answer = await send(token, 'POST', url, body);
   if (answer.status === EXISTS) return false;

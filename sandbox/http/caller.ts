@@ -13,6 +13,6 @@ export interface Caller {
   may(permission: string, resource: string): boolean;
   /** @throws GoogleError PERMISSION_DENIED in the words of the resource's service */
   require(permission: string, resource: Resource): void;
-  /** Another principal in this one's place: a routine that a dataset authorises. */
+  /** The caller that acts as another principal, which a routine does that a dataset authorises. */
   as(member: string): Caller;
 }

@@ -72,7 +72,7 @@ export async function listen(routes: readonly Route[], admit: Admit, port = 0): 
   };
 }
 
-/** A page in a browser that rebinds its name to 127.0.0.1 would come with that name. */
+/** A web page whose host name was rebound to 127.0.0.1 sends that host name; such calls are turned away. */
 function rejectOtherHosts(host: string | undefined): void {
   const name = (host ?? '').replace(/:\d+$/, '');
   if (name === '127.0.0.1' || name === 'localhost') return;

@@ -82,7 +82,7 @@ export class Iam {
     const demands = METHODS[`${route.method} ${route.path}`] ?? [];
     if (route.path.startsWith(OWN)) return NOBODY;
     const { authorization } = call.headers;
-    // A method that asks for nothing: whoever shows no token may do nothing more.
+    // The method asks for no permission; a caller without a token may use it, and nothing else.
     if (authorization === undefined && demands.length === 0) return NOBODY;
     const caller = this.callerOf(authorization);
     for (const { permissions, on } of demands) {
@@ -101,7 +101,7 @@ export class Iam {
   }
 }
 
-/** Whoever shows no token: it may do nothing. */
+/** A caller without a token, who may do nothing that asks for a permission. */
 const NOBODY: Caller = {
   member: 'allUsers',
   may: () => false,

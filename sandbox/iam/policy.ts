@@ -49,7 +49,7 @@ export class Policy {
     return true;
   }
 
-  /** A member that is gone keeps nothing. */
+  /** Removes every binding of a member that was deleted. */
   removeMember(member: string): void {
     const left = this.#bindings.filter((one) => one.member !== member);
     if (left.length < this.#bindings.length) this.replace(left);

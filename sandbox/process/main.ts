@@ -45,7 +45,7 @@ let waiting: Deployer | undefined;
 let holding = false;
 let ending: Promise<void> | undefined;
 
-/** Ends once, whatever asks for it: a signal, the parent's message or its death. */
+/** Ends the sandbox once, be it for a signal, for the parent's message or for the parent's death. */
 function end(code: number): Promise<void> {
   ending ??= (async () => {
     try {

@@ -28,7 +28,7 @@ import { controlRoutes } from './control.ts';
 export interface ServerOptions {
   /** The folder of keys, tables and objects; made if it is not there. */
   state: string;
-  /** 0 or nothing: a free one. */
+  /** The port to listen on; a free one for 0 or undefined. */
   port?: number;
   /** The project that names in messages carry; a path's own project is not looked at. */
   project?: string;
@@ -74,7 +74,7 @@ export async function startServer({
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
   const jobs = await Jobs.open(backend, store, location);
   let origin = '';
-  // Most runs have no use for it, and loading it takes longer than all the rest.
+  // Few runs need it, and loading it takes longer than everything else.
   let reading: Promise<StorageRead> | undefined;
   const storageRead = (): Promise<StorageRead> => {
     reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>

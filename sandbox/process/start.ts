@@ -13,7 +13,7 @@ export interface StartOptions {
   stack: string;
   /** Settings on top of the stack's. */
   config?: Readonly<Record<string, string>>;
-  /** What does the work of Dataproc's batches: a local Spark, or by wish the direct engine. */
+  /** What does the work of Dataproc's batches: a local Spark or, where a test asks for it, the direct engine. */
   dataproc?: DataprocWork;
   /** Empty the folder first. */
   fresh?: boolean;

@@ -12,7 +12,7 @@ export interface SandboxInfo {
   endpoints: SandboxEndpoints;
   /** The same with the owner's token. */
   owner: SandboxEndpoints;
-  /** The stack's outputs, as jobs/deployment.ts reads them. */
+  /** The stack's outputs, as jobs/contract/deployment.ts reads them. */
   outputs: unknown;
   stack: string;
   config: Readonly<Record<string, string>>;

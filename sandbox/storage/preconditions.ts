@@ -6,7 +6,7 @@ const PRECONDITION_FAILED = 412;
 
 /**
  * Holds a request's generation conditions against the object as it is; undefined for none.
- * @throws GoogleError conditionNotMet. Of a generation that is not the object's, notFound
+ * @throws GoogleError conditionNotMet, or notFound for a generation that the object does not have
  */
 export function checkConditions(
   query: URLSearchParams,

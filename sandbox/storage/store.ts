@@ -113,7 +113,7 @@ export class Store {
   async find(bucket: string, name: string): Promise<StoredObject | undefined> {
     const path = this.pathOf(bucket, name);
     const found = await stat(path).catch(() => undefined);
-    return found?.isFile() ? describe(bucket, name, path, found) : undefined;
+    return found?.isFile() ? storedObject(bucket, name, path, found) : undefined;
   }
 
   async delete(bucket: string, name: string): Promise<void> {
@@ -132,7 +132,7 @@ export class Store {
       const segments = relative(root, path).split(sep);
       const name = segments.map((part) => (part === FOLDER_FILE ? '' : part)).join('/');
       const stats = name.startsWith(prefix) ? await stat(path).catch(() => undefined) : undefined;
-      if (stats) found.push(describe(bucket, name, path, stats));
+      if (stats) found.push(storedObject(bucket, name, path, stats));
     }
     return found.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -156,7 +156,7 @@ export class Store {
   }
 }
 
-function describe(bucket: string, name: string, path: string, stats: Stats): StoredObject {
+function storedObject(bucket: string, name: string, path: string, stats: Stats): StoredObject {
   const { size, mtimeMs } = stats;
   const generation = String(Math.floor(mtimeMs * 1000));
   return { bucket, name, path, size, updatedMillis: Math.floor(mtimeMs), generation };

@@ -127,7 +127,7 @@ export async function importKek(
   }
   if (typeof material !== 'string' || Buffer.from(material, 'base64').length !== 32) {
     throw new ResealError('kek-file', `${path} is not a key file: it needs material_base64, 32 bytes`, {
-      hint: `${extname(path) === '.json' ? '' : 'a key file is JSON; '}see sandbox/samples/kek.json for one`,
+      hint: `${extname(path) === '.json' ? '' : 'a key file is JSON; '}see sandbox/users/samples/kek.json for one`,
     });
   }
   await call(endpoints.accessToken, 'POST', `${endpoints.control}/sandbox/v1/kms:import`, {

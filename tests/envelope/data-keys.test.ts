@@ -35,7 +35,7 @@ describe('data keys', () => {
     expect(service.calls).toBe(3);
   });
 
-  it('are refused once, too', async () => {
+  it('are asked for once, too, where Cloud KMS calls them invalid', async () => {
     const { service } = fake();
     const keys = dataKeys(service, 'kek', options);
     expect(await keys.get(wrapped('x1'))).toBe('dek-refused');

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Rejection } from '../../jobs/contract/reasons.ts';
 import { decodeBase64, decodeDek } from '../../jobs/envelope/encoding.ts';
 
-const refusal = (work: () => unknown): string | null => {
+const rejection = (work: () => unknown): string | null => {
   try {
     work();
     return null;
@@ -21,9 +21,12 @@ describe('base64', () => {
     );
   });
 
-  it.each(['YQ', 'YQ=', 'YR==', 'Y Q=', 'YQ==\n', 'YQ==#', '_w==', 'YQ==YQ==', '='])('refuses %j', (text) => {
-    expect(decodeBase64(text)).toBeNull();
-  });
+  it.each(['YQ', 'YQ=', 'YR==', 'Y Q=', 'YQ==\n', 'YQ==#', '_w==', 'YQ==YQ==', '='])(
+    'does not take %j',
+    (text) => {
+      expect(decodeBase64(text)).toBeNull();
+    },
+  );
 });
 
 describe('a dek', () => {
@@ -36,5 +39,5 @@ describe('a dek', () => {
     ['abc', 'encoding'],
     ['0x0', 'encoding'],
     ['%%%%', 'encoding'],
-  ])('refuses %j as %s', (text, reason) => expect(refusal(() => decodeDek(text))).toBe(reason));
+  ])('rejects %j as %s', (text, reason) => expect(rejection(() => decodeDek(text))).toBe(reason));
 });

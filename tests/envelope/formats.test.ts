@@ -18,7 +18,7 @@ describe.each(SOURCE_FORMATS)('%s', (name) => {
     );
   });
 
-  it('refuses anything else with a reason of the vocabulary', () => {
+  it('rejects anything else with a reason of the vocabulary', () => {
     const damaged = fc.tuple(fc.nat(), fc.string({ minLength: 1, maxLength: 3 })).map(([at, junk]) => {
       const text = encrypt(Buffer.from('ada@example.com'));
       const cut = at % text.length;
@@ -37,7 +37,7 @@ describe.each(SOURCE_FORMATS)('%s', (name) => {
     );
   });
 
-  it('refuses bytes that are no UTF-8', () => {
+  it('rejects bytes that are no UTF-8', () => {
     for (const bytes of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf5, 0x80, 0x80, 0x80]]) {
       expect(() => open(encrypt(Buffer.from(bytes)))).toThrow(new Rejection('plaintext-not-utf8'));
     }

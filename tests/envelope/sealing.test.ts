@@ -73,7 +73,7 @@ describe('a keyset', () => {
     expect(JSON.stringify(back)).toBe(JSON.stringify(rotated));
   });
 
-  it('is refused, never misread, when damaged', () => {
+  it('is rejected, never misread, when damaged', () => {
     const good = serializeKeyset(keyset);
     fc.assert(
       fc.property(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {

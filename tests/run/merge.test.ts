@@ -71,7 +71,7 @@ describe('a users table over time', () => {
     expect(await box.run()).toMatchObject({ selected: 2, merged: 2, changed_meanwhile: 0 });
   });
 
-  it('has refused rows rest until their source changes, or all of them are asked for', async () => {
+  it('leaves rejected rows alone until their source changes, or all of them are asked for', async () => {
     await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (70, 'no base64', '${key.dek}')`);
     expect(await box.run()).toMatchObject({ selected: 1, merged: 0, rejected: 1, reasons: { encoding: 1 } });
     expect(await box.run()).toMatchObject({ selected: 0 });
@@ -176,7 +176,7 @@ it('rides out a KMS that is slow, full, away and garbles bytes', async () => {
   await box.control('kms:faults', { faults: [] });
 });
 
-it('fails as a whole where KMS denies access, and refuses nobody', async () => {
+it('fails as a whole where KMS denies access, and rejects no row', async () => {
   await box.load(application, [user('600')]);
   await box.control('kms:faults', { faults: [{ kind: 'denied', from: 2, count: 1000 }] });
   await expect(box.run()).rejects.toMatchObject({ code: 'kms-denied' });

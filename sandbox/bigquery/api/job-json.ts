@@ -1,7 +1,7 @@
 import { GoogleError } from '../../http/errors.ts';
 import { type Json, objectOr } from '../../http/router.ts';
 import { restType } from '../duckdb/types.ts';
-import type { Changes } from '../script/dml.ts';
+import type { Changes } from '../script/dml-target.ts';
 import type { Job } from './jobs.ts';
 
 /** A job as REST has it: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job */

@@ -8,7 +8,7 @@ import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
-import { drop, type Result } from '../duckdb/results.ts';
+import { dropResult, type Result } from '../duckdb/results.ts';
 import { admitLoad } from '../load/admit.ts';
 import { type LoadOutcome, load } from '../load/load.ts';
 import { type Outcome, runScript } from '../script/execute.ts';
@@ -46,14 +46,14 @@ export interface Job {
 }
 
 const HOME = `${CATALOG}."_sandbox".jobs`;
-/** Results are readable while they are among the newest; of large ones fewer, since they fill the memory. */
+/** The newest results stay readable: fewer of the large ones, which fill the memory. */
 const KEPT_RESULTS = 200;
 const LARGE_ROWS = 20_000;
 const KEPT_LARGE_RESULTS = 3;
-/** Rows of a result that a restart keeps. */
+/** A result of at most so many rows is kept over a restart. */
 const SMALL_ROWS = 100;
 /** How long jobs.insert waits for a quick job, so that most are DONE in its answer. */
-const PATIENCE_MS = 40;
+const QUICK_JOB_MS = 40;
 
 const bucketOf = (uri: string): string => /^gs:\/\/([^/]+)/.exec(uri)?.[1] ?? '';
 
@@ -112,19 +112,19 @@ export class Jobs {
         `The sandbox has jobs of kind query and load, not ${kind ?? 'this'}.`,
       );
     }
-    // The caller's file is gone once the call is answered.
-    await (files ? job.done : Promise.race([job.done, sleep(PATIENCE_MS)]));
+    // The file of an upload is deleted once the call is answered, so the load has to be done by then.
+    await (files ? job.done : Promise.race([job.done, sleep(QUICK_JOB_MS)]));
     return job;
   }
 
-  /** Interrupts a running job; of a job that is done nothing changes. */
+  /** Interrupts a running job. A job that is done stays as it is. */
   cancel(id: string): Job {
     const job = this.get(id);
     if (job.endedMillis === undefined) job.interrupt?.();
     return job;
   }
 
-  /** Ends what runs. */
+  /** Interrupts every running job. */
   async close(): Promise<void> {
     const running = [...this.#jobs.values()].filter((job) => job.endedMillis === undefined);
     for (const job of running) job.interrupt?.();
@@ -252,7 +252,7 @@ export class Jobs {
       if (all <= KEPT_RESULTS && (job.result.count <= LARGE_ROWS || large <= KEPT_LARGE_RESULTS)) continue;
       const { result } = job;
       delete job.result;
-      await drop(this.#backend.engine, result);
+      await dropResult(this.#backend.engine, result);
     }
   }
 }

@@ -25,7 +25,7 @@ export interface PageSource {
   columns: readonly ResultColumn[];
   total: number;
   dense: boolean;
-  /** As a result's, where it is known. */
+  /** No row takes more bytes in a page; undefined where that is not known. */
   widest?: number;
 }
 
@@ -64,7 +64,7 @@ export async function page(
       const bytes = Number(await selected(sample, 'sum(strlen(j))'));
       size = Math.max(1, Math.min(size, Math.floor((PAGE_BYTES * sample) / Math.max(bytes, 1))));
     }
-    // As bytes they go out as they are; a text would be decoded here and encoded again.
+    // The bytes go out unchanged; as a string they would be decoded here and encoded again.
     const json = await selected(size, "encode(string_agg(j, ',' ORDER BY r))");
     if (!(json instanceof DuckDBBlobValue)) {
       throw new GoogleError('INTERNAL', 'The sandbox lost rows of a result.');

@@ -48,7 +48,7 @@ const HOME = `${CATALOG}."_sandbox"`;
 
 /** What BigQuery knows of datasets, tables and routines beyond their rows. Kept in the same file. */
 export class Catalog {
-  /** Paths fold it: whatever project a path names, there is one set of datasets. */
+  /** The project of messages and references. A path's own project is not looked at: there is one set of datasets. */
   project: string;
   /** Is called for every routine whose body has changed, or that is gone. */
   onRoutineChange: (dataset: string, id: string) => void = () => {};

@@ -28,7 +28,7 @@ export async function keep(
   inTransaction: boolean,
 ): Promise<Result> {
   const parameters = bound(values);
-  const described = inTransaction ? undefined : await describe(connection, sql);
+  const described = inTransaction ? undefined : await columnsBefore(connection, sql);
   const stream = described ? undefined : await connection.stream(sql, parameters);
   const columns = nameColumns(described ?? columnsOf(stream));
   for (const { duckdb } of columns) restType(duckdb);
@@ -52,7 +52,7 @@ export async function keep(
 }
 
 /** A query's columns; undefined where DuckDB cannot tell them before it has the parameters. */
-async function describe(connection: DuckDBConnection, sql: string): Promise<ResultColumn[] | undefined> {
+async function columnsBefore(connection: DuckDBConnection, sql: string): Promise<ResultColumn[] | undefined> {
   const prepared = await connection.prepare(sql);
   try {
     const types = Array.from({ length: prepared.columnCount }, (_, index) => prepared.columnTypeId(index));
@@ -90,7 +90,7 @@ async function copy(writer: DuckDBConnection, name: string, stream: DuckDBResult
 }
 
 /** Deletes the rows of a result. */
-export async function drop(engine: Engine, result: Result): Promise<void> {
+export async function dropResult(engine: Engine, result: Result): Promise<void> {
   await engine.use((connection) => connection.run(`DROP TABLE IF EXISTS ${result.table}`));
 }
 

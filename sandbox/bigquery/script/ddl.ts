@@ -95,7 +95,7 @@ async function createTable(
   const compiled = query && (await session.compile(tokens, (rewriter) => rewriter.rewrite(query)));
   try {
     await session.transaction.define(async () => {
-      const schema = fields ?? (compiled ? await describe(session, compiled.sql, compiled.values) : []);
+      const schema = fields ?? (compiled ? await fieldsOfQuery(session, compiled.sql, compiled.values) : []);
       // The old table goes last: the query may read it.
       const rows = `temp.main.${quote('as_select')}`;
       if (compiled) {
@@ -118,7 +118,11 @@ async function createTable(
   return query ? 'CREATE_TABLE_AS_SELECT' : 'CREATE_TABLE';
 }
 
-async function describe(session: Session, sql: string, values: Record<string, unknown>): Promise<Json[]> {
+async function fieldsOfQuery(
+  session: Session,
+  sql: string,
+  values: Record<string, unknown>,
+): Promise<Json[]> {
   const prepared = await session.connection.prepare(sql);
   try {
     if (Object.keys(values).length > prepared.parameterCount) throw invalidQuery('Query parameter not found');

@@ -2,13 +2,14 @@ import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { objectOr, text } from '../../http/router.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { queryFailure } from '../duckdb/failures.ts';
-import { drop, keep, type Result } from '../duckdb/results.ts';
+import { dropResult, keep, type Result } from '../duckdb/results.ts';
 import { duckdbType, sqlType } from '../duckdb/types.ts';
 import { at } from '../translate/ranges.ts';
 import { type Token, tokenize } from '../translate/tokens.ts';
 import { NO_PARAMETERS, type Typed } from '../translate/values.ts';
 import { createProcedure, runDdl } from './ddl.ts';
-import { type Changes, runDml } from './dml.ts';
+import { runDml } from './dml.ts';
+import type { Changes } from './dml-target.ts';
 import { parseScript, type Statement } from './parse.ts';
 import { Scope } from './scope.ts';
 import { type ScriptOptions, Session } from './session.ts';
@@ -85,7 +86,7 @@ class Runner {
   }
 
   async discard(): Promise<void> {
-    if (this.#result) await drop(this.#session.backend.engine, this.#result);
+    if (this.#result) await dropResult(this.#session.backend.engine, this.#result);
     this.#result = undefined;
   }
 

@@ -62,7 +62,7 @@ export class Session {
     this.parameters = options.parameters;
   }
 
-  /** Ends the script: its running statement, or else its next one, fails. */
+  /** Cancels the script: its running statement fails, or else its next one. */
   cancel(): void {
     this.cancelled = true;
     this.connection.interrupt();

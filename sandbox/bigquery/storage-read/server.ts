@@ -143,7 +143,7 @@ async function sendRows(
       const arrowRecordBatch = { serializedRecordBatch: columns.batch(chunks), rowCount: count };
       const more = call.write({ arrowRecordBatch, rowCount: count });
       [chunks, count] = [[], 0];
-      // The client takes its time: nothing is read ahead of it.
+      // A slow client is waited for, so that no rows pile up in memory.
       if (!more && !call.cancelled) await Promise.race([once(call, 'drain'), cancelled]);
     };
     while (!call.cancelled) {

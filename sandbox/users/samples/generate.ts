@@ -101,7 +101,7 @@ for (let row = 0; row < ROWS; row++) {
     ? spoil(reason, dek, email)
     : { cipher_text: gcm(dek.key, email).toString('base64'), dek: dek.wrapped };
   users.push({ id: String(id), ...sealed });
-  expected.push(reason ? { id: String(id), refused: reason } : { id: String(id), email: name });
+  expected.push(reason ? { id: String(id), reason } : { id: String(id), email: name });
 }
 
 const write = (name: string, lines: readonly string[]): void =>

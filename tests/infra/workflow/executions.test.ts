@@ -107,10 +107,10 @@ describe('an execution', () => {
     const { result } = await workflow.execute({ run_id: 'of-a-caller', mode: 'pending', limit: 2 });
     expect(result).toMatchObject({ run_id: 'of-a-caller', selected: '2', merged: '2', id_cutoff: '11' });
     expect(await users('id >= 10')).toEqual([...merged('10', '11'), ...pending('12')]);
-    expect(await workflow.execute({ run_id: 'refused-ones', mode: 'rejected' })).toMatchObject({
+    expect(await workflow.execute({ run_id: 'rejected-ones', mode: 'rejected' })).toMatchObject({
       result: { mode: 'rejected', selected: '1', rejected: '1' },
     });
-    expect(await rejected('refused-ones')).toEqual([{ id: '4', reason: 'encoding' }]);
+    expect(await rejected('rejected-ones')).toEqual([{ id: '4', reason: 'encoding' }]);
     expect(await workflow.execute({ run_id: 'the-rest-of-it' })).toMatchObject({ result: { merged: '1' } });
     expect(await staged()).toEqual([{ n: '0' }]);
   });
@@ -226,8 +226,8 @@ it('and another at the same time merge every row, as one would', async () => {
   expect(await users('id BETWEEN 100 AND 198')).toEqual(merged(...ids));
   expect(await staged()).toEqual([{ n: '0' }]);
   for (const runId of runs) expect(await ledger(runId)).toMatchObject({ state: 'succeeded', error: null });
-  const refused = await box.sql('SELECT DISTINCT id, reason FROM users_rejected WHERE id >= 100');
-  expect(refused).toEqual([{ id: '199', reason: 'encoding' }]);
+  const rejections = await box.sql('SELECT DISTINCT id, reason FROM users_rejected WHERE id >= 100');
+  expect(rejections).toEqual([{ id: '199', reason: 'encoding' }]);
   // Nothing is left for a third, and what the rows hold opens as an analyst opens it.
   const { read_back } = await box.run({ mode: 'all' });
   expect(read_back.readable).toBe(read_back.checked);
