@@ -59,6 +59,11 @@ export interface BigQueryService {
     values: Record<P, Value>,
     signal?: AbortSignal,
   ): AsyncGenerator<Page>;
+  /**
+   * The bytes that a statement would process, by a dry run: it costs nothing and changes nothing.
+   * https://cloud.google.com/bigquery/docs/running-queries#dry-run
+   */
+  bytes<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<number>;
   /** The client itself, for load jobs. */
   readonly client: BigQuery;
 }
@@ -83,7 +88,11 @@ export async function bigQueryService(
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
 
-  async function issue<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Job> {
+  async function issue<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    dryRun = false,
+  ): Promise<Job> {
     const query = {
       query: statement.sql,
       useLegacySql: false,
@@ -91,8 +100,18 @@ export async function bigQueryService(
       queryParameters: queryParameters(statement, values),
     };
     const labels = { 'reseal-step': statement.name };
-    const [job] = await client.createJob({ configuration: { query, labels }, location });
+    const configuration = { query, labels, ...(dryRun ? { dryRun } : {}) };
+    const [job] = await client.createJob({ configuration, location });
     return job;
+  }
+
+  async function bytes<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<number> {
+    try {
+      const job = await unlessAborted(issue(statement, values, true), signal);
+      return Number(job.metadata?.statistics?.totalBytesProcessed);
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : bigQueryFailure(statement.name, error);
+    }
   }
 
   const pageOptions = { autoPaginate: false, skipParsing: true };
@@ -191,5 +210,5 @@ export async function bigQueryService(
     return rows ?? [];
   }
 
-  return { client, pages, query: retried };
+  return { client, pages, query: retried, bytes };
 }

@@ -89,6 +89,7 @@ describe('what is printed', () => {
     expect(JSON.parse(stdout)).toMatchObject({ mode: 'all', selected: 1000 });
     expect(JSON.parse(stdout)).not.toHaveProperty('batch_vcpus');
     const batch = await cli('trigger', ['--state', state, '--mode', 'all', '--plan', '--engine', 'dataproc']);
+    expect(JSON.parse(stdout).expected_bigquery_bytes).toBeGreaterThan(100_000);
     expect(batch.stdout).toContain('12 vCPUs at the start, up to 36');
     const { stdout: history } = await cli('reseal', ['history', '--state', state, '--json']);
     expect(JSON.parse(history)).toHaveLength(2);

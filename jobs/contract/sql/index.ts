@@ -21,6 +21,7 @@ import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.t
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
+export { mergeScans } from './source-changes.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
 /**

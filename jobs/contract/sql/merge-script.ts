@@ -1,7 +1,6 @@
 import type { Deployment } from '../deployment.ts';
-import type { Field } from '../fields.ts';
-import { erasable } from './select-values.ts';
-import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
+import { sourceChanges, staged } from './source-changes.ts';
+import { literal, type Statement, statement, table } from './statement.ts';
 
 /** What the merge's ASSERT says where the staging table no longer holds what was verified. */
 export const STAGED_DIFFER = 'the staged rows are no longer those that were verified';
@@ -30,7 +29,9 @@ SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE 
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NULL);
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
 ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND staged = reseal_staged AND rejected = reseal_rejected) AS '${STAGED_DIFFER}';
-${d.fields.map((field) => [mergeSealed(d, field), clearRejected(d, field), erase(d, field), clearPlaintext(d, field)].join('\n')).join('\n')}
+${sourceChanges(d)
+  .flatMap(({ sql, after }) => [`${sql};`, ...after])
+  .join('\n')}
 DELETE FROM ${table(d, 'rejected')} AS r
 WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
   SELECT 1 FROM ${table(d, 'staging')} AS s
@@ -47,69 +48,9 @@ END IF;
 COMMIT TRANSACTION;`,
   );
 
-/** The staged rows of the run's attempt; more conditions may follow. */
-const staged = (d: Deployment): string =>
-  `${table(d, 'staging')} WHERE run_id = @run_id AND attempt = reseal_attempt`;
-
 /** In shared keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>
   `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id));`;
-
-const ofSource = (name: string): string => `u.${quoted(name)}`;
-
-/** Matches a staged row with the source that it was made from, and with nothing that was shredded meanwhile. */
-const sameSource = (d: Deployment, field: Field): string =>
-  `${ofSource(d.idColumn)} = s.id AND ${token(ofSource(field.cipherText), ofSource(field.dek))} = s.resealed_from AND NOT ${shredded(field, 'u.')}`;
-
-/** Duplicates of a staged row are folded, since BigQuery takes no two sources for one target. */
-function mergeSealed(d: Deployment, field: Field): string {
-  const key =
-    d.keying === 'shared'
-      ? 'IFNULL(bq_encryption_key, reseal_keyset) AS bq_encryption_key'
-      : 'bq_encryption_key';
-  return `MERGE ${table(d, 'source')} AS u
-USING (
-  SELECT id, resealed_from, decrypted_email, ${key}, bq_encrypted_email
-  FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NULL
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY id, resealed_from ORDER BY bq_encrypted_email) = 1
-) AS s
-ON ${sameSource(d, field)}
-WHEN MATCHED THEN UPDATE SET
-  ${quoted(field.plaintext)} = ${d.storePlaintext ? 's.decrypted_email' : 'NULL'},
-  ${quoted(field.key)} = s.bq_encryption_key,
-  ${quoted(field.sealed)} = s.bq_encrypted_email,
-  ${quoted(field.resealedAt)} = reseal_time,
-  ${quoted(field.resealedFrom)} = s.resealed_from;
-SET reseal_merged = reseal_merged + @@row_count;`;
-}
-
-/** The assignments that take a field's sealed value away; that of a shredded value stays as its mark. */
-const cleared = (field: Field, alias = ''): string => `
-  ${quoted(field.plaintext)} = NULL,
-  ${quoted(field.sealed)} = IF(${alias}${quoted(field.key)} IS NULL, ${alias}${quoted(field.sealed)}, NULL),
-  ${quoted(field.key)} = NULL,
-  ${quoted(field.resealedAt)} = reseal_time,
-  ${quoted(field.resealedFrom)} = NULL`;
-
-/** A rejected value whose sealed form comes from an older source no longer shows that. */
-const clearRejected = (d: Deployment, field: Field): string =>
-  `MERGE ${table(d, 'source')} AS u
-USING (
-  SELECT DISTINCT id, resealed_from
-  FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NOT NULL
-) AS s
-ON ${sameSource(d, field)} AND ${ofSource(field.resealedFrom)} IS NOT NULL AND ${ofSource(field.resealedFrom)} != s.resealed_from
-WHEN MATCHED THEN UPDATE SET${cleared(field, 'u.')};`;
-
-const erase = (d: Deployment, field: Field): string =>
-  `UPDATE ${table(d, 'source')} SET${cleared(field)}
-WHERE ${erasable(field)};
-SET reseal_erased = reseal_erased + @@row_count;`;
-
-/** Plaintext that must not stand any longer: all that an earlier setting stored, and that of shredded values always. */
-const clearPlaintext = (d: Deployment, field: Field): string =>
-  `UPDATE ${table(d, 'source')} SET ${quoted(field.plaintext)} = NULL
-WHERE ${quoted(field.plaintext)} IS NOT NULL${d.storePlaintext ? ` AND ${shredded(field)}` : ''};`;
 
 /** What a merged run rejected, reason by reason. */
 export const rejectedCounts = (d: Deployment): Statement<'run_id'> =>

@@ -123,8 +123,8 @@ class Kms:
         """The plaintext of a ciphertext without associated data.
 
         Raises Rejection `dek-refused` if KMS will never decrypt this ciphertext; RunError `kms-denied`,
-        `kms-key` or `kms-key-disabled` if the key cannot be used, `service-disabled` or `billing-disabled` if the
-        project does not have the service, `kms-unavailable` if KMS cannot be reached or stays busy.
+        `kms-key` or `kms-key-disabled` if the key cannot be used, `service-disabled` or `billing-disabled` if
+        the project does not have the service, `kms-unavailable` if KMS cannot be reached or stays busy.
         """
         body = json.dumps(
             {
@@ -221,7 +221,7 @@ def _status(code: int, data: bytes) -> str:
 
 
 def _check_project(data: bytes) -> None:
-    """Raises RunError with the service's own sentence, which names the service and the project, for their faults."""
+    """Raises RunError for a fault of the project, with Google's sentence: it names service and project."""
     try:
         error = json.loads(data)["error"]
         reasons = [detail.get("reason") for detail in error.get("details", [])]
