@@ -26,6 +26,7 @@ const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
   selected: planned.selected,
   distinct_deks: planned.distinctDeks,
   id_cutoff: planned.idCutoff,
+  streaming_buffer_rows: planned.streamedRows,
   expected_kms_calls: expected.kmsCalls,
   expected_minutes: expected.minutes,
   expected_bigquery_bytes: expected.bigQueryBytes,
@@ -57,6 +58,11 @@ function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): string {
     ['expected cost', usd(expected.costUsd)],
   ]);
   const notes = [
+    ...(planned.streamedRows === 0
+      ? []
+      : [
+          `some ${planned.streamedRows} rows in the streaming buffer of insertAll are left for a later run: DML cannot change them yet`,
+        ]),
     ...(vcpus === null ? [] : [vcpuNote(vcpus)]),
     `list prices of ${PRICES_AS_OF}; docs/performance.md says what they leave out`,
   ];

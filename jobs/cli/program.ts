@@ -93,6 +93,13 @@ function commands(): Command {
       await (await import('./trigger.ts')).trigger(options, given);
     });
 
+  target(program.command('sample'))
+    .description('write made-up users into an empty source table, their data keys wrapped by its own KEK')
+    .option('--rows <rows>', 'so many users', wholeNumber, 1000)
+    .option('--append', 'also into a table that has rows, behind its highest id')
+    .option('--json', 'print one JSON object on stdout, nothing else')
+    .action(async (options) => (await import('./sample.ts')).sample(options));
+
   target(program.command('read'))
     .description('read users back through the AEAD functions, as an analyst would: decrypts to stdout')
     .option('--limit <rows>', 'at most so many rows, by id', wholeNumber)

@@ -113,6 +113,10 @@ export const ERROR_CODES = {
   'bundle-failed': failed('`npm run bundle` could not make the application', 'the message says why'),
   'bundle-missing': failed('the stack was deployed before `npm run bundle`', 'run it, then `pulumi up`'),
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
+  'sample-rows': usage(
+    '`sample` was used on a source table that has rows',
+    '`--append` adds the made-up users behind its highest id',
+  ),
   'no-credentials': failed(
     'there are no application default credentials, or they have expired',
     'run `gcloud auth application-default login`',
@@ -137,6 +141,14 @@ export const ERROR_CODES = {
   'bigquery-late': failed(
     'after an interrupt BigQuery did not end a statement in time',
     '`history` shows what became of the run',
+  ),
+  'source-partition': failed(
+    'the source table takes no query without a filter on its partition column, and a run reads every partition',
+    'set the option require_partition_filter of the table to FALSE',
+  ),
+  'source-streaming': failed(
+    'rows that insertAll streamed into the source table of late cannot be changed yet',
+    `half an hour later: ${RESUME}`,
   ),
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),

@@ -6,7 +6,13 @@ export interface Grant {
   readonly role: string;
   readonly on: GrantTarget;
   /** What it takes part in: any run by hand, only one with an engine, or only `--via workflow`. */
-  readonly when: 'every run' | '--engine direct' | '--engine dataproc' | '--via workflow' | 'a policy tag';
+  readonly when:
+    | 'every run'
+    | '--engine direct'
+    | '--engine dataproc'
+    | '--via workflow'
+    | 'a policy tag'
+    | '`sample`';
   readonly why: string;
 }
 
@@ -63,6 +69,12 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     on: 'BigQuery key',
     when: '--engine direct',
     why: 'The job unwraps the first-level keyset itself.',
+  },
+  {
+    role: 'roles/cloudkms.cryptoKeyEncrypter',
+    on: 'source key',
+    when: '`sample`',
+    why: 'Wraps a dozen data keys for made-up users. Whoever starts runs only does without.',
   },
   {
     role: 'roles/dataproc.serverlessEditor',

@@ -165,5 +165,9 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });
+  if (/rows in the streaming buffer/i.test(message))
+    return new ResealError('source-streaming', said, {
+      hint: 'rows that insertAll streamed can be changed after half an hour: --resume the run then',
+    });
   return new ResealError('bigquery', said);
 }

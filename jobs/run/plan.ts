@@ -3,12 +3,14 @@ import { NO_CUTOFF } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
+import { streamedRows } from './source-table.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const [clock] = await bigquery.query(sql.clock, {});
-  const snapshotMillis = String(clock?.snapshot_millis);
+  const streamed = await streamedRows(context);
+  const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const everything = { mode: options.mode, snapshot_millis: snapshotMillis, id_cutoff: NO_CUTOFF };
   const limit = options.limit ?? deployment.readLimitRows;
   let idCutoff = NO_CUTOFF;
@@ -30,6 +32,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     distinctDeks: Number(counts?.distinct_deks),
     erasable: Number(counts?.erasable),
     keyset,
+    streamedRows: streamed?.rows ?? 0,
     keysetNearBound: await nearBound(context, keyset, selected),
   };
 }

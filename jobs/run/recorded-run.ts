@@ -38,6 +38,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
     erasable: 0,
+    streamedRows: 0,
     keysetNearBound: false,
     keyset: await keysetOfVersion(context, run.keyset_version),
   };

@@ -7,10 +7,13 @@ import type { Verified } from './verify.ts';
 /** What each step says of itself once it is done, whoever carried it out. */
 
 export function planSummary(planned: Plan): string {
-  const { selected, distinctDeks, engine, erasable, keyset, keysetNearBound } = planned;
+  const { selected, distinctDeks, engine, erasable, keyset, keysetNearBound, streamedRows } = planned;
   const parts = [
     ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
     ...(erasable > 0 ? [`${erasable} values to erase`] : []),
+    ...(streamedRows > 0
+      ? [`some ${streamedRows} rows in the streaming buffer are left for a later run`]
+      : []),
     ...(keysetNearBound
       ? [
           `version ${keyset?.version} of the first-level keyset is past half of its 2^32 seals: rotate it soon`,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeSample } from '../../jobs/cli/sample.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import { bigQueryService } from '../../jobs/google/bigquery.ts';
@@ -54,6 +55,12 @@ it('a run without a role of whoever starts it', async () => {
     const grant = JOB_USER_GRANTS[at];
     // Starting the workflow has a test of its own below.
     if (grant === undefined || grant.when === '--via workflow') continue;
+    if (grant.when === '`sample`') {
+      const target = { deployment: box.deployment, endpoints: box.sandbox.endpoints };
+      const act = () => writeSample(target, { rows: 1, append: true });
+      judge(binding, await without(box, binding, act), /the account that runs/);
+      continue;
+    }
     const engine = grant.when === '--engine dataproc' ? 'dataproc' : 'direct';
     if (grant.role === 'roles/storage.objectViewer') {
       // Granted all the same: such a run ends well, but nobody knows what the batch printed.

@@ -15,7 +15,7 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
-import { clock, count, cutoff, values } from './select-values.ts';
+import { clock, count, cutoff, sourceRows, values } from './select-values.ts';
 import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
@@ -55,6 +55,7 @@ export function statements(d: Deployment) {
     readValues: readValues(d),
     history: history(d),
     sealsUnder: sealsUnder(d),
+    sourceRows: sourceRows(d),
   };
 }
 export type Statements = ReturnType<typeof statements>;

@@ -66,6 +66,14 @@ export const erasable = (field: Field, alias = ''): string => {
 export const clock = (): Statement<never> =>
   statement('clock', {}, 'SELECT UNIX_MILLIS(CURRENT_TIMESTAMP()) AS snapshot_millis');
 
+/** How many rows the source table has, and its highest id, 0 where there is none. */
+export const sourceRows = (d: Deployment): Statement<never> =>
+  statement(
+    'source_rows',
+    {},
+    `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}`,
+  );
+
 /** The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected. */
 export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
