@@ -136,6 +136,8 @@ export function batchBody(d: Deployment, run: BatchRun): BatchBody {
     runtimeConfig: {
       version: d.batch.runtimeVersion,
       properties: {
+        // The runtime's own connector changes from release to release.
+        'dataproc.sparkBqConnector.version': d.batch.bigqueryConnectorVersion,
         // Unbounded, dynamic allocation goes to 1,000 executors and KMS with it.
         'spark.dynamicAllocation.maxExecutors': String(d.batch.maxExecutors),
         // A progress bar would stand before the application's own lines in the driver's output.
