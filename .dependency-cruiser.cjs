@@ -16,6 +16,8 @@ const rooms = [
   { name: 'engines', room: '^jobs/engines/', may: [CONTRACT, ENVELOPE, GOOGLE] },
   // The caller hands a run its engine: a run knows what an engine is, and none in particular.
   { name: 'run', room: '^jobs/run/', may: [CONTRACT, ENVELOPE, GOOGLE, '^jobs/engines/engine\\.ts$'] },
+  { name: 'doctor', room: '^jobs/doctor/', may: [CONTRACT, ENVELOPE, GOOGLE, '^jobs/run/context\\.ts$'] },
+  { name: 'upkeep', room: '^jobs/upkeep/', may: [CONTRACT, GOOGLE, '^jobs/run/(context|keyset)\\.ts$'] },
   { name: 'stack', room: '^jobs/stack/', may: [CONTRACT] },
   { name: 'cli', room: '^jobs/cli/', may: ['^jobs/'], except: '^jobs/cli/sandbox\\.ts$' },
   { name: 'cli-sandbox', room: '^jobs/cli/sandbox\\.ts$', may: ['^jobs/', '^sandbox/'] },

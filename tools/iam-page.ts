@@ -12,7 +12,7 @@ export function iamPage(page: string): string {
   const last = page.indexOf('\n\n', from + 2);
   const rest = last < 0 ? '\n' : page.slice(last);
   const rows = JOB_USER_GRANTS.map(({ role, on, when, why }) => {
-    const flagged = when.startsWith('--') ? `\`${when}\`` : when;
+    const flagged = /^(--|reseal )/.test(when) ? `\`${when}\`` : when;
     return `| \`${role}\` | ${on} | ${flagged} | ${why} |`;
   });
   return `${page.slice(0, from)}\n\n| role | on | for | why |\n|---|---|---|---|\n${rows.join('\n')}${rest}`;

@@ -20,7 +20,7 @@ const RULES = `## Rules between settings
 - \`bigqueryKek\`, \`cmek\`, \`columnPolicyTag\` and \`subnetwork\`, where they name something, name it in \`location\`. \`sourceKek\` may be anywhere.
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - \`readDataset\` is not \`dataset\`.
-- The five tables differ, and so do the columns of all fields; only data keys may be shared.
+- The six tables differ, and so do the columns of all fields; only data keys may be shared.
 - A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` is \`[dataproc]\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
 - The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
 `;

@@ -1,5 +1,6 @@
 import { clashingColumns, withColumns } from '../../jobs/contract/fields.ts';
 import { locationOf } from '../../jobs/contract/settings/patterns.ts';
+import { TABLE_SETTINGS } from '../../jobs/contract/settings/table-settings.ts';
 import { isProduction } from '../../jobs/contract/stack-name.ts';
 import type { GivenSettings, SettingName } from './schema.ts';
 
@@ -56,10 +57,9 @@ export const rules: Rule[] = [
     },
   },
   {
-    reads: ['sourceTable', 'destinationTable', 'rejectedTable', 'keysetsTable', 'runsTable'],
-    judge: ({ sourceTable, destinationTable, rejectedTable, keysetsTable, runsTable }) => {
-      const tables = { sourceTable, destinationTable, rejectedTable, keysetsTable, runsTable };
-      const entries = Object.entries(tables) as [keyof typeof tables, string][];
+    reads: Object.values(TABLE_SETTINGS),
+    judge: (settings) => {
+      const entries = Object.values(TABLE_SETTINGS).map((setting) => [setting, settings[setting]] as const);
       return entries.flatMap(([setting, name], index) => {
         const first = entries.findIndex(([, other]) => other === name);
         return first === index

@@ -114,6 +114,27 @@ function commands(): Command {
     .option('--json', 'as a JSON array')
     .action(async (options) => (await import('./history.ts')).history(options));
 
+  target(program.command('doctor'))
+    .description('check everything that a run needs, and say what to change')
+    .option('--json', 'as a JSON array')
+    .action(async (options) => (await import('./doctor.ts')).doctorCommand(options));
+
+  target(program.command('keys'))
+    .description('show the versions of the first-level keyset, or make the next one')
+    .addArgument(new Argument('[action]').choices(['list', 'rotate']).default('list'))
+    .option('--json', 'as JSON')
+    .action(async (action, options) => (await import('./keys.ts')).keysCommand(action, options));
+
+  target(program.command('shred'))
+    .description('make the values of some rows unreadable, for good')
+    .argument('[ids...]', 'ids of the source table')
+    .option('--from <file>', 'a file of ids, one a line')
+    .option('--field <name>', 'only this field of the rows; without it, every field')
+    .option('--source', 'clear the source columns, too: they still hold the values')
+    .option('--yes', 'do not ask')
+    .option('--json', 'as a JSON object')
+    .action(async (ids, options) => (await import('./shred.ts')).shredCommand(ids, options));
+
   program
     .command('stack')
     .description('deploy, preview or remove a stack for a branch, with the settings of dev')

@@ -47,6 +47,20 @@ export const ERROR_CODES = {
     '`--run-id` or `--resume` is no run id',
     'use 4 to 36 lower-case letters, digits and dashes',
   ),
+  'not-confirmed': usage(
+    'something that cannot be undone was not confirmed',
+    'answer the question, or add `--yes`',
+  ),
+  'shred-ids': usage('no ids to shred, or something that is no id', 'name ids, or a file with one a line'),
+  'shred-unknown': usage(
+    'the source table has no row of some ids: nothing was shredded',
+    'leave these ids out',
+  ),
+  'shred-field': usage('the stack has no such field', 'take one of those that the message names'),
+  'shred-readable': failed(
+    'a value still opens after shredding: a run has merged it meanwhile',
+    'shred it again',
+  ),
   'run-unknown': usage('the ledger has no such run', '`npm run reseal -- history` lists the runs'),
   'resume-changed': usage(
     "the stack's source format or keying has changed since the run began",

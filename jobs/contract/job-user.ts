@@ -5,15 +5,21 @@
 export interface Grant {
   readonly role: string;
   readonly on: GrantTarget;
-  /** What it takes part in: any run by hand, only one with an engine, or only `--via workflow`. */
+  /** What it takes part in: any run by hand, only one with an engine, or no run at all. */
   readonly when:
     | 'every run'
     | '--engine direct'
     | '--engine dataproc'
     | '--via workflow'
     | 'a policy tag'
-    | '`sample`';
+    | 'reseal shred'
+    | 'reseal doctor'
+    | 'reseal sample';
   readonly why: string;
+  /** Those of the role's permissions that a run uses: `reseal doctor` asks for them. */
+  readonly permissions: readonly string[];
+  /** A run ends well without it. */
+  readonly optional?: true;
 }
 
 /** In docs/iam.md these stand as they are written here. */
@@ -23,6 +29,7 @@ export const GRANT_TARGETS = [
   'source table',
   'staging table',
   'rejected table',
+  'shredded table',
   'keysets table',
   'runs table',
   "the stack's bucket",
@@ -37,10 +44,26 @@ const editor = (on: GrantTarget, why: string): Grant => ({
   on,
   when: 'every run',
   why,
+  permissions: ['bigquery.tables.get', 'bigquery.tables.getData', 'bigquery.tables.updateData'],
+});
+
+const keyViewer = (on: GrantTarget): Grant => ({
+  role: 'roles/cloudkms.viewer',
+  on,
+  when: 'reseal doctor',
+  why: "Sees whether the key's primary version is enabled. No run needs it.",
+  permissions: ['cloudkms.cryptoKeys.get'],
+  optional: true,
 });
 
 export const JOB_USER_GRANTS: readonly Grant[] = [
-  { role: 'roles/bigquery.jobUser', on: 'project', when: 'every run', why: 'Runs statements and load jobs.' },
+  {
+    role: 'roles/bigquery.jobUser',
+    on: 'project',
+    when: 'every run',
+    why: 'Runs statements and load jobs.',
+    permissions: ['bigquery.jobs.create'],
+  },
   editor('source table', 'Selects rows; the merge writes them.'),
   editor('staging table', 'Loads, verifies, merges and removes staged rows.'),
   editor('rejected table', 'Selects by them; the merge adds to them.'),
@@ -51,59 +74,80 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     on: 'BigQuery key',
     when: 'every run',
     why: "BigQuery wraps the first keyset on the caller's behalf.",
+    permissions: ['cloudkms.cryptoKeyVersions.useToEncryptViaDelegation'],
   },
   {
     role: 'roles/cloudkms.cryptoKeyDecrypterViaDelegation',
     on: 'BigQuery key',
     when: 'every run',
     why: "BigQuery proves the staged values on the caller's behalf, and reads them back.",
+    permissions: ['cloudkms.cryptoKeyVersions.useToDecryptViaDelegation'],
   },
   {
     role: 'roles/cloudkms.cryptoKeyDecrypter',
     on: 'source key',
     when: '--engine direct',
     why: 'The job unwraps data keys itself.',
+    permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {
     role: 'roles/cloudkms.cryptoKeyDecrypter',
     on: 'BigQuery key',
     when: '--engine direct',
     why: 'The job unwraps the first-level keyset itself.',
+    permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {
     role: 'roles/cloudkms.cryptoKeyEncrypter',
     on: 'source key',
-    when: '`sample`',
+    when: 'reseal sample',
     why: 'Wraps a dozen data keys for made-up users. Whoever starts runs only does without.',
+    permissions: ['cloudkms.cryptoKeyVersions.useToEncrypt'],
   },
   {
     role: 'roles/dataproc.serverlessEditor',
     on: 'project',
     when: '--engine dataproc',
     why: 'Creates, follows and cancels the batch.',
+    permissions: ['dataproc.batches.create', 'dataproc.batches.get', 'dataproc.operations.cancel'],
   },
   {
     role: 'roles/iam.serviceAccountUser',
     on: "the batch's account",
     when: '--engine dataproc',
     why: 'The batch runs as that account.',
+    permissions: ['iam.serviceAccounts.actAs'],
   },
   {
     role: 'roles/storage.objectViewer',
     on: "the stack's bucket",
     when: '--engine dataproc',
     why: "Reads what the batch's driver printed: progress, KMS calls and the application's own errors. Without it a run ends well all the same.",
+    permissions: ['storage.objects.get'],
+    optional: true,
   },
   {
     role: 'roles/workflows.invoker',
     on: 'project',
     when: '--via workflow',
     why: 'Starts, follows and cancels the execution.',
+    permissions: ['workflows.executions.create', 'workflows.executions.get', 'workflows.executions.cancel'],
   },
+  {
+    role: 'roles/bigquery.dataEditor',
+    on: 'shredded table',
+    when: 'reseal shred',
+    why: 'An entry for each value that is shredded. No run needs it.',
+    permissions: ['bigquery.tables.getData', 'bigquery.tables.updateData'],
+    optional: true,
+  },
+  keyViewer('source key'),
+  keyViewer('BigQuery key'),
   {
     role: 'roles/datacatalog.categoryFineGrainedReader',
     on: 'policy tag',
     when: 'a policy tag',
     why: 'With `reseal:columnPolicyTag` only: the merge is checked for the columns that it reads.',
+    permissions: ['datacatalog.categories.fineGrainedGet'],
   },
 ];

@@ -2,7 +2,7 @@ import type { Deployment } from './deployment.ts';
 import { LEDGER } from './ledger.ts';
 
 /**
- * The schemas of the five tables, in the form BigQuery's REST API and Pulumi both take. The program
+ * The schemas of the six tables, in the form BigQuery's REST API and Pulumi both take. The program
  * creates them, the direct engine loads into them, the sandbox runs on them: one definition for all.
  */
 export interface Column {
@@ -110,6 +110,22 @@ export function rejectedColumns(): Column[] {
       'REQUIRED',
     ),
     column('rejected_at', 'TIMESTAMP', 'When', 'REQUIRED'),
+  ];
+}
+
+/**
+ * Which values an operator shredded. An entry has nothing of the value.
+ *
+ * @example
+ * shreddedColumns().length; // 5
+ */
+export function shreddedColumns(): Column[] {
+  return [
+    column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
+    column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
+    column('source', 'STRING', 'Whether the source columns were kept or cleared', 'REQUIRED'),
+    column('shredded_at', 'TIMESTAMP', 'When', 'REQUIRED'),
+    column('shredded_by', 'STRING', 'The account that did it', 'REQUIRED'),
   ];
 }
 

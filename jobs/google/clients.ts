@@ -17,6 +17,8 @@ export interface Endpoints {
   readonly storage: string;
   readonly dataproc: string;
   readonly workflows: string;
+  readonly resourceManager: string;
+  readonly iam: string;
   /** The access token that goes along with every call; application default credentials are Google's only. */
   readonly accessToken?: string;
 }
@@ -64,6 +66,28 @@ export async function executionsClient(endpoints?: Endpoints): Promise<Execution
   const { ExecutionsClient } = await import('@google-cloud/workflows');
   return new ExecutionsClient(await gaxOptions('workflows', endpoints));
 }
+
+/** Origins and the credentials to call them with, for the few methods that are called without a client library. */
+export async function authorised(
+  endpoints?: Endpoints,
+): Promise<{ readonly origins: Origins; readonly auth: AuthClient }> {
+  if (endpoints !== undefined) return { origins: endpoints, auth: await tokenAuth(endpoints) };
+  const { GoogleAuth } = await import('google-auth-library');
+  return { origins: GOOGLE, auth: await new GoogleAuth({ scopes: SCOPE }).getClient() };
+}
+
+type Origins = Pick<Endpoints, 'kms' | 'bigquery' | 'storage' | 'resourceManager' | 'iam'>;
+
+const GOOGLE: Origins = {
+  kms: 'https://cloudkms.googleapis.com',
+  bigquery: 'https://bigquery.googleapis.com',
+  storage: 'https://storage.googleapis.com',
+  resourceManager: 'https://cloudresourcemanager.googleapis.com',
+  iam: 'https://iam.googleapis.com',
+};
+
+/** https://developers.google.com/identity/protocols/oauth2/scopes */
+const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 
 /**
  * Options of Google's generated clients for an endpoint that speaks plain HTTP and JSON; `regional` is the

@@ -43,7 +43,9 @@ export function directWork(
       staging: get('destination-table'),
       rejected: get('rejected-table'),
       keysets: get('keysets-table'),
-      runs: 'runs',
+      // What no batch works on.
+      shredded: '',
+      runs: '',
     },
     readDataset: '',
     readProcedure: '',

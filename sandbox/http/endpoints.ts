@@ -10,6 +10,8 @@ export const endpointsOf = (origin: string, accessToken: string): SandboxEndpoin
   storage: origin,
   dataproc: origin,
   workflows: origin,
+  resourceManager: origin,
+  iam: origin,
   accessToken,
   control: origin,
 });

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Caller } from '../http/caller.ts';
 import { GoogleError } from '../http/errors.ts';
-import { type Call, type Route, readJson } from '../http/router.ts';
+import type { Call, Route } from '../http/router.ts';
 import { callerOf, OWNER } from './caller.ts';
 import { METHODS } from './methods.ts';
 import { Policy } from './policy.ts';
-import { projectName } from './resources.ts';
 
 /** The sandbox's own routes are not Google's and ask for no permission. */
 const OWN = '/sandbox/';
@@ -110,17 +109,3 @@ const NOBODY: Caller = {
   },
   as: () => NOBODY,
 };
-
-/** https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions */
-export const projectRoutes = (): Route[] => [
-  {
-    method: 'POST',
-    path: '/v1/projects/{project}:testIamPermissions',
-    handle: async (call) => {
-      const { permissions } = await readJson(call);
-      const asked = Array.isArray(permissions) ? permissions.map(String) : [];
-      const name = projectName(call.params.project ?? '');
-      return { permissions: asked.filter((permission) => call.caller.may(permission, name)) };
-    },
-  },
-];

@@ -129,4 +129,8 @@ export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
   [`POST ${EXECUTIONS}/{execution}:cancel`]: ask(workflow, 'workflows.executions.cancel'),
 
   'POST /v1/projects/{project}:testIamPermissions': NOTHING,
+  'POST /v1/projects/{project}/serviceAccounts/{email}:testIamPermissions': NOTHING,
+  [`POST ${DATASET}/tables/{table}:testIamPermissions`]: NOTHING,
+  [`POST ${KEY}:testIamPermissions`]: NOTHING,
+  'GET /storage/v1/b/{bucket}/iam/testPermissions': NOTHING,
 };

@@ -63,6 +63,15 @@ const PREDEFINED: Readonly<Record<string, readonly string[]>> = {
     'bigquery.routines.get',
     'bigquery.routines.list',
   ],
+  'roles/cloudkms.viewer': [
+    'cloudkms.keyRings.get',
+    'cloudkms.keyRings.list',
+    'cloudkms.cryptoKeys.get',
+    'cloudkms.cryptoKeys.list',
+    'cloudkms.cryptoKeyVersions.get',
+    'cloudkms.cryptoKeyVersions.list',
+    'resourcemanager.projects.get',
+  ],
   'roles/cloudkms.cryptoKeyDecrypter': [
     'cloudkms.cryptoKeyVersions.useToDecrypt',
     'resourcemanager.projects.get',

@@ -17,7 +17,8 @@ import { text } from '../http/router.ts';
 import { listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
 import { iamControlRoutes } from '../iam/control.ts';
-import { Iam, projectRoutes } from '../iam/iam.ts';
+import { Iam } from '../iam/iam.ts';
+import { permissionRoutes } from '../iam/permission-routes.ts';
 import { routineName } from '../iam/resources.ts';
 import { Keys } from '../kms/keys.ts';
 import { kmsRoutes } from '../kms/routes.ts';
@@ -94,7 +95,7 @@ export async function startServer({
     ...streamingControlRoutes(backend),
     ...storageReadRoutes(storageRead),
     ...storageRoutes(store, uploads),
-    ...projectRoutes(),
+    ...permissionRoutes(() => named),
     ...controlRoutes(keys, traffic, batches),
     ...iamControlRoutes(iam),
   ];

@@ -37,6 +37,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       source: 'users',
       staging: 'users_temp',
       rejected: 'users_rejected',
+      shredded: 'users_shredded',
       keysets: 'keysets',
       runs: 'runs',
     },

@@ -3,7 +3,15 @@
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
 import type { Deployment } from '../deployment.ts';
-import { ensureKeyset, keysetVersion, newestKeyset } from './keyset-versions.ts';
+import {
+  ensureKeyset,
+  keysetPrefix,
+  keysetVersion,
+  keysetVersions,
+  newestKeyset,
+  rotateKeyset,
+  sealedByPrefix,
+} from './keyset-versions.ts';
 import {
   endRun,
   history,
@@ -15,8 +23,9 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
-import { clock, count, cutoff, sourceRows, values } from './select-values.ts';
-import { adopt, proveStaged, stagedCounts, stagedReasons } from './staged-rows.ts';
+import { clock, count, cutoff, sample, sourceRows, values } from './select-values.ts';
+import { knownIds, proveShredded, shred, stagedOf } from './shred.ts';
+import { adopt, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
@@ -41,10 +50,12 @@ export function statements(d: Deployment) {
     keysetVersion: keysetVersion(d),
     openRun: openRun(d),
     markStaging: markStaging(d),
+    sample: sample(d),
     values: values(d),
     adopt: adopt(d),
     stagedCounts: stagedCounts(d),
     stagedReasons: stagedReasons(d),
+    stagedRuns: stagedRuns(d),
     proveStaged: proveStaged(d),
     markVerified: markVerified(d),
     merge: merge(d),
@@ -56,6 +67,14 @@ export function statements(d: Deployment) {
     history: history(d),
     sealsUnder: sealsUnder(d),
     sourceRows: sourceRows(d),
+    keysetVersions: keysetVersions(d),
+    keysetPrefix: keysetPrefix(d),
+    sealedByPrefix: sealedByPrefix(d),
+    rotateKeyset: rotateKeyset(d),
+    knownIds: knownIds(d),
+    shred: shred(d),
+    proveShredded: proveShredded(d),
+    stagedOf: stagedOf(d),
   };
 }
 export type Statements = ReturnType<typeof statements>;

@@ -96,6 +96,14 @@ export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
 FROM (${selectedValues(d)})`,
   );
 
+/** A few of the selected values, for a check of the stack's settings. */
+export const sample = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
+  statement(
+    'sample',
+    { ...SELECTION, row_limit: 'INT64' },
+    `SELECT cipher_text, dek FROM (${selectedValues(d)}) LIMIT @row_limit`,
+  );
+
 /**
  * The values themselves, for the direct engine. Rows of one data key follow each other, so that a bounded
  * cache of keys never unwraps one twice.

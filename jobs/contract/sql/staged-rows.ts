@@ -36,6 +36,14 @@ ON known.id = s.id AND known.field = s.field AND known.rejected_from = s.reseale
 WHERE s.run_id = @run_id AND s.attempt = @attempt`,
   );
 
+/** Which runs have rows in the staging table, and how many; a run_id of NULL is a jar's. */
+export const stagedRuns = (d: Deployment): Statement<never> =>
+  statement(
+    'staged_runs',
+    {},
+    `SELECT run_id, COUNT(*) AS n FROM ${table(d, 'staging')} GROUP BY run_id ORDER BY run_id`,
+  );
+
 /** Why values were rejected, the most frequent reason first: what a run that stops because of them says. */
 export const stagedReasons = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(

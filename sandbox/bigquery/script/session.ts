@@ -144,6 +144,7 @@ export class Session {
     return {
       now,
       keys,
+      user: this.options.access.user,
       parameter: (name) => this.parameters.named.get(name),
       positional: (index) => this.parameters.positional[index],
       variable: (name) => this.scope.get(name),

@@ -1,0 +1,96 @@
+import type { Deployment } from '../contract/deployment.ts';
+import type { TableName } from '../contract/settings/table-settings.ts';
+import {
+  type Column,
+  keysetColumns,
+  rejectedColumns,
+  runColumns,
+  shreddedColumns,
+  sourceColumns,
+  stagingColumns,
+} from '../contract/tables.ts';
+import type { BigQueryService } from '../google/bigquery.ts';
+import { bigQueryFailure, googleFailure } from '../google/failures.ts';
+import { type Finding, ok, wrong } from './finding.ts';
+
+/** REST names some types otherwise than SQL does: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables */
+const SQL_NAMES: Readonly<Record<string, string>> = { INTEGER: 'INT64', FLOAT: 'FLOAT64', BOOLEAN: 'BOOL' };
+
+const columnsOf = (d: Deployment): Record<TableName, Column[]> => ({
+  source: sourceColumns(d),
+  staging: stagingColumns(),
+  rejected: rejectedColumns(),
+  shredded: shreddedColumns(),
+  keysets: keysetColumns(),
+  runs: runColumns(),
+});
+
+interface Metadata {
+  readonly schema?: { readonly fields?: readonly { readonly name?: string; readonly type?: string }[] };
+  readonly location?: string;
+}
+
+/** The tables of a stack: whether they are there, in the stack's region, with the columns that a run uses. */
+export async function checkTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
+  const tables = Object.entries(columnsOf(d)) as [TableName, Column[]][];
+  return Promise.all(tables.map(([name, columns]) => checkTable(d, bigquery, name, columns)));
+}
+
+async function checkTable(
+  d: Deployment,
+  { client }: BigQueryService,
+  name: TableName,
+  columns: readonly Column[],
+): Promise<Finding> {
+  const id = `${d.dataset}.${d.tables[name]}`;
+  const check = `table ${id}`;
+  let metadata: Metadata;
+  try {
+    [metadata] = await client.dataset(d.dataset).table(d.tables[name]).getMetadata();
+  } catch (error) {
+    const missing = googleFailure(error).status === 'NOT_FOUND';
+    const failure = bigQueryFailure('doctor', error);
+    const remedy = missing
+      ? '`pulumi up` makes it; a source table of your own must be there before'
+      : failure.hint;
+    return wrong(
+      'failed',
+      check,
+      missing ? 'there is no such table' : failure.message,
+      remedy ?? 'see the message',
+    );
+  }
+  const differing = differences(columns, metadata.schema?.fields ?? []);
+  if (differing.length > 0)
+    return wrong(
+      'failed',
+      check,
+      differing.join(', '),
+      '`pulumi up`, or add the columns to a table of your own',
+    );
+  // https://cloud.google.com/bigquery/docs/locations#specify_locations: a query runs where its tables are.
+  const { location } = metadata;
+  if (location !== undefined && location.toLowerCase() !== d.location.toLowerCase())
+    return wrong(
+      'failed',
+      check,
+      `it is in ${location}, the stack in ${d.location}`,
+      'set reseal:location to the region of the tables; keys and dataset have to be in one',
+    );
+  return ok(check, `${columns.length} columns, ${location ?? d.location}`);
+}
+
+/** What a table lacks, or has with another type. */
+function differences(
+  columns: readonly Column[],
+  fields: readonly { readonly name?: string; readonly type?: string }[],
+): string[] {
+  const types = new Map(
+    fields.map(({ name = '', type = '' }) => [name.toLowerCase(), SQL_NAMES[type] ?? type]),
+  );
+  return columns.flatMap(({ name, type }) => {
+    const found = types.get(name.toLowerCase());
+    if (found === undefined) return [`no column ${name} ${type}`];
+    return found === type ? [] : [`${name} is ${found}, not ${type}`];
+  });
+}
