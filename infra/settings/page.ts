@@ -18,6 +18,7 @@ const RULES = `## Rules between settings
 
 - \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field.
 - \`bigqueryKek\`, \`cmek\`, \`columnPolicyTag\` and \`subnetwork\`, where they name something, name it in \`location\`. \`sourceKek\` may be anywhere.
+- \`unauthenticated\` is \`accept\` with the format \`dotted\` only. \`valuePattern\` is for a single field, and not with \`jarFile\`.
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - \`readDataset\` is not \`dataset\`.
 - The six tables differ, and so do the columns of all fields; only data keys may be shared.

@@ -46,6 +46,30 @@ export const rules: Rule[] = [
         : [],
   },
   {
+    reads: ['unauthenticated', 'sourceFormat'],
+    judge: ({ unauthenticated, sourceFormat }) =>
+      unauthenticated === 'accept' && sourceFormat !== 'dotted'
+        ? wrong(
+            'unauthenticated',
+            `must not be accept with reseal:sourceFormat ${sourceFormat}: all of its values have a tag`,
+          )
+        : [],
+  },
+  {
+    reads: ['valuePattern', 'fields'],
+    judge: ({ valuePattern, fields }) =>
+      valuePattern !== undefined && fields.length > 1
+        ? wrong('valuePattern', 'must stand in each of reseal:fields, where there are several')
+        : [],
+  },
+  {
+    reads: ['jarFile', 'valuePattern', 'fields'],
+    judge: ({ jarFile, valuePattern, fields }) =>
+      jarFile !== undefined && [valuePattern, fields[0]?.valuePattern].some((one) => one !== undefined)
+        ? wrong('valuePattern', 'must not be set with reseal:jarFile: a jar does not look at values')
+        : [],
+  },
+  {
     reads: ['fields', 'idColumn'],
     judge: ({ fields, idColumn }) => {
       const names = fields.map((field) => field.name);

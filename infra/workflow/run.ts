@@ -141,6 +141,7 @@ function verify(d: Deployment, sql: Statements): Step[] {
         ...ATTEMPT,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
+        unauthenticated: 'staged.unauthenticated',
         kms_calls: 'outcome.kms_calls',
         batch_id: 'outcome.id',
         milli_dcu_seconds: 'outcome.milli_dcu_seconds',

@@ -3,7 +3,7 @@ import { ResealError } from '../contract/errors.ts';
 import type { Target, TargetOptions } from './target.ts';
 
 /** Options that make or fill a sandbox and would be lost on a stack. */
-const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting'] as const;
+const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting', 'faults'] as const;
 
 /** Opens a stack by its outputs, or the sandbox, made on the way where there is none. Throws ResealError. */
 export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {

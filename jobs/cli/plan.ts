@@ -25,6 +25,7 @@ const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
   mode: planned.mode,
   selected: planned.selected,
   distinct_deks: planned.distinctDeks,
+  unauthenticated: planned.unauthenticated,
   id_cutoff: planned.idCutoff,
   streaming_buffer_rows: planned.streamedRows,
   expected_kms_calls: expected.kmsCalls,
@@ -45,9 +46,11 @@ const size = (bytes: number): string => {
   return power === 0 ? `${bytes} B` : `${(bytes / 1024 ** power).toFixed(1)} ${'KMGT'[power - 1]}iB`;
 };
 
-function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): string {
+/** What `--plan` prints for people. */
+export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): string {
   const rows = table([
     ['values to re-encrypt', planned.selected],
+    ...(planned.unauthenticated > 0 ? [['  without a tag', planned.unauthenticated]] : []),
     ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
     ['distinct data keys', planned.distinctDeks],
     ['engine', planned.engine],

@@ -86,6 +86,7 @@ function commands(): Command {
       collected,
       {},
     )
+    .option('--faults <file>', 'sandbox: have things go wrong by these rules (docs/sandbox.md)')
     .action(async (options, command: Command) => {
       const given = command.options
         .map((option) => option.attributeName())

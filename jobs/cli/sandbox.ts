@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setFaults } from '../../sandbox/faults/client.ts';
+import { rulesOfFile } from '../../sandbox/faults/file.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import { writeAtomically } from '../../sandbox/state/files.ts';
 import { isSandbox } from '../../sandbox/state/folder.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
@@ -35,10 +38,11 @@ export async function openSandbox(
       hint: `\`npm run trigger -- --state ${options.state}\` makes one`,
     });
   const config = await settings(options);
+  const faults = options.faults === undefined ? undefined : await rulesOfFile(options.faults);
   const sandbox = await startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
   const keep = async (): Promise<void> => {
     await mkdir(options.state, { recursive: true });
-    await writeFile(join(options.state, SETTINGS), JSON.stringify(config));
+    writeAtomically(join(options.state, SETTINGS), JSON.stringify(config));
   };
   try {
     const deployment = parseDeployment(sandbox.outputs);
@@ -46,6 +50,7 @@ export async function openSandbox(
     await fill(sandbox, deployment, options, first, say);
     // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
     if (first) await keep();
+    if (faults !== undefined) await setFaults(sandbox.endpoints, faults);
     const state = options.state === '.reseal' ? '' : ` --state ${options.state}`;
     return {
       deployment,

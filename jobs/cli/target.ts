@@ -23,6 +23,8 @@ export interface SandboxOptions {
   readonly sourceFormat?: SourceFormat;
   readonly keying?: Keying;
   readonly setting?: Readonly<Record<string, string>>;
+  /** A file of rules for what goes wrong. */
+  readonly faults?: string;
 }
 
 export interface TargetOptions extends SandboxOptions {

@@ -11,6 +11,9 @@ export function reportRows(report: Report): [string, string | number][] {
     ['state', report.state],
     ['selected', report.selected],
     ['merged', report.merged],
+    ...(report.unauthenticated > 0
+      ? [['  without a tag', report.unauthenticated] satisfies [string, number]]
+      : []),
     ['rejected', report.rejected],
     ...Object.entries(report.reasons).map(([reason, n]): [string, number] => [`  ${reason}`, n]),
     ...(report.erased > 0 ? [['erased', report.erased] satisfies [string, number]] : []),

@@ -97,6 +97,7 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--keysets-table=${d.tables.keysets}`,
   `--keyset-version=${run.keysetVersion}`,
   `--source-format=${d.sourceFormat}`,
+  `--unauthenticated=${d.unauthenticated}`,
   `--keying=${d.keying}`,
   `--store-plaintext=${d.storePlaintext}`,
   `--source-kek=${d.sourceKek}`,

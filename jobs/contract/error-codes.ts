@@ -116,6 +116,14 @@ export const ERROR_CODES = {
     'look at the settings that were given',
   ),
   'sandbox-start': usage('the sandbox did not start', 'the message says why'),
+  'faults-file': usage(
+    'the file of `--faults` cannot be read',
+    'name a file in YAML or JSON; docs/sandbox.md',
+  ),
+  'faults-rule': usage(
+    'a rule of `--faults` or of the control route is none',
+    'the message names the property; docs/sandbox.md lists the rules',
+  ),
   'python-missing': failed(
     'there is no Python 3.10, 3.11 or 3.12 with venv',
     'install one, or set RESEAL_PYTHON',
@@ -194,6 +202,10 @@ export const ERROR_CODES = {
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
   'spark-failed': failed('Spark failed, for the reason that it gives', RESUME),
   'count-mismatch': failed('the batch staged another number of values than it selected', RESUME),
+  'value-pattern': failed(
+    'RE2 itself does not take the `valuePattern` of a field; no value was opened',
+    'write a simpler pattern, `pulumi up`; report it, since the setting should have said so',
+  ),
   'workflow-missing': usage(
     'the stack deploys no workflow, or it is gone',
     'run `npm run bundle` and `pulumi up`',

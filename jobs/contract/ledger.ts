@@ -54,6 +54,7 @@ export const LEDGER = {
   attempt: nullable('STRING', 'The batch or load job whose staged rows were verified'),
   staged: nullable('INT64', 'Values sealed'),
   rejected: nullable('INT64', 'Values rejected'),
+  unauthenticated: nullable('INT64', 'Of those sealed, values without a tag: nothing proves their source'),
   erased: nullable('INT64', 'Sealed values cleared because their source is NULL now'),
   merged: nullable('INT64', 'Values written into the source table'),
   changed_meanwhile: nullable(

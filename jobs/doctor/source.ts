@@ -48,7 +48,7 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
 
 async function outcome(
   service: KeyService,
-  { sourceFormat, sourceKek }: Deployment,
+  { sourceFormat, sourceKek, unauthenticated }: Deployment,
   cipherText: string,
   dek: string,
 ): Promise<Reason | 'opened'> {
@@ -56,7 +56,7 @@ async function outcome(
   try {
     const key = await service.unwrap(sourceKek, wrappedKey(dek, cipherText));
     try {
-      prepare(key)(cipherText).fill(0);
+      prepare(key, unauthenticated)(cipherText).plaintext.fill(0);
     } finally {
       key.fill(0);
     }

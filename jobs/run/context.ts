@@ -46,6 +46,8 @@ export interface Plan {
   readonly limit: number | null;
   readonly selected: number;
   readonly distinctDeks: number;
+  /** Values that seem to have no tag; 0 for a resumed run, whose stage counts them. */
+  readonly unauthenticated: number;
   /** Values whose source is NULL now and whose sealed form the merge clears; 0 for a resumed run, whose merge counts them. */
   readonly erasable: number;
   /** Null until the first run has made one: `--plan` changes nothing. */

@@ -30,6 +30,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
+    unauthenticated: Number(counts?.unauthenticated),
     erasable: Number(counts?.erasable),
     keyset,
     streamedRows: streamed?.rows ?? 0,

@@ -37,6 +37,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     limit: null,
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
+    unauthenticated: 0,
     erasable: 0,
     streamedRows: 0,
     keysetNearBound: false,

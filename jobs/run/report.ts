@@ -12,6 +12,7 @@ export interface Report extends LedgerJson {
   readonly rejected: number;
   readonly merged: number;
   readonly changed_meanwhile: number;
+  readonly unauthenticated: number;
   readonly erased: number;
   readonly cost_usd: number;
   /** Rejected values by reason. */
@@ -31,6 +32,7 @@ export async function report(context: RunContext, plan: Plan, run: LedgerRow): P
     rejected: run.rejected ?? 0,
     merged: run.merged ?? 0,
     changed_meanwhile: run.changed_meanwhile ?? 0,
+    unauthenticated: run.unauthenticated ?? 0,
     erased: run.erased ?? 0,
     cost_usd: Number((run.cost_usd ?? 0).toFixed(6)),
     reasons: await rejectedByReason(context, run),

@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import type { Allowed, Plan, RunContext } from './context.ts';
@@ -6,6 +7,8 @@ import type { Allowed, Plan, RunContext } from './context.ts';
 export interface Verified {
   readonly staged: number;
   readonly rejected: number;
+  /** Of those staged, values without a tag. */
+  readonly unauthenticated: number;
   /** Staged values that BigQuery opened; null for a jar's, whose keys only its owner knows. */
   readonly opened: number | null;
 }
@@ -27,6 +30,7 @@ export async function verify(
   if (jar) await bigquery.query(sql.adopt, staging);
   const [counts] = await bigquery.query(sql.stagedCounts, staging);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
+  const unauthenticated = Number(counts?.unauthenticated);
   if (!jar && staged + rejected !== plan.selected) {
     throw new ResealError(
       'verify-count',
@@ -40,24 +44,13 @@ export async function verify(
     ...staging,
     staged,
     rejected,
+    unauthenticated,
     kms_calls: outcome.kmsCalls ?? '',
     batch_id: outcome.batchId ?? '',
     milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
   });
-  return { staged, rejected, opened };
+  return { staged, rejected, unauthenticated, opened };
 }
-
-/** What to look at first when most values of a run are rejected for one reason. */
-const LIKELY: Readonly<Record<string, string>> = {
-  'dek-refused': 'is reseal:sourceKek the key that wrapped these data keys?',
-  encoding: 'is reseal:sourceFormat right?',
-  truncated: 'is reseal:sourceFormat right?',
-  version: 'is reseal:sourceFormat right?',
-  'iv-length': 'is reseal:sourceFormat right?',
-  'key-length': 'is reseal:sourceFormat right?',
-  'unknown-key': 'is reseal:sourceFormat right?',
-  authentication: 'is reseal:sourceFormat right, and do dek and cipher_text belong together?',
-};
 
 /**
  * Throws ResealError `rejected-share` for a run that rejects more of its values than the stack's setting allows.
@@ -76,7 +69,7 @@ async function checkRejected(
     'rejected-share',
     `${rejected} of ${plan.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
     {
-      hint: `${LIKELY[reason] ?? 'docs/reasons.md says what each reason means.'} The source table is untouched; --resume ${plan.runId} --accept-rejected merges the rest all the same`,
+      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} The source table is untouched; --resume ${plan.runId} --accept-rejected merges the rest all the same`,
     },
   );
 }

@@ -55,6 +55,7 @@ export function directWork(
       .nonempty()
       .parse(JSON.parse(get('fields'))),
     sourceFormat: get('source-format') as Deployment['sourceFormat'],
+    unauthenticated: get('unauthenticated') as Deployment['unauthenticated'],
     keying: get('keying') as Deployment['keying'],
     storePlaintext: get('store-plaintext') === 'true',
     sourceKek: get('source-kek'),

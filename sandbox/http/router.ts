@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
+import type { Wire } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
 
@@ -20,6 +21,8 @@ export interface Call {
   body: Readable | undefined;
   /** Scheme and authority to build absolute addresses with. */
   origin: string;
+  /** Google's description of the method. */
+  wire: Wire;
   /** Who calls. */
   caller: Caller;
 }
@@ -37,11 +40,22 @@ export class Reply {
   }
 }
 
+/** What is left of an answer whose connection breaks: the first half of one, or nothing at all. */
+export class Broken<T> {
+  readonly half: T | undefined;
+
+  constructor(half?: T) {
+    this.half = half;
+  }
+}
+
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** A path of Google's with `{name}` for a segment and `{name+}` for the rest of the path. */
   path: string;
   handle(call: Call): Promise<Json | Reply> | Json | Reply;
+  /** Is told of every call that was let in, and of those that end in an error or without an answer. */
+  watch?(what: 'received' | 'failed', params: Call['params']): void;
 }
 
 /** Finds the handler of a raw (still percent-encoded) path; says what is missing when there is none. */
@@ -87,13 +101,59 @@ function decode(segment: string): string {
   }
 }
 
-/** Reads a call's body as a JSON object; an absent body is an empty object. */
-export async function readJson(call: Call): Promise<Json> {
-  if (!call.body) return {};
-  let bytes = Buffer.concat(await call.body.toArray());
-  if (call.headers['content-encoding'] === 'gzip') bytes = gunzipSync(bytes);
-  return parseJson(bytes.toString('utf8'));
+/** Bytes of a body that is JSON: https://cloud.google.com/bigquery/quotas#query_jobs has 10 MB for a request. */
+export const MOST_JSON = 10 * 1024 * 1024;
+
+/** A body, or a part of one, that is too long to be held in memory. */
+export const tooLarge = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', `Request payload size exceeds the limit: ${MOST_JSON} bytes.`);
+
+const read = new WeakMap<Readable, Promise<Json>>();
+
+/**
+ * Reads a call's body as a JSON object, as often as it is asked; an absent body is an empty object.
+ *
+ * @throws GoogleError INVALID_ARGUMENT for a body that is too long, no JSON or not as Google describes the method's
+ */
+export async function readJson({ body, headers, wire }: Call): Promise<Json> {
+  if (!body) return {};
+  const known = read.get(body) ?? bodyOf(body, headers, wire);
+  read.set(body, known);
+  return known;
 }
+
+async function bodyOf(body: Readable, headers: Call['headers'], wire: Wire): Promise<Json> {
+  const bytes = await collected(body);
+  const plain = headers['content-encoding'] === 'gzip' ? unpacked(bytes) : bytes;
+  const json = parseJson(plain.toString('utf8'));
+  wire.body(json);
+  return json;
+}
+
+/** The body is read to its end, so that its sender hears the answer, but not kept beyond the limit. */
+async function collected(body: Readable): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of body) {
+    length += part.length;
+    if (length <= MOST_JSON) parts.push(part);
+  }
+  if (length > MOST_JSON) throw tooLarge();
+  return Buffer.concat(parts);
+}
+
+function unpacked(bytes: Buffer): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MOST_JSON });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
+    throw notGzip();
+  }
+}
+
+/** A body that says it is gzip, and is not. */
+export const notGzip = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', 'The request body is not valid gzip.');
 
 /** Parses a JSON object, or answers as Google does. */
 export function parseJson(text: string): Json {

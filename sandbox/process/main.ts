@@ -5,6 +5,7 @@ import { ResealError } from '../../jobs/contract/errors.ts';
 import { standInBundle } from '../dataproc/bundle.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
 import { type Deployer, deployer } from '../deploy/deployer.ts';
+import { rulesOfFile } from '../faults/file.ts';
 import { endpointsOf } from '../http/endpoints.ts';
 import { JOB_USER, jobUserBindings } from '../iam/job-user.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
@@ -18,9 +19,10 @@ interface Options {
   stack: string;
   config: Record<string, string>;
   dataproc: DataprocWork;
+  faults?: string;
 }
 
-const { state, port, stack, config, dataproc } = new Command('sandbox')
+const { state, port, stack, config, dataproc, faults } = new Command('sandbox')
   .description('Serves Cloud KMS, BigQuery and Cloud Storage on 127.0.0.1, with the stack deployed into it')
   .option('--state <dir>', 'folder of its keys, tables and objects', '.reseal')
   .option('--port <n>', 'port; 0 takes a free one', '0')
@@ -31,6 +33,7 @@ const { state, port, stack, config, dataproc } = new Command('sandbox')
       .choices(['spark', 'direct'])
       .default('spark'),
   )
+  .option('--faults <file>', 'what is to go wrong, by rules (docs/sandbox.md)')
   .parse()
   .opts<Options>();
 
@@ -74,6 +77,7 @@ try {
   hold(state);
   holding = true;
   waiting = deployer();
+  const rules = faults === undefined ? [] : await rulesOfFile(faults);
   server = await startServer({ state, port: Number(port), dataproc });
   const { iam, origin } = server;
   const owner = endpointsOf(origin, iam.ownerToken);
@@ -82,6 +86,7 @@ try {
   const { deployment: outputs, bindings } = await waiting.deploy(given);
   server.rename(outputs.project);
   iam.policy.replace([...bindings, ...jobUserBindings(outputs)]);
+  server.faults.set(rules);
   const endpoints = endpointsOf(origin, iam.token(JOB_USER));
   const info: SandboxInfo = { pid: process.pid, endpoints, owner, outputs, stack, config, dataproc };
   publish(state, info);

@@ -81,6 +81,7 @@ describe('the batch body', () => {
           '--keysets-table=keysets',
           '--keyset-version=1',
           '--source-format=gcm',
+          '--unauthenticated=reject',
           '--keying=row',
           '--store-plaintext=false',
           '--source-kek=projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/source',

@@ -32,6 +32,14 @@ IF EXISTS (SELECT 1 FROM \`p.d.users\` WHERE id = @cutoff) THEN
   SET n = n + @@row_count;
 END IF;
 COMMIT TRANSACTION;`,
+  procedure: `CREATE OR REPLACE PROCEDURE \`p.d.read\`(IN least INT64) OPTIONS (strict_mode = TRUE)
+BEGIN
+  DECLARE secret BYTES DEFAULT (SELECT sealed FROM \`p.d.users\` LIMIT 1);
+  SELECT AEAD.DECRYPT_STRING(KEYS.KEYSET_CHAIN(${KEY}, secret), sealed, 'a') FROM \`p.d.users\` WHERE id >= least;
+END;`,
+  joins: `SELECT u.id FROM \`p.d.users\` AS u
+LEFT JOIN (SELECT id FROM \`p.d.staging\`) AS s ON CAST(u.id AS STRING) = CAST(s.id AS STRING) AND u.seen_at IS NOT NULL
+WHERE NOT EXISTS (SELECT 1 FROM \`p.d.staging\` AS t WHERE t.id = u.id AND t.id > 3)`,
 };
 const bad = {
   'no such column': 'SELECT e_mail FROM `p.d.users`',
@@ -47,6 +55,28 @@ const bad = {
   'a column of a wrong type in a merge':
     'MERGE `p.d.users` AS u USING `p.d.staging` AS s ON u.id = s.id WHEN MATCHED THEN UPDATE SET email = s.id',
   'bad grammar': 'SELECT FROM WHERE',
+  'a procedure that names no such column':
+    'CREATE PROCEDURE `p.d.read`() BEGIN SELECT e_mail FROM `p.d.users`; END',
+  'a procedure that takes a variable of the script around it':
+    'DECLARE n INT64; CREATE PROCEDURE `p.d.read`() BEGIN SELECT n; END',
+  'a procedure with an argument of no such type':
+    'CREATE PROCEDURE `p.d.read`(IN n INT65) BEGIN SELECT 1; END',
+};
+
+/** What the analyzer accepts, and BigQuery may reject when it runs. */
+const U = '`p.d.users` AS u';
+const S = '`p.d.staging` AS s';
+const unequal = {
+  'a MERGE by an inequality': `MERGE ${U} USING ${S} ON u.id < s.id WHEN MATCHED THEN UPDATE SET email = NULL`,
+  'a MERGE by a constant': `MERGE ${U} USING ${S} ON FALSE WHEN NOT MATCHED THEN INSERT (id) VALUES (1)`,
+  'a MERGE by one side': `MERGE ${U} USING ${S} ON u.id = 1 WHEN MATCHED THEN UPDATE SET email = NULL`,
+  'a MERGE by an equality or another': `MERGE ${U} USING ${S} ON u.id = s.id OR u.id > 5 WHEN MATCHED THEN DELETE`,
+  'a MERGE in a procedure': `CREATE PROCEDURE \`p.d.p\`() BEGIN MERGE ${U} USING ${S} ON u.id != s.id WHEN MATCHED THEN DELETE; END`,
+  'a LEFT join by an inequality': `SELECT 1 FROM ${U} LEFT JOIN ${S} ON u.id <= s.id`,
+  'a RIGHT join that mixes the sides': `SELECT 1 FROM ${U} RIGHT JOIN ${S} ON u.id + s.id = 3`,
+  'a FULL join by a negated equality': `SELECT 1 FROM ${U} FULL JOIN ${S} ON NOT (u.id = s.id)`,
+  'an anti join by an inequality': `SELECT 1 FROM ${U} WHERE NOT EXISTS (SELECT 1 FROM ${S} WHERE s.id > u.id)`,
+  'an anti join in a DELETE': `DELETE ${U} WHERE NOT EXISTS (SELECT 1 FROM ${S} WHERE s.id BETWEEN u.id AND 9)`,
 };
 const params = { cutoff: 'INT64', keyset: 'BYTES' };
 const statements = (from: Record<string, string>) =>
@@ -67,4 +97,12 @@ test('what is wrong in a statement is found', async () => {
   const verdicts = await analyze(tables, statements(bad));
   expect(verdicts.filter((verdict) => verdict.error === null)).toEqual([]);
   expect(verdicts.find((verdict) => verdict.name === 'no such column')?.error).toContain('e_mail');
+  expect(verdicts.find(({ name }) => name.endsWith('no such column'))?.error).toContain('e_mail');
+});
+
+test('a join without an equality of both sides is found, however the analyzer likes it', async () => {
+  const verdicts = await analyze(tables, statements(unequal));
+  expect(
+    verdicts.map(({ name, error }) => [name, error?.match(/ has no equality of both sides$/)?.[0]]),
+  ).toEqual(Object.keys(unequal).map((name) => [name, ' has no equality of both sides']));
 });

@@ -18,11 +18,18 @@ const stacks = named.map((given, at) =>
   aDeployment({ ...given, storePlaintext: given.keying === 'row', dataset: `dataset_${at}` }),
 );
 
+/** What BigQuery makes of the routine that the stack asks for. */
+const createProcedure = (d: Deployment): string =>
+  `CREATE OR REPLACE PROCEDURE \`${d.project}.${d.readDataset}.${d.readProcedure}\`() OPTIONS (strict_mode = TRUE)
+BEGIN
+${readProcedureBody(d)}
+END;`;
+
 const issued = (d: Deployment) =>
   [
     ...Object.values(statements(d)),
     ...mergeScans(d),
-    { name: 'procedure', sql: readProcedureBody(d), params: {} },
+    { name: 'procedure', sql: createProcedure(d), params: {} },
   ].map((statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }));
 
 let verdicts: Awaited<ReturnType<typeof analyze>>;

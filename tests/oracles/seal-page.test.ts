@@ -24,6 +24,8 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
     runId: 'a-run',
     attempt: 'an-attempt',
     sourceFormat: 'gcm' as const,
+    unauthenticated: 'reject' as const,
+    valuePatterns: {},
     keying,
     storePlaintext: false,
     keyset,

@@ -96,7 +96,7 @@ it('passes a limit on', async () => {
 it("raises the workflow's own message, and goes on with the same run afterwards", async () => {
   await load('20');
   const runId = newRunId();
-  await box.control('dataproc:faults', { count: 1000 });
+  await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
   await expect(trigger({ runId })).rejects.toMatchObject({
     code: 'workflow-failed',
     message: expect.stringContaining(
@@ -104,13 +104,13 @@ it("raises the workflow's own message, and goes on with the same run afterwards"
     ),
     hint: expect.stringContaining(`batch-failed: see docs/errors.md; go on with --resume ${runId}`),
   });
-  await box.control('dataproc:faults', { count: 0 });
+  await box.faults();
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, merged: 1 });
 });
 
 it('cancels the execution with ctrl-C, tells the ledger and says what may still be at work', async () => {
   await load('30');
-  await box.control('kms:faults', { latencyMs: 3000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
   const runId = newRunId();
   const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
   const controller = new AbortController();
@@ -123,7 +123,7 @@ it('cancels the execution with ctrl-C, tells the ledger and says what may still 
   while ((await state()) !== 'staging') await sleep(50);
   controller.abort();
   await expected;
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
   expect([...api.executions.values()].at(-1)?.body.state).toBe('CANCELLED');
   expect(await state()).toBe('cancelled');
   expect(await box.sql('SELECT decrypted_email FROM users WHERE id = 30')).toEqual([
@@ -138,7 +138,7 @@ it.each([
   ['says no', () => Promise.reject(new GoogleError('PERMISSION_DENIED', 'no executions.cancel'))],
 ] as const)('ends soon where the cancellation %s, and says what may be left', async (_how, cancel) => {
   await load('35');
-  await box.control('kms:faults', { latencyMs: 3000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
   const runId = newRunId();
   const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
   const controller = new AbortController();
@@ -150,7 +150,7 @@ it.each([
   const error = await failure;
   expect(performance.now() - began).toBeLessThan(5_000);
   api.faults.cancel = async () => {};
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
   expect(error).toMatchObject({
     code: 'cancelled',
     hint: expect.stringContaining(`go on with --resume ${runId} --via workflow`),
@@ -166,7 +166,7 @@ it.each([
 
 it('says so where the ledger cannot be told', async () => {
   await load('36');
-  await box.control('kms:faults', { latencyMs: 3000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
   const runId = newRunId();
   const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
   const controller = new AbortController();
@@ -185,7 +185,7 @@ it('says so where the ledger cannot be told', async () => {
   while ((await state()) !== 'staging') await sleep(50);
   controller.abort();
   await expected;
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
 });
 

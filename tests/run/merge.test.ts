@@ -1,6 +1,9 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { resume } from '../../jobs/run/run.ts';
+import { rulesOfFile } from '../../sandbox/faults/file.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
@@ -169,17 +172,36 @@ describe('a run that breaks off', () => {
 
 it('rides out a KMS that is slow, full, away and garbles bytes', async () => {
   await box.load(application, [user('500')]);
-  const kinds = ['unavailable', 'quota', 'corrupt-crc32c', 'corrupt-bytes', 'internal'];
-  // The first Decrypt is the keyset's; the faults after it meet the data key.
-  await box.control('kms:faults', { faults: kinds.map((kind, at) => ({ kind, from: at + 2 })) });
+  // The first Decrypt is the keyset's; the faults after it meet the data key. Answers are damaged where one is given.
+  await box.faults(
+    { kind: 'unavailable', service: 'kms', from: 2 },
+    { kind: 'quota', service: 'kms', from: 3 },
+    { kind: 'corrupt-crc32c', service: 'kms', from: 2 },
+    { kind: 'corrupt-bytes', service: 'kms', from: 3 },
+    { kind: 'internal', service: 'kms', from: 6 },
+  );
   expect(await box.run()).toMatchObject({ selected: 1, merged: 1, kms_calls: 1 });
-  await box.control('kms:faults', { faults: [] });
+  await box.faults();
 });
 
 it('fails as a whole where KMS denies access, and rejects no row', async () => {
   await box.load(application, [user('600')]);
-  await box.control('kms:faults', { faults: [{ kind: 'denied', from: 2, count: 1000 }] });
+  await box.faults({ kind: 'denied', service: 'kms', from: 2, count: null });
   await expect(box.run()).rejects.toMatchObject({ code: 'kms-denied' });
-  await box.control('kms:faults', { faults: [] });
+  await box.faults();
   expect(await box.run()).toMatchObject({ merged: 1, rejected: 0 });
+});
+
+it('gets through what the example of docs/sandbox.md has go wrong', async () => {
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(readFileSync('docs/sandbox.md', 'utf8')) ?? [];
+  const file = join(box.folder, 'faults.yaml');
+  writeFileSync(file, example);
+  await box.load(application, [user('700'), user('701')]);
+  await box.faults(...(await rulesOfFile(file)));
+  expect(await box.run()).toMatchObject({ state: 'succeeded', selected: 2, merged: 2 });
+  const { rules } = (await box.control('faults')) as { rules: { rule: { kind: string }; hits: number }[] };
+  await box.faults();
+  const hits = Object.fromEntries(rules.map((one) => [one.rule.kind, one.hits]));
+  expect(hits).toMatchObject({ 'corrupt-crc32c': expect.any(Number), half: 1, 'job-error': 1 });
+  for (const kind of ['latency', 'unavailable']) expect(hits[kind], kind).toBeGreaterThan(0);
 });

@@ -68,6 +68,7 @@ const VERIFIED = {
   attempt: 'STRING',
   staged: 'INT64',
   rejected: 'INT64',
+  unauthenticated: 'INT64',
   kms_calls: 'STRING',
   batch_id: 'STRING',
   milli_dcu_seconds: 'STRING',
@@ -79,7 +80,7 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
+SET state = 'verified', attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, unauthenticated = @unauthenticated, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
   milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND state = 'staging'`,
   );

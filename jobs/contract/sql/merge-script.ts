@@ -1,5 +1,7 @@
 import type { Deployment } from '../deployment.ts';
+import { patternsOf } from '../fields.ts';
 import { sourceChanges, staged } from './source-changes.ts';
+import { sealedRow } from './staged-rows.ts';
 import { literal, type Statement, statement, table } from './statement.ts';
 
 /** What the merge's ASSERT says where the staging table no longer holds what was verified. */
@@ -26,7 +28,7 @@ DECLARE reseal_erased INT64 DEFAULT 0;
 ${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}BEGIN TRANSACTION;
 IF EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND state = 'verified') THEN
 SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE run_id = @run_id);
-SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NULL);
+SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND ${sealedRow(d)});
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
 ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND staged = reseal_staged AND rejected = reseal_rejected) AS '${STAGED_DIFFER}';
 ${sourceChanges(d)
@@ -37,8 +39,8 @@ WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
   SELECT 1 FROM ${table(d, 'staging')} AS s
   WHERE s.run_id = @run_id AND s.attempt = reseal_attempt AND s.reason IS NOT NULL AND s.id = r.id AND s.field = r.field AND s.resealed_from = r.rejected_from
 );
-INSERT INTO ${table(d, 'rejected')} (id, field, run_id, reason, dek_fingerprint, source_format, rejected_from, rejected_at)
-SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, resealed_from, reseal_time
+INSERT INTO ${table(d, 'rejected')} (id, field, run_id, reason, dek_fingerprint, source_format, value_pattern, rejected_from, rejected_at)
+SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, ${rejectedBy(d)}, resealed_from, reseal_time
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
@@ -51,6 +53,16 @@ COMMIT TRANSACTION;`,
 /** In shared keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>
   `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id));`;
+
+/** The pattern that a value did not match, so that it is taken again once the stack has another. */
+function rejectedBy({ fields }: Deployment): string {
+  const patterns = Object.entries(patternsOf(fields)).map(
+    ([name, pattern]) => ` WHEN ${literal(name)} THEN ${literal(pattern)}`,
+  );
+  return patterns.length === 0
+    ? 'CAST(NULL AS STRING)'
+    : `IF(reason = 'value-pattern', CASE field${patterns.join('')} END, NULL)`;
+}
 
 /** What a merged run rejected, reason by reason. */
 export const rejectedCounts = (d: Deployment): Statement<'run_id'> =>

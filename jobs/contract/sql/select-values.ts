@@ -13,8 +13,7 @@ const SELECTION = { mode: 'STRING', snapshot_millis: 'INT64', id_cutoff: 'INT64'
 
 /**
  * The values to re-encrypt, as of the run's snapshot:
- * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone, for the format
- *   that it was read as; `dek-refused` is not: a wrong KEK must never hide a value.
+ * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds.
  * - `rejected`: rejected as it stands, and still not sealed.
  * - `all`: every value.
  * No mode takes a value that was shredded. Both tables are read as of the snapshot, so that a run selects the same
@@ -40,7 +39,7 @@ FROM (
   WHERE ${cipherText} IS NOT NULL AND ${id} <= @id_cutoff AND NOT ${shredded(field)}
 ) AS u
 LEFT JOIN (
-  SELECT id, rejected_from, COUNTIF(reason != 'dek-refused') > 0 AS rests
+  SELECT id, rejected_from, COUNTIF(${rests(d, field)}) > 0 AS rests
   FROM ${table(d, 'rejected')} ${AS_OF_SNAPSHOT}
   WHERE field = ${literal(field.name)} AND source_format = ${literal(d.sourceFormat)}
   GROUP BY id, rejected_from
@@ -51,6 +50,16 @@ WHERE CASE @mode
   WHEN 'rejected' THEN rejection.id IS NOT NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
   ELSE NOT IFNULL(rejection.rests, FALSE) AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
 END`;
+}
+
+/**
+ * Whether a rejection is final for the format that the value was read as: not where a setting may have hidden the
+ * value, which a wrong KEK, a stack that took no values without a tag, or another pattern did.
+ */
+function rests(d: Deployment, { valuePattern }: Field): string {
+  const anyTag = d.unauthenticated === 'accept' ? " AND reason != 'unauthenticated'" : '';
+  const samePattern = valuePattern === null ? '' : ` OR value_pattern = ${literal(valuePattern)}`;
+  return `reason != 'dek-refused'${anyTag} AND (reason != 'value-pattern'${samePattern})`;
 }
 
 /**
@@ -83,15 +92,20 @@ export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_l
 FROM (SELECT DISTINCT id FROM (${selectedValues(d)}) ORDER BY id LIMIT @row_limit)`,
   );
 
+/** A value of AES-CBC by the length of its IV: 16 bytes are 24 characters of base64, and then comes the dot. */
+const LOOKS_UNAUTHENTICATED = `COUNTIF(cipher_text LIKE '${'_'.repeat(24)}.%')`;
+
 /**
- * How much there is to do, and how many values there are to erase. In the `tink-envelope` format the data key stands inside the cipher text, a fresh
- * one each time, so the cipher texts are counted: an upper bound.
+ * How much there is to do, how many of the values seem to have no tag, and how many values there are to
+ * erase. In the `tink-envelope` format the data key stands inside the cipher text, a fresh one each time, so the cipher
+ * texts are counted: an upper bound.
  */
 export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'plan',
     SELECTION,
     `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks,
+  ${d.sourceFormat === 'dotted' ? LOOKS_UNAUTHENTICATED : '0'} AS unauthenticated,
   (SELECT ${d.fields.map((field) => `COUNTIF(${erasable(field)})`).join(' + ')} FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}) AS erasable
 FROM (${selectedValues(d)})`,
   );

@@ -1,6 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { erasable } from './select-values.ts';
+import { sealedRow } from './staged-rows.ts';
 import {
   literal,
   type ParamType,
@@ -72,7 +73,7 @@ function mergeSealed(d: Deployment, field: Field): string {
   return `MERGE ${table(d, 'source')} AS u
 USING (
   SELECT id, resealed_from, decrypted_email, ${key}, bq_encrypted_email
-  FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NULL
+  FROM ${staged(d)} AND field = ${literal(field.name)} AND ${sealedRow(d)}
   QUALIFY ROW_NUMBER() OVER (PARTITION BY id, resealed_from ORDER BY bq_encrypted_email) = 1
 ) AS s
 ON ${sameSource(d, field)}

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Deployment } from '../../contract/deployment.ts';
+import { patternsOf } from '../../contract/fields.ts';
 import { statements } from '../../contract/sql/index.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
@@ -77,8 +78,17 @@ async function* sealedLines(
   pages: AsyncIterable<Page>,
   { deployment, input, attempt, keys, threads, progress }: Stage,
 ): AsyncGenerator<Uint8Array> {
-  const { sourceFormat, keying, storePlaintext } = deployment;
-  const setup = { runId: input.runId, attempt, sourceFormat, keying, storePlaintext };
+  const { sourceFormat, unauthenticated, keying, storePlaintext } = deployment;
+  const valuePatterns = patternsOf(deployment.fields);
+  const setup = {
+    runId: input.runId,
+    attempt,
+    sourceFormat,
+    unauthenticated,
+    valuePatterns,
+    keying,
+    storePlaintext,
+  };
   const sealed = Readable.from(pages).map(
     async (page: Page) => {
       const source = await sourcePage(page, sourceFormat, keys);

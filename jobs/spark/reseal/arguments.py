@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 Keying = Literal["row", "shared"]
+Unauthenticated = Literal["accept", "reject"]
 SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
 Mode = Literal["pending", "rejected", "all"]
 Storage = Literal["bigquery", "parquet"]
@@ -26,6 +27,8 @@ class Field:
     key: str
     sealed: str
     resealed_from: str
+    # What the whole of a value has to match, as a pattern of RE2; None for any text.
+    value_pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Arguments:
     keysets: str
     keyset_version: int
     source_format: SourceFormat
+    unauthenticated: Unauthenticated
     keying: Keying
     store_plaintext: bool
     source_kek: str
@@ -61,8 +65,12 @@ class Arguments:
 
 
 def _fields(text: str) -> tuple[Field, ...]:
-    columns = ("name", "cipherText", "dek", "key", "sealed", "resealedFrom")
-    fields = tuple(Field(*(str(entry[name]) for name in columns)) for entry in json.loads(text))
+    columns = {"name": "name", "cipher_text": "cipherText", "dek": "dek", "key": "key", "sealed": "sealed"}
+    columns |= {"resealed_from": "resealedFrom"}
+    fields = tuple(
+        Field(**{name: str(entry[key]) for name, key in columns.items()}, value_pattern=entry["valuePattern"])
+        for entry in json.loads(text)
+    )
     if not fields:
         raise argparse.ArgumentTypeError("at least one field is needed")
     return fields
@@ -98,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--keyset-version", type=int, required=True)
     formats = ("gcm", "dotted", "tink", "tink-envelope")
     parser.add_argument("--source-format", choices=formats, required=True)
+    parser.add_argument("--unauthenticated", choices=("accept", "reject"), required=True)
     parser.add_argument("--keying", choices=("row", "shared"), required=True)
     parser.add_argument("--store-plaintext", type=_boolean, default=False)
     parser.add_argument("--source-kek", required=True)

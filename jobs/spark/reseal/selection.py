@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from reseal.arguments import Field, Mode, SourceFormat
+from reseal.arguments import Field, Mode, SourceFormat, Unauthenticated
 
 
 def token(cipher_text: Column, dek: Column) -> Column:
@@ -23,6 +23,7 @@ def selected(
     id_cutoff: int,
     mode: Mode,
     source_format: SourceFormat,
+    unauthenticated: Unauthenticated,
 ) -> DataFrame:
     """The selected values of one field: id, cipher_text, dek, token.
 
@@ -47,7 +48,19 @@ def selected(
         return values if mode == "pending" else values.where(F.lit(False))
     known = rejected.where((F.col("field") == field.name) & (F.col("source_format") == source_format))
     if mode == "pending":
-        # A wrong KEK must never hide a value.
-        known = known.where(F.col("reason") != "dek-refused")
+        known = known.where(_rests(field, unauthenticated))
     known = known.select("id", F.lower(F.hex("rejected_from")).alias("token"))
     return values.join(known, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")
+
+
+def _rests(field: Field, unauthenticated: Unauthenticated) -> Column:
+    """Whether a rejection is final: not where a setting may have hidden the value."""
+    reason = F.col("reason")
+    # A wrong KEK must never hide a value.
+    rests = reason != "dek-refused"
+    if unauthenticated == "accept":
+        rests &= reason != "unauthenticated"
+    other_pattern = reason == "value-pattern"
+    if field.value_pattern is not None:
+        other_pattern &= ~F.col("value_pattern").eqNullSafe(field.value_pattern)
+    return rests & ~other_pattern

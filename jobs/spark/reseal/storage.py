@@ -4,7 +4,7 @@ from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import BinaryType, BooleanType, LongType, StringType, StructField, StructType
 
 from reseal.arguments import Arguments
 from reseal.errors import RunError
@@ -23,6 +23,7 @@ STAGING = StructType(
         StructField("field", StringType()),
         StructField("resealed_from", BinaryType()),
         StructField("reason", StringType()),
+        StructField("unauthenticated", BooleanType()),
         StructField("dek_fingerprint", StringType()),
     ]
 )
@@ -32,6 +33,7 @@ REJECTED = StructType(
         StructField("field", StringType()),
         StructField("source_format", StringType()),
         StructField("reason", StringType()),
+        StructField("value_pattern", StringType()),
         StructField("rejected_from", BinaryType()),
     ]
 )

@@ -32,10 +32,10 @@ export function resourceRoutes(backend: Backend): Route[] {
         await connection.run('BEGIN TRANSACTION');
         try {
           const result = await work(connection);
-          await connection.run('COMMIT');
+          await catalog.commit(connection, []);
           return result;
         } catch (error) {
-          await connection.run('ROLLBACK');
+          await catalog.rollback(connection);
           throw error;
         }
       }),
@@ -136,7 +136,8 @@ export function resourceRoutes(backend: Backend): Route[] {
       path: `${TABLE}/insertAll`,
       handle: async (call) => {
         const body = await readJson(call);
-        await write((connection) => stream(connection, catalog, table(call), body));
+        const past = await write((connection) => stream(connection, catalog, table(call), body));
+        past.show();
         return { kind: 'bigquery#tableDataInsertAllResponse' };
       },
     },

@@ -1,7 +1,7 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr } from '../../http/router.ts';
-import { type Catalog, type Table, tableSql } from './catalog.ts';
+import { type Catalog, type Kept, type Table, tableSql } from './catalog.ts';
 import { CATALOG, rows } from './engine.ts';
 import { remember } from './history.ts';
 import { literal, quote } from './types.ts';
@@ -15,7 +15,7 @@ const bufferSql = ({ dataset, id }: Table): string =>
 
 /**
  * tabledata.insertAll: the rows are in the table at once, and in its streaming buffer for half an hour. All of them
- * or none, as without skipInvalidRows.
+ * or none, as without skipInvalidRows. The table's past is to be shown once the transaction is committed.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/insertAll
  */
 export async function stream(
@@ -23,7 +23,7 @@ export async function stream(
   catalog: Catalog,
   table: Table,
   body: Json,
-): Promise<void> {
+): Promise<Kept> {
   const given = Array.isArray(body.rows) ? body.rows.map((row) => objectOr(objectOr(row).json)) : [];
   if (given.length === 0) throw new GoogleError('INVALID_ARGUMENT', 'No rows present in the request.');
   const now = Date.now();
@@ -44,7 +44,8 @@ export async function stream(
   }
   const { rows: before = 0, sinceMillis = now } = table.streamed ?? {};
   table.streamed = { rows: before + given.length, sinceMillis };
-  await remembered();
+  await remembered.record();
+  return remembered;
 }
 
 /** Empties the buffer if its oldest row came before the moment. */

@@ -22,8 +22,7 @@ afterAll(async () => {
 });
 // No test's weather is another's.
 afterEach(async () => {
-  await box.control('dataproc:faults', { count: 0 });
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
 });
 
 const users = (where = 'TRUE') =>
@@ -132,7 +131,7 @@ describe('an execution', () => {
 describe('a batch', () => {
   it('that fails twice gets successors, and their rows are merged once', async () => {
     await load('20', '21');
-    await box.control('dataproc:faults', { count: 2 });
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 2 });
     const runId = randomUUID();
     expect(await workflow.execute({}, runId)).toMatchObject({ result: { state: 'succeeded', merged: '2' } });
     expect(await batches(runId)).toEqual([
@@ -153,7 +152,7 @@ describe('a batch', () => {
   it('that always fails ends the run as failed, in the words of the batch; users stay as they were', async () => {
     await load('30', '31');
     const before = await box.sql('SELECT * FROM users ORDER BY id');
-    await box.control('dataproc:faults', { count: 1000 });
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
     const runId = randomUUID();
     const message = `${parent()}/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked for a failing batch.`;
     const { error } = await workflow.execute({}, runId);
@@ -168,7 +167,7 @@ describe('a batch', () => {
       error: message,
     });
     expect((await ledger(runId))?.ended_at).not.toBeNull();
-    await box.control('dataproc:faults', { count: 0 });
+    await box.faults();
     // The same run again goes on where it broke off.
     expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { merged: '2' } });
     expect(await ledger(runId)).toMatchObject({
@@ -184,7 +183,7 @@ describe('a batch', () => {
     await load('35');
     const said = { reseal: 'error', code: 'kms-denied', message: 'Cloud KMS answered "PERMISSION_DENIED".' };
     const output = `Spark says something.\n${JSON.stringify(said)}\nSpark says more.\n`;
-    await box.control('dataproc:faults', { count: 1000, output });
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000, output });
     const { error } = await workflow.execute({}, runId);
     expect(error).toEqual({ error_code: said.code, message: said.message });
     expect(await ledger(runId)).toMatchObject({
@@ -198,7 +197,7 @@ describe('a batch', () => {
   it('that somebody cancels ends the run as cancelled, without another try', async () => {
     await load('40');
     const runId = randomUUID();
-    await box.control('kms:faults', { latencyMs: 3000 });
+    await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
     const execution = workflow.execute({}, runId);
     let batch: Batch | null = null;
     while (batch?.state !== 'RUNNING') {

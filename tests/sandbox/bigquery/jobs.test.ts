@@ -72,6 +72,9 @@ describe('paging', () => {
   });
 });
 
+/** A job that was inserted runs on after the answer. */
+const ended = (id: string) => h.rest('GET', `/bigquery/v2/projects/p/queries/${id}`);
+
 describe('job ids', () => {
   test('one that exists is refused with 409 duplicate, and the job of that id is there', async () => {
     const query = 'INSERT INTO poc.once VALUES (1)';
@@ -80,6 +83,7 @@ describe('job ids', () => {
     const { status, body } = await insert('run_1_merge_1', query);
     expect(status).toBe(409);
     expect(body.error.errors[0].reason).toBe('duplicate');
+    await ended('run_1_merge_1');
     expect(await h.sql('SELECT COUNT(*) FROM poc.once')).toEqual([['1']]);
     const { body: job } = await h.rest('GET', `${JOBS}/run_1_merge_1?location=${LOCATION}`);
     expect(job.status).toEqual({ state: 'DONE' });
@@ -94,6 +98,7 @@ describe('job ids', () => {
   test('of jobs that changed something are remembered over a restart, without their text', async () => {
     await insert('remembered', 'UPDATE poc.once SET id = 2 WHERE id = 1; SELECT @@row_count AS n');
     await insert('only_read', 'SELECT 1');
+    await ended('remembered');
     await h.restart();
     expect((await insert('remembered', 'SELECT 1')).status).toBe(409);
     const { body } = await h.rest('GET', '/bigquery/v2/projects/p/queries/remembered');

@@ -146,11 +146,16 @@ describe('parameters', () => {
   });
 
   test('by position, arrays, and LIMIT', async () => {
-    const [rows] = await h.bigquery.query({ query: 'SELECT ? + 1 AS n, ? AS s', params: [41, 'x'] });
+    const [rows] = await h.bigquery.query({
+      query: 'SELECT ? + 1 AS n, ? AS s',
+      params: ['41', 'x'],
+      types: ['INT64', 'STRING'],
+    });
     expect(rows).toEqual([{ n: 42, s: 'x' }]);
     const [found] = await h.bigquery.query({
       query: 'SELECT x FROM UNNEST(@ids) AS x ORDER BY x DESC LIMIT @n',
-      params: { ids: [3, 1, 2], n: 2 },
+      params: { ids: ['3', '1', '2'], n: '2' },
+      types: { ids: ['INT64'], n: 'INT64' },
     });
     expect(found).toEqual([{ x: 3 }, { x: 2 }]);
   });

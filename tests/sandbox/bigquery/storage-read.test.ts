@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { v1 } from '@google-cloud/bigquery-storage';
-import { credentials } from '@grpc/grpc-js';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auth, type Harness, harness, PROJECT } from '../../support/harness.ts';
 import { type Reader, storageReader, tableOf } from '../../support/storage-read.ts';
@@ -222,6 +222,32 @@ describe('TLS', () => {
     reader = await storageReader(h.origin, PROJECT, h.token);
     expect(readFileSync((await address()).certificate, 'utf8')).toBe(before);
     expect(ids(await reader.rows({ table: 'poc.people' }))).toEqual([1, 2, 3, 4]);
+  });
+
+  test('a request that its message does not describe is rejected', async () => {
+    const { address: at, certificate } = await address();
+    const client = new Client(at, credentials.createSsl(readFileSync(certificate)));
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${h.token}`);
+    const path = '/google.cloud.bigquery.storage.v1.BigQueryRead/CreateReadSession';
+    const send = (bytes: Buffer): Promise<string> =>
+      new Promise((resolve) => {
+        client.makeUnaryRequest(
+          path,
+          (given: Buffer) => given,
+          String,
+          bytes,
+          metadata,
+          (error) => resolve(error?.details ?? 'accepted'),
+        );
+      });
+    const parent = [0x0a, 1, 0x70];
+    const wrong = 'Error deserializing request';
+    expect(await send(Buffer.from(parent))).not.toBe(wrong);
+    // Field 90 is none of CreateReadSessionRequest; a number is no parent.
+    expect(await send(Buffer.from([...parent, 0xd2, 0x05, 1, 0x70]))).toBe(wrong);
+    expect(await send(Buffer.from([0x08, 1]))).toBe(wrong);
+    client.close();
   });
 });
 

@@ -5,7 +5,9 @@ Standard input: {"tables": [{"name", "columns": [{"name", "type"}]}],
 Standard output: [{"name", "error": null or the analyzer's words}]
 
 The analyzer takes one statement at a time. A script is therefore taken apart by Google's parser, its
-variables are given as constants of their declared types, and each statement is analyzed by itself.
+variables are given as constants of their declared types, and each statement is analyzed by itself. So is the
+body of a procedure, which the analyzer leaves a text, with the procedure's arguments as variables. What was
+analyzed is then looked through for joins that fail at run time (joins.py).
 """
 
 import json
@@ -17,6 +19,7 @@ from typing import Any
 
 import wasmtime
 import zetasql.types as zt
+from joins import unequal_joins
 from zetasql.api import Analyzer, CatalogBuilder, ConstantBuilder, Parser, TableBuilder
 
 KINDS = {
@@ -107,8 +110,21 @@ class Judge:
             self._statements(node.statement_list_node.statement_list)
         elif name == "ASTRaiseStatement":
             self._expression(self._text(node.message), "STRING")
+        elif name == "ASTCreateProcedureStatement":
+            self._procedure(node)
         elif name not in STEERING:
             self._analyze(self._text(node))
+
+    def _procedure(self, node: Any) -> None:
+        self._analyze(self._text(node))
+        # It sees its arguments, and nothing of the script around it.
+        around = self._variables
+        self._variables = {
+            argument.name.id_string: self._text(argument.type)
+            for argument in node.parameters.parameter_entries
+        }
+        self._statements(node.body.statement_list_node.statement_list)
+        self._variables = around
 
     def _declare(self, node: Any) -> None:
         declared = self._text(node.type)
@@ -150,7 +166,9 @@ class Judge:
             zt.AnalyzerOptions.SystemVariable(name_path=name.split("."), type=kind(declared))
             for name, declared in SYSTEM_VARIABLES.items()
         ]
-        Analyzer(options, catalog.build()).analyze_statement(sql)
+        unequal = unequal_joins(Analyzer(options, catalog.build()).analyze_statement(sql))
+        if unequal:
+            raise ValueError("; ".join(unequal))
 
 
 def judged(request: dict[str, Any]) -> Iterator[dict[str, str | None]]:

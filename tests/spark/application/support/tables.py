@@ -65,6 +65,7 @@ REJECTED = pa.schema(
         "field": pa.string(),
         "source_format": pa.string(),
         "reason": pa.string(),
+        "value_pattern": pa.string(),
         "rejected_from": pa.binary(),
     }
 )
@@ -93,6 +94,7 @@ FIELD = {
     "sealed": "bq_encrypted_email",
     "resealedAt": "resealed_at",
     "resealedFrom": "resealed_from",
+    "valuePattern": None,
 }
 
 
@@ -117,6 +119,7 @@ def arguments(folder: Path, endpoint: str, **changes: str) -> list[str]:
         "keysets-table": "keysets",
         "keyset-version": "1",
         "source-format": "gcm",
+        "unauthenticated": "accept",
         "keying": "row",
         "store-plaintext": "false",
         "source-kek": SOURCE_KEK,
