@@ -70,14 +70,6 @@ export const rules: Rule[] = [
         : [],
   },
   {
-    // The bundle's wheels are of Python 3.11, the one of runtime 2.3.
-    reads: ['runtimeVersion', 'jarFile'],
-    judge: ({ runtimeVersion, jarFile }) =>
-      runtimeVersion !== '2.3' && jarFile === undefined
-        ? wrong('runtimeVersion', 'must be 2.3 with the built-in application; others need reseal:jarFile')
-        : [],
-  },
-  {
     reads: ['fields', 'idColumn'],
     judge: ({ fields, idColumn }) => {
       const names = fields.map((field) => field.name);

@@ -1,14 +1,12 @@
 import type { RunContext, Watcher } from '../run/context.ts';
-import { estimate } from '../run/cost.ts';
-import { plan } from '../run/plan.ts';
 import { knownRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
 import type { Target } from './target.ts';
 import type { TriggerOptions } from './trigger-options.ts';
-import { planLines } from './words.ts';
 
 export { runContext } from './connect.ts';
+export { showPlan } from './plan.ts';
 export { unfinishedToResume } from './unfinished.ts';
 
 /** What `trigger` does once it is connected: in a file of its own, since all this loads while the sandbox starts. */
@@ -53,28 +51,4 @@ export async function carriedOut(
   if (resumed !== undefined) await knownRun(context, resumed);
   const { runByWorkflow } = await import('../run/by-workflow.ts');
   return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
-}
-
-/** What `--plan` prints: a run that changes nothing. */
-export async function showPlan(
-  context: RunContext,
-  options: Parameters<typeof plan>[1],
-  json: boolean,
-): Promise<void> {
-  const planned = await plan(context, options);
-  const { maxExecutors, kmsCallsPerSecond } = context.deployment.batch;
-  const expected = estimate({ ...planned, maxExecutors, kmsCallsPerSecond });
-  const { selected, distinctDeks, engine, mode } = planned;
-  const shown = {
-    engine,
-    mode,
-    selected,
-    distinct_deks: distinctDeks,
-    unauthenticated: planned.unauthenticated,
-    id_cutoff: planned.idCutoff,
-    expected_kms_calls: expected.kmsCalls,
-    expected_minutes: expected.minutes,
-    expected_cost_usd: expected.costUsd,
-  };
-  process.stdout.write(json ? `${JSON.stringify(shown)}\n` : planLines(planned, expected));
 }

@@ -15,6 +15,7 @@ export function commands(version: string): Command {
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
   trigger(program.command('trigger'));
+  sample(program.command('sample'));
   read(program.command('read'));
   history(program.command('history'));
   show(program.command('show'));
@@ -78,6 +79,15 @@ function trigger(command: Command): void {
         .filter((name) => command.getOptionValueSource(name) === 'cli');
       await (await import('./trigger.ts')).trigger(options, given);
     });
+}
+
+function sample(command: Command): void {
+  withTarget(command)
+    .description('write made-up users into an empty source table, their data keys wrapped by its own KEK')
+    .option('--rows <rows>', 'so many users', wholeNumber, 1000)
+    .option('--append', 'also into a table that has rows, behind its highest id')
+    .option('--json', 'print one JSON object on stdout, nothing else')
+    .action(async (options) => (await import('./sample.ts')).sample(options));
 }
 
 function read(command: Command): void {

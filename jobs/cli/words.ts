@@ -1,27 +1,10 @@
-import type { Plan } from '../run/context.ts';
-import type { Estimate } from '../run/cost.ts';
 import type { Report } from '../run/report.ts';
 import { linksOf } from './console-links.ts';
 import { table } from './table.ts';
 import type { Target } from './target.ts';
 
+/** An amount as people read it. */
 export const usd = (amount: number): string => `US$ ${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
-const minutes = (count: number): string =>
-  count < 1 ? `${Math.ceil(count * 60)} s` : `${Math.ceil(count)} min`;
-
-/** What `--plan` prints. */
-export function planLines(planned: Plan, expected: Estimate): string {
-  return table([
-    ['values to re-encrypt', planned.selected],
-    ...(planned.unauthenticated > 0 ? [['  without a tag', planned.unauthenticated]] : []),
-    ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
-    ['distinct data keys', planned.distinctDeks],
-    ['engine', planned.engine],
-    ['expected KMS calls', expected.kmsCalls],
-    ['expected time', minutes(expected.minutes)],
-    ['expected cost', usd(expected.costUsd)],
-  ]);
-}
 
 /** A count, unless there is nothing to count. */
 const counted = (name: string, count: number | null): [string, number][] => (count ? [[name, count]] : []);

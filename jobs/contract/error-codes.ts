@@ -150,9 +150,25 @@ export const ERROR_CODES = {
   'bundle-failed': failed('`npm run bundle` could not make the application', 'the message says why'),
   'bundle-missing': failed('the stack was deployed before `npm run bundle`', 'run it, then `pulumi up`'),
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
+  'sample-rows': usage(
+    '`sample` was used on a source table that has rows',
+    '`--append` adds the made-up users behind its highest id',
+  ),
   'no-credentials': failed(
-    'there are no application default credentials',
+    'there are no application default credentials, or they have expired',
     'run `gcloud auth application-default login`',
+  ),
+  'quota-project': failed(
+    "a user's credentials name no quota project, or one that the user may not use",
+    'run `gcloud auth application-default set-quota-project PROJECT`',
+  ),
+  'service-disabled': failed(
+    'a service of Google Cloud is not enabled in the project',
+    'run the `gcloud services enable` of the hint or `pulumi up`, and wait a few minutes',
+  ),
+  'billing-disabled': failed(
+    'the project has no billing account, or a closed one',
+    'link one that is open to the project',
   ),
   bigquery: failed('BigQuery did not carry out a statement, for the reason that it gives', RESUME),
   'bigquery-denied': failed(
@@ -162,6 +178,14 @@ export const ERROR_CODES = {
   'bigquery-late': failed(
     'after an interrupt BigQuery did not end a statement in time',
     '`history` shows what became of the run',
+  ),
+  'source-partition': failed(
+    'the source table takes no query without a filter on its partition column, and a run reads every partition',
+    'set the option require_partition_filter of the table to FALSE',
+  ),
+  'source-streaming': failed(
+    'rows that insertAll streamed into the source table of late cannot be changed yet',
+    `half an hour later: ${RESUME}`,
   ),
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),

@@ -13,7 +13,8 @@ export interface Grant {
     | '--via workflow'
     | 'a policy tag'
     | 'reseal shred'
-    | 'reseal doctor';
+    | 'reseal doctor'
+    | 'reseal sample';
   readonly why: string;
   /** Those of the role's permissions that a run uses: `reseal doctor` asks for them. */
   readonly permissions: readonly string[];
@@ -95,6 +96,13 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     when: '--engine direct',
     why: 'The job unwraps the first-level keyset itself.',
     permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
+  },
+  {
+    role: 'roles/cloudkms.cryptoKeyEncrypter',
+    on: 'source key',
+    when: 'reseal sample',
+    why: 'Wraps a dozen data keys for made-up users. Whoever starts runs only does without.',
+    permissions: ['cloudkms.cryptoKeyVersions.useToEncrypt'],
   },
   {
     role: 'roles/dataproc.serverlessEditor',

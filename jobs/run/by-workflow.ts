@@ -7,6 +7,7 @@ import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
+import { projectFault, projectFaultIn } from '../google/project-faults.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
 import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
@@ -170,9 +171,12 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
   }
   if (state !== 'SUCCEEDED') {
     const { code, message } = raised(execution);
+    const next = `go on with --resume ${runId} --via workflow`;
+    const fault = projectFaultIn(message);
+    if (fault !== null) throw new ResealError(fault.code, message, { hint: `${fault.hint}; ${next}` });
     const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
     throw new ResealError('workflow-failed', message, {
-      hint: `${grant === null ? '' : `${grant}; `}${code === undefined ? '' : `${code}: see docs/errors.md; `}go on with --resume ${runId} --via workflow`,
+      hint: `${grant === null ? '' : `${grant}; `}${code === undefined ? '' : `${code}: see docs/errors.md; `}${next}`,
     });
   }
   const run = await readRun(context, runId);
@@ -231,7 +235,10 @@ function raised({ name, error, stateError }: Execution): { code?: string; messag
 }
 
 function failure(error: unknown, name: string): ResealError {
-  const { status, message } = googleFailure(error);
+  const said = googleFailure(error);
+  const fault = projectFault(said);
+  if (fault !== null) return fault;
+  const { status, message } = said;
   if (status === 'NOT_FOUND')
     return new ResealError('workflow-missing', `Workflows has no ${name}`, {
       hint: 'run `pulumi up` for this stack first',

@@ -66,6 +66,8 @@ export interface Plan {
   readonly erasable: number;
   /** Null until the first run has made one: `--plan` changes nothing. */
   readonly keyset: RunKeyset | null;
+  /** Rows in the streaming buffer, which are left for a later run; 0 for a resumed run. */
+  readonly streamedRows: number;
   /** Whether the first-level key will have made half of the seals that it may. */
   readonly keysetNearBound: boolean;
 }

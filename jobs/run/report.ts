@@ -50,14 +50,16 @@ export async function report(context: ReadContext, run: LedgerRow): Promise<Repo
 /** Millionths of a dollar: a KMS call costs three of them. */
 const rounded = (usd: number): number => Number(usd.toFixed(6));
 
+/** What the plan expected but for BigQuery's bytes, which the ledger does not have. */
 function planned({ deployment: { batch } }: ReadContext, run: LedgerRow): Estimate {
-  return estimate({
+  const work = {
     engine: run.engine,
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
     maxExecutors: batch.maxExecutors,
     kmsCallsPerSecond: batch.kmsCallsPerSecond,
-  });
+  };
+  return estimate(work, { bytes: 0, billed: 0 });
 }
 
 async function rejectedByReason({ bigquery, sql }: ReadContext, run: LedgerRow): Promise<Report['reasons']> {

@@ -7,11 +7,15 @@ import type { Verified } from './verify.ts';
 /** What each step says of itself once it is done, whoever carried it out. */
 
 export function planSummary(planned: Plan): string {
-  const { selected, distinctDeks, engine, erasable, unauthenticated, keyset, keysetNearBound } = planned;
+  const { selected, distinctDeks, engine, erasable, unauthenticated, keyset, keysetNearBound, streamedRows } =
+    planned;
   const parts = [
     ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
     ...(unauthenticated > 0 ? [`${unauthenticated} of them seem to have no tag (AES-CBC)`] : []),
     ...(erasable > 0 ? [`${erasable} values to erase`] : []),
+    ...(streamedRows > 0
+      ? [`some ${streamedRows} rows in the streaming buffer are left for a later run`]
+      : []),
     ...(keysetNearBound
       ? [
           `version ${keyset?.version} of the first-level keyset is past half of its 2^32 seals: rotate it soon`,

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { jobRoutes } from '../bigquery/api/job-routes.ts';
 import { Jobs } from '../bigquery/api/jobs.ts';
 import { resourceRoutes } from '../bigquery/api/resource-routes.ts';
+import { streamingControlRoutes } from '../bigquery/api/streaming-routes.ts';
 import { Catalog } from '../bigquery/duckdb/catalog.ts';
 import { Engine } from '../bigquery/duckdb/engine.ts';
 import { Keysets } from '../bigquery/duckdb/keysets.ts';
@@ -101,6 +102,7 @@ export async function startServer({
     ...kmsRoutes(keys, traffic, faults),
     ...jobRoutes(backend, jobs, uploads),
     ...resourceRoutes(backend),
+    ...streamingControlRoutes(backend),
     ...storageReadRoutes(storageRead),
     ...storageRoutes(store, uploads),
     ...permissionRoutes(() => named),

@@ -92,6 +92,10 @@ describe('what is printed', () => {
   it('with --plan is a forecast, and nothing happens', async () => {
     const { stdout } = await cli('trigger', ['--state', state, '--mode', 'all', '--plan', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ mode: 'all', selected: 1000 });
+    expect(JSON.parse(stdout)).not.toHaveProperty('batch_vcpus');
+    const batch = await cli('trigger', ['--state', state, '--mode', 'all', '--plan', '--engine', 'dataproc']);
+    expect(JSON.parse(stdout).expected_bigquery_bytes).toBeGreaterThan(100_000);
+    expect(batch.stdout).toContain('12 vCPUs at the start, up to 36');
     const { stdout: history } = await cli('reseal', ['history', '--state', state, '--json']);
     expect(JSON.parse(history)).toHaveLength(2);
   });

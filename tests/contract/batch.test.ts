@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { protos } from '@google-cloud/dataproc';
 import { describe, expect, it } from 'vitest';
 import { type BatchRun, batchBody } from '../../jobs/contract/batch.ts';
+import { defaultsOf } from '../../jobs/contract/deployment.ts';
+import { batchSettings } from '../../jobs/contract/settings/batch-settings.ts';
 import { clientBatch } from '../../jobs/engines/dataproc/batches.ts';
 import { aDeployment, EMAIL } from '../support/deployment.ts';
 
@@ -27,6 +30,7 @@ const around = {
   runtimeConfig: {
     version: '2.3',
     properties: {
+      'dataproc.sparkBqConnector.version': '0.42.1',
       'spark.dynamicAllocation.maxExecutors': '8',
       'spark.ui.showConsoleProgress': 'false',
     },
@@ -46,6 +50,16 @@ const withJar = {
   jarFile: 'gs://a-bucket/kms-utils-1.1.jar',
   mainClass: 'com.example.Application',
 };
+
+it('has the connector that the tests of the sandbox run the application through', () => {
+  const [, rev] =
+    /name="spark-[\d.]+-bigquery" rev="([\d.]+)"/.exec(readFileSync('tools/python/jars.xml', 'utf8')) ?? [];
+  expect(defaultsOf(batchSettings).bigqueryConnectorVersion).toBe(rev);
+  const batch = { ...aDeployment().batch, bigqueryConnectorVersion: '0.43.0' };
+  expect(batchBody(aDeployment({ batch }), run).runtimeConfig.properties).toMatchObject({
+    'dataproc.sparkBqConnector.version': '0.43.0',
+  });
+});
 
 describe('the batch body', () => {
   it('is this, for the built-in application', () => {

@@ -144,7 +144,12 @@ describe('rules between settings', () => {
       'dev',
       'reseal:fields must be one field',
     ],
-    ['the bundle is of runtime 2.3', { runtimeVersion: '3.0' }, 'dev', 'reseal:runtimeVersion must be 2.3'],
+    [
+      'a newer runtime is not taken, with a jar neither, and the message says why',
+      { runtimeVersion: '3.0', jarFile: 'gs://b/a.jar', mainClass: 'a.B' },
+      'dev',
+      'reseal:runtimeVersion must be a runtime that is taken: 2.3; 3.0 has no staging bucket',
+    ],
     [
       'a field is named once',
       { fields: '[{"name":"email"},{"name":"email"}]' },

@@ -1,10 +1,12 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runContext } from '../../jobs/cli/connect.ts';
-import { planLines, reportRows } from '../../jobs/cli/words.ts';
+import { planLines } from '../../jobs/cli/plan.ts';
+import { reportRows } from '../../jobs/cli/words.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { RunContext, Watcher } from '../../jobs/run/context.ts';
+import { estimate } from '../../jobs/run/cost.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { knownRun } from '../../jobs/run/recorded-run.ts';
 import type { Report } from '../../jobs/run/report.ts';
@@ -88,7 +90,13 @@ describe('unauthenticated: accept', () => {
     const context = await under(accepting);
     const planned = await plan(context, { ...OPTIONS, runId: newRunId() });
     expect(planned).toMatchObject({ selected: 3, unauthenticated: 2 });
-    expect(planLines(planned, { kmsCalls: 1, minutes: 1, costUsd: 0 })).toMatch(/without a tag +2/);
+    expect(
+      planLines(
+        planned,
+        estimate({ ...planned, kmsCallsPerSecond: 1, maxExecutors: 2 }, { bytes: 0, billed: 0 }),
+        null,
+      ),
+    ).toMatch(/without a tag +2/);
     const report = await carryOut(context);
     expect(report).toMatchObject({ merged: 3, rejected: 0, unauthenticated: 2 });
     expect(reportRows(report)).toContainEqual(['  without a tag', 2]);

@@ -53,6 +53,9 @@ export const className = matching(
   'must be the full name of a Java class',
 );
 
+/** Releases of https://github.com/GoogleCloudDataproc/spark-bigquery-connector */
+export const connectorVersion = matching(/^\d+\.\d+\.\d+$/, 'must be a version of three numbers, in quotes');
+
 export const cryptoKey = matching(
   /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/,
   'must be the full name of a CryptoKey, without a version',

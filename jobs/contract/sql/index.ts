@@ -26,7 +26,7 @@ import {
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
-import { clock, count, cutoff, firstId, sample, values } from './select-values.ts';
+import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, stagedOf } from './shred.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
@@ -34,6 +34,7 @@ export { ALL_TIME } from './ledger-entries.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF, NO_FLOOR } from './select-values.ts';
+export { mergeScans } from './source-changes.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
 /**
@@ -79,6 +80,7 @@ export function statements(d: Deployment) {
     readValues: readValues(d),
     history: history(d),
     sealsUnder: sealsUnder(d),
+    sourceRows: sourceRows(d),
     keysetVersions: keysetVersions(d),
     keysetPrefix: keysetPrefix(d),
     sealedByPrefix: sealedByPrefix(d),

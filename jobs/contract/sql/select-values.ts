@@ -110,6 +110,14 @@ FROM (
 WHERE id_cutoff < ${NO_CUTOFF}`,
   );
 
+/** How many rows the source table has, and its highest id, 0 where there is none. */
+export const sourceRows = (d: Deployment): Statement<never> =>
+  statement(
+    'source_rows',
+    {},
+    `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}`,
+  );
+
 /** The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected. */
 export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(

@@ -7,6 +7,7 @@ import { batchClient, type Endpoints, storageClient } from '../../google/clients
 import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { follow } from '../../google/follow.ts';
+import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
 import { applicationLine, lineProgress } from './application-lines.ts';
 import { type Batch, cancel, cancelBatches, findOrCreate, stateOf, TERMINAL } from './batches.ts';
@@ -112,7 +113,11 @@ function failed(
   { error }: Said,
   output: DriverOutput,
 ): ResealError {
-  const grant = grantHint(error?.message ?? batch.stateMessage ?? '', account);
+  const reason = error?.message ?? batch.stateMessage ?? '';
+  const fault = projectFaultIn(reason);
+  if (fault !== null)
+    return new ResealError(fault.code, fault.message, { hint: `${fault.hint}; batch ${name}` });
+  const grant = grantHint(reason, account);
   if (error !== null)
     return new ResealError(error.code, error.message, {
       hint: [grant, `batch ${name}`].filter((part) => part !== null).join('; '),
@@ -130,7 +135,10 @@ function failed(
 
 function batchFailure(error: unknown, signal: AbortSignal): Error {
   if (error instanceof ResealError || signal.aborted) return error as Error;
-  const { status, message } = googleFailure(error);
+  const failure = googleFailure(error);
+  const fault = projectFault(failure);
+  if (fault !== null) return fault;
+  const { status, message } = failure;
   if (status === 'PERMISSION_DENIED')
     return new ResealError('batch-denied', `Dataproc: ${message}`, {
       hint:

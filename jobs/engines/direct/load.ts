@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../contract/deployment.ts';
 import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
+import type { TableName } from '../../contract/settings/table-settings.ts';
 import { isTakenOver, unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
 import type { StageInput } from '../engine.ts';
@@ -128,8 +129,9 @@ export async function load(
   id: string,
   lines: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
+  into: TableName = 'staging',
 ): Promise<void> {
-  const target = client.dataset(deployment.dataset).table(deployment.tables.staging);
+  const target = client.dataset(deployment.dataset).table(deployment.tables[into]);
   const upload = target.createWriteStream({
     jobId: id,
     location: deployment.location,

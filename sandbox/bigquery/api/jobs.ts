@@ -14,8 +14,10 @@ import { cancelled, queryFailure } from '../duckdb/failures.ts';
 import { dropResult, type Result } from '../duckdb/results.ts';
 import { admitLoad } from '../load/admit.ts';
 import { type LoadOutcome, load } from '../load/load.ts';
+import { bytesProcessed } from '../script/bytes.ts';
 import { type Outcome, runScript } from '../script/execute.ts';
 import { validateScript } from '../script/validate.ts';
+import { at } from '../translate/ranges.ts';
 import { readParameters } from '../translate/values.ts';
 import { page, resultSource } from './pages.ts';
 
@@ -43,6 +45,8 @@ export interface Job {
   /** A small result that outlives the process, as rows in JSON. */
   kept?: { columns: Result['columns']; count: number; json: string };
   load?: LoadOutcome;
+  /** What a dry run would have processed. */
+  bytes?: number;
   parent?: string;
   done: Promise<void>;
   interrupt?: () => void;
@@ -133,6 +137,8 @@ export class Jobs {
     const id = text(reference.jobId) ?? randomUUID();
     const job = this.#add(id, caller.member, text(reference.location), configuration);
     const access = new Access(caller, this.#backend.catalog.project);
+    if (configuration.query && configuration.dryRun === true)
+      return this.#dryRun(job, objectOr(configuration.query), access);
     const fault = this.#faultOf(configuration, caller);
     if (fault?.kind === 'job-stuck') job.done = this.#run(job, () => stuck(job));
     else if (fault?.kind === 'job-error') job.done = this.#run(job, () => failing(fault.reason));
@@ -151,6 +157,18 @@ export class Jobs {
     }
     // The file of an upload is deleted once the call is answered, so the load has to be done by then.
     await (files && fault?.kind !== 'job-stuck' ? job.done : Promise.race([job.done, sleep(QUICK_JOB_MS)]));
+    return job;
+  }
+
+  /** A dry run is over with its answer, and no job is left of it. */
+  async #dryRun(job: Job, query: Json, access: Access): Promise<Job> {
+    this.#jobs.delete(job.id);
+    try {
+      await this.#query(job, query, access, undefined);
+    } catch (error) {
+      throw queryFailure(error);
+    }
+    job.endedMillis = Date.now();
     return job;
   }
 
@@ -230,7 +248,11 @@ export class Jobs {
     const parameters = readParameters(query.queryParameters);
     const script = validateScript(source, this.#backend.catalog);
     if (job.configuration.dryRun === true) {
-      job.outcome = { statementType: script.statements.length > 1 ? 'SCRIPT' : 'SELECT', steps: [] };
+      const [first] = script.statements;
+      const single = script.statements.length === 1 && first?.kind === 'sql';
+      const verb = single ? at(first.tokens, 0).upper : 'SCRIPT';
+      job.bytes = await bytesProcessed(this.#backend, script.statements, access);
+      job.outcome = { statementType: verb === 'WITH' ? 'SELECT' : verb, steps: [] };
       return false;
     }
     const settings = {

@@ -22,6 +22,8 @@ export interface Table {
   createdMillis: number;
   changedMillis: number;
   versions: Version[];
+  /** The streaming buffer: how many rows came by insertAll, and since when. */
+  streamed?: { rows: number; sinceMillis: number };
 }
 
 /** A table's past, from the first change of a transaction to its end. */

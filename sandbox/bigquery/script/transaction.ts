@@ -3,6 +3,7 @@ import { invalidQuery } from '../../http/errors.ts';
 import type { Catalog, Kept, Table } from '../duckdb/catalog.ts';
 import { queryFailure } from '../duckdb/failures.ts';
 import { remember } from '../duckdb/history.ts';
+import { checkStreamed } from '../duckdb/streamed.ts';
 
 /**
  * The transaction of a script, and the rules for what may happen in it.
@@ -70,6 +71,7 @@ export class Transaction {
         this.#remembered.set(table, await remember(this.#connection, this.#catalog, table));
       }
       const result = await work();
+      if (table) await checkStreamed(this.#connection, table);
       if (own) await this.commit();
       return result;
     } catch (error) {
