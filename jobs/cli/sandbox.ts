@@ -51,7 +51,8 @@ export async function openSandbox(
     const { parseDeployment } = await schema;
     const deployment = parseDeployment(sandbox.outputs);
     const first = !existsSync(join(options.state, SETTINGS));
-    await fill(sandbox, deployment, options, first, say);
+    // A command that only looks must not find what it has loaded itself.
+    if (!options.mustExist) await fill(sandbox, deployment, options, first, say);
     // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
     if (first) await keep();
     if (faults !== undefined) await setFaults(sandbox.endpoints, faults);

@@ -20,6 +20,7 @@ const METHODS = {
     'jobs.cancel': [`POST ${BIGQUERY}/jobs/{job}/cancel`],
     'jobs.getQueryResults': [`GET ${BIGQUERY}/queries/{job}`],
     'tabledata.list': [`GET ${DATASET}/tables/{table}/data`],
+    'tabledata.insertAll': [`POST ${DATASET}/tables/{table}/insertAll`],
     'datasets.list': [`GET ${BIGQUERY}/datasets`],
     'datasets.insert': [`POST ${BIGQUERY}/datasets`],
     'datasets.get': [`GET ${DATASET}`],
@@ -32,6 +33,7 @@ const METHODS = {
     'tables.patch': [`PATCH ${DATASET}/tables/{table}`],
     'tables.update': [`PUT ${DATASET}/tables/{table}`],
     'tables.delete': [`DELETE ${DATASET}/tables/{table}`],
+    'tables.testIamPermissions': [`POST ${DATASET}/tables/{table}:testIamPermissions`],
     'routines.list': [`GET ${DATASET}/routines`],
     'routines.insert': [`POST ${DATASET}/routines`],
     'routines.get': [`GET ${DATASET}/routines/{routine}`],
@@ -51,6 +53,7 @@ const METHODS = {
     'cryptoKeys.updatePrimaryVersion': [`POST ${KEY}:updatePrimaryVersion`],
     'cryptoKeys.encrypt': [`POST ${KEY}:encrypt`],
     'cryptoKeys.decrypt': [`POST ${KEY}:decrypt`],
+    'cryptoKeys.testIamPermissions': [`POST ${KEY}:testIamPermissions`],
     'cryptoKeyVersions.list': [`GET ${KEY}/cryptoKeyVersions`],
     'cryptoKeyVersions.create': [`POST ${KEY}/cryptoKeyVersions`],
     'cryptoKeyVersions.get': [`GET ${VERSION}`],
@@ -63,6 +66,7 @@ const METHODS = {
     'buckets.insert': ['POST /storage/v1/b'],
     'buckets.get': ['GET /storage/v1/b/{bucket}'],
     'buckets.delete': ['DELETE /storage/v1/b/{bucket}'],
+    'buckets.testIamPermissions': ['GET /storage/v1/b/{bucket}/iam/testPermissions'],
     'objects.list': ['GET /storage/v1/b/{bucket}/o'],
     'objects.get': [`GET ${OBJECT}`, `GET /download${OBJECT}`],
     'objects.delete': [`DELETE ${OBJECT}`],
@@ -76,6 +80,11 @@ const METHODS = {
     'batches.delete': [`DELETE ${LOCATION}/batches/{batch}`],
     'operations.get': [`GET ${OPERATION}`],
     'operations.cancel': [`POST ${OPERATION}:cancel`],
+  },
+  iam: {
+    'serviceAccounts.testIamPermissions': [
+      'POST /v1/projects/{project}/serviceAccounts/{email}:testIamPermissions',
+    ],
   },
   cloudresourcemanager: { 'projects.testIamPermissions': ['POST /v1/projects/{project}:testIamPermissions'] },
 } as const satisfies Record<string, Record<string, readonly string[]>>;

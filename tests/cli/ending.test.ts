@@ -73,7 +73,7 @@ describe('an interrupted run', () => {
   );
 
   it('is left alone by another process before that', async () => {
-    await box.control('kms:faults', { latencyMs: 20_000 });
+    await box.faults({ kind: 'latency', service: 'kms', ms: 20_000 });
     const { runId, kill, ended } = run();
     while ((await ledger(runId))[0]?.state !== 'staging')
       await new Promise((resolve) => setTimeout(resolve, 50));

@@ -118,7 +118,7 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
       const [{ n } = { n: null }] = await box.sql(
         'SELECT COUNT(*) AS n FROM users WHERE MOD(id, 2) = 0 AND resealed_from IS NOT NULL',
       );
-      expect(Number(n)).toBeGreaterThan(ROWS / 10);
+      expect(Number(n)).toBeGreaterThan(ROWS / 20);
       const stale = await box.run({ engine: 'dataproc', mode: 'stale' });
       expect(stale).toMatchObject({ selected: Number(n), merged: Number(n) });
     });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   box = await testSandbox({}, 'direct');
 });
 afterAll(() => box?.close());
-afterEach(() => box.control('kms:faults', { latencyMs: 0 }));
+afterEach(() => box.faults());
 
 /** A value that waits for a run. */
 async function pending(): Promise<void> {
@@ -55,7 +55,7 @@ async function brokenOff(change = ''): Promise<string> {
 /** A run that KMS keeps in its stage for a while. */
 async function slow(latencyMs: number, heartbeatMs: number) {
   await pending();
-  await box.control('kms:faults', { latencyMs });
+  await box.faults({ kind: 'latency', service: 'kms', ms: latencyMs });
   const runId = newRunId();
   const context = { ...box.context, heartbeatMs };
   const ended = run(context, { runId, mode: 'pending', limit: null, engine: 'direct' }, silent);
@@ -110,7 +110,7 @@ describe('a live run', () => {
 
   it('that is taken over leaves its work, and its state, to the new owner', async () => {
     const { runId, ended } = await slow(10_000, 50);
-    await box.control('kms:faults', { latencyMs: 0 });
+    await box.faults();
     const lost = expect(ended).rejects.toMatchObject({ code: 'run-taken-over' });
     expect(await resume(box.context, runId, silent, takeOver)).toMatchObject({ merged: 1 });
     await lost;
@@ -225,7 +225,7 @@ describe('abandoning', () => {
 
   it('cancels the batch of a live run, if told to, and whoever drove it leaves the ledger alone', async () => {
     await pending();
-    await box.control('kms:faults', { latencyMs: 10_000 });
+    await box.faults({ kind: 'latency', service: 'kms', ms: 10_000 });
     const runId = newRunId();
     const ended = box.run({ runId, engine: 'dataproc' });
     ended.catch(() => {});

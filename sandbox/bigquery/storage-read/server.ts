@@ -48,7 +48,8 @@ interface Message<T> {
  * a request is shorter than it came. @throws Error that says what is wrong, and no value
  */
 function strictly<T extends object>(message: Message<T>, bytes: Uint8Array): T {
-  const decoded = message.decode(bytes);
+  // protobufjs reads a Buffer past its end without a word, and plain bytes not.
+  const decoded = message.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   const wrong = message.verify(decoded);
   if (wrong !== null) throw new Error(wrong);
   if (message.encode(decoded).finish().length < bytes.length) throw new Error('it has an unknown field');

@@ -234,7 +234,7 @@ describe('a batch', () => {
 it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {
   await load('60');
   const runId = randomUUID();
-  await box.control('kms:faults', { latencyMs: 2000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 2000 });
   const execution = workflow.execute({}, runId);
   while ((await ledger(runId))?.state !== 'staging') await sleep(50);
   expect((await ledger(runId))?.owner).toBe(`workflow:${runId}`);
@@ -247,7 +247,7 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
     owner: 'job:another-host:1:-0',
     error: null,
   });
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
   expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: 'run-live' } });
   expect(await workflow.execute({ run_id: runId, take_over: true })).toMatchObject({
     result: { state: 'succeeded' },

@@ -43,6 +43,7 @@ afterAll(async () => {
 const DIFFERING = [
   'via',
   'snapshot',
+  'heartbeat',
   ...Object.keys(LEDGER).filter((name) => name.endsWith('_at')),
   'milli_dcu_seconds',
   'cost_usd',
