@@ -1,6 +1,6 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { RUN_ID } from '../../jobs/contract/ids.ts';
-import { workflowOwner } from '../../jobs/contract/lease.ts';
+import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
 import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {

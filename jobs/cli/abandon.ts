@@ -1,6 +1,6 @@
 import { ledgerJson } from '../contract/ledger.ts';
 import type { Discarded } from '../engines/engine.ts';
-import { type Abandoned, abandon as abandonRun } from '../run/abandon.ts';
+import { type Abandoned, abandon as abandonRun } from '../run/abandonment.ts';
 import { runContext } from './connect.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openTarget } from './open-target.ts';

@@ -6,7 +6,7 @@ import type { Target } from './target.ts';
 import type { TriggerOptions } from './trigger-options.ts';
 
 export { runContext } from './connect.ts';
-export { showPlan } from './plan.ts';
+export { showPlan } from './show-plan.ts';
 export { unfinishedToResume } from './unfinished.ts';
 
 /** What `trigger` does once it is connected: in a file of its own, since all this loads while the sandbox starts. */

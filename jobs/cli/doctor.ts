@@ -1,4 +1,4 @@
-import { doctor, mayStart } from '../doctor/doctor.ts';
+import { doctor, mayStart } from '../doctor/examine.ts';
 import type { Finding, Verdict } from '../doctor/finding.ts';
 import { runContext } from './connect.ts';
 import { EXIT } from './exit.ts';

@@ -1,4 +1,4 @@
-import { type KeysetVersion, keysets, rotate } from '../upkeep/keysets.ts';
+import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
 import { runContext } from './connect.ts';
 import { openTarget } from './open-target.ts';
 import { table } from './table.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { ResealError } from '../contract/errors.ts';
-import { checkShredding, type Shredded, type Shredding, shred } from '../upkeep/shred.ts';
+import { checkShredding, type Shredded, type Shredding, shred } from '../upkeep/shredding.ts';
 import { confirm } from './confirm.ts';
 import { runContext } from './connect.ts';
 import { openTarget } from './open-target.ts';

@@ -1,6 +1,6 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { ResealError } from '../contract/errors.ts';
-import { workflowOwner } from '../contract/lease.ts';
+import { workflowOwner } from '../contract/lease-terms.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
-import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease.ts';
+import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease-terms.ts';
 import { CLOSED, type LedgerRow } from '../contract/ledger.ts';
 import type { RunContext } from './context.ts';
 import { described, isGone } from './owner.ts';

@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { unfinishedToResume } from '../../jobs/cli/unfinished.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
-import { abandon } from '../../jobs/run/abandon.ts';
+import { abandon } from '../../jobs/run/abandonment.ts';
 import { newOwner, released } from '../../jobs/run/owner.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
-import { LEASE_SECONDS } from '../../jobs/contract/lease.ts';
+import { LEASE_SECONDS } from '../../jobs/contract/lease-terms.ts';
 import { removeFiles } from '../../jobs/engines/dataproc/temp-files.ts';
 import { storageClient } from '../../jobs/google/clients.ts';
-import { abandon } from '../../jobs/run/abandon.ts';
+import { abandon } from '../../jobs/run/abandonment.ts';
 import { newOwner, released } from '../../jobs/run/owner.ts';
 import type { Report } from '../../jobs/run/report.ts';
 import { resume, run } from '../../jobs/run/run.ts';

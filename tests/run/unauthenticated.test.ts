@@ -1,7 +1,7 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runContext } from '../../jobs/cli/connect.ts';
-import { planLines } from '../../jobs/cli/plan.ts';
+import { planLines } from '../../jobs/cli/show-plan.ts';
 import { reportRows } from '../../jobs/cli/words.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';

@@ -4,9 +4,9 @@ import { MOST_SEALS } from '../../contract/verdict.ts';
 import { barChart } from './charts.ts';
 import type { RunPageData } from './data.ts';
 import { dataTable, type Html, html, NOTHING, note, number, page, section } from './html.ts';
+import { moment, seconds, shareOf, stateBadge, usd } from './phrases.ts';
 import { headline, outcomes, planAndActual, remedyOfError, steps, throughput } from './run-facts.ts';
 import { runsSection } from './runs.ts';
-import { moment, seconds, shareOf, stateBadge, usd } from './words.ts';
 
 /** The page of a run, for who checks it and for who goes on from it. */
 export function runPage(data: RunPageData): string {

@@ -2,7 +2,7 @@ import type { Deployment } from '../../contract/deployment.ts';
 import { type LedgerJson, type LedgerRow, ledgerJson } from '../../contract/ledger.ts';
 import { type Bar, barChart } from './charts.ts';
 import { dataTable, type Html, html, NOTHING, note, number, page, section } from './html.ts';
-import { moment, seconds, stateBadge, usd } from './words.ts';
+import { moment, seconds, stateBadge, usd } from './phrases.ts';
 
 /** Runs over time: what each took, sealed and rejected. One shape of data, the ledger's row, for both pages. */
 

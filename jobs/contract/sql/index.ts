@@ -12,7 +12,7 @@ import {
   rotateKeyset,
   sealedByPrefix,
 } from './keyset-versions.ts';
-import { readLease, renewLease, takeLease, unfinishedRuns } from './lease.ts';
+import { readLease, renewLease, takeLease, unfinishedRuns } from './lease-entries.ts';
 import {
   abandonRun,
   endRun,
@@ -27,7 +27,7 @@ import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
-import { knownIds, proveShredded, shred, stagedOf } from './shred.ts';
+import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { ALL_TIME } from './ledger-entries.ts';

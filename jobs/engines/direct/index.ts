@@ -7,8 +7,8 @@ import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
-import { type RunKeys, runKeys } from './keys.ts';
 import { cancelLoads, load, nextLoad } from './load.ts';
+import { type RunKeys, runKeys } from './run-keys.ts';
 import { sourcePage } from './source-page.ts';
 import { type SealingThreads, sealingThreads } from './threads.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { checkShredding, type Shredding, shred } from '../../jobs/upkeep/shred.ts';
+import { checkShredding, type Shredding, shred } from '../../jobs/upkeep/shredding.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 

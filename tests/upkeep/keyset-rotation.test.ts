@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { keysets, rotate } from '../../jobs/upkeep/keysets.ts';
+import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 

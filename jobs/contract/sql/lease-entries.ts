@@ -1,5 +1,5 @@
 import type { Deployment } from '../deployment.ts';
-import { LEASE_SECONDS } from '../lease.ts';
+import { LEASE_SECONDS } from '../lease-terms.ts';
 import { CLOSED, LEDGER_SELECT } from '../ledger.ts';
 import { literal, type Statement, statement, table } from './statement.ts';
 
