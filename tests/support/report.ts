@@ -1,13 +1,15 @@
 import type { RunPageData } from '../../jobs/cli/page/data.ts';
-import { LEDGER, type LedgerName, type LedgerRow } from '../../jobs/contract/ledger.ts';
+import { LEDGER, type LedgerJson, type LedgerName, type LedgerRow } from '../../jobs/contract/ledger.ts';
 import type { Report } from '../../jobs/run/report.ts';
+
+/** Columns of the ledger that a page has no eye for are NULL, so that a new one asks for nothing here. */
+const NOTHING = Object.fromEntries(Object.keys(LEDGER).map((name) => [name, null])) as unknown as LedgerJson;
 
 /** The report of a run that never was: a thousand values, twenty of them rejected. */
 export const aReport = (given: Partial<Report> = {}): Report => ({
+  ...NOTHING,
   run_id: '20260102-030405-9f3a1c',
   state: 'succeeded',
-  owner: null,
-  heartbeat: null,
   via: 'job',
   engine: 'direct',
   mode: 'pending',
@@ -15,7 +17,6 @@ export const aReport = (given: Partial<Report> = {}): Report => ({
   keying: 'row',
   keyset_version: 1,
   snapshot: '2026-01-02T03:04:05.000Z',
-  row_limit: null,
   id_from: '-9223372036854775808',
   id_cutoff: '9223372036854775807',
   selected: 1000,
