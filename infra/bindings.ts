@@ -51,6 +51,7 @@ export class Bindings extends Component {
     this.onTable('batch', 'source', 'bigquery.dataViewer', member);
     this.onTable('batch', 'rejected', 'bigquery.dataViewer', member);
     this.onTable('batch', 'keysets', 'bigquery.dataViewer', member);
+    this.onTable('batch', 'runs', 'bigquery.dataViewer', member);
     this.onTable('batch', 'staging', 'bigquery.dataEditor', member);
     this.onKey('batch', 'source', 'cloudkms.cryptoKeyDecrypter', member);
     this.onKey('batch', 'bigquery', 'cloudkms.cryptoKeyDecrypter', member);

@@ -26,10 +26,12 @@ export type Outputs<T> = { [K in keyof T]: pulumi.Input<T[K]> };
 
 /** What a run needs to know of a stack: its settings under their own names, and what they became. */
 export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow'>> {
-  const { settings, storage, warehouse, keys, identity, network, application } = parts;
+  const { storage, warehouse, keys, identity, network, application } = parts;
+  const { fields, unauthenticated, ...settings } = parts.settings;
   return {
     ...settled(runSettings, settings),
-    fields: settings.fields,
+    fields,
+    unauthenticated,
     stack: settings.stack,
     bucket: storage.bucket,
     dataset: warehouse.dataset,

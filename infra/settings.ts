@@ -1,5 +1,7 @@
 import type { z } from 'zod';
+import { unauthenticatedIn } from '../jobs/contract/deployment.ts';
 import { type Field, withColumns } from '../jobs/contract/fields.ts';
+import type { Unauthenticated } from '../jobs/contract/settings/choices.ts';
 import { notesOf } from '../jobs/contract/settings/setting.ts';
 import { bucketName, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../jobs/contract/stack-name.ts';
 import { nearest } from './settings/nearest.ts';
@@ -8,12 +10,13 @@ import { type GivenSettings, type SettingName, settingsSchema } from './settings
 import { userError } from './user-error.ts';
 
 /** The settings of a stack, every default decided. */
-export interface Settings extends Omit<GivenSettings, 'fields' | 'network'> {
+export interface Settings extends Omit<GivenSettings, 'fields' | 'network' | 'unauthenticated'> {
   stack: string;
   bucket: string;
   readDataset: string;
   keyRing: string;
   fields: Field[];
+  unauthenticated: Unauthenticated;
   network: { create: boolean; cidr: string };
 }
 
@@ -93,7 +96,8 @@ export function loadSettings(config: Record<string, string>, stack: string): Set
     bucket: settings.bucket ?? bucketName(settings.project, stack),
     readDataset: settings.readDataset ?? `${settings.dataset}_read`,
     keyRing: settings.keyRing ?? keyRingId(stack),
-    fields: withColumns(settings.fields),
+    fields: withColumns(settings.fields, settings.valuePattern),
+    unauthenticated: settings.unauthenticated ?? unauthenticatedIn(stack, settings.sourceFormat),
     network: { ...settings.network, create: settings.network.create ?? settings.subnetwork === undefined },
   };
 }

@@ -1,7 +1,7 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import type { Field } from '../jobs/contract/fields.ts';
-import type { Keying, SourceFormat } from '../jobs/contract/settings/run-settings.ts';
+import type { Keying, SourceFormat } from '../jobs/contract/settings/choices.ts';
 import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { readProcedureBody } from '../jobs/contract/sql/index.ts';
 import {
@@ -9,6 +9,7 @@ import {
   keysetColumns,
   rejectedColumns,
   runColumns,
+  shreddedColumns,
   sourceColumns,
   stagingColumns,
 } from '../jobs/contract/tables.ts';
@@ -44,7 +45,7 @@ export interface WarehouseArgs extends StackArgs {
 const DAY_MILLIS = 86_400_000;
 const STAGING_DAYS = 7;
 
-/** The dataset with the five tables, and the procedure through which values are read back. */
+/** The dataset with the six tables, and the procedure through which values are read back. */
 export class Warehouse extends Component {
   readonly dataset: pulumi.Output<string>;
   /** Table ids, each known once its table exists. */
@@ -83,6 +84,9 @@ export class Warehouse extends Component {
       rejected: this.table('rejected', args, rejectedColumns(), {
         description: 'Values that could not be re-encrypted, and why',
         clusterings: ['id'],
+      }),
+      shredded: this.table('shredded', args, shreddedColumns(), {
+        description: 'Values that an operator shredded, and when',
       }),
       keysets: this.table('keysets', args, keysetColumns(), {
         description: 'First-level keysets, wrapped by Cloud KMS',

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
-import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
+import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
 import { startSandbox } from '../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { Application } from '../../tests/support/application.ts';

@@ -16,11 +16,12 @@ This page is generated from the schema in \`infra/settings/\` by \`npm run docs:
 
 const RULES = `## Rules between settings
 
-- \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field, and \`runtimeVersion\` is free; the built-in application is of 2.3.
+- \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field.
 - \`bigqueryKek\`, \`cmek\`, \`columnPolicyTag\` and \`subnetwork\`, where they name something, name it in \`location\`. \`sourceKek\` may be anywhere.
+- \`unauthenticated\` is \`accept\` with the format \`dotted\` only. \`valuePattern\` is for a single field, and not with \`jarFile\`.
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - \`readDataset\` is not \`dataset\`.
-- The five tables differ, and so do the columns of all fields; only data keys may be shared.
+- The six tables differ, and so do the columns of all fields; only data keys may be shared.
 - A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` is \`[dataproc]\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
 - The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
 `;

@@ -1,5 +1,6 @@
 import { clashingColumns, withColumns } from '../../jobs/contract/fields.ts';
 import { locationOf } from '../../jobs/contract/settings/patterns.ts';
+import { TABLE_SETTINGS } from '../../jobs/contract/settings/table-settings.ts';
 import { isProduction } from '../../jobs/contract/stack-name.ts';
 import type { GivenSettings, SettingName } from './schema.ts';
 
@@ -45,11 +46,27 @@ export const rules: Rule[] = [
         : [],
   },
   {
-    // The bundle's wheels are of Python 3.11, the one of runtime 2.3.
-    reads: ['runtimeVersion', 'jarFile'],
-    judge: ({ runtimeVersion, jarFile }) =>
-      runtimeVersion !== '2.3' && jarFile === undefined
-        ? wrong('runtimeVersion', 'must be 2.3 with the built-in application; others need reseal:jarFile')
+    reads: ['unauthenticated', 'sourceFormat'],
+    judge: ({ unauthenticated, sourceFormat }) =>
+      unauthenticated === 'accept' && sourceFormat !== 'dotted'
+        ? wrong(
+            'unauthenticated',
+            `must not be accept with reseal:sourceFormat ${sourceFormat}: all of its values have a tag`,
+          )
+        : [],
+  },
+  {
+    reads: ['valuePattern', 'fields'],
+    judge: ({ valuePattern, fields }) =>
+      valuePattern !== undefined && fields.length > 1
+        ? wrong('valuePattern', 'must stand in each of reseal:fields, where there are several')
+        : [],
+  },
+  {
+    reads: ['jarFile', 'valuePattern', 'fields'],
+    judge: ({ jarFile, valuePattern, fields }) =>
+      jarFile !== undefined && [valuePattern, fields[0]?.valuePattern].some((one) => one !== undefined)
+        ? wrong('valuePattern', 'must not be set with reseal:jarFile: a jar does not look at values')
         : [],
   },
   {
@@ -64,10 +81,9 @@ export const rules: Rule[] = [
     },
   },
   {
-    reads: ['sourceTable', 'destinationTable', 'rejectedTable', 'keysetsTable', 'runsTable'],
-    judge: ({ sourceTable, destinationTable, rejectedTable, keysetsTable, runsTable }) => {
-      const tables = { sourceTable, destinationTable, rejectedTable, keysetsTable, runsTable };
-      const entries = Object.entries(tables) as [keyof typeof tables, string][];
+    reads: Object.values(TABLE_SETTINGS),
+    judge: (settings) => {
+      const entries = Object.values(TABLE_SETTINGS).map((setting) => [setting, settings[setting]] as const);
       return entries.flatMap(([setting, name], index) => {
         const first = entries.findIndex(([, other]) => other === name);
         return first === index

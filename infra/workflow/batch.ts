@@ -1,12 +1,15 @@
 import { batchBody } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, requestId } from '../../jobs/contract/ids.ts';
+import { NO_FLOOR, statements } from '../../jobs/contract/sql/index.ts';
 import {
   assign,
   call,
   choose,
   expression,
   mark,
+  query,
+  raise,
   reasonOf,
   request,
   type Subworkflow,
@@ -18,12 +21,14 @@ const WAIT = { first: 5, growth: 2, most: 60 };
 
 /**
  * Finds the run's batch or creates it, follows it to its end and returns what the ledger needs. A batch that an
- * earlier attempt left running is followed; one that failed gets a successor under the next id.
+ * earlier attempt left running is followed; one that failed gets a successor under the next id. Each look at the
+ * batch renews the lease of the run.
  * There is no Dataproc connector, so these are plain requests: batches.create answers with an operation whose
  * metadata names the batch.
  * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches
  */
 export function batchSubworkflow(d: Deployment): Subworkflow {
+  const sql = statements(d);
   const parent = `projects/${d.project}/locations/${d.location}`;
   const api = `https://${d.location}-dataproc.googleapis.com/v1`;
   const body = unmarked(
@@ -32,9 +37,10 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       attempt: mark('id'),
       mode: mark('mode'),
       snapshotMillis: mark('plan.snapshot'),
+      idFrom: mark('id_from'),
       idCutoff: mark('plan.id_cutoff'),
       keysetVersion: mark('plan.keyset_version'),
-      limit: mark('string(row_limit)'),
+      limit: mark('row_limit'),
     }),
   );
   const failure = {
@@ -42,8 +48,14 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   };
   const code = 'default(map.get(e, "code"), 0)';
   return {
-    params: ['run_id', 'mode', 'row_limit', 'plan', 'anew'],
+    params: ['run_id', 'owner', 'mode', 'plan', 'anew'],
     steps: [
+      {
+        read_limits: assign({
+          row_limit: expression('default(map.get(plan, "row_limit"), "0")'),
+          id_from: expression(`default(map.get(plan, "id_from"), "${NO_FLOOR}")`),
+        }),
+      },
       { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('run_id'), 1)) }) },
       { name_batch: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
       {
@@ -121,6 +133,16 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           'seen.body.state == "FAILED"': 'read_outcome',
           'seen.body.state == "CANCELLED"': 'fail_batch_cancelled',
         }),
+      },
+      { renew_lease: query(sql.renewLease, { run_id: 'run_id', owner: 'owner' }) },
+      { read_lease: query(sql.readLease, { run_id: 'run_id' }, 'lease') },
+      { holds_lease: choose({ 'default(map.get(lease, "owner"), "") == owner': 'wait_for_batch' }) },
+      // Whoever drives the run now follows the same batch.
+      {
+        fail_taken_over: raise(
+          'run-taken-over',
+          '"run " + run_id + " is driven by " + default(map.get(lease, "owner"), "nobody") + " now"',
+        ),
       },
       { wait_for_batch: call('sys.sleep', { seconds: expression('wait') }) },
       {

@@ -1,5 +1,6 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { RUN_ID } from '../../jobs/contract/ids.ts';
+import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
 import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
@@ -8,11 +9,13 @@ import {
   choose,
   expression,
   expressions,
+  mark,
   query,
   raise,
   reasonOf,
   type Step,
   type Subworkflow,
+  unmarked,
 } from './steps.ts';
 
 /** As often, and as far apart, as the daily job always was tried again. */
@@ -28,7 +31,8 @@ const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.mo
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
  * repeated, and each attempt finds in the ledger what the one before it has done. Arguments, all optional: run_id, mode,
- * limit (a number of rows; 0 for all), accept_rejected (true merges however many values are rejected).
+ * limit (a number of rows; 0 for all), accept_rejected (true merges however many values are rejected), take_over
+ * (true goes on with the run in the place of whoever still drives it).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
   return {
@@ -36,13 +40,18 @@ export function mainWorkflow(d: Deployment): Subworkflow {
     steps: [
       { read_argument: assign({ none: {}, declined: false, given: expression('default(args, none)') }) },
       {
+        name_execution: assign({
+          execution: expression('sys.get_env("GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID")'),
+        }),
+      },
+      {
         fill_defaults: assign({
-          run_id: expression(
-            'default(map.get(given, "run_id"), sys.get_env("GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID"))',
-          ),
+          owner: unmarked(workflowOwner(mark('execution'))),
+          run_id: expression('default(map.get(given, "run_id"), execution)'),
           mode: expression('default(map.get(given, "mode"), "pending")'),
           row_limit: expression(`default(map.get(given, "limit"), ${d.readLimitRows ?? 0})`),
           accept_rejected: expression('default(map.get(given, "accept_rejected"), declined)'),
+          take_over: expression('default(map.get(given, "take_over"), declined)'),
         }),
       },
       {
@@ -57,7 +66,13 @@ export function mainWorkflow(d: Deployment): Subworkflow {
         run_with_retries: {
           try: {
             steps: [
-              { run: call('run', expressions(['run_id', 'mode', 'row_limit', 'accept_rejected']), 'ended') },
+              {
+                run: call(
+                  'run',
+                  expressions(['run_id', 'owner', 'mode', 'row_limit', 'accept_rejected', 'take_over']),
+                  'ended',
+                ),
+              },
             ],
           },
           retry: {
@@ -85,7 +100,13 @@ export function mainWorkflow(d: Deployment): Subworkflow {
 /** Records how the run ended; failing to must not hide why it did. */
 function brokenOff(d: Deployment): Step[] {
   const { endRun } = statements(d);
-  const ending = { run_id: 'run_id', state: 'state', error_code: 'error_code', error: 'reason' };
+  const ending = {
+    run_id: 'run_id',
+    owner: 'owner',
+    state: 'state',
+    error_code: 'error_code',
+    error: 'reason',
+  };
   return [
     // Its own errors have a code of Reseal's; HTTP's and the runtime's do not.
     {

@@ -1,6 +1,6 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId } from '../../jobs/contract/ids.ts';
-import { NO_CUTOFF, type Statements, statements } from '../../jobs/contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR, type Statements, statements } from '../../jobs/contract/sql/index.ts';
 import { FEW_REJECTED, MOST_SEALS, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
 import {
   assign,
@@ -19,35 +19,53 @@ import {
 export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
-    params: ['run_id', 'mode', 'row_limit', 'accept_rejected'],
-    steps: [...plan(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
+    params: ['run_id', 'owner', 'mode', 'row_limit', 'accept_rejected', 'take_over'],
+    steps: [...plan(d, sql), ...hold(d, sql), ...stage(sql), ...verify(d, sql), ...merge(sql)],
   };
 }
 
 const ID = { run_id: 'run_id' };
+/** Only its owner writes the state of a run. */
+const OWN = { ...ID, owner: 'owner' };
 /** The batch that staged the rows; empty for a run without a value. */
 const ATTEMPT = { ...ID, attempt: 'outcome.id' };
 
 const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 
 function plan(d: Deployment, sql: Statements): Step[] {
-  const selection = { mode: 'mode', snapshot_millis: 'clock.snapshot_millis', id_cutoff: 'id_cutoff' };
+  const selection = {
+    mode: 'mode',
+    snapshot_millis: 'clock.snapshot_millis',
+    id_from: 'id_from',
+    id_cutoff: 'id_cutoff',
+    keyset_version: 'newest.version',
+  };
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
-    { is_known_run: choose({ '"run_id" in row': 'resume_from_state' }) },
+    { seen_nobody: assign({ from_owner: '' }) },
+    { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
-    { take_all_ids: assign({ id_cutoff: NO_CUTOFF }) },
+    { find_streamed: call('streaming', { field: 'streamingBuffer' }, 'streamed') },
+    { has_streamed: choose({ 'streamed == ""': 'read_keyset' }) },
+    { leave_streamed: assign({ 'clock.snapshot_millis': expression('streamed') }) },
+    { read_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { has_keyset: choose({ '"version" in newest': 'take_all_ids' }) },
+    { create_keyset: query(sql.ensureKeyset, {}) },
+    { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { take_all_ids: assign({ id_from: NO_FLOOR, id_cutoff: NO_CUTOFF }) },
     { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
+    // A run with a limit begins behind the one before it, and where nothing is left there, at the lowest id.
+    { find_first_id: query(sql.firstId, { mode: 'mode' }, 'next') },
+    { raise_id_from: assign({ id_from: expression('default(map.get(next, "id_from"), id_from)') }) },
+    { find_next_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
+    { has_more: choose({ '"id_cutoff" in highest': 'lower_id_cutoff' }) },
+    { begin_again: assign({ id_from: NO_FLOOR }) },
     { find_id_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
     // Nothing selected has no highest id.
     {
       lower_id_cutoff: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }),
     },
     { count_values: query(sql.count, selection, 'counted') },
-    { read_keyset: query(sql.newestKeyset, {}, 'newest') },
-    { has_keyset: choose({ '"version" in newest': 'count_seals' }) },
-    { create_keyset: query(sql.ensureKeyset, {}) },
-    { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
     { count_seals: query(sql.sealsUnder, { version: 'newest.version' }, 'sealed') },
     {
       check_seals: choose({
@@ -62,7 +80,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
     },
     {
       enter_into_ledger: query(sql.openRun, {
-        ...ID,
+        ...OWN,
         via: '"workflow"',
         engine: '"dataproc"',
         mode: 'mode',
@@ -70,20 +88,35 @@ function plan(d: Deployment, sql: Statements): Step[] {
         keying: `"${d.keying}"`,
         keyset_version: 'newest.version',
         snapshot: 'clock.snapshot_millis',
+        row_limit: 'string(row_limit)',
+        id_from: 'id_from',
         id_cutoff: 'id_cutoff',
         selected: 'counted.selected',
         distinct_deks: 'counted.distinct_deks',
       }),
     },
-    // From here on the ledger's row is the plan, for this try and for any later one.
+  ];
+}
+
+/**
+ * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
+ * ledger's row is the plan, for this try and for any later one.
+ */
+function hold(d: Deployment, sql: Statements): Step[] {
+  return [
+    { may_take_over: choose({ 'not(take_over)': 'take_lease' }) },
+    { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
+    { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
     { read_plan: query(sql.readRun, ID, 'row') },
     {
       resume_from_state: choose(
         {
           'row.state == "succeeded"': 'return_result',
+          'row.state == "abandoned"': 'fail_abandoned',
+          'default(map.get(row, "owner"), "") != owner': 'read_lease',
           [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}"`]:
             'fail_settings_changed',
-          'row.state == "verified"': 'merge_rows',
+          'row.state == "verified"': 'renew_before_merge',
         },
         'read_run_keyset',
       ),
@@ -94,15 +127,23 @@ function plan(d: Deployment, sql: Statements): Step[] {
         `"run " + run_id + " began with " + row.source_format + " and " + row.keying + " keying; the stack now has ${d.sourceFormat} and ${d.keying}"`,
       ),
     },
+    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
+    { read_lease: query(sql.readLease, ID, 'lease') },
+    {
+      fail_live: raise(
+        'run-live',
+        '"run " + run_id + " is driven by " + default(map.get(lease, "owner"), "nobody") + ", heard of " + default(map.get(lease, "silent_millis"), "?") + " ms ago"',
+      ),
+    },
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
   ];
 }
 
-const stage = (d: Deployment, sql: Statements): Step[] => [
+const stage = (sql: Statements): Step[] => [
   { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
   { has_values: choose({ 'row.selected == "0"': 'mark_staging' }) },
   { name_first_batch: assign({ batch_id: unmarked(batchId(mark('run_id'), 1)) }) },
-  { mark_staging: query(sql.markStaging, { ...ID, batch_id: 'batch_id' }) },
+  { mark_staging: query(sql.markStaging, { ...OWN, batch_id: 'batch_id' }) },
   // After these failures the staged rows are not whole, and a further batch stages all of them.
   {
     is_staged_whole: assign({
@@ -111,15 +152,15 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
       ),
     }),
   },
-  { skip_empty_batch: choose({ 'row.selected == "0"': hasJar(d) ? 'adopt_rows_of_jar' : 'count_staged' }) },
+  { skip_empty_batch: choose({ 'row.selected == "0"': 'note_staged' }) },
   {
     run_batch: call(
       'batch',
       {
         run_id: expression('run_id'),
+        owner: expression('owner'),
         mode: expression('row.mode'),
         anew: expression('anew'),
-        row_limit: expression('row_limit'),
         plan: expression('row'),
       },
       'outcome',
@@ -129,6 +170,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
 
 function verify(d: Deployment, sql: Statements): Step[] {
   return [
+    { note_staged: assign({ staged_millis: expression('string(int(sys.now() * 1000))') }) },
     ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ATTEMPT) }] : []),
     { count_staged: query(sql.stagedCounts, ATTEMPT, 'staged') },
     // A jar chooses its rows by itself, and only its owner knows their keys.
@@ -136,8 +178,11 @@ function verify(d: Deployment, sql: Statements): Step[] {
     {
       mark_verified: query(sql.markVerified, {
         ...ATTEMPT,
+        staged_millis: 'staged_millis',
+        ...OWN,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
+        unauthenticated: 'staged.unauthenticated',
         kms_calls: 'outcome.kms_calls',
         batch_id: 'outcome.id',
         milli_dcu_seconds: 'outcome.milli_dcu_seconds',
@@ -183,9 +228,16 @@ const prove = (d: Deployment, sql: Statements): Step[] => [
 ];
 
 const merge = (sql: Statements): Step[] => [
-  { merge_rows: query(sql.merge, ID) },
+  { renew_before_merge: query(sql.renewLease, OWN) },
+  { merge_rows: query(sql.merge, OWN) },
   { read_result: query(sql.readRun, ID, 'row') },
-  { is_merged: choose({ 'row.state == "succeeded"': 'return_result' }) },
+  {
+    is_merged: choose({
+      'row.state == "succeeded"': 'return_result',
+      'default(map.get(row, "owner"), owner) == owner': 'fail_not_merged',
+    }),
+  },
+  { fail_taken_over: raise('run-taken-over', '"run " + run_id + " is driven by " + row.owner + " now"') },
   { fail_not_merged: raise('merge-state', '"run " + run_id + " is " + row.state + ": nothing was merged"') },
   { return_result: { return: expression('row') } },
 ];

@@ -1,4 +1,4 @@
-import { doctor, mayStart } from '../doctor/doctor.ts';
+import { doctor, mayStart } from '../doctor/examine.ts';
 import type { Finding, Verdict } from '../doctor/finding.ts';
 import { runContext } from './connect.ts';
 import { EXIT } from './exit.ts';
@@ -12,7 +12,7 @@ export interface DoctorOptions {
 
 /** Prints a line a check; the exit code says whether a run may start. */
 export async function doctorCommand(options: DoctorOptions): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, new AbortController().signal);
     const findings = await doctor(context, target.endpoints);

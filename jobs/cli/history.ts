@@ -1,28 +1,24 @@
 import { type LedgerRow, ledgerJson, ledgerRow } from '../contract/ledger.ts';
-import { statements } from '../contract/sql/index.ts';
-import { bigQueryService } from '../google/bigquery.ts';
-import { openTarget } from './open-target.ts';
+import { type PageOptions, writablePage } from './page/file.ts';
+import { type ReadingOptions, reading } from './reading.ts';
 import { table } from './table.ts';
 
-export interface HistoryOptions {
-  readonly stack?: string;
-  readonly state: string;
+export interface HistoryOptions extends ReadingOptions, PageOptions {
   readonly limit: number;
   readonly json?: boolean;
 }
 
 /** Lists the ledger, newest run first. */
 export async function history(options: HistoryOptions): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
-  try {
-    const bigquery = await bigQueryService(target.deployment, target.endpoints);
-    const rows = await bigquery.query(statements(target.deployment).history, { row_limit: options.limit });
+  const page = await writablePage(options, 'history');
+  await reading(options, async ({ bigquery, sql, deployment }) => {
+    const { ALL_TIME } = await import('../contract/sql/index.ts');
+    const rows = await bigquery.query(sql.history, { before_millis: ALL_TIME, row_limit: options.limit });
     const runs = rows.map(ledgerRow);
     if (options.json) process.stdout.write(`${JSON.stringify(runs.map(ledgerJson))}\n`);
     else process.stdout.write(runs.length === 0 ? 'no runs yet\n' : listed(runs));
-  } finally {
-    await target.close();
-  }
+    await page?.write(async ({ historyPage }) => historyPage(deployment, runs));
+  });
 }
 
 const HEAD = [

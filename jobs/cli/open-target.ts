@@ -1,11 +1,13 @@
-import { parseDeployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import type { Target, TargetOptions } from './target.ts';
 
 /** Options that make or fill a sandbox and would be lost on a stack. */
-const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting'] as const;
+const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'setting', 'faults'] as const;
 
-/** Opens a stack by its outputs, or the sandbox, made on the way where there is none. Throws ResealError. */
+/**
+ * Opens a stack by its outputs, or the sandbox, made on the way where there is none. What takes longer than a moment
+ * is said first. Throws ResealError.
+ */
 export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
   if (options.stack === undefined) return (await import('./sandbox.ts')).openSandbox(options, say);
   for (const name of SANDBOX_ONLY) {
@@ -20,7 +22,9 @@ export async function openTarget(options: TargetOptions, say: (text: string) => 
       },
     );
   }
+  say(`reading the outputs of stack ${options.stack} …\n`);
   const { readStackOutputs } = await import('../stack/outputs.ts');
+  const { parseDeployment } = await import('../contract/deployment.ts');
   const deployment = parseDeployment(await readStackOutputs(options.stack));
   return {
     deployment,

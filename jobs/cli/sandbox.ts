@@ -1,11 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setFaults } from '../../sandbox/faults/client.ts';
+import { rulesOfFile } from '../../sandbox/faults/file.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
-import { isSandbox } from '../../sandbox/state/folder.ts';
-import { importKek, loadUsers } from '../../sandbox/users/load.ts';
+import { writeAtomically } from '../../sandbox/state/files.ts';
+import { isSandbox, isServed } from '../../sandbox/state/folder.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
-import { type Deployment, parseDeployment } from '../contract/deployment.ts';
+import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
@@ -34,18 +36,26 @@ export async function openSandbox(
     throw new ResealError('sandbox-missing', `there is no sandbox in ${options.state}`, {
       hint: `\`npm run trigger -- --state ${options.state}\` makes one`,
     });
+  if (!isServed(options.state)) say(`starting the sandbox in ${options.state} …\n`);
   const config = await settings(options);
-  const sandbox = await startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
+  const faults = options.faults === undefined ? undefined : await rulesOfFile(options.faults);
+  const starting = startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
+  // Loaded while the sandbox's process starts.
+  const schema = import('../contract/deployment.ts');
+  const sandbox = await starting;
   const keep = async (): Promise<void> => {
     await mkdir(options.state, { recursive: true });
-    await writeFile(join(options.state, SETTINGS), JSON.stringify(config));
+    writeAtomically(join(options.state, SETTINGS), JSON.stringify(config));
   };
   try {
+    const { parseDeployment } = await schema;
     const deployment = parseDeployment(sandbox.outputs);
     const first = !existsSync(join(options.state, SETTINGS));
-    await fill(sandbox, deployment, options, first, say);
+    // A command that only looks must not find what it has loaded itself.
+    if (!options.mustExist) await fill(sandbox, deployment, options, first, say);
     // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
     if (first) await keep();
+    if (faults !== undefined) await setFaults(sandbox.endpoints, faults);
     const state = options.state === '.reseal' ? '' : ` --state ${options.state}`;
     return {
       deployment,
@@ -71,6 +81,8 @@ async function fill(
   const samples = first && options.users === undefined;
   const kek = options.kek ?? (samples ? SAMPLE_KEK : undefined);
   const users = options.users ?? (samples ? SAMPLE_USERS : undefined);
+  if (kek === undefined && users === undefined) return;
+  const { importKek, loadUsers } = await import('../../sandbox/users/load.ts');
   if (kek !== undefined) await importKek(owner, deployment, kek);
   if (users === undefined) return;
   const { inserted, changed } = await loadUsers(owner, deployment, users);

@@ -1,5 +1,5 @@
 import type { Deployment } from '../contract/deployment.ts';
-import type { Keying, SourceFormat } from '../contract/settings/run-settings.ts';
+import type { Keying, SourceFormat } from '../contract/settings/choices.ts';
 import type { Endpoints } from '../google/clients.ts';
 
 /** Where a command works. */
@@ -23,6 +23,8 @@ export interface SandboxOptions {
   readonly sourceFormat?: SourceFormat;
   readonly keying?: Keying;
   readonly setting?: Readonly<Record<string, string>>;
+  /** A file of rules for what goes wrong. */
+  readonly faults?: string;
 }
 
 export interface TargetOptions extends SandboxOptions {

@@ -1,63 +1,57 @@
-import { mkdir, open, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { ResealError } from '../contract/errors.ts';
 import { checkRunId, newRunId } from '../contract/ids.ts';
-import type { Mode } from '../contract/sql/index.ts';
 import { unlessAborted } from '../google/bounds.ts';
-import type { EngineChoice, RunContext, Watcher } from '../run/context.ts';
-import { estimate } from '../run/cost.ts';
-import { plan } from '../run/plan.ts';
-import { knownRun } from '../run/recorded-run.ts';
-import type { Report } from '../run/report.ts';
-import { resume, run } from '../run/run.ts';
-import { runContext } from './connect.ts';
+import type { Watcher } from '../run/context.ts';
+import { linksOf } from './console-links.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openTarget } from './open-target.ts';
-import { reportPage } from './page/report-page.ts';
-import type { Target, TargetOptions } from './target.ts';
+import { writablePage } from './page/file.ts';
+import type { Target } from './target.ts';
+import type { TriggerOptions } from './trigger-options.ts';
 import { plainWatcher, terminalWatcher } from './watch.ts';
-import { planLines, reportLines } from './words.ts';
-
-export interface TriggerOptions extends TargetOptions {
-  readonly via: 'job' | 'workflow';
-  readonly engine: EngineChoice;
-  readonly mode: Mode;
-  readonly limit?: number;
-  readonly plan?: boolean;
-  readonly resume?: string;
-  readonly acceptRejected?: boolean;
-  readonly runId?: string;
-  readonly detach?: boolean;
-  readonly json?: boolean;
-  readonly html?: string;
-}
+import { linkLines, reportLines } from './words.ts';
 
 /** One run, or with --plan what it would be. `given` names the options that the caller wrote. */
-export async function trigger(options: TriggerOptions, given: readonly string[]): Promise<void> {
-  const json = options.json ?? false;
+export async function trigger(asked: TriggerOptions, given: readonly string[]): Promise<void> {
+  const json = asked.json ?? false;
   const out = (text: string): boolean => (json ? process.stderr : process.stdout).write(text);
-  checkOptions(options, given);
-  const runId = options.resume ?? options.runId ?? newRunId();
+  checkOptions(asked, given);
+  const fresh = newRunId();
+  let options = asked;
   const interrupt = onInterrupt(json);
   let target: Target | undefined;
   try {
-    if (options.html !== undefined) await writableFile(options.html);
-    target = await unlessAborted(openTarget(options, out), interrupt.signal);
-    const context = await runContext(target, interrupt.signal);
+    const page = await writablePage(options, options.resume ?? options.runId ?? fresh);
+    const opening = openTarget(options, (text) => process.stderr.write(text));
+    const loading = import('./carry-out.ts');
+    const opened = await unlessAborted(opening, interrupt.signal);
+    target = opened;
+    const job = await loading;
+    const context = await job.runContext(opened, interrupt.signal);
     const { mode, limit = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
-    if (options.plan) return await showPlan(context, { runId, engine, mode, limit }, json);
+    if (options.plan) return await job.showPlan(context, { runId: fresh, engine, mode, limit }, json);
+    if (options.resume === undefined) {
+      const asks = !json && !NEW_RUNS_ONLY.some((name) => given.includes(name));
+      const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+      const terminal = asks && isTerminal ? { input: process.stdin, output: process.stdout } : null;
+      const chosen = await job.unfinishedToResume(context, options.runId, terminal, out);
+      if (chosen !== null) options = { ...options, resume: chosen };
+    }
+    const runId = options.resume ?? options.runId ?? fresh;
     interrupt.begun(
       runId,
       `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
     );
-    if (options.detach) return await detached(options, context, runId, target);
-    const watcher = keeping(await watcherFor(options), target);
-    const report = await carriedOut(options, context, runId, watcher, target);
-    if (options.html !== undefined) await writeFile(options.html, reportPage(report));
+    if (options.detach) return await job.detached(options, context, runId, opened);
+    const watcher = keeping(await watcherFor(options), opened);
+    const report = await job.carriedOut(options, context, runId, watcher, opened);
+    await page?.write(({ runPage }) => runPage(context, report, linksOf(opened, report)));
+    const { next } = opened;
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else if (report.selected > 0 || report.erased > 0) out(`\n${reportLines(report)}\n${target.next}\n`);
-    else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${target.next}\n`);
+    else if (report.selected || report.erased)
+      out(`\n${reportLines(report)}${linkLines(opened, report)}\n${next}\n`);
+    else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${next}\n`);
   } catch (error) {
     throw interrupt.ended(error);
   } finally {
@@ -74,61 +68,6 @@ const keeping = (watcher: Watcher, target: Target): Watcher => ({
   },
 });
 
-/** Learns before the run, and not from a lost report, that the file cannot be written. */
-async function writableFile(path: string): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true });
-    await (await open(path, 'a')).close();
-  } catch (error) {
-    throw new ResealError('option-html', `the report cannot be written to ${path}`, {
-      hint: 'name a file in a folder that you may write to',
-      cause: error,
-    });
-  }
-}
-
-/** Starts the workflow's execution and says how to follow it. */
-async function detached(
-  { stack, resume: resumed, mode, limit, acceptRejected, json }: TriggerOptions,
-  context: RunContext,
-  runId: string,
-  { endpoints }: Target,
-): Promise<void> {
-  if (resumed !== undefined) await knownRun(context, resumed);
-  const { startWorkflow } = await import('../run/by-workflow.ts');
-  const execution = await startWorkflow(
-    context,
-    { runId, mode, limit: limit ?? null },
-    { rejected: acceptRejected ?? false },
-    endpoints,
-  );
-  const lines = [
-    `run ${runId} goes on by itself as ${execution}`,
-    `follow it: npm run reseal -- history --stack ${stack}`,
-    `       or: gcloud workflows executions describe ${execution}`,
-  ];
-  process.stdout.write(json ? `${JSON.stringify({ run_id: runId, execution })}\n` : `${lines.join('\n')}\n`);
-}
-
-/** The run, new or resumed, by this process or by the workflow. */
-async function carriedOut(
-  options: TriggerOptions,
-  context: RunContext,
-  runId: string,
-  watcher: Watcher,
-  { endpoints }: Target,
-): Promise<Report> {
-  const { resume: resumed, engine, mode, limit = null } = options;
-  const allowed = { rejected: options.acceptRejected ?? false };
-  if (options.via === 'job')
-    return resumed === undefined
-      ? run(context, { runId, engine, mode, limit }, watcher, allowed)
-      : resume(context, runId, watcher, allowed);
-  if (resumed !== undefined) await knownRun(context, resumed);
-  const { runByWorkflow } = await import('../run/by-workflow.ts');
-  return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
-}
-
 /** What a resumed run has from its plan, and what would leave nothing to resume. */
 const NEW_RUNS_ONLY = ['mode', 'limit', 'engine', 'runId', 'fresh', 'plan'] as const;
 
@@ -144,6 +83,10 @@ function checkOptions(options: TriggerOptions, given: readonly string[]): void {
       hint: `leave ${flag} out, or start a new run without --resume`,
     });
   }
+  if (options.takeOver && options.resume === undefined && options.runId === undefined)
+    throw new ResealError('option-take-over', '--take-over needs --resume: a new run has no other driver', {
+      hint: 'name the run with --resume, or leave --take-over out',
+    });
   if (options.detach && options.via === 'job')
     throw new ResealError(
       'option-detach',
@@ -172,26 +115,4 @@ async function watcherFor({ json }: TriggerOptions): Promise<Watcher> {
   // A terminal that does not know its width would get a letter a line.
   if (process.stdout.isTTY && process.stdout.columns >= 40) return terminalWatcher();
   return plainWatcher((line) => process.stdout.write(line));
-}
-
-async function showPlan(
-  context: RunContext,
-  options: Parameters<typeof plan>[1],
-  json: boolean,
-): Promise<void> {
-  const planned = await plan(context, options);
-  const { maxExecutors, kmsCallsPerSecond } = context.deployment.batch;
-  const expected = estimate({ ...planned, maxExecutors, kmsCallsPerSecond });
-  const { selected, distinctDeks, engine, mode } = planned;
-  const shown = {
-    engine,
-    mode,
-    selected,
-    distinct_deks: distinctDeks,
-    id_cutoff: planned.idCutoff,
-    expected_kms_calls: expected.kmsCalls,
-    expected_minutes: expected.minutes,
-    expected_cost_usd: expected.costUsd,
-  };
-  process.stdout.write(json ? `${JSON.stringify(shown)}\n` : planLines(planned, expected));
 }

@@ -1,24 +1,13 @@
-import type { Plan } from '../run/context.ts';
-import type { Estimate } from '../run/cost.ts';
 import type { Report } from '../run/report.ts';
+import { linksOf } from './console-links.ts';
 import { table } from './table.ts';
+import type { Target } from './target.ts';
 
-const usd = (amount: number): string => `US$ ${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
-const minutes = (count: number): string =>
-  count < 1 ? `${Math.ceil(count * 60)} s` : `${Math.ceil(count)} min`;
+/** An amount as people read it. */
+export const usd = (amount: number): string => `US$ ${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
 
-/** What `--plan` prints. */
-export function planLines(planned: Plan, expected: Estimate): string {
-  return table([
-    ['values to re-encrypt', planned.selected],
-    ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
-    ['distinct data keys', planned.distinctDeks],
-    ['engine', planned.engine],
-    ['expected KMS calls', expected.kmsCalls],
-    ['expected time', minutes(expected.minutes)],
-    ['expected cost', usd(expected.costUsd)],
-  ]);
-}
+/** A count, unless there is nothing to count. */
+const counted = (name: string, count: number | null): [string, number][] => (count ? [[name, count]] : []);
 
 /** The report as name and value; a name that starts with spaces is a part of the one above it. */
 export function reportRows(report: Report): [string, string | number][] {
@@ -26,21 +15,38 @@ export function reportRows(report: Report): [string, string | number][] {
   return [
     ['run', report.run_id],
     ['state', report.state],
-    ['selected', report.selected],
-    ['merged', report.merged],
-    ['rejected', report.rejected],
-    ...Object.entries(report.reasons).map(([reason, n]): [string, number] => [`  ${reason}`, n]),
-    ...(report.erased > 0 ? [['erased', report.erased] satisfies [string, number]] : []),
-    ['changed meanwhile', report.changed_meanwhile],
-    ['distinct data keys', report.distinct_deks],
-    ['KMS calls', report.kms_calls ?? 'unknown'],
-    ['read back', `${readBack.readable} of ${readBack.checked} merged values open through SQL`],
+    ...(report.error_code === null
+      ? []
+      : [['error', `${report.error_code}: ${report.error}`] satisfies [string, string]]),
+    ...counted('selected', report.selected),
+    ...counted('merged', report.merged),
+    ...counted('  without a tag', report.unauthenticated),
+    ...counted('rejected', report.rejected),
+    ...Object.entries(report.reasons).flatMap(([reason, n]) => counted(`  ${reason}`, n)),
+    ...counted('erased', report.erased),
+    ...counted('changed meanwhile', report.changed_meanwhile),
+    ...counted('distinct data keys', report.distinct_deks),
+    ...counted('KMS calls', report.kms_calls),
+    ...(readBack.checked === 0
+      ? []
+      : [
+          [
+            'read back',
+            `${readBack.readable} of ${readBack.checked} merged values open through SQL`,
+          ] satisfies [string, string],
+        ]),
     ['engine', `${report.engine}, ${report.source_format} → ${report.keying} keying`],
-    ['took', `${report.seconds.toFixed(1)} s`],
-    ['cost', usd(report.cost_usd)],
+    ...(report.seconds === null
+      ? []
+      : [['took', `${report.seconds.toFixed(1)} s`] satisfies [string, string]]),
+    ...(report.cost_usd ? [['cost', usd(report.cost_usd)] satisfies [string, string]] : []),
   ];
 }
 
-/** The report as it stands on a terminal. */
+/** The report as it stands on a terminal: what there was none of is left out. */
 export const reportLines = (report: Report): string =>
   table(reportRows(report).map(([name, value]) => [name, String(value)]));
+
+/** Where Google's console shows the run's batch and execution. */
+export const linkLines = (target: Target, report: Report): string =>
+  table(linksOf(target, report).map(({ name, url }) => [name, url]));

@@ -37,11 +37,29 @@ export interface BatchRun {
   readonly attempt: string;
   readonly mode: Mode | string;
   readonly snapshotMillis: string;
+  readonly idFrom: string;
   readonly idCutoff: string;
   readonly keysetVersion: string;
   /** The seed's row limit, 0 for none: a jar goes by it, the built-in application by the cut-off. */
   readonly limit: string;
 }
+
+/** Cores of the driver and of each executor. https://cloud.google.com/dataproc-serverless/docs/concepts/properties */
+export const CORES = 4;
+/** Executors that a batch begins with, before dynamic allocation; the same page. */
+export const FIRST_EXECUTORS = 2;
+
+/**
+ * The vCPUs that a batch takes, at its start and at the most: Compute Engine's quota `CPUS` of the region has to have
+ * the former free, or the batch fails. https://cloud.google.com/dataproc-serverless/quotas
+ *
+ * @example
+ * batchVcpus(8); // { start: 12, most: 36 }
+ */
+export const batchVcpus = (maxExecutors: number): { start: number; most: number } => ({
+  start: CORES * (1 + FIRST_EXECUTORS),
+  most: CORES * (1 + maxExecutors),
+});
 
 /** Where the wheels are unpacked in an executor's working directory; the part after # of the archive's URI. */
 const WHEELS = 'wheels';
@@ -73,13 +91,16 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--attempt=${run.attempt}`,
   `--snapshot-millis=${run.snapshotMillis}`,
   `--mode=${run.mode}`,
+  `--id-from=${run.idFrom}`,
   `--id-cutoff=${run.idCutoff}`,
   `--id-column=${d.idColumn}`,
   `--fields=${JSON.stringify(d.fields)}`,
   `--rejected-table=${d.tables.rejected}`,
   `--keysets-table=${d.tables.keysets}`,
+  `--runs-table=${d.tables.runs}`,
   `--keyset-version=${run.keysetVersion}`,
   `--source-format=${d.sourceFormat}`,
+  `--unauthenticated=${d.unauthenticated}`,
   `--keying=${d.keying}`,
   `--store-plaintext=${d.storePlaintext}`,
   `--source-kek=${d.sourceKek}`,
@@ -119,6 +140,8 @@ export function batchBody(d: Deployment, run: BatchRun): BatchBody {
     runtimeConfig: {
       version: d.batch.runtimeVersion,
       properties: {
+        // The runtime's own connector changes from release to release.
+        'dataproc.sparkBqConnector.version': d.batch.bigqueryConnectorVersion,
         // Unbounded, dynamic allocation goes to 1,000 executors and KMS with it.
         'spark.dynamicAllocation.maxExecutors': String(d.batch.maxExecutors),
         // A progress bar would stand before the application's own lines in the driver's output.

@@ -2,8 +2,10 @@ import { z } from 'zod';
 import { ResealError } from './errors.ts';
 import { fieldSchema } from './fields.ts';
 import { batchSettings } from './settings/batch-settings.ts';
+import { type SourceFormat, UNAUTHENTICATED, type Unauthenticated } from './settings/choices.ts';
 import { runSettings } from './settings/run-settings.ts';
 import { TABLE_NAMES, type TableName } from './settings/table-settings.ts';
+import { isProduction } from './stack-name.ts';
 
 /**
  * What the job knows of a stack: the outputs of the Pulumi program, read back with `pulumi stack output` or, in
@@ -58,6 +60,15 @@ export function defaultsOf<S extends Readonly<Record<string, z.ZodType>>>(
   return settled(group, Object.fromEntries(values));
 }
 
+/**
+ * What becomes of values without a tag where the stack's file does not say it: only `dotted` has any.
+ *
+ * @example
+ * unauthenticatedIn('eu-prod', 'dotted'); // 'reject'
+ */
+export const unauthenticatedIn = (stack: string, format: SourceFormat): Unauthenticated =>
+  format === 'dotted' && !isProduction(stack) ? 'accept' : 'reject';
+
 const tables = Object.fromEntries(TABLE_NAMES.map((name) => [name, z.string()])) as Record<
   TableName,
   z.ZodString
@@ -66,6 +77,7 @@ const tables = Object.fromEntries(TABLE_NAMES.map((name) => [name, z.string()]))
 export const deploymentSchema = z.object({
   ...decided(runSettings),
   fields: z.array(fieldSchema).min(1),
+  unauthenticated: z.enum(UNAUTHENTICATED),
   stack: z.string(),
   bucket: z.string(),
   dataset: z.string(),

@@ -25,7 +25,10 @@ export const ERROR_CODES = {
     '`--help` lists them',
   ),
   'option-config': usage('`npm run sandbox -- --config` is not key=value', 'write `--config key=value`'),
-  'option-local': usage('an option for the sandbox was used with `--stack`', 'leave one of the two out'),
+  'option-local': usage(
+    'an option for the sandbox, or `sql`, was used with `--stack`',
+    'leave one of the two out',
+  ),
   'option-stack': usage(
     '`--via workflow` was used without `--stack`',
     'the sandbox runs no workflows: name a stack',
@@ -39,6 +42,10 @@ export const ERROR_CODES = {
     '`--resume` was used with an option that only a new run can take, or with `--fresh`, which would wipe the run',
     'leave that option out: a run goes on as it was planned',
   ),
+  'option-take-over': usage(
+    '`--take-over` was used without a run to take over',
+    'name the run with `--resume`, or leave `--take-over` out',
+  ),
   'option-html': usage(
     'the file of `--html` cannot be written',
     'name a file in a folder that you may write to',
@@ -47,7 +54,29 @@ export const ERROR_CODES = {
     '`--run-id` or `--resume` is no run id',
     'use 4 to 36 lower-case letters, digits and dashes',
   ),
+  'not-confirmed': usage(
+    'something that cannot be undone was not confirmed',
+    'answer the question, or add `--yes`',
+  ),
+  'shred-ids': usage('no ids to shred, or something that is no id', 'name ids, or a file with one a line'),
+  'shred-unknown': usage(
+    'the source table has no row of some ids: nothing was shredded',
+    'leave these ids out',
+  ),
+  'shred-field': usage('the stack has no such field', 'take one of those that the message names'),
+  'shred-readable': failed(
+    'a value still opens after shredding: a run has merged it meanwhile',
+    'shred it again',
+  ),
   'run-unknown': usage('the ledger has no such run', '`npm run reseal -- history` lists the runs'),
+  'run-live': usage(
+    'the run is driven by another process, or by an execution of the workflow, which the message names',
+    'wait until it has ended; if it has gone, `--take-over` goes on in its place',
+  ),
+  'run-abandoned': usage(
+    'the run was given up with `reseal abandon`',
+    'start a new run, which takes its values',
+  ),
   'resume-changed': usage(
     "the stack's source format or keying has changed since the run began",
     'start a new run, or set it back',
@@ -102,6 +131,14 @@ export const ERROR_CODES = {
     'look at the settings that were given',
   ),
   'sandbox-start': usage('the sandbox did not start', 'the message says why'),
+  'faults-file': usage(
+    'the file of `--faults` cannot be read',
+    'name a file in YAML or JSON; docs/sandbox.md',
+  ),
+  'faults-rule': usage(
+    'a rule of `--faults` or of the control route is none',
+    'the message names the property; docs/sandbox.md lists the rules',
+  ),
   'python-missing': failed(
     'there is no Python 3.10, 3.11 or 3.12 with venv',
     'install one, or set RESEAL_PYTHON',
@@ -113,9 +150,25 @@ export const ERROR_CODES = {
   'bundle-failed': failed('`npm run bundle` could not make the application', 'the message says why'),
   'bundle-missing': failed('the stack was deployed before `npm run bundle`', 'run it, then `pulumi up`'),
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
+  'sample-rows': usage(
+    '`sample` was used on a source table that has rows',
+    '`--append` adds the made-up users behind its highest id',
+  ),
   'no-credentials': failed(
-    'there are no application default credentials',
+    'there are no application default credentials, or they have expired',
     'run `gcloud auth application-default login`',
+  ),
+  'quota-project': failed(
+    "a user's credentials name no quota project, or one that the user may not use",
+    'run `gcloud auth application-default set-quota-project PROJECT`',
+  ),
+  'service-disabled': failed(
+    'a service of Google Cloud is not enabled in the project',
+    'run the `gcloud services enable` of the hint or `pulumi up`, and wait a few minutes',
+  ),
+  'billing-disabled': failed(
+    'the project has no billing account, or a closed one',
+    'link one that is open to the project',
   ),
   bigquery: failed('BigQuery did not carry out a statement, for the reason that it gives', RESUME),
   'bigquery-denied': failed(
@@ -125,6 +178,14 @@ export const ERROR_CODES = {
   'bigquery-late': failed(
     'after an interrupt BigQuery did not end a statement in time',
     '`history` shows what became of the run',
+  ),
+  'source-partition': failed(
+    'the source table takes no query without a filter on its partition column, and a run reads every partition',
+    'set the option require_partition_filter of the table to FALSE',
+  ),
+  'source-streaming': failed(
+    'rows that insertAll streamed into the source table of late cannot be changed yet',
+    `half an hour later: ${RESUME}`,
   ),
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
@@ -156,6 +217,10 @@ export const ERROR_CODES = {
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
   'spark-failed': failed('Spark failed, for the reason that it gives', RESUME),
   'count-mismatch': failed('the batch staged another number of values than it selected', RESUME),
+  'value-pattern': failed(
+    'RE2 itself does not take the `valuePattern` of a field; no value was opened',
+    'write a simpler pattern, `pulumi up`; report it, since the setting should have said so',
+  ),
   'workflow-missing': usage(
     'the stack deploys no workflow, or it is gone',
     'run `npm run bundle` and `pulumi up`',
@@ -187,6 +252,10 @@ export const ERROR_CODES = {
   'merge-count': failed(
     'staged rows have gone since they were verified; the source table is untouched',
     '`--resume RUN` stages them anew',
+  ),
+  'run-taken-over': failed(
+    'another process has taken the run over and goes on with it',
+    '`history` shows what becomes of it',
   ),
   'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
   cancelled: {

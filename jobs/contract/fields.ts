@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { identifier } from './settings/patterns.ts';
+import { identifier, valuePattern } from './settings/patterns.ts';
 
 /** The columns of the source table that belong to one value of a row (the e-mail address, say). */
 export const fieldSchema = z.object({
@@ -11,6 +11,8 @@ export const fieldSchema = z.object({
   sealed: z.string(),
   resealedAt: z.string(),
   resealedFrom: z.string(),
+  /** What the whole of a value has to match; null for any text. */
+  valuePattern: valuePattern.nullable(),
 });
 export type Field = z.infer<typeof fieldSchema>;
 
@@ -26,17 +28,19 @@ export const fieldSetting = z.strictObject({
   sealed: column,
   resealedAt: column,
   resealedFrom: column,
+  valuePattern: valuePattern.optional(),
 });
 export type FieldSetting = z.infer<typeof fieldSetting>;
 
 /**
  * The columns of each field. The first field has those of the seed (cipher_text, dek, decrypted_email …),
- * so that a table with one field needs no setting; a further one carries its name in all of them.
+ * so that a table with one field needs no setting; a further one carries its name in all of them. The pattern is for
+ * a field that has none of its own.
  *
  * @example
  * withColumns([{ name: 'email' }])[0].sealed; // 'bq_encrypted_email'
  */
-export function withColumns(fields: FieldSetting[]): Field[] {
+export function withColumns(fields: FieldSetting[], pattern?: string): Field[] {
   return fields.map(({ name, ...given }, index) => {
     const columns =
       index === 0
@@ -63,9 +67,21 @@ export function withColumns(fields: FieldSetting[]): Field[] {
       sealed: given.sealed ?? `bq_encrypted_${name}`,
       resealedAt: given.resealedAt ?? columns.resealedAt,
       resealedFrom: given.resealedFrom ?? columns.resealedFrom,
+      valuePattern: given.valuePattern ?? pattern ?? null,
     };
   });
 }
+
+/**
+ * The patterns of the fields that have one, by the fields' names.
+ *
+ * @example
+ * patternsOf(withColumns([{ name: 'email', valuePattern: '[^@]+@[^@]+' }])); // { email: '[^@]+@[^@]+' }
+ */
+export const patternsOf = (fields: readonly Field[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    fields.flatMap(({ name, valuePattern }) => (valuePattern === null ? [] : [[name, valuePattern]])),
+  );
 
 /**
  * Column names that stand for two things at once; only data keys may be shared between fields.
@@ -74,7 +90,7 @@ export function withColumns(fields: FieldSetting[]): Field[] {
  * clashingColumns('id', withColumns([{ name: 'email', key: 'id' }])); // ['id']
  */
 export function clashingColumns(idColumn: string, fields: Field[]): string[] {
-  const own = fields.flatMap(({ name: _, dek: __, ...columns }) => Object.values(columns));
+  const own = fields.flatMap(({ name: _, dek: __, valuePattern: ___, ...columns }) => Object.values(columns));
   const all = [idColumn, ...own, ...new Set(fields.map((field) => field.dek))];
   return [...new Set(all.filter((name, index) => all.indexOf(name) !== index))];
 }

@@ -12,7 +12,9 @@ export interface Grant {
     | '--engine dataproc'
     | '--via workflow'
     | 'a policy tag'
-    | 'reseal doctor';
+    | 'reseal shred'
+    | 'reseal doctor'
+    | 'reseal sample';
   readonly why: string;
   /** Those of the role's permissions that a run uses: `reseal doctor` asks for them. */
   readonly permissions: readonly string[];
@@ -27,6 +29,7 @@ export const GRANT_TARGETS = [
   'source table',
   'staging table',
   'rejected table',
+  'shredded table',
   'keysets table',
   'runs table',
   "the stack's bucket",
@@ -95,6 +98,13 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {
+    role: 'roles/cloudkms.cryptoKeyEncrypter',
+    on: 'source key',
+    when: 'reseal sample',
+    why: 'Wraps a dozen data keys for made-up users. Whoever starts runs only does without.',
+    permissions: ['cloudkms.cryptoKeyVersions.useToEncrypt'],
+  },
+  {
     role: 'roles/dataproc.serverlessEditor',
     on: 'project',
     when: '--engine dataproc',
@@ -122,6 +132,14 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     when: '--via workflow',
     why: 'Starts, follows and cancels the execution.',
     permissions: ['workflows.executions.create', 'workflows.executions.get', 'workflows.executions.cancel'],
+  },
+  {
+    role: 'roles/bigquery.dataEditor',
+    on: 'shredded table',
+    when: 'reseal shred',
+    why: 'An entry for each value that is shredded. No run needs it.',
+    permissions: ['bigquery.tables.getData', 'bigquery.tables.updateData'],
+    optional: true,
   },
   keyViewer('source key'),
   keyViewer('BigQuery key'),

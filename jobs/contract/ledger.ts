@@ -1,9 +1,20 @@
-import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/run-settings.ts';
+import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/choices.ts';
 import { MODES } from './sql/select-values.ts';
 
-/** Where a run stands. All but `succeeded` can be resumed. */
-export const RUN_STATES = ['planned', 'staging', 'verified', 'succeeded', 'failed', 'cancelled'] as const;
+/** Where a run stands. All but those of `CLOSED` can be resumed. */
+export const RUN_STATES = [
+  'planned',
+  'staging',
+  'verified',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'abandoned',
+] as const;
 export type RunState = (typeof RUN_STATES)[number];
+
+/** The states that a run never leaves: merged whole, or given up by an operator. */
+export const CLOSED = ['succeeded', 'abandoned'] as const satisfies readonly RunState[];
 
 /** What carries a run out: the job in its own process, or the deployed workflow. */
 export const VIAS = ['job', 'workflow'] as const;
@@ -40,11 +51,24 @@ export const LEDGER = {
   state: oneOf(RUN_STATES),
   via: oneOf(VIAS),
   engine: oneOf(ENGINES),
+  owner: nullable(
+    'STRING',
+    'Whoever drives it now: a process or an execution of the workflow; NULL is nobody',
+  ),
+  heartbeat: nullable('TIMESTAMP', 'When its driver was last heard of'),
   mode: oneOf(MODES),
   source_format: oneOf(SOURCE_FORMATS, 'How the source was read: '),
   keying: oneOf(KEYINGS),
   keyset_version: nullable('INT64', 'The first-level keyset that sealed'),
   snapshot: nullable('TIMESTAMP', 'The rows were selected and read as of this moment'),
+  row_limit: nullable('INT64', 'Rows at the most; NULL for no limit'),
+  id_from: {
+    ...nullable(
+      'INT64',
+      'The lowest id that it takes: a run with a row limit begins behind the one before it',
+    ),
+    exact: true,
+  },
   id_cutoff: {
     ...nullable('INT64', 'The highest id that a row limit lets in'),
     exact: true,
@@ -54,6 +78,7 @@ export const LEDGER = {
   attempt: nullable('STRING', 'The batch or load job whose staged rows were verified'),
   staged: nullable('INT64', 'Values sealed'),
   rejected: nullable('INT64', 'Values rejected'),
+  unauthenticated: nullable('INT64', 'Of those sealed, values without a tag: nothing proves their source'),
   erased: nullable('INT64', 'Sealed values cleared because their source is NULL now'),
   merged: nullable('INT64', 'Values written into the source table'),
   changed_meanwhile: nullable(
@@ -62,7 +87,14 @@ export const LEDGER = {
   ),
   kms_calls: nullable('INT64', 'KMS Decrypt calls for data keys'),
   started_at: required('TIMESTAMP', 'When the run was planned'),
-  ended_at: nullable('TIMESTAMP', 'When it succeeded, failed or was cancelled'),
+  staging_at: nullable('TIMESTAMP', 'When its last attempt began to stage'),
+  staged_at: nullable('TIMESTAMP', 'When that attempt had staged its last value'),
+  verified_at: nullable('TIMESTAMP', 'When the staged values had been verified'),
+  ended_at: nullable(
+    'TIMESTAMP',
+    'When it failed, was cancelled or abandoned, or the moment that merged values carry',
+  ),
+  merged_at: nullable('TIMESTAMP', 'When the merge had written its last value'),
   batch_id: nullable('STRING', 'The Dataproc batch'),
   milli_dcu_seconds: nullable('INT64', "The batch's approximate usage"),
   cost_usd: nullable('FLOAT64', 'Estimated from usage and KMS calls'),

@@ -2,12 +2,12 @@ import type { Deployment } from './deployment.ts';
 import { LEDGER } from './ledger.ts';
 
 /**
- * The schemas of the five tables, in the form BigQuery's REST API and Pulumi both take. The program
+ * The schemas of the six tables, in the form BigQuery's REST API and Pulumi both take. The program
  * creates them, the direct engine loads into them, the sandbox runs on them: one definition for all.
  */
 export interface Column {
   name: string;
-  type: 'INT64' | 'STRING' | 'BYTES' | 'TIMESTAMP' | 'FLOAT64' | 'JSON';
+  type: 'INT64' | 'STRING' | 'BYTES' | 'TIMESTAMP' | 'FLOAT64' | 'BOOL' | 'JSON';
   mode: 'REQUIRED' | 'NULLABLE';
   description: string;
 }
@@ -85,6 +85,7 @@ export function stagingColumns(): Column[] {
     column('field', 'STRING', "Which of the stack's fields; NULL is the first"),
     column('resealed_from', 'BYTES', 'SHA-256 of cipher text, newline, data key: the compare-and-set token'),
     column('reason', 'STRING', 'Why the row was rejected; NULL for a sealed row'),
+    column('unauthenticated', 'BOOL', 'TRUE for a sealed value whose source had no tag'),
     column('dek_fingerprint', 'STRING', 'Of a rejected row: first 16 hex digits of SHA-256 of its dek'),
   ];
 }
@@ -93,7 +94,7 @@ export function stagingColumns(): Column[] {
  * Rows that could not be re-encrypted, and why.
  *
  * @example
- * rejectedColumns().length; // 8
+ * rejectedColumns().length; // 9
  */
 export function rejectedColumns(): Column[] {
   return [
@@ -103,6 +104,7 @@ export function rejectedColumns(): Column[] {
     column('reason', 'STRING', 'Why; docs/reasons.md lists the words', 'REQUIRED'),
     column('dek_fingerprint', 'STRING', 'First 16 hex digits of SHA-256 of the dek'),
     column('source_format', 'STRING', 'The format it was read as', 'REQUIRED'),
+    column('value_pattern', 'STRING', 'For value-pattern: what it did not match'),
     column(
       'rejected_from',
       'BYTES',
@@ -110,6 +112,22 @@ export function rejectedColumns(): Column[] {
       'REQUIRED',
     ),
     column('rejected_at', 'TIMESTAMP', 'When', 'REQUIRED'),
+  ];
+}
+
+/**
+ * Which values an operator shredded. An entry has nothing of the value.
+ *
+ * @example
+ * shreddedColumns().length; // 5
+ */
+export function shreddedColumns(): Column[] {
+  return [
+    column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
+    column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
+    column('source', 'STRING', 'Whether the source columns were kept or cleared', 'REQUIRED'),
+    column('shredded_at', 'TIMESTAMP', 'When', 'REQUIRED'),
+    column('shredded_by', 'STRING', 'The account that did it', 'REQUIRED'),
   ];
 }
 

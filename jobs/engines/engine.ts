@@ -1,4 +1,4 @@
-import type { EngineName } from '../contract/settings/run-settings.ts';
+import type { EngineName } from '../contract/settings/choices.ts';
 import type { Mode } from '../contract/sql/index.ts';
 
 /** What the plan fixed and the engine works from. */
@@ -6,6 +6,7 @@ export interface StageInput {
   readonly runId: string;
   readonly mode: Mode;
   readonly snapshotMillis: string;
+  readonly idFrom: string;
   readonly idCutoff: string;
   readonly limit: number | null;
   readonly selected: number;
@@ -28,6 +29,14 @@ export interface StageOutcome {
   readonly milliDcuSeconds: number | null;
 }
 
+/** What was ended and removed of a run that is given up. */
+export interface Discarded {
+  /** Batches or load jobs that were still at work. */
+  readonly cancelled: readonly string[];
+  /** How many files there were to remove in the bucket's temp folder; null where the caller may not. */
+  readonly files: number | null;
+}
+
 export interface StageProgress {
   readonly rows?: number;
   readonly deks?: number;
@@ -45,4 +54,6 @@ export interface Engine {
     progress: (now: StageProgress) => void,
     signal: AbortSignal,
   ): Promise<StageOutcome>;
+  /** Ends whatever attempts of the run have at work, and removes the files that they left. Throws ResealError. */
+  discard(runId: string, signal: AbortSignal): Promise<Discarded>;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { REASONS, Rejection } from '../contract/reasons.ts';
-import { SOURCE_FORMATS } from '../contract/settings/run-settings.ts';
+import { SOURCE_FORMATS, UNAUTHENTICATED } from '../contract/settings/choices.ts';
+import { valueMatcher } from '../contract/value-pattern.ts';
 import { openAead } from './aead.ts';
 import { aesKey, gcmOpen, IV_BYTES } from './aes.ts';
 import { asDataKey, type DataKey } from './brands.ts';
@@ -15,6 +16,8 @@ const source = {
   key: z.string().optional(),
   keyset: z.string().optional(),
   kek: z.string().optional(),
+  unauthenticated: z.enum(UNAUTHENTICATED).default('accept'),
+  value_pattern: z.string().optional(),
 };
 const sealed = { keyset: z.string(), aad: z.string(), ciphertext: z.string() };
 const vectorSchema = z.union([
@@ -49,7 +52,11 @@ function open(vector: Vector): Buffer {
 
 function openSource(vector: Extract<Vector, { cipher_text: string }>): Buffer {
   const format = formatOf(vector.format);
-  return format.prepare(dataKey(vector, () => format.wrappedKey('', vector.cipher_text)))(vector.cipher_text);
+  const key = dataKey(vector, () => format.wrappedKey('', vector.cipher_text));
+  const { plaintext } = format.prepare(key, vector.unauthenticated)(vector.cipher_text);
+  if (vector.value_pattern !== undefined && !valueMatcher(vector.value_pattern)(plaintext))
+    throw new Rejection('value-pattern');
+  return plaintext;
 }
 
 /** The unwrapped data key: given, or inside the cipher text under a KEK that stands in for KMS's. */

@@ -25,13 +25,23 @@ const STATUS_ENABLED = 1;
 const PREFIX_TINK = 1;
 const SYMMETRIC = 1;
 
-/** Calls `take` with each field of a message; whatever it does not read is skipped. */
-function eachField(bytes: Uint8Array, take: (field: number, reader: BinaryReader) => boolean): void {
+/**
+ * Calls `take` with each field of a message that has the wire type given for it. All others are skipped, as unknown ones
+ * are (protobuf encoding, "Message Structure"); groups, which no message of Tink has, are malformed.
+ */
+function eachField(
+  bytes: Uint8Array,
+  wires: Readonly<Record<number, WireType>>,
+  take: (field: number, reader: BinaryReader) => void,
+): void {
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [field, wire] = reader.tag();
-    if (wire === WireType.EndGroup) throw new Rejection('unknown-key');
-    if (!take(field, reader)) reader.skip(wire, field);
+    if (wire === WireType.StartGroup || wire === WireType.EndGroup) throw new Rejection('unknown-key');
+    if (wires[field] === wire) take(field, reader);
+    // `skip` would go over a number of any length; ten bytes are the most.
+    else if (wire === WireType.Varint) reader.uint64();
+    else reader.skip(wire, field);
   }
 }
 
@@ -44,10 +54,8 @@ function eachField(bytes: Uint8Array, take: (field: number, reader: BinaryReader
 export function parseAesGcmKey(bytes: Uint8Array): Uint8Array {
   let key: Uint8Array | null = null;
   try {
-    eachField(bytes, (field, reader) => {
-      if (field !== 3) return false;
+    eachField(bytes, { 3: WireType.LengthDelimited }, (_field, reader) => {
       key = reader.bytes();
-      return true;
     });
   } catch {
     key = null;
@@ -63,11 +71,9 @@ interface KeyData {
 
 function parseKeyData(bytes: Uint8Array): KeyData {
   const data: KeyData = { typeUrl: '', value: new Uint8Array() };
-  eachField(bytes, (field, reader) => {
-    if (field === 1) data.typeUrl = reader.string();
-    else if (field === 2) data.value = reader.bytes();
-    else return false;
-    return true;
+  eachField(bytes, { 1: WireType.LengthDelimited, 2: WireType.LengthDelimited }, (field, reader) => {
+    if (field === 1) data.typeUrl = Buffer.from(reader.bytes()).toString('latin1');
+    else data.value = reader.bytes();
   });
   return data;
 }
@@ -75,13 +81,12 @@ function parseKeyData(bytes: Uint8Array): KeyData {
 function parseKey(bytes: Uint8Array): KeysetKey {
   let data: KeyData = { typeUrl: '', value: new Uint8Array() };
   let [status, id, prefix] = [0, 0, 0];
-  eachField(bytes, (field, reader) => {
+  const wires = { 1: WireType.LengthDelimited, 2: WireType.Varint, 3: WireType.Varint, 4: WireType.Varint };
+  eachField(bytes, wires, (field, reader) => {
     if (field === 1) data = parseKeyData(reader.bytes());
     else if (field === 2) status = reader.int32();
     else if (field === 3) id = reader.uint32();
-    else if (field === 4) prefix = reader.int32();
-    else return false;
-    return true;
+    else prefix = reader.int32();
   });
   return {
     id,
@@ -102,11 +107,9 @@ export function parseKeyset(bytes: Uint8Array): Keyset {
   const keys: KeysetKey[] = [];
   let primaryKeyId = 0;
   try {
-    eachField(bytes, (field, reader) => {
+    eachField(bytes, { 1: WireType.Varint, 2: WireType.LengthDelimited }, (field, reader) => {
       if (field === 1) primaryKeyId = reader.uint32();
-      else if (field === 2) keys.push(parseKey(reader.bytes()));
-      else return false;
-      return true;
+      else keys.push(parseKey(reader.bytes()));
     });
   } catch (error) {
     throw error instanceof Rejection ? error : new Rejection('unknown-key');

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { Keying } from '../contract/settings/run-settings.ts';
+import type { Keying } from '../contract/settings/choices.ts';
 import { type Aead, tinkPrefix } from './aead.ts';
 import { type AesKey, aesKeyOnce, gcmSeal } from './aes.ts';
 import { asCiphertext, type Ciphertext, type Plaintext } from './brands.ts';

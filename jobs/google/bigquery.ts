@@ -2,6 +2,7 @@ import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import type { TableName } from '../contract/settings/table-settings.ts';
 import type { Statement } from '../contract/sql/index.ts';
 import { unlessAborted, within } from './bounds.ts';
 import type { Endpoints } from './clients.ts';
@@ -59,8 +60,25 @@ export interface BigQueryService {
     values: Record<P, Value>,
     signal?: AbortSignal,
   ): AsyncGenerator<Page>;
+  /**
+   * The bytes that a statement would process, by a dry run: it costs nothing and changes nothing.
+   * https://cloud.google.com/bigquery/docs/running-queries#dry-run
+   */
+  bytes<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<number>;
+  /** What BigQuery says of a table: tables.get, which reads no row of it and costs nothing. */
+  tableResource(name: TableName): Promise<TableResource>;
   /** The client itself, for load jobs. */
   readonly client: BigQuery;
+}
+
+/** The part of a table's resource that a run goes by. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table */
+export interface TableResource {
+  readonly creationTime?: string;
+  /** Of the table, where older clients wrote it into its partitioning. */
+  readonly requirePartitionFilter?: boolean;
+  readonly timePartitioning?: { readonly field?: string; readonly requirePartitionFilter?: boolean };
+  readonly rangePartitioning?: { readonly field?: string };
+  readonly streamingBuffer?: { readonly estimatedRows?: string; readonly oldestEntryTime?: string };
 }
 
 /** The statement's parameters in REST form; https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter */
@@ -83,16 +101,31 @@ export async function bigQueryService(
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
 
-  async function issue<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Job> {
+  async function issue<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    dryRun = false,
+  ): Promise<Job> {
     const query = {
       query: statement.sql,
       useLegacySql: false,
       parameterMode: 'NAMED',
+      ...(statement.dataset !== undefined && { defaultDataset: { datasetId: statement.dataset } }),
       queryParameters: queryParameters(statement, values),
     };
     const labels = { 'reseal-step': statement.name };
-    const [job] = await client.createJob({ configuration: { query, labels }, location });
+    const configuration = { query, labels, ...(dryRun ? { dryRun } : {}) };
+    const [job] = await client.createJob({ configuration, location });
     return job;
+  }
+
+  async function bytes<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<number> {
+    try {
+      const job = await unlessAborted(issue(statement, values, true), signal);
+      return Number(job.metadata?.statistics?.totalBytesProcessed);
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : bigQueryFailure(statement.name, error);
+    }
   }
 
   const pageOptions = { autoPaginate: false, skipParsing: true };
@@ -191,5 +224,16 @@ export async function bigQueryService(
     return rows ?? [];
   }
 
-  return { client, pages, query: retried };
+  async function tableResource(name: TableName): Promise<TableResource> {
+    const { dataset, tables } = deployment;
+    const table = client.dataset(dataset).table(tables[name]);
+    try {
+      const [resource] = await unlessAborted(table.getMetadata(), signal);
+      return resource as TableResource;
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : bigQueryFailure('table', error);
+    }
+  }
+
+  return { client, pages, query: retried, bytes, tableResource };
 }

@@ -1,4 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ResealError } from '../contract/errors.ts';
+
+/** The code of the error that a run's signal is given with when somebody else drives the run from now on. */
+export const TAKEN_OVER = 'run-taken-over';
+
+/** Whether work is to be left to another driver: it goes on under its ids, so that nothing of it may be cancelled. */
+export const isTakenOver = (signal: AbortSignal): boolean =>
+  signal.reason instanceof ResealError && signal.reason.code === TAKEN_OVER;
 
 /**
  * What the work settles with, or the signal's reason as soon as it is given. The work itself may go on: whoever

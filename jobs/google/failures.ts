@@ -1,5 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
 import { CALLER, grantHint } from './denied.ts';
+import { projectFault } from './project-faults.ts';
 
 /** What a failed call of a Google API says, whichever client library and transport it went through. */
 export interface GoogleFailure {
@@ -7,8 +8,10 @@ export interface GoogleFailure {
   readonly status: string;
   /** Google's own sentence. It names resources, never the values in them. */
   readonly message: string;
-  /** BigQuery's reasons (`accessDenied`, `backendError` …); other services give none. */
+  /** BigQuery's reasons (`accessDenied`, `backendError` …), and that of google.rpc.ErrorInfo (`SERVICE_DISABLED` …). */
   readonly reasons: readonly string[];
+  /** ErrorInfo's metadata, the service and the project of the call for instance. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** How long the service asks its callers to wait before the next try; undefined where it does not say. */
   readonly retryAfterMs?: number;
 }
@@ -20,9 +23,16 @@ interface ClientError {
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
   /** What gRPC and its REST fallback make of the details of a google.rpc.Status. */
   readonly statusDetails?: readonly { readonly retryDelay?: RetryDelay | null }[];
-  /** The response's headers, as gRPC keeps them and as the REST transport does. */
+  /** Both take ErrorInfo out of the details. */
+  readonly reason?: string;
+  readonly errorInfoMetadata?: Readonly<Record<string, string>>;
+  /** The response's headers, as gRPC keeps them and as the REST transport does; its body where the client keeps it. */
   readonly metadata?: { get?(name: string): readonly unknown[] };
-  readonly response?: { readonly headers?: { get?(name: string): string | null } };
+  readonly response?: {
+    readonly headers?: { get?(name: string): string | null };
+    readonly data?: unknown;
+    readonly body?: unknown;
+  };
 }
 
 /** https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto, RetryInfo */
@@ -57,17 +67,32 @@ const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN',
 interface Answered {
   readonly status?: string;
   readonly message?: string;
-  readonly details?: readonly { readonly retryDelay?: string }[];
+  readonly errors?: readonly { readonly reason?: string }[];
+  readonly details?: readonly Detail[];
 }
 
-function answered(message: string): Answered {
-  if (!message.startsWith('{')) return {};
+/** https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto, RetryInfo and ErrorInfo */
+interface Detail {
+  readonly '@type'?: string;
+  readonly retryDelay?: string;
+  readonly reason?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** The error object of an answer's body, parsed or as text. */
+function errorIn(body: unknown): Answered {
+  if (typeof body === 'object' && body !== null) return (body as { error?: Answered }).error ?? {};
+  if (typeof body !== 'string' || !body.startsWith('{')) return {};
   try {
-    return JSON.parse(message).error ?? {};
+    return JSON.parse(body).error ?? {};
   } catch {
     return {};
   }
 }
+
+/** In the message by the REST transport of the generated clients, beside it by the others. */
+const answered = ({ message = '', response }: ClientError): Answered =>
+  [message, response?.data, response?.body].map(errorIn).find((error) => error.message !== undefined) ?? {};
 
 /** RetryInfo among the details, in JSON a text like `1.5s`, else the header Retry-After in seconds (RFC 9110 §10.2.3). */
 function retryAfter(
@@ -87,14 +112,18 @@ const milliseconds = (seconds: unknown): number | null =>
 
 /** Reads an error of any of Google's client libraries. */
 export function googleFailure(error: unknown): GoogleFailure {
-  const { code = '', message = String(error), errors = [] } = error as ClientError;
-  const answer = answered(message);
+  const { code = '', message = String(error), errors = [], ...more } = error as ClientError;
+  const answer = answered(error as ClientError);
   const number = String(code);
   const retryAfterMs = retryAfter(error as ClientError, answer);
+  const info = answer.details?.find((detail) => detail['@type']?.endsWith('google.rpc.ErrorInfo'));
+  const metadata = info?.metadata ?? more.errorInfoMetadata;
+  const said = [...errors, ...(errors.length > 0 ? [] : (answer.errors ?? [])), info ?? more];
   return {
     status: answer.status ?? GRPC[number] ?? HTTP[number] ?? (NETWORK.has(number) ? 'UNREACHABLE' : 'OTHER'),
     message: answer.message ?? errors[0]?.message ?? message,
-    reasons: errors.flatMap(({ reason }) => reason ?? []),
+    reasons: said.flatMap(({ reason }) => reason ?? []),
+    ...(metadata === undefined ? {} : { metadata }),
     ...(retryAfterMs === null ? {} : { retryAfterMs }),
   };
 }
@@ -121,7 +150,10 @@ export function isTransient(error: unknown): boolean {
 /** What BigQuery answered to a step, as an error that says what to change. */
 export function bigQueryFailure(step: string, error: unknown): ResealError {
   if (error instanceof ResealError) return error;
-  const { status, message, reasons } = googleFailure(error);
+  const failure = googleFailure(error);
+  const fault = projectFault(failure);
+  if (fault !== null) return fault;
+  const { status, message, reasons } = failure;
   const said = `BigQuery, step ${step}: ${message}`;
   if (status === 'UNREACHABLE')
     return new ResealError('bigquery-unreachable', said, {
@@ -133,9 +165,9 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });
-  if (/could not load the default credentials/i.test(said))
-    return new ResealError('no-credentials', 'no Google Cloud credentials were found', {
-      hint: 'run `gcloud auth application-default login`',
+  if (/rows in the streaming buffer/i.test(message))
+    return new ResealError('source-streaming', said, {
+      hint: 'rows that insertAll streamed can be changed after half an hour: --resume the run then',
     });
   return new ResealError('bigquery', said);
 }

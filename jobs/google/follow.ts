@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
-import { unlessAborted, within } from './bounds.ts';
+import { isTakenOver, unlessAborted, within } from './bounds.ts';
 
 /** Something at Google that takes minutes: a batch, an execution of a workflow. */
 export interface LongRunning<T> {
@@ -21,7 +21,7 @@ const END_LOOK_MS = 100;
 
 /**
  * Looks at something long-running until it has ended and returns what was seen last. Once the signal is given it
- * is cancelled; the caller reads from its state how it ended.
+ * is cancelled, unless another driver goes on with it; the caller reads from its state how it ended.
  *
  * @throws ResealError `cancel-pending` if it has not ended a moment after it was cancelled, `cancel-failed` if it
  * could not be cancelled
@@ -40,7 +40,7 @@ export async function follow<T>(
       await sleep(wait, undefined, { signal });
     }
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted || isTakenOver(signal)) throw error;
     return cancelled(work);
   }
 }

@@ -10,6 +10,7 @@ import { unlessAborted, within } from './bounds.ts';
 import { CALLER, grantHint } from './denied.ts';
 import { googleFailure } from './failures.ts';
 import type { Pace } from './pace.ts';
+import { projectFault } from './project-faults.ts';
 
 /** How long failing calls are repeated; docs/performance.md names both figures, jobs/spark/reseal/kms.py has them too. */
 export const PATIENCE = {
@@ -37,9 +38,12 @@ function deniedKey(said: string): ResealError {
 
 /** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
 function permanent(kek: string, error: unknown): Error | null {
-  const { status, message } = googleFailure(error);
+  const failure = googleFailure(error);
+  const { status, message } = failure;
   // What was damaged on the way to KMS is an invalid argument too, but only that once.
   if (/crc32c|checksum/i.test(message)) return null;
+  const fault = projectFault(failure);
+  if (fault !== null) return fault;
   switch (status) {
     case 'INVALID_ARGUMENT':
       return new Rejection('dek-refused');

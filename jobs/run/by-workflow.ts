@@ -1,13 +1,15 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { ResealError } from '../contract/errors.ts';
+import { workflowOwner } from '../contract/lease-terms.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
+import { projectFault, projectFaultIn } from '../google/project-faults.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
-import { endRun, planOf, readRun } from './recorded-run.ts';
+import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
 
@@ -35,17 +37,13 @@ export async function runByWorkflow(
         const ended = await followed(client, execution, progress, context.signal).catch((error: unknown) => {
           if (!context.signal.aborted) throw error;
           // It was cancelled, or could not be; either way nobody waits for it any longer.
-          return cancelled(context, options.runId, error);
+          return cancelled(context, options.runId, execution, error);
         });
         return 'run_id' in ended ? ended : outcome(context, options.runId, ended);
       },
       mergeSummary,
     );
-    return watcher.step(
-      'report',
-      async () => report(context, await planOf(context, run), run),
-      reportSummary,
-    );
+    return watcher.step('report', () => report(context, run), reportSummary);
   });
 }
 
@@ -97,6 +95,7 @@ async function start(
     mode,
     ...(limit !== null && { limit }),
     ...(allowed.rejected && { accept_rejected: true }),
+    ...(allowed.takeOver && { take_over: true }),
   });
   try {
     const creating = client.createExecution({ parent, execution: { argument } });
@@ -119,6 +118,9 @@ function nameOf({ name }: Execution): string {
   if (!name) throw new ResealError('workflow-failed', 'Workflows gave the execution no name');
   return name;
 }
+
+/** How the ledger names the execution while it drives a run. */
+const ownerOf = (execution: Execution): string => workflowOwner(nameOf(execution).split('/').at(-1) ?? '');
 
 const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED', 'UNAVAILABLE'];
 
@@ -158,16 +160,23 @@ async function followed(
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */
 async function outcome(context: RunContext, runId: string, execution: Execution): Promise<LedgerRow> {
   const state = String(execution.state);
-  if (state === 'CANCELLED' && context.signal.aborted) return cancelled(context, runId);
-  if (state === 'CANCELLED')
-    throw new ResealError('workflow-cancelled', `somebody cancelled ${execution.name}`, {
+  if (state === 'CANCELLED' && context.signal.aborted) return cancelled(context, runId, execution);
+  if (state === 'CANCELLED') {
+    const cancellation = new ResealError('workflow-cancelled', `somebody cancelled ${execution.name}`, {
       hint: `go on with --resume ${runId} --via workflow`,
     });
+    // It can no longer let go of the run by itself; if this does not come through, its lease runs out.
+    await endRun({ ...context, owner: ownerOf(execution) }, runId, 'cancelled', cancellation).catch(() => {});
+    throw cancellation;
+  }
   if (state !== 'SUCCEEDED') {
     const { code, message } = raised(execution);
+    const next = `go on with --resume ${runId} --via workflow`;
+    const fault = projectFaultIn(message);
+    if (fault !== null) throw new ResealError(fault.code, message, { hint: `${fault.hint}; ${next}` });
     const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
     throw new ResealError('workflow-failed', message, {
-      hint: `${grant === null ? '' : `${grant}; `}${code === undefined ? '' : `${code}: see docs/errors.md; `}go on with --resume ${runId} --via workflow`,
+      hint: `${grant === null ? '' : `${grant}; `}${code === undefined ? '' : `${code}: see docs/errors.md; `}${next}`,
     });
   }
   const run = await readRun(context, runId);
@@ -180,20 +189,27 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
 
 /**
  * A cancelled execution writes nothing into the ledger, and whatever it had started goes on: a job of BigQuery,
- * a batch. With its end in the ledger the run can no longer be merged, unless it has been by then.
+ * a batch. With its end in the ledger, written in its place, the run can no longer be merged, unless it has been by
+ * then.
  */
-async function cancelled(context: RunContext, runId: string, cause?: unknown): Promise<LedgerRow> {
+async function cancelled(
+  context: RunContext,
+  runId: string,
+  execution: Execution,
+  cause?: unknown,
+): Promise<LedgerRow> {
+  const owner = ownerOf(execution);
   const cancellation = new ResealError(
     'cancelled',
     `run ${runId} was cancelled; the source table is untouched`,
   );
   let run: LedgerRow | null;
   try {
-    await endRun(context, runId, 'cancelled', cancellation);
+    await endRun({ ...context, owner }, runId, 'cancelled', cancellation);
     run = await readRun(context, runId);
   } catch (error) {
     throw new ResealError(cancellation.code, `run ${runId} was cancelled, but the ledger does not say so`, {
-      hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow`,
+      hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow --take-over`,
       cause: cause ?? error,
     });
   }
@@ -219,7 +235,10 @@ function raised({ name, error, stateError }: Execution): { code?: string; messag
 }
 
 function failure(error: unknown, name: string): ResealError {
-  const { status, message } = googleFailure(error);
+  const said = googleFailure(error);
+  const fault = projectFault(said);
+  if (fault !== null) return fault;
+  const { status, message } = said;
   if (status === 'NOT_FOUND')
     return new ResealError('workflow-missing', `Workflows has no ${name}`, {
       hint: 'run `pulumi up` for this stack first',

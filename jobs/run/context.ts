@@ -9,7 +9,7 @@ export type EngineChoice = 'auto' | Engine['name'];
 export interface RunOptions {
   readonly runId: string;
   readonly mode: Mode;
-  /** Only the first so many rows by id; null for all. */
+  /** Only so many rows by id, behind those of the last run with a limit; null for all. */
   readonly limit: number | null;
   readonly engine: EngineChoice;
 }
@@ -18,6 +18,8 @@ export interface RunOptions {
 export interface Allowed {
   /** Go on to the merge even if more values are rejected than `maxRejectedShare`. */
   readonly rejected: boolean;
+  /** Go on with a run in the place of whoever still drives it. */
+  readonly takeOver?: boolean;
 }
 
 /** What a run works with. */
@@ -27,7 +29,17 @@ export interface RunContext {
   readonly sql: Statements;
   readonly engines: Readonly<Record<Engine['name'], Engine>>;
   readonly signal: AbortSignal;
+  /** How often the lease of a run is renewed; `HEARTBEAT_SECONDS` unless said otherwise. */
+  readonly heartbeatMs?: number;
 }
+
+/** The same for the steps that write the state of a run, which only its owner may. */
+export interface HeldContext extends RunContext {
+  readonly owner: string;
+}
+
+/** What looks at runs and values works with: no engine, and nothing that changes a row. */
+export type ReadContext = Pick<RunContext, 'deployment' | 'bigquery' | 'sql'>;
 
 /** The first-level keyset of a run. */
 export interface RunKeyset {
@@ -41,15 +53,21 @@ export interface Plan {
   readonly mode: Mode;
   readonly engine: Engine['name'];
   readonly snapshotMillis: string;
+  /** The lowest and the highest id taken, both in decimal. */
+  readonly idFrom: string;
   readonly idCutoff: string;
-  /** The row limit behind the cut-off; null for none, and for a resumed run, whose cut-off is known. */
+  /** The row limit behind the cut-off, which a jar is handed; null for none. */
   readonly limit: number | null;
   readonly selected: number;
   readonly distinctDeks: number;
+  /** Values that seem to have no tag; 0 for a resumed run, whose stage counts them. */
+  readonly unauthenticated: number;
   /** Values whose source is NULL now and whose sealed form the merge clears; 0 for a resumed run, whose merge counts them. */
   readonly erasable: number;
   /** Null until the first run has made one: `--plan` changes nothing. */
   readonly keyset: RunKeyset | null;
+  /** Rows in the streaming buffer, which are left for a later run; 0 for a resumed run. */
+  readonly streamedRows: number;
   /** Whether the first-level key will have made half of the seals that it may. */
   readonly keysetNearBound: boolean;
 }

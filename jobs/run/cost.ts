@@ -1,42 +1,55 @@
-import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../contract/prices.ts';
+import { CORES, FIRST_EXECUTORS } from '../contract/batch.ts';
+import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL, QUERY_USD_PER_TIB } from '../contract/prices.ts';
+import type { Scanned } from './scanned.ts';
 
 /** A batch takes 40 to 60 s to start. https://cloud.google.com/dataproc-serverless/docs/overview */
 const BATCH_START_SECONDS = 60;
-/** Driver and executors have four cores, a DCU each, unless properties say otherwise. */
-const CORES = 4;
 /** Rows a second: what a core of a batch manages with BigQuery at both ends, and this process (bench/). */
 const ROWS_PER_CORE = 20_000;
 const ROWS_DIRECT = 25_000;
-
-/** What KMS calls and a batch's usage cost, in US$. */
-function costUsd(kmsCalls: number, milliDcuSeconds: number): number {
-  return kmsCalls * KMS_USD_PER_CALL + (milliDcuSeconds / 1000 / 3600) * DCU_USD_PER_HOUR;
-}
+const TIB = 2 ** 40;
 
 export interface Estimate {
   readonly kmsCalls: number;
   readonly minutes: number;
+  readonly bigQueryBytes: number;
+  /** US$; what BigQuery bills on demand is a part of it. */
   readonly costUsd: number;
+  readonly bigQueryUsd: number;
+}
+
+interface Work {
+  readonly engine: 'direct' | 'dataproc';
+  readonly selected: number;
+  readonly distinctDeks: number;
+  readonly kmsCallsPerSecond: number;
+  readonly maxExecutors: number;
 }
 
 /** What a run is likely to take; a rough figure that is meant to prevent surprises. */
-export function estimate(work: {
-  engine: 'direct' | 'dataproc';
-  selected: number;
-  distinctDeks: number;
-  kmsCallsPerSecond: number;
-  maxExecutors: number;
-}): Estimate {
-  const { selected, distinctDeks } = work;
-  const unwrapping = distinctDeks / work.kmsCallsPerSecond;
-  if (selected === 0) return { kmsCalls: 0, minutes: 0, costUsd: 0 };
-  if (work.engine === 'direct') {
-    const seconds = Math.max(unwrapping, selected / ROWS_DIRECT);
-    return { kmsCalls: distinctDeks, minutes: seconds / 60, costUsd: costUsd(distinctDeks, 0) };
-  }
-  // A batch begins with two executors and grows with the work.
-  const executors = Math.min(work.maxExecutors, Math.max(2, Math.ceil(selected / 5_000_000)));
+export function estimate(work: Work, { bytes, billed }: Scanned): Estimate {
+  const { seconds, milliDcuSeconds } = staging(work);
+  const kmsCalls = work.selected === 0 ? 0 : work.distinctDeks;
+  const bigQueryUsd = (billed / TIB) * QUERY_USD_PER_TIB;
+  const batchUsd = (milliDcuSeconds / 1000 / 3600) * DCU_USD_PER_HOUR;
+  return {
+    kmsCalls,
+    minutes: seconds / 60,
+    bigQueryBytes: bytes,
+    bigQueryUsd,
+    costUsd: kmsCalls * KMS_USD_PER_CALL + batchUsd + bigQueryUsd,
+  };
+}
+
+/** The time that staging takes, and what a batch uses of DCUs. */
+function staging(work: Work): { seconds: number; milliDcuSeconds: number } {
+  const { selected } = work;
+  if (selected === 0) return { seconds: 0, milliDcuSeconds: 0 };
+  const unwrapping = work.distinctDeks / work.kmsCallsPerSecond;
+  if (work.engine === 'direct')
+    return { seconds: Math.max(unwrapping, selected / ROWS_DIRECT), milliDcuSeconds: 0 };
+  // A batch grows with the work; a core is a DCU.
+  const executors = Math.min(work.maxExecutors, Math.max(FIRST_EXECUTORS, Math.ceil(selected / 5_000_000)));
   const seconds = BATCH_START_SECONDS + unwrapping + selected / (executors * CORES * ROWS_PER_CORE);
-  const milliDcuSeconds = seconds * 1000 * CORES * (executors + 1);
-  return { kmsCalls: distinctDeks, minutes: seconds / 60, costUsd: costUsd(distinctDeks, milliDcuSeconds) };
+  return { seconds, milliDcuSeconds: seconds * 1000 * CORES * (executors + 1) };
 }

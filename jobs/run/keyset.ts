@@ -1,5 +1,5 @@
 import type { Row } from '../google/bigquery.ts';
-import type { RunContext, RunKeyset } from './context.ts';
+import type { ReadContext, RunContext, RunKeyset } from './context.ts';
 
 function keysetOf([row]: Row[]): RunKeyset | null {
   if (row === undefined) return null;
@@ -19,7 +19,7 @@ export async function ensuredKeyset(context: RunContext): Promise<RunKeyset | nu
 
 /** The keyset that an earlier run began with. */
 export async function keysetOfVersion(
-  { bigquery, sql }: RunContext,
+  { bigquery, sql }: ReadContext,
   version: number | null,
 ): Promise<RunKeyset | null> {
   return keysetOf(await bigquery.query(sql.keysetVersion, { version }));

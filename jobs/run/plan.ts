@@ -1,37 +1,70 @@
 import { ResealError } from '../contract/errors.ts';
-import { NO_CUTOFF } from '../contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
+import { streamedRows } from './source-table.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const [clock] = await bigquery.query(sql.clock, {});
-  const snapshotMillis = String(clock?.snapshot_millis);
-  const everything = { mode: options.mode, snapshot_millis: snapshotMillis, id_cutoff: NO_CUTOFF };
+  const streamed = await streamedRows(context);
+  const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const limit = options.limit ?? deployment.readLimitRows;
-  let idCutoff = NO_CUTOFF;
-  if (limit !== null) {
-    const [row] = await bigquery.query(sql.cutoff, { ...everything, row_limit: limit });
-    idCutoff = row?.id_cutoff ?? NO_CUTOFF;
-  }
-  const [counts] = await bigquery.query(sql.count, { ...everything, id_cutoff: idCutoff });
-  const selected = Number(counts?.selected);
   const keyset = await newestKeyset(context);
+  const selection = {
+    mode: options.mode,
+    snapshot_millis: snapshotMillis,
+    keyset_version: keyset?.version ?? 0,
+    id_from: NO_FLOOR,
+    id_cutoff: NO_CUTOFF,
+    ...(limit === null ? {} : await range(context, options.mode, limit, snapshotMillis, keyset)),
+  };
+  const [counts] = await bigquery.query(sql.count, selection);
+  const selected = Number(counts?.selected);
   return {
     runId: options.runId,
     mode: options.mode,
     engine: chooseEngine(context, options.engine, selected),
     snapshotMillis,
-    idCutoff,
+    idFrom: selection.id_from,
+    idCutoff: selection.id_cutoff,
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
+    unauthenticated: Number(counts?.unauthenticated),
     erasable: Number(counts?.erasable),
     keyset,
+    streamedRows: streamed?.rows ?? 0,
     keysetNearBound: await nearBound(context, keyset, selected),
   };
+}
+
+/**
+ * The ids of a run with a row limit: the next ones behind the last such run, and where there are none to take any
+ * more, from the beginning.
+ */
+async function range(
+  { bigquery, sql }: RunContext,
+  mode: RunOptions['mode'],
+  limit: number,
+  snapshotMillis: string,
+  keyset: RunKeyset | null,
+): Promise<{ id_from: string; id_cutoff: string }> {
+  const [next] = await bigquery.query(sql.firstId, { mode });
+  for (const id_from of new Set([next?.id_from ?? NO_FLOOR, NO_FLOOR])) {
+    const [last] = await bigquery.query(sql.cutoff, {
+      mode,
+      snapshot_millis: snapshotMillis,
+      keyset_version: keyset?.version ?? 0,
+      id_from,
+      id_cutoff: NO_CUTOFF,
+      row_limit: limit,
+    });
+    if (last?.id_cutoff != null) return { id_from, id_cutoff: last.id_cutoff };
+  }
+  return { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
 }
 
 /**

@@ -1,16 +1,17 @@
 import { ResealError } from '../contract/errors.ts';
 import { type LedgerRow, ledgerRow, type RunState, type Via } from '../contract/ledger.ts';
-import type { Plan, RunContext } from './context.ts';
+import { NO_FLOOR } from '../contract/sql/index.ts';
+import type { HeldContext, Plan, ReadContext, RunContext } from './context.ts';
 import { ensuredKeyset, keysetOfVersion } from './keyset.ts';
 
 /** The run's row, or null where the ledger has none. */
-export async function readRun({ bigquery, sql }: RunContext, runId: string): Promise<LedgerRow | null> {
+export async function readRun({ bigquery, sql }: ReadContext, runId: string): Promise<LedgerRow | null> {
   const [row] = await bigquery.query(sql.readRun, { run_id: runId });
   return row === undefined ? null : ledgerRow(row);
 }
 
 /** The row of a run that the user names. Throws ResealError `run-unknown`. */
-export async function knownRun(context: RunContext, runId: string): Promise<LedgerRow> {
+export async function knownRun(context: ReadContext, runId: string): Promise<LedgerRow> {
   const found = await readRun(context, runId);
   if (found !== null) return found;
   throw new ResealError('run-unknown', `the ledger has no run ${runId}`, {
@@ -33,29 +34,38 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     mode: run.mode,
     engine: run.engine,
     snapshotMillis: String(run.snapshot),
+    idFrom: run.id_from ?? NO_FLOOR,
     idCutoff: run.id_cutoff ?? '',
-    limit: null,
+    limit: run.row_limit,
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
+    unauthenticated: 0,
     erasable: 0,
+    streamedRows: 0,
     keysetNearBound: false,
     keyset: await keysetOfVersion(context, run.keyset_version),
   };
 }
 
-/** Enters a planned run into the ledger, and sees to it that there is a keyset to seal with. */
-export async function openRun(context: RunContext, planned: Plan, via: Via): Promise<Plan> {
+/**
+ * Enters a planned run into the ledger with its owner, and sees to it that there is a keyset to seal with. If
+ * somebody else was quicker with the same run id, the ledger keeps theirs.
+ */
+export async function openRun(context: HeldContext, planned: Plan, via: Via): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const keyset = planned.keyset ?? (await ensuredKeyset(context));
   await bigquery.query(sql.openRun, {
     run_id: planned.runId,
     via,
+    owner: context.owner,
     engine: planned.engine,
     mode: planned.mode,
     source_format: deployment.sourceFormat,
     keying: deployment.keying,
     keyset_version: keyset?.version ?? null,
     snapshot: planned.snapshotMillis,
+    row_limit: planned.limit ?? 0,
+    id_from: planned.idFrom,
     id_cutoff: planned.idCutoff,
     selected: planned.selected,
     distinct_deks: planned.distinctDeks,
@@ -63,13 +73,16 @@ export async function openRun(context: RunContext, planned: Plan, via: Via): Pro
   return { ...planned, keyset };
 }
 
-/** Records how a run broke off, in the words that its user reads; no value of a row is among them. */
+/**
+ * Records how a run broke off, in the words that its user reads; no value of a row is among them. Of a run that
+ * somebody else drives by now nothing is changed.
+ */
 export async function endRun(
-  { bigquery, sql }: RunContext,
+  { bigquery, sql, owner }: HeldContext,
   runId: string,
   state: RunState,
   error: ResealError,
 ): Promise<void> {
-  const values = { run_id: runId, state, error_code: error.code, error: error.message.slice(0, 2000) };
+  const values = { run_id: runId, owner, state, error_code: error.code, error: error.message.slice(0, 2000) };
   await bigquery.query(sql.endRun, values);
 }

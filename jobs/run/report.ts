@@ -1,58 +1,79 @@
 import { type LedgerJson, type LedgerRow, ledgerJson } from '../contract/ledger.ts';
-import type { Plan, RunContext } from './context.ts';
+import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../contract/prices.ts';
+import type { ReadContext } from './context.ts';
+import { type Estimate, estimate } from './cost.ts';
+import { keysetOfVersion } from './keyset.ts';
 
 /** At most so many merged values of a field are read back for the report. */
 const READ_BACK_ROWS = 1000;
 
-/** What a run did: its row of the ledger, under the ledger's names, and what the tables say beside it. */
+/**
+ * What a run did: its row of the ledger, under the ledger's names, and what follows from it or stands in the tables
+ * beside it. What the run did not come to is null.
+ */
 export interface Report extends LedgerJson {
-  readonly selected: number;
-  readonly distinct_deks: number;
-  readonly staged: number;
-  readonly rejected: number;
-  readonly merged: number;
-  readonly changed_meanwhile: number;
-  readonly erased: number;
-  readonly cost_usd: number;
-  /** Rejected values by reason. */
+  /** Rejected values by reason; a value that a later run has rejected again counts as that run's. */
   readonly reasons: Readonly<Record<string, number>>;
   /** Merged values that were read back through the SQL of an analyst, and how many of them opened. */
   readonly read_back: { readonly checked: number; readonly readable: number };
-  readonly seconds: number;
+  /** From the moment that the run reads as of to its last written value; null while it is under way. */
+  readonly seconds: number | null;
+  /** What the plan expected of a run of this size. */
+  readonly planned: { readonly kms_calls: number; readonly minutes: number; readonly cost_usd: number };
+  /** `cost_usd` by what it is paid for. */
+  readonly cost_parts: { readonly kms_usd: number; readonly dataproc_usd: number };
 }
 
-/** Puts the report of a merged run together, from the ledger and from the tables themselves. */
-export async function report(context: RunContext, plan: Plan, run: LedgerRow): Promise<Report> {
+/** Puts the report of a run together, whichever way it ended, from the ledger and from the tables themselves. */
+export async function report(context: ReadContext, run: LedgerRow): Promise<Report> {
+  const expected = planned(context, run);
+  const began = run.snapshot ?? run.started_at;
+  const ended = run.merged_at ?? run.ended_at;
   return {
     ...ledgerJson(run),
-    selected: run.selected ?? 0,
-    distinct_deks: run.distinct_deks ?? 0,
-    staged: run.staged ?? 0,
-    rejected: run.rejected ?? 0,
-    merged: run.merged ?? 0,
-    changed_meanwhile: run.changed_meanwhile ?? 0,
-    erased: run.erased ?? 0,
-    cost_usd: Number((run.cost_usd ?? 0).toFixed(6)),
+    cost_usd: run.cost_usd === null ? null : rounded(run.cost_usd),
     reasons: await rejectedByReason(context, run),
-    read_back: await readBack(context, plan, run),
-    seconds: ((run.ended_at ?? Date.now()) - run.started_at) / 1000,
+    read_back: await readBack(context, run),
+    seconds: ended === null ? null : Math.max(ended - began, 0) / 1000,
+    planned: {
+      kms_calls: expected.kmsCalls,
+      minutes: expected.minutes,
+      cost_usd: rounded(expected.costUsd),
+    },
+    cost_parts: {
+      kms_usd: rounded((run.kms_calls ?? 0) * KMS_USD_PER_CALL),
+      dataproc_usd: rounded(((run.milli_dcu_seconds ?? 0) / 3_600_000) * DCU_USD_PER_HOUR),
+    },
   };
 }
 
-async function rejectedByReason({ bigquery, sql }: RunContext, run: LedgerRow): Promise<Report['reasons']> {
+/** Millionths of a dollar: a KMS call costs three of them. */
+const rounded = (usd: number): number => Number(usd.toFixed(6));
+
+/** What the plan expected but for BigQuery's bytes, which the ledger does not have. */
+function planned({ deployment: { batch } }: ReadContext, run: LedgerRow): Estimate {
+  const work = {
+    engine: run.engine,
+    selected: run.selected ?? 0,
+    distinctDeks: run.distinct_deks ?? 0,
+    maxExecutors: batch.maxExecutors,
+    kmsCallsPerSecond: batch.kmsCallsPerSecond,
+  };
+  return estimate(work, { bytes: 0, billed: 0 });
+}
+
+async function rejectedByReason({ bigquery, sql }: ReadContext, run: LedgerRow): Promise<Report['reasons']> {
   const counts = await bigquery.query(sql.rejectedCounts, { run_id: run.run_id });
   return Object.fromEntries(counts.map(({ reason, n }) => [reason ?? '', Number(n)]));
 }
 
 /** A jar's values are left out: only its owner knows their keys. */
-async function readBack(
-  { bigquery, sql, deployment }: RunContext,
-  plan: Plan,
-  run: LedgerRow,
-): Promise<Report['read_back']> {
+async function readBack(context: ReadContext, run: LedgerRow): Promise<Report['read_back']> {
+  const { bigquery, sql, deployment } = context;
   if ((run.merged ?? 0) === 0 || deployment.batch.jarFile !== null) return { checked: 0, readable: 0 };
-  const keyset = plan.keyset?.wrapped.toString('base64') ?? null;
-  const values = { keyset, ended_millis: run.ended_at, row_limit: READ_BACK_ROWS };
+  const keyset = await keysetOfVersion(context, run.keyset_version);
+  const wrapped = keyset?.wrapped.toString('base64') ?? null;
+  const values = { keyset: wrapped, ended_millis: run.ended_at, row_limit: READ_BACK_ROWS };
   const fields = await bigquery.query(sql.proveMerged, values);
   const total = (name: 'checked' | 'readable'): number =>
     fields.reduce((sum, field) => sum + Number(field[name]), 0);

@@ -1,8 +1,11 @@
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { NOT_WHOLE } from '../contract/verdict.ts';
-import type { Allowed, Plan, RunContext, RunOptions, Watcher } from './context.ts';
+import { TAKEN_OVER } from '../google/bounds.ts';
+import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
+import { heartbeat, heldBy, takeLease } from './lease.ts';
 import { merge } from './merge.ts';
+import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
 import { endRun, knownRun, openRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
@@ -25,11 +28,19 @@ export async function run(
   if ((await readRun(context, options.runId)) !== null)
     return resume(context, options.runId, watcher, allowed);
   const planned = await watcher.step('plan', () => plan(context, options), planSummary);
-  const opened = await openRun(context, planned, 'job');
-  return carryOut(context, opened, watcher, { allowed });
+  return asOwner(context, async (held) => {
+    const opened = await openRun(held, planned, 'job');
+    const entered = await heldBy(held, planned.runId, held.owner);
+    // Another process has begun a run of this id in the same moment, and ended it.
+    if (entered.owner !== held.owner) return resume(context, planned.runId, watcher, allowed);
+    return carryOut(held, opened, watcher, { allowed });
+  });
 }
 
-/** Goes on with a run that broke off, from wherever it stands. */
+/**
+ * Goes on with a run that broke off, from wherever it stands. Throws ResealError `run-unknown`, `run-live` for one
+ * that somebody drives, `run-abandoned`, and whatever the run breaks off with.
+ */
 export async function resume(
   context: RunContext,
   runId: string,
@@ -38,18 +49,38 @@ export async function resume(
 ): Promise<Report> {
   const found = await knownRun(context, runId);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
-  if (found.state === 'succeeded') return reported(context, planned, found, watcher);
-  const verified = found.state === 'verified';
-  const anew = NOT_WHOLE.some((code) => code === found.error_code);
-  return carryOut(context, planned, watcher, { allowed, verified, anew });
+  if (found.state === 'succeeded') return reported(context, found, watcher);
+  return asOwner(context, async (held) => {
+    const taken = await takeLease(held, found, held.owner, allowed.takeOver ?? false);
+    if (taken.state === 'succeeded') return reported(held, taken, watcher);
+    if (taken.state === 'abandoned')
+      throw new ResealError('run-abandoned', `run ${runId} was abandoned`, {
+        hint: 'start a new run, which takes its values',
+      });
+    const verified = taken.state === 'verified';
+    const anew = NOT_WHOLE.some((code) => code === taken.error_code);
+    return carryOut(held, planned, watcher, { allowed, verified, anew });
+  });
+}
+
+/** Does the work under a name of its own, that of a run's owner. */
+async function asOwner<T>(context: RunContext, work: (held: HeldContext) => Promise<T>): Promise<T> {
+  const owner = newOwner();
+  try {
+    return await work({ ...context, owner });
+  } finally {
+    released(owner);
+  }
 }
 
 async function carryOut(
-  context: RunContext,
+  driver: HeldContext,
   planned: Plan,
   watcher: Watcher,
   { allowed, verified = false, anew = false }: { allowed: Allowed; verified?: boolean; anew?: boolean },
 ): Promise<Report> {
+  const lease = heartbeat(driver, planned.runId, driver.owner);
+  const context = { ...driver, signal: AbortSignal.any([driver.signal, lease.lost]) };
   let source = 'the source table is untouched';
   let merged: LedgerRow;
   try {
@@ -63,24 +94,30 @@ async function carryOut(
     }
     context.signal.throwIfAborted();
     source = 'the source table is untouched, or merged whole';
+    // A heartbeat would have BigQuery roll the merge's transaction back: both write the ledger.
+    await lease.stop();
     merged = await watcher.step('merge', () => merge(context, planned), mergeSummary);
   } catch (error) {
-    throw await brokenOff(context, planned.runId, error, source);
+    if (lease.lost.aborted && !driver.signal.aborted) throw lease.lost.reason;
+    throw await brokenOff(driver, planned.runId, error, source);
+  } finally {
+    void lease.stop();
   }
-  return reported(context, planned, merged, watcher);
+  return reported(context, merged, watcher);
 }
 
 /** A run that is merged stays so, whatever befalls its report. */
-const reported = (context: RunContext, planned: Plan, merged: LedgerRow, watcher: Watcher): Promise<Report> =>
-  watcher.step('report', () => report(context, planned, merged), reportSummary);
+const reported = (context: RunContext, merged: LedgerRow, watcher: Watcher): Promise<Report> =>
+  watcher.step('report', () => report(context, merged), reportSummary);
 
 /** Records the end of the run and says how to go on; failing to record it must not hide why it broke off. */
 async function brokenOff(
-  context: RunContext,
+  context: HeldContext,
   runId: string,
   error: unknown,
   source: string,
 ): Promise<ResealError> {
+  if (error instanceof ResealError && error.code === TAKEN_OVER) return error;
   const cancelled = context.signal.aborted;
   const failure = cancelled
     ? new ResealError('cancelled', `run ${runId} was cancelled; ${source}`, {

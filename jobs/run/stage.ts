@@ -1,6 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import type { Plan, Progress, RunContext } from './context.ts';
+import type { HeldContext, Plan, Progress } from './context.ts';
 
 const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
 
@@ -9,17 +9,17 @@ const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDc
  * with `anew` left aside.
  */
 export async function stage(
-  context: RunContext,
+  context: HeldContext,
   plan: Plan,
   progress: Progress,
   anew: boolean,
 ): Promise<StageOutcome> {
-  const { bigquery, sql, signal } = context;
+  const { bigquery, sql, signal, owner } = context;
   const engine = context.engines[plan.engine];
   if (plan.keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
   const empty = plan.selected === 0;
   const batch = empty ? null : engine.batchId(plan.runId);
-  await bigquery.query(sql.markStaging, { run_id: plan.runId, batch_id: batch ?? '' });
+  await bigquery.query(sql.markStaging, { run_id: plan.runId, owner, batch_id: batch ?? '' });
   if (empty) return NOTHING;
   return engine.stage(
     { ...plan, keyset: plan.keyset, anew },

@@ -7,10 +7,15 @@ import type { Verified } from './verify.ts';
 /** What each step says of itself once it is done, whoever carried it out. */
 
 export function planSummary(planned: Plan): string {
-  const { selected, distinctDeks, engine, erasable, keyset, keysetNearBound } = planned;
+  const { selected, distinctDeks, engine, erasable, unauthenticated, keyset, keysetNearBound, streamedRows } =
+    planned;
   const parts = [
     ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
+    ...(unauthenticated > 0 ? [`${unauthenticated} of them seem to have no tag (AES-CBC)`] : []),
     ...(erasable > 0 ? [`${erasable} values to erase`] : []),
+    ...(streamedRows > 0
+      ? [`some ${streamedRows} rows in the streaming buffer are left for a later run`]
+      : []),
     ...(keysetNearBound
       ? [
           `version ${keyset?.version} of the first-level keyset is past half of its 2^32 seals: rotate it soon`,
@@ -23,8 +28,8 @@ export function planSummary(planned: Plan): string {
 export const stageSummary = ({ kmsCalls }: StageOutcome): string =>
   kmsCalls === null ? 'staged' : `staged with ${kmsCalls} KMS calls`;
 
-export const verifySummary = ({ staged, rejected, opened }: Verified): string =>
-  `${staged} sealed + ${rejected} rejected = ${staged + rejected}; BigQuery opened ${opened ?? 'none'} of them`;
+export const verifySummary = ({ staged, rejected, unauthenticated, opened }: Verified): string =>
+  `${staged} sealed + ${rejected} rejected = ${staged + rejected}; BigQuery opened ${opened ?? 'none'} of them${unauthenticated > 0 ? `; ${unauthenticated} had no tag` : ''}`;
 
 export const mergeSummary = ({ merged, changed_meanwhile: changed, rejected, erased }: LedgerRow): string =>
   `${merged} merged, ${changed} changed meanwhile, ${rejected} rejected${erased ? `, ${erased} erased` : ''}`;

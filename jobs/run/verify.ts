@@ -1,11 +1,14 @@
 import { ResealError } from '../contract/errors.ts';
+import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import type { Allowed, Plan, RunContext } from './context.ts';
+import type { Allowed, HeldContext, Plan, RunContext } from './context.ts';
 
 export interface Verified {
   readonly staged: number;
   readonly rejected: number;
+  /** Of those staged, values without a tag. */
+  readonly unauthenticated: number;
   /** Staged values that BigQuery opened; null for a jar's, whose keys only its owner knows. */
   readonly opened: number | null;
 }
@@ -15,18 +18,20 @@ export interface Verified {
  * sealed or rejected, no more are rejected than may be, and BigQuery itself opens what was sealed.
  */
 export async function verify(
-  context: RunContext,
+  context: HeldContext,
   plan: Plan,
   outcome: StageOutcome,
   allowed: Allowed,
 ): Promise<Verified> {
   const { bigquery, sql, deployment } = context;
+  const stagedMillis = Date.now();
   const staging = { run_id: plan.runId, attempt: outcome.attempt };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
   if (jar) await bigquery.query(sql.adopt, staging);
   const [counts] = await bigquery.query(sql.stagedCounts, staging);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
+  const unauthenticated = Number(counts?.unauthenticated);
   if (!jar && staged + rejected !== plan.selected) {
     throw new ResealError(
       'verify-count',
@@ -38,26 +43,17 @@ export async function verify(
   const opened = jar ? null : await prove(context, plan, outcome.attempt);
   await bigquery.query(sql.markVerified, {
     ...staging,
+    owner: context.owner,
+    staged_millis: stagedMillis,
     staged,
     rejected,
+    unauthenticated,
     kms_calls: outcome.kmsCalls ?? '',
     batch_id: outcome.batchId ?? '',
     milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
   });
-  return { staged, rejected, opened };
+  return { staged, rejected, unauthenticated, opened };
 }
-
-/** What to look at first when most values of a run are rejected for one reason. */
-const LIKELY: Readonly<Record<string, string>> = {
-  'dek-refused': 'is reseal:sourceKek the key that wrapped these data keys?',
-  encoding: 'is reseal:sourceFormat right?',
-  truncated: 'is reseal:sourceFormat right?',
-  version: 'is reseal:sourceFormat right?',
-  'iv-length': 'is reseal:sourceFormat right?',
-  'key-length': 'is reseal:sourceFormat right?',
-  'unknown-key': 'is reseal:sourceFormat right?',
-  authentication: 'is reseal:sourceFormat right, and do dek and cipher_text belong together?',
-};
 
 /**
  * Throws ResealError `rejected-share` for a run that rejects more of its values than the stack's setting allows.
@@ -76,7 +72,7 @@ async function checkRejected(
     'rejected-share',
     `${rejected} of ${plan.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
     {
-      hint: `${LIKELY[reason] ?? 'docs/reasons.md says what each reason means.'} The source table is untouched; --resume ${plan.runId} --accept-rejected merges the rest all the same`,
+      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} The source table is untouched; --resume ${plan.runId} --accept-rejected merges the rest all the same`,
     },
   );
 }

@@ -1,5 +1,6 @@
 import type { Caller } from '../http/caller.ts';
 import {
+  emailOf,
   onBigQueryProject,
   onDataset,
   onName,
@@ -32,6 +33,11 @@ export class Access {
   constructor(caller: Caller, project: string) {
     this.#caller = caller;
     this.#project = project;
+  }
+
+  /** The caller's e-mail address. */
+  get user(): string {
+    return emailOf(this.#caller.member);
   }
 
   read(dataset: string, table: string): void {

@@ -43,7 +43,9 @@ export function directWork(
       staging: get('destination-table'),
       rejected: get('rejected-table'),
       keysets: get('keysets-table'),
-      runs: 'runs',
+      runs: get('runs-table'),
+      // No batch works on it.
+      shredded: '',
     },
     readDataset: '',
     readProcedure: '',
@@ -53,6 +55,7 @@ export function directWork(
       .nonempty()
       .parse(JSON.parse(get('fields'))),
     sourceFormat: get('source-format') as Deployment['sourceFormat'],
+    unauthenticated: get('unauthenticated') as Deployment['unauthenticated'],
     keying: get('keying') as Deployment['keying'],
     storePlaintext: get('store-plaintext') === 'true',
     sourceKek: get('source-kek'),
@@ -72,6 +75,7 @@ export function directWork(
     anew: false,
     mode: get('mode') as Mode,
     snapshotMillis: get('snapshot-millis'),
+    idFrom: get('id-from'),
     idCutoff: get('id-cutoff'),
     limit: null,
     // Only for a progress that nobody shows, and for the choice of threads.

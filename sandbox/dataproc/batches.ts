@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { Faults } from '../faults/plane.ts';
+import type { RuleOf } from '../faults/rules.ts';
 import { GoogleError } from '../http/errors.ts';
 import type { Json } from '../http/router.ts';
 import { readJsonFile, writeAtomically } from '../state/files.ts';
@@ -36,8 +38,16 @@ export interface DriverOutput {
 /** DCUs of the smallest batch: a driver and two executors of four cores each. */
 const DCUS = 12;
 
-/** The state message of a batch that fails because a test asked for it. */
+const CREATE = { service: 'dataproc', method: 'batches.create' } as const;
+/** The state message of a batch that fails because a rule asks for it. */
 const ORDERED = 'Batch failed: the sandbox was asked for a failing batch.';
+
+/** Resolves once the signal is given. */
+const given = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 
 /** The batches of a sandbox, their state machine and their operations. */
 export class Batches {
@@ -46,10 +56,16 @@ export class Batches {
   readonly #output: (batch: Batch) => DriverOutput;
   readonly #batches = new Map<string, Batch>();
   readonly #requests = new Map<string, string>();
-  #faults = { count: 0, output: '' };
+  readonly #faults: Faults;
   readonly #running = new Map<string, { abort: AbortController; ended: Promise<void> }>();
 
-  constructor(folder: string, run: BatchRunner, output: (batch: Batch) => DriverOutput) {
+  constructor(
+    folder: string,
+    run: BatchRunner,
+    output: (batch: Batch) => DriverOutput,
+    faults = new Faults(),
+  ) {
+    this.#faults = faults;
     this.#file = join(folder, 'dataproc', 'batches.json');
     mkdirSync(dirname(this.#file), { recursive: true, mode: 0o700 });
     this.#run = run;
@@ -60,8 +76,8 @@ export class Batches {
     }
   }
 
-  /** Creates a batch and starts it; a repeated request id answers with the first one's. */
-  create(name: string, body: Json, requestId: string | null): Batch {
+  /** Creates a batch for its member and starts it; a repeated request id answers with the first one's. */
+  create(name: string, body: Json, requestId: string | null, member: string): Batch {
     const first = requestId === null ? undefined : this.#requests.get(requestId);
     if (first !== undefined) return this.get(first);
     if (this.#batches.has(name))
@@ -82,33 +98,30 @@ export class Batches {
     this.#batches.set(name, batch);
     if (requestId !== null) this.#requests.set(requestId, name);
     const abort = new AbortController();
-    this.#running.set(name, { abort, ended: this.#carryOut(batch, abort.signal) });
+    const [fault] = this.#faults.hit('batch', CREATE, member);
+    this.#running.set(name, { abort, ended: this.#carryOut(batch, abort.signal, fault) });
     this.#save();
     return batch;
   }
 
-  /** Makes the next `count` batches fail once their driver has printed `output`, whatever they were to do. */
-  failNext(count: number, output: string): void {
-    this.#faults = { count, output };
-  }
-
-  async #carryOut(batch: Batch, signal: AbortSignal): Promise<void> {
+  async #carryOut(batch: Batch, signal: AbortSignal, fault: RuleOf<'batch'> | undefined): Promise<void> {
     const output = this.#output(batch);
     const started = Date.now();
     // The caller sees PENDING first, as with the service.
     await new Promise((resolve) => setImmediate(resolve));
+    if (fault?.kind === 'batch-stuck' && fault.state === 'PENDING') await given(signal);
     if (!signal.aborted) {
-      batch.runtimeInfo.outputUri = output.uri;
+      if (fault?.kind !== 'batch-silent') batch.runtimeInfo.outputUri = output.uri;
       this.#enter(batch, 'RUNNING');
     }
     let [state, message]: [BatchState, string | undefined] = ['SUCCEEDED', undefined];
     try {
-      if (this.#faults.count > 0) {
-        this.#faults.count--;
-        output.write(this.#faults.output);
-        throw new Error(ORDERED);
-      }
-      if (!signal.aborted) await this.#run(batch, output, signal);
+      if (fault?.kind === 'batch-stuck') await given(signal);
+      if (fault?.kind === 'batch-failed') output.write(fault.output);
+      const idle = fault !== undefined && 'when' in fault && fault.when === 'before';
+      if (!signal.aborted && !idle) await this.#run(batch, output, signal);
+      if (fault?.kind === 'batch-failed') throw new Error(ORDERED);
+      if (fault?.kind === 'batch-cancelled') state = 'CANCELLED';
     } catch (error) {
       [state, message] = ['FAILED', error instanceof Error ? error.message : String(error)];
     }

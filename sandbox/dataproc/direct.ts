@@ -39,8 +39,8 @@ export async function runDirect(
 export function admitConnector(account: Caller, project: string, args: ReadonlyMap<string, string>): void {
   const table = (name: string) => onTable(project, argument(args, 'dataset-id'), argument(args, name));
   account.require('bigquery.readsessions.create', onBigQueryProject(project));
-  const rejected = argument(args, 'mode') === 'all' ? [] : ['rejected-table'];
-  for (const name of ['keysets-table', 'source-table', ...rejected])
+  const beside = { all: [], stale: ['runs-table'] }[argument(args, 'mode')] ?? ['rejected-table'];
+  for (const name of ['keysets-table', 'source-table', ...beside])
     account.require('bigquery.tables.getData', table(name));
 }
 

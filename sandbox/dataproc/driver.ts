@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { DriverOutput } from './batches.ts';
 
@@ -34,8 +34,9 @@ export function runDriver(
       kill('SIGTERM');
       setTimeout(() => kill('SIGKILL'), KILL_MS).unref();
     };
+    const dog = child.pid === undefined ? undefined : watchdog(child.pid);
     signal.addEventListener('abort', abort, { once: true });
-    // The sandbox's own end, however it comes, is the batch's too.
+    // The sandbox's own end is the batch's too.
     const end = (): void => kill('SIGKILL');
     process.once('exit', end);
     // Whole lines, so that what comes on one stream does not land inside a line of the other.
@@ -43,6 +44,7 @@ export function runDriver(
       createInterface({ input: stream }).on('line', (line) => output.write(`${line}\n`));
     child.on('error', reject);
     child.on('close', (code, how) => {
+      dog?.kill('SIGKILL');
       signal.removeEventListener('abort', abort);
       process.off('exit', end);
       if (code === 0) resolve();
@@ -54,4 +56,19 @@ export function runDriver(
         );
     });
   });
+}
+
+/**
+ * Kills the driver's group once this process is gone, also where nothing of it could say so: a process outside the
+ * group waits for the end of a pipe, which the kernel closes with its other end.
+ */
+function watchdog(group: number): ChildProcess {
+  const script = 'read -r _; kill -s KILL -- "-$1"';
+  const dog = spawn('/bin/sh', ['-c', script, 'sh', String(group)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  dog.on('error', () => {});
+  dog.unref();
+  return dog;
 }

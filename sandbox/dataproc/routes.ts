@@ -89,5 +89,6 @@ async function create(batches: Batches, check: (body: Json) => void, call: Call)
   if (account !== undefined)
     call.caller.require('iam.serviceAccounts.actAs', onServiceAccount(call.params.project ?? '', account));
   check(body);
-  return operationJson(batches.create(`${parentName(call.params)}/batches/${id}`, body, requestId));
+  const name = `${parentName(call.params)}/batches/${id}`;
+  return operationJson(batches.create(name, body, requestId, call.caller.member));
 }

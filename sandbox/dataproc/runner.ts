@@ -8,9 +8,7 @@ import { type Json, objectOr, text } from '../http/router.ts';
 import type { Iam } from '../iam/iam.ts';
 import type { Store } from '../storage/store.ts';
 import { accountOf, admitAccount } from './account.ts';
-import { batchArguments } from './arguments.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
-import { admitConnector, runDirect } from './direct.ts';
 import { runDriver } from './driver.ts';
 import { runSpark } from './spark.ts';
 import type { DataprocWork } from './work.ts';
@@ -50,8 +48,11 @@ export function batchRunner(backend: Backend, store: Store, place: RunnerPlace):
     admitAccount(place.iam.caller(account), backend.catalog.project);
     const token = place.iam.token(account);
     if (batch.pysparkBatch === undefined) return runJar(batch, store, place, token, output, signal);
+    // Imported with the first batch: the settings' schemas and the direct engine take long to load.
+    const { batchArguments } = await import('./arguments.ts');
     const args = batchArguments(pyspark.args);
     if (place.work === 'direct') {
+      const { admitConnector, runDirect } = await import('./direct.ts');
       output.write('The sandbox was asked to have the direct engine do the work of batches.\n');
       admitConnector(place.iam.caller(account), backend.catalog.project, args);
       return runDirect(backend, args, { origin: place.origin(), token }, output, signal);

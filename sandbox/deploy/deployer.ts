@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
 import type { Binding } from '../iam/policy.ts';
@@ -46,8 +46,11 @@ export function deployer(): Deployer {
     async deploy(options) {
       child.send(options);
       const answer = await answered;
-      if (!('failed' in answer))
+      if (!('failed' in answer)) {
+        // Only here: most starts have a deployment to go on with, and the schema takes long to load.
+        const { parseDeployment } = await import('../../jobs/contract/deployment.ts');
         return { deployment: parseDeployment(answer.outputs), bindings: answer.bindings };
+      }
       const message = `the stack ${options.stack} cannot be deployed: ${answer.failed}`;
       throw new ResealError('sandbox-deploy', message, {
         hint: `look at Pulumi.${options.stack}.yaml and the settings given`,

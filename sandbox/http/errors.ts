@@ -51,6 +51,11 @@ export class GoogleError extends Error {
     this.code = options.code ?? HTTP_CODES[status];
   }
 
+  /** Headers that go along with the error. */
+  get headers(): Record<string, string> {
+    return {};
+  }
+
   /** BigQuery's ErrorProto, as it stands in a job's status. */
   toProto(): { reason: string; location?: string; message: string } {
     return {

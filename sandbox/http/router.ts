@@ -40,11 +40,22 @@ export class Reply {
   }
 }
 
+/** What is left of an answer whose connection breaks: the first half of one, or nothing at all. */
+export class Broken<T> {
+  readonly half: T | undefined;
+
+  constructor(half?: T) {
+    this.half = half;
+  }
+}
+
 export interface Route {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** A path of Google's with `{name}` for a segment and `{name+}` for the rest of the path. */
   path: string;
   handle(call: Call): Promise<Json | Reply> | Json | Reply;
+  /** Is told of every call that was let in, and of those that end in an error or without an answer. */
+  watch?(what: 'received' | 'failed', params: Call['params']): void;
 }
 
 /** Finds the handler of a raw (still percent-encoded) path; says what is missing when there is none. */
@@ -90,12 +101,19 @@ function decode(segment: string): string {
   }
 }
 
+/** Bytes of a body that is JSON: https://cloud.google.com/bigquery/quotas#query_jobs has 10 MB for a request. */
+export const MOST_JSON = 10 * 1024 * 1024;
+
+/** A body, or a part of one, that is too long to be held in memory. */
+export const tooLarge = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', `Request payload size exceeds the limit: ${MOST_JSON} bytes.`);
+
 const read = new WeakMap<Readable, Promise<Json>>();
 
 /**
  * Reads a call's body as a JSON object, as often as it is asked; an absent body is an empty object.
  *
- * @throws GoogleError INVALID_ARGUMENT for a body that is no JSON or not as Google describes the method's
+ * @throws GoogleError INVALID_ARGUMENT for a body that is too long, no JSON or not as Google describes the method's
  */
 export async function readJson({ body, headers, wire }: Call): Promise<Json> {
   if (!body) return {};
@@ -105,12 +123,37 @@ export async function readJson({ body, headers, wire }: Call): Promise<Json> {
 }
 
 async function bodyOf(body: Readable, headers: Call['headers'], wire: Wire): Promise<Json> {
-  const bytes = Buffer.concat(await body.toArray());
-  const plain = headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes;
+  const bytes = await collected(body);
+  const plain = headers['content-encoding'] === 'gzip' ? unpacked(bytes) : bytes;
   const json = parseJson(plain.toString('utf8'));
   wire.body(json);
   return json;
 }
+
+/** The body is read to its end, so that its sender hears the answer, but not kept beyond the limit. */
+async function collected(body: Readable): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of body) {
+    length += part.length;
+    if (length <= MOST_JSON) parts.push(part);
+  }
+  if (length > MOST_JSON) throw tooLarge();
+  return Buffer.concat(parts);
+}
+
+function unpacked(bytes: Buffer): Buffer {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MOST_JSON });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
+    throw notGzip();
+  }
+}
+
+/** A body that says it is gzip, and is not. */
+export const notGzip = (): GoogleError =>
+  new GoogleError('INVALID_ARGUMENT', 'The request body is not valid gzip.');
 
 /** Parses a JSON object, or answers as Google does. */
 export function parseJson(text: string): Json {

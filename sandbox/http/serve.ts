@@ -1,10 +1,13 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Readable } from 'node:stream';
-import fastify from 'fastify';
+import fastify, { type FastifyReply } from 'fastify';
 import { type Wire, wireOf } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
-import { type Call, Reply, type Route, readJson, router } from './router.ts';
+import { Broken, type Call, type Json, Reply, type Route, readJson, router } from './router.ts';
+
+type Answer = Json | Reply;
 
 export interface Listener {
   origin: string;
@@ -15,13 +18,21 @@ export interface Listener {
 /** Says who makes a call. @throws GoogleError UNAUTHENTICATED or PERMISSION_DENIED */
 export type Admit = (route: Route, call: Omit<Call, 'caller'>) => Caller | Promise<Caller>;
 
+/** Carries out a call that was let in, under whatever rules of faults there are. */
+export type CarryOut = (route: Route, call: Call) => Promise<Answer | Broken<Answer>>;
+
 /**
  * Serves the routes on loopback only, to those whom `admit` lets in, and holds every request against Google's
  * description of its method. `port` 0 takes a free one.
  *
  * @throws Error for a route that Google's discovery documents do not have
  */
-export async function listen(routes: readonly Route[], admit: Admit, port = 0): Promise<Listener> {
+export async function listen(
+  routes: readonly Route[],
+  admit: Admit,
+  port = 0,
+  carryOut: CarryOut = async (route, call) => route.handle(call),
+): Promise<Listener> {
   const find = router(routes);
   const wires = new Map(routes.map((route) => [route, wireOf(route)]));
   const app = fastify({
@@ -37,9 +48,15 @@ export async function listen(routes: readonly Route[], admit: Admit, port = 0): 
   // Bodies are read by the handlers: uploads go to disk as they come, and gzip may wrap any of them.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  // What fastify itself rejects, a content type that is none for instance.
+  app.setErrorHandler((_error, _request, reply) => {
+    const failure = new GoogleError('INVALID_ARGUMENT', 'The request has a header that is not valid.');
+    return reply.code(failure.code).send(failure.toJSON());
+  });
   app.all('*', async (request, reply) => {
+    let failed = (): void => {};
     try {
-      rejectOtherHosts(request.headers.host);
+      rejectForeign(request.headers);
       const url = new URL(request.raw.url ?? '/', 'http://sandbox.invalid');
       const { route, params } = find(request.method, url.pathname);
       const seen: Omit<Call, 'caller'> = {
@@ -56,21 +73,19 @@ export async function listen(routes: readonly Route[], admit: Admit, port = 0): 
       call.wire.query(call.query);
       // Also a body that its handler makes no use of; media, which may be long, stay a stream.
       if (!route.path.startsWith('/upload/')) await readJson(call);
-      const answer = await route.handle(call);
-      if (!(answer instanceof Reply)) {
-        return reply.type('application/json; charset=UTF-8').send(JSON.stringify(answer));
-      }
-      const body = answer.body;
-      const raw = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) || 'pipe' in body;
-      if (!('content-type' in answer.headers)) reply.type('application/json; charset=UTF-8');
-      return reply
-        .code(answer.status)
-        .headers(answer.headers)
-        .send(raw ? body : JSON.stringify(body));
+      route.watch?.('received', params);
+      failed = () => route.watch?.('failed', params);
+      const answer = await carryOut(route, call);
+      if (!(answer instanceof Broken)) return await sent(reply, answer);
+      failed();
+      reply.hijack();
+      await breakOff(reply.raw, answer.half);
     } catch (error) {
+      failed();
       const known = error instanceof GoogleError ? error : unexpected(error);
       return reply
         .code(known.code)
+        .headers(known.headers)
         .type('application/json; charset=UTF-8')
         .send(JSON.stringify(known.toJSON()));
     }
@@ -84,10 +99,44 @@ export async function listen(routes: readonly Route[], admit: Admit, port = 0): 
   };
 }
 
-/** A web page whose host name was rebound to 127.0.0.1 sends that host name; such calls are turned away. */
-function rejectOtherHosts(host: string | undefined): void {
+function sent(reply: FastifyReply, answer: Answer): FastifyReply {
+  const { status, headers, body } = plain(answer);
+  return reply.code(status).headers(headers).send(body);
+}
+
+/** An answer as it goes over the wire. */
+function plain(answer: Answer): Reply {
+  const { status, headers, body } = answer instanceof Reply ? answer : new Reply(200, {}, answer);
+  const raw = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) || 'pipe' in body;
+  const typed = 'content-type' in headers ? {} : { 'content-type': 'application/json; charset=UTF-8' };
+  return new Reply(status, { ...headers, ...typed }, raw ? body : JSON.stringify(body));
+}
+
+/** Sends half of an answer that promised to be whole, or nothing, and ends the connection. */
+async function breakOff(raw: ServerResponse, half: Answer | undefined): Promise<void> {
+  if (half !== undefined) {
+    const { status, headers, body } = plain(half);
+    const bytes = await bytesOf(body);
+    raw.writeHead(status, { ...headers, 'content-length': bytes.length });
+    await new Promise((resolve) => raw.write(bytes.subarray(0, bytes.length / 2), resolve));
+  }
+  raw.destroy();
+}
+
+async function bytesOf(body: Reply['body']): Promise<Buffer> {
+  if (body === undefined) return Buffer.alloc(0);
+  if (typeof body === 'string') return Buffer.from(body);
+  return Buffer.isBuffer(body) ? body : Buffer.concat(await (body as Readable).toArray());
+}
+
+/**
+ * A web page whose host name was rebound to 127.0.0.1 sends that host name, and any page that posts a form or fetches
+ * something sends its origin: such calls are turned away. Google's clients send no origin.
+ */
+function rejectForeign({ host, origin }: IncomingHttpHeaders): void {
   const name = (host ?? '').replace(/:\d+$/, '');
-  if (name === '127.0.0.1' || name === 'localhost') return;
+  if ((name === '127.0.0.1' || name === 'localhost') && (origin === undefined || origin === `http://${host}`))
+    return;
   throw new GoogleError('PERMISSION_DENIED', 'The sandbox answers on 127.0.0.1 and localhost only.');
 }
 

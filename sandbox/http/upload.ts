@@ -2,12 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { GoogleError } from './errors.ts';
-import { type Call, type Json, parseJson, Reply, readJson } from './router.ts';
+import { type Call, type Json, MOST_JSON, notGzip, parseJson, Reply, readJson, tooLarge } from './router.ts';
 
 /** What an upload brought: its metadata, and its media in a file of the receiver's. */
 export interface Uploaded {
@@ -132,7 +131,7 @@ export class Uploads {
       throw new GoogleError('INVALID_ARGUMENT', 'Expected a multipart/related body.');
     }
     const parts = new MultipartRelated(name, file);
-    await pipeline(plain(call, call.body), parts);
+    await flow(call, parts);
     if (!parts.complete) throw new GoogleError('INVALID_ARGUMENT', 'The multipart body is incomplete.');
     const metadata = parseJson(parts.metadata);
     call.wire.body(metadata);
@@ -140,9 +139,16 @@ export class Uploads {
   }
 }
 
-/** The body without a gzip coating that the transfer put on it. */
-function plain(call: Call, body: Readable): Readable {
-  return call.headers['content-encoding'] === 'gzip' ? body.pipe(createGunzip()) : body;
+/** Writes the body, without a gzip coating that the transfer put on it. @throws GoogleError where it is no gzip */
+async function flow({ headers, body }: Call, sink: Writable): Promise<void> {
+  if (body === undefined) return pipeline([], sink);
+  if (headers['content-encoding'] !== 'gzip') return pipeline(body, sink);
+  try {
+    await pipeline(body, createGunzip(), sink);
+  } catch (error) {
+    // https://nodejs.org/docs/latest-v20.x/api/zlib.html#zlib-constants: its errors are named after zlib's.
+    throw String((error as NodeJS.ErrnoException).code).startsWith('Z_') ? notGzip() : error;
+  }
 }
 
 /** Media come in pieces of 64 kB: those that wait for the disk go to it together. */
@@ -153,7 +159,7 @@ const mediaFile = (file: string, flags = 'w') =>
 
 async function receive(call: Call, file: string, append = false): Promise<void> {
   const sink = mediaFile(file, append ? 'a' : 'w');
-  await pipeline(call.body ? plain(call, call.body) : [], sink);
+  await flow(call, sink);
 }
 
 /**
@@ -179,7 +185,14 @@ class MultipartRelated extends Writable {
   override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
     this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
     const media: Buffer[] = [];
-    while (this.#step(media));
+    try {
+      while (this.#step(media));
+      // Before the media there are a few lines and metadata: what is longer will not end.
+      if (this.#stage !== 'second' && this.#buffer.length > MOST_JSON) throw tooLarge();
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
     let more = true;
     for (const part of media) more = this.#sink.write(part);
     if (more) done();
@@ -221,8 +234,10 @@ class MultipartRelated extends Writable {
         const found = this.#buffer.indexOf(this.#delimiter);
         const safe = found < 0 ? Math.max(0, this.#buffer.length - this.#delimiter.length) : found;
         const content = this.#buffer.subarray(0, safe);
-        if (this.#stage === 'first') this.metadata += content.toString('latin1');
-        else if (content.length > 0) media.push(content);
+        if (this.#stage === 'first') {
+          this.metadata += content.toString('latin1');
+          if (this.metadata.length > MOST_JSON) throw tooLarge();
+        } else if (content.length > 0) media.push(content);
         this.#buffer = this.#buffer.subarray(found < 0 ? safe : safe + this.#delimiter.length);
         if (found < 0) return false;
         if (this.#stage === 'first') {

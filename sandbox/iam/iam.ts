@@ -91,6 +91,20 @@ export class Iam {
     return caller;
   };
 
+  /** The answer to a call whose caller lacks what its method asks for first. */
+  denial(
+    route: Pick<Route, 'method' | 'path'>,
+    { params, caller }: Pick<Call, 'params' | 'caller'>,
+  ): GoogleError {
+    const [first] = METHODS[`${route.method} ${route.path}`] ?? [];
+    const [permission = ''] = first?.permissions ?? [];
+    return new GoogleError(
+      'PERMISSION_DENIED',
+      first?.on(params, this.#project()).denied(permission, caller.member) ??
+        'The caller does not have permission',
+    );
+  }
+
   /** @throws Error for a route of Google's without an entry in METHODS: none may pass unasked */
   covers(routes: readonly Pick<Route, 'method' | 'path'>[]): void {
     const missing = routes

@@ -16,6 +16,7 @@ function targets(deployment: Deployment, policyTag: string | undefined) {
     'source table': table(tables.source),
     'staging table': table(tables.staging),
     'rejected table': table(tables.rejected),
+    'shredded table': table(tables.shredded),
     'keysets table': table(tables.keysets),
     'runs table': table(tables.runs),
     "the stack's bucket": bucketName(project, bucket),

@@ -81,6 +81,7 @@ export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
   [`GET ${DATASET}/tables`]: ask(dataset, 'bigquery.tables.list'),
   [`POST ${DATASET}/tables`]: ask(dataset, 'bigquery.tables.create'),
   [`GET ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.get'),
+  [`POST ${DATASET}/tables/{table}/insertAll`]: ask(table, 'bigquery.tables.updateData'),
   [`PATCH ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.update', 'bigquery.tables.get'),
   [`PUT ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.update'),
   [`DELETE ${DATASET}/tables/{table}`]: ask(table, 'bigquery.tables.delete'),

@@ -1,6 +1,7 @@
 import type { Resource } from '../http/caller.ts';
 
-const emailOf = (member: string): string => member.slice(member.indexOf(':') + 1);
+/** The e-mail address of a member as bindings name it. */
+export const emailOf = (member: string): string => member.slice(member.indexOf(':') + 1);
 
 /** The words of Google's newer APIs: https://cloud.google.com/iam/docs/permission-error-messages */
 const plain = (name: string): Resource => ({

@@ -76,6 +76,12 @@ const PREDEFINED: Readonly<Record<string, readonly string[]>> = {
     'cloudkms.cryptoKeyVersions.useToDecrypt',
     'resourcemanager.projects.get',
   ],
+  'roles/cloudkms.cryptoKeyEncrypter': [
+    'cloudkms.cryptoKeyVersions.useToEncrypt',
+    'cloudkms.locations.get',
+    'cloudkms.locations.list',
+    'resourcemanager.projects.get',
+  ],
   'roles/cloudkms.cryptoKeyEncrypterDecrypter': [
     'cloudkms.cryptoKeyVersions.useToDecrypt',
     'cloudkms.cryptoKeyVersions.useToEncrypt',

@@ -162,5 +162,6 @@ function newVersion(material?: Buffer): KeyVersion {
 const absent = (what: string, name: string) => new GoogleError('NOT_FOUND', `${what} ${name} not found.`);
 const exists = (what: string, name: string) =>
   new GoogleError('ALREADY_EXISTS', `${what} ${name} already exists.`);
-const disabled = (name: string, state: VersionState) =>
+/** How Cloud KMS turns down the use of a version that is not enabled. */
+export const disabled = (name: string, state: VersionState): GoogleError =>
   new GoogleError('FAILED_PRECONDITION', `${name} is not enabled, current state is: ${state}.`);

@@ -1,7 +1,8 @@
 import { crc32c } from '../../jobs/envelope/crc32c.ts';
+import type { Faults } from '../faults/plane.ts';
 import { GoogleError } from '../http/errors.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
-import type { Keys, KeyVersion } from './keys.ts';
+import { disabled, type Keys, type KeyVersion } from './keys.ts';
 import type { Operation, Traffic } from './traffic.ts';
 
 const LOCATION = '/v1/projects/{project}/locations/{location}';
@@ -13,7 +14,7 @@ const VERSION = `${KEY}/cryptoKeyVersions/{version}`;
 const MAX_PLAINTEXT = 64 * 1024;
 
 /** Cloud KMS v1: https://cloud.google.com/kms/docs/reference/rest */
-export function kmsRoutes(keys: Keys, traffic: Traffic): Route[] {
+export function kmsRoutes(keys: Keys, traffic: Traffic, faults: Faults): Route[] {
   return [
     {
       method: 'POST',
@@ -116,62 +117,75 @@ export function kmsRoutes(keys: Keys, traffic: Traffic): Route[] {
         return keyJson(keys, name);
       },
     },
-    { method: 'POST', path: `${KEY}:encrypt`, handle: (call) => encrypt(keys, traffic, call) },
-    { method: 'POST', path: `${KEY}:decrypt`, handle: (call) => decrypt(keys, traffic, call) },
+    {
+      method: 'POST',
+      path: `${KEY}:encrypt`,
+      handle: (call) => encrypt(keys, faults, call),
+      watch: counting(traffic, 'encrypt'),
+    },
+    {
+      method: 'POST',
+      path: `${KEY}:decrypt`,
+      handle: (call) => decrypt(keys, faults, call),
+      watch: counting(traffic, 'decrypt'),
+    },
   ];
 }
 
-async function encrypt(keys: Keys, traffic: Traffic, call: Call): Promise<Json> {
+async function encrypt(keys: Keys, faults: Faults, call: Call): Promise<Json> {
   const name = keyName(call.params);
   const body = await readJson(call);
   const plaintext = bytes(body, 'plaintext');
   const aad = bytes(body, 'additionalAuthenticatedData');
-  return counted(traffic, name, 'encrypt', (fault) => {
-    if (plaintext.length > MAX_PLAINTEXT) throw tooLong('plaintext');
-    const verifiedPlaintextCrc32c = verify(body, 'plaintext', plaintext);
-    const verifiedAdditionalAuthenticatedDataCrc32c = verify(body, 'additionalAuthenticatedData', aad);
-    const { version, ciphertext } = keys.encrypt(name, plaintext, aad);
-    return {
-      name: `${name}/cryptoKeyVersions/${version}`,
-      ciphertext: damaged(ciphertext, fault).toString('base64'),
-      ciphertextCrc32c: checksum(ciphertext, fault),
-      verifiedPlaintextCrc32c,
-      verifiedAdditionalAuthenticatedDataCrc32c,
-      protectionLevel: 'SOFTWARE',
-    };
-  });
+  const fault = faultOf(keys, faults, 'encrypt', call);
+  if (plaintext.length > MAX_PLAINTEXT) throw tooLong('plaintext');
+  const verifiedPlaintextCrc32c = verify(body, 'plaintext', plaintext);
+  const verifiedAdditionalAuthenticatedDataCrc32c = verify(body, 'additionalAuthenticatedData', aad);
+  const { version, ciphertext } = keys.encrypt(name, plaintext, aad);
+  return {
+    name: `${name}/cryptoKeyVersions/${version}`,
+    ciphertext: damaged(ciphertext, fault).toString('base64'),
+    ciphertextCrc32c: checksum(ciphertext, fault),
+    verifiedPlaintextCrc32c,
+    verifiedAdditionalAuthenticatedDataCrc32c,
+    protectionLevel: 'SOFTWARE',
+  };
 }
 
-async function decrypt(keys: Keys, traffic: Traffic, call: Call): Promise<Json> {
+async function decrypt(keys: Keys, faults: Faults, call: Call): Promise<Json> {
   const name = keyName(call.params);
   const body = await readJson(call);
   const ciphertext = bytes(body, 'ciphertext');
   const aad = bytes(body, 'additionalAuthenticatedData');
-  return counted(traffic, name, 'decrypt', (fault) => {
-    verify(body, 'ciphertext', ciphertext);
-    verify(body, 'additionalAuthenticatedData', aad);
-    const { version, plaintext } = keys.decrypt(name, ciphertext, aad);
-    return {
-      plaintext: damaged(plaintext, fault).toString('base64'),
-      plaintextCrc32c: checksum(plaintext, fault),
-      usedPrimary: version === keys.key(name).primary,
-      protectionLevel: 'SOFTWARE',
-    };
-  });
+  const fault = faultOf(keys, faults, 'decrypt', call);
+  verify(body, 'ciphertext', ciphertext);
+  verify(body, 'additionalAuthenticatedData', aad);
+  const { version, plaintext } = keys.decrypt(name, ciphertext, aad);
+  return {
+    plaintext: damaged(plaintext, fault).toString('base64'),
+    plaintextCrc32c: checksum(plaintext, fault),
+    usedPrimary: version === keys.key(name).primary,
+    protectionLevel: 'SOFTWARE',
+  };
 }
 
-async function counted(
-  traffic: Traffic,
-  name: string,
+const counting =
+  (traffic: Traffic, operation: Operation): NonNullable<Route['watch']> =>
+  (what, params) =>
+    what === 'failed' ? traffic.failed(keyName(params)) : traffic.received(keyName(params), operation);
+
+/** What is to be wrong with the answer. @throws GoogleError for a key version that is to be unusable */
+function faultOf(
+  keys: Keys,
+  faults: Faults,
   operation: Operation,
-  work: (fault: string | undefined) => Json,
-): Promise<Json> {
-  try {
-    return work(await traffic.admit(name, operation));
-  } catch (error) {
-    traffic.failed(name);
-    throw error;
-  }
+  { params, caller }: Call,
+): string | undefined {
+  const method = { service: 'kms', method: `cryptoKeys.${operation}` } as const;
+  const [rule] = faults.hit('kms', method, caller.member);
+  if (rule?.kind !== 'key-disabled' && rule?.kind !== 'key-destroyed') return rule?.kind;
+  const version = `${keyName(params)}/cryptoKeyVersions/${keys.key(keyName(params)).primary}`;
+  throw disabled(version, rule.kind === 'key-disabled' ? 'DISABLED' : 'DESTROYED');
 }
 
 /** https://cloud.google.com/kms/docs/data-integrity-guidelines: the server checks what the client sums. */

@@ -4,11 +4,13 @@ import { Command, Option } from 'commander';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { standInBundle } from '../dataproc/bundle.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
-import { type Deployer, deployer } from '../deploy/deployer.ts';
-import { endpointsOf } from '../http/endpoints.ts';
+import { type Deployed, type Deployer, deployer } from '../deploy/deployer.ts';
+import { fingerprint, forgetDeployment, keepDeployment, keptDeployment } from '../deploy/kept.ts';
+import { rulesOfFile } from '../faults/file.ts';
+import { endpointsOf, type SandboxEndpoints } from '../http/endpoints.ts';
 import { JOB_USER, jobUserBindings } from '../iam/job-user.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
-import { type Server, startServer } from './server.ts';
+import type { Server } from './server.ts';
 import { welcome } from './welcome.ts';
 
 /** `npm run sandbox`, and the process that startSandbox starts. */
@@ -18,9 +20,10 @@ interface Options {
   stack: string;
   config: Record<string, string>;
   dataproc: DataprocWork;
+  faults?: string;
 }
 
-const { state, port, stack, config, dataproc } = new Command('sandbox')
+const { state, port, stack, config, dataproc, faults } = new Command('sandbox')
   .description('Serves Cloud KMS, BigQuery and Cloud Storage on 127.0.0.1, with the stack deployed into it')
   .option('--state <dir>', 'folder of its keys, tables and objects', '.reseal')
   .option('--port <n>', 'port; 0 takes a free one', '0')
@@ -31,6 +34,7 @@ const { state, port, stack, config, dataproc } = new Command('sandbox')
       .choices(['spark', 'direct'])
       .default('spark'),
   )
+  .option('--faults <file>', 'what is to go wrong, by rules (docs/sandbox.md)')
   .parse()
   .opts<Options>();
 
@@ -69,19 +73,37 @@ process.on('message', (message) => {
   if (message === 'stop') void end(0);
 });
 
+/** Has the waiting deployer run the program, and keeps what it made. */
+async function deployed(
+  endpoints: SandboxEndpoints,
+  settings: Readonly<Record<string, string>>,
+  made: string,
+): Promise<Deployed> {
+  forgetDeployment(state);
+  waiting ??= deployer();
+  const fresh = await waiting.deploy({ stack, config: settings, endpoints, state });
+  keepDeployment(state, made, fresh);
+  return fresh;
+}
+
 try {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   hold(state);
   holding = true;
-  waiting = deployer();
+  const rules = faults === undefined ? [] : await rulesOfFile(faults);
+  const settings = { bundle: standInBundle(resolve(state)), ...config };
+  const made = fingerprint(stack, settings);
+  const kept = keptDeployment(state, made);
+  if (kept === undefined) waiting = deployer();
+  // After the deployer has begun, which takes longest: loading the services takes a while, too.
+  const { startServer } = await import('./server.ts');
   server = await startServer({ state, port: Number(port), dataproc });
   const { iam, origin } = server;
   const owner = endpointsOf(origin, iam.ownerToken);
-  const bundle = standInBundle(resolve(state));
-  const given = { stack, config: { bundle, ...config }, endpoints: owner, state };
-  const { deployment: outputs, bindings } = await waiting.deploy(given);
+  const { deployment: outputs, bindings } = kept ?? (await deployed(owner, settings, made));
   server.rename(outputs.project);
   iam.policy.replace([...bindings, ...jobUserBindings(outputs)]);
+  server.faults.set(rules);
   const endpoints = endpointsOf(origin, iam.token(JOB_USER));
   const info: SandboxInfo = { pid: process.pid, endpoints, owner, outputs, stack, config, dataproc };
   publish(state, info);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { jobRoutes } from '../bigquery/api/job-routes.ts';
 import { Jobs } from '../bigquery/api/jobs.ts';
 import { resourceRoutes } from '../bigquery/api/resource-routes.ts';
+import { streamingControlRoutes } from '../bigquery/api/streaming-routes.ts';
 import { Catalog } from '../bigquery/duckdb/catalog.ts';
 import { Engine } from '../bigquery/duckdb/engine.ts';
 import { Keysets } from '../bigquery/duckdb/keysets.ts';
@@ -12,7 +13,11 @@ import { Batches } from '../dataproc/batches.ts';
 import { dataprocRoutes } from '../dataproc/routes.ts';
 import { batchRunner, checkBatch, driverOutput } from '../dataproc/runner.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
-import { text } from '../http/router.ts';
+import { underRules } from '../faults/calls.ts';
+import { faultRoutes } from '../faults/control.ts';
+import { methodOf } from '../faults/methods.ts';
+import { Faults } from '../faults/plane.ts';
+import { type Call, type Route, text } from '../http/router.ts';
 import { type Admit, listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
 import { iamControlRoutes } from '../iam/control.ts';
@@ -41,6 +46,8 @@ export interface ServerOptions {
   dataproc?: DataprocWork;
   /** A project as Google hands it over: no API is on, and keys for data at rest must be granted beforehand. */
   bare?: boolean;
+  /** What a fault of kind `kill` ends; this process unless given. */
+  kill?: () => void;
 }
 
 /** One origin serves every service: Google's paths do not overlap. */
@@ -48,6 +55,8 @@ export interface Server {
   origin: string;
   /** Who may do what in it. */
   iam: Iam;
+  /** What goes wrong in it. */
+  faults: Faults;
   /** The project whose name stands in messages and references from now on. */
   rename(project: string): void;
   close(): Promise<void>;
@@ -63,10 +72,12 @@ export async function startServer({
   project = 'sandbox',
   dataproc = 'spark',
   bare = false,
+  kill,
 }: ServerOptions): Promise<Server> {
   await mkdir(state, { recursive: true, mode: 0o700 });
   const keys = new Keys(state);
   const traffic = new Traffic();
+  const faults = new Faults(kill);
   const store = new Store(state);
   const uploads = new Uploads(join(state, 'uploads'));
   await uploads.clear();
@@ -80,43 +91,53 @@ export async function startServer({
     iam.policy.removeMember(`routine:${routineName(catalog.project, dataset, id)}`);
   const backend = { engine, catalog, keysets };
   const location = (): string => text(catalog.datasets[0]?.body.location) ?? DEFAULT_LOCATION;
-  const jobs = await Jobs.open(backend, store, location);
+  const jobs = await Jobs.open(backend, store, location, faults);
   let origin = '';
   // Few runs need it, and loading it takes longer than everything else.
   let reading: Promise<StorageRead> | undefined;
   const storageRead = (): Promise<StorageRead> => {
     reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>
-      serveStorageRead(backend, state, iam.callerOf),
+      serveStorageRead(backend, state, iam.callerOf, faults),
     );
     return reading;
   };
   const place = { state, work: dataproc, origin: () => origin, storageRead, iam };
   const runner = batchRunner(backend, store, place);
-  const batches = new Batches(state, runner, (batch) => driverOutput(store, batch));
+  const batches = new Batches(state, runner, (batch) => driverOutput(store, batch), faults);
   const made = new Project(bare);
   const resources = [...resourceRoutes(backend), ...storageRoutes(store, uploads)];
   const routes = [
     ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
-    ...kmsRoutes(keys, traffic),
+    ...kmsRoutes(keys, traffic, faults),
     ...jobRoutes(backend, jobs, uploads),
     ...(bare ? withKeyAtRest(resources, keys, iam.policy) : resources),
+    ...streamingControlRoutes(backend),
     ...storageReadRoutes(storageRead),
     ...permissionRoutes(() => named),
     ...projectResourceRoutes(made),
     ...policyRoutes({ policy: iam.policy, project: made, catalog, keys, store }),
-    ...controlRoutes(keys, traffic, batches),
+    ...controlRoutes(keys, traffic),
+    ...faultRoutes(faults),
     ...iamControlRoutes(iam),
   ];
   iam.covers(routes);
+  const carryOut = async (route: Route, call: Call) => {
+    const method = methodOf(route);
+    if (method === undefined) return route.handle(call);
+    const denied = () => iam.denial(route, call);
+    const passing = { ...method, member: call.caller.member, denied };
+    return underRules(faults, passing, () => route.handle(call));
+  };
   const admit: Admit = (route, call) => {
     made.apis.admit(route, call);
     return iam.admit(route, call);
   };
-  const listener = await listen(routes, admit, port);
+  const listener = await listen(routes, admit, port, carryOut);
   origin = listener.origin;
   return {
     origin,
     iam,
+    faults,
     rename(name) {
       named = name;
       catalog.project = name;

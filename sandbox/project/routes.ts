@@ -20,8 +20,12 @@ const network = (project: Project, call: Call, body: Json): void => {
   project.find(networkOf(call, body));
 };
 
-/** Metrics of the project's own that a condition reads: Cloud Monitoring looks for them. */
-const LOG_METRIC = /logging\.googleapis\.com\/user\/([\w/.-]+)/g;
+/**
+ * Log-based metrics of the project's own that a condition reads, as PromQL writes them; of a distribution it reads a
+ * part. Google takes a condition whose metric does not exist, and it never fires; the sandbox does not.
+ * https://cloud.google.com/monitoring/promql/promql-mapping
+ */
+const LOG_METRIC = /logging_googleapis_com:user_(\w+?)(?:_(?:sum|count|bucket))?\b/g;
 
 const KINDS: readonly Kind[] = [
   {

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
@@ -22,14 +22,16 @@ export interface SandboxInfo {
 
 const INFO = 'sandbox.json';
 const LOCK = 'sandbox.lock';
+export const DATABASE = 'bigquery.duckdb';
 /** What a state folder consists of; nothing else is ever deleted. */
 const CONTENTS = [
   INFO,
   LOCK,
-  'bigquery.duckdb',
+  DATABASE,
   'bigquery.duckdb.wal',
   'buckets.json',
   'dataproc',
+  'deployment.json',
   'iam.json',
   'inventory.json',
   'kms.json',
@@ -53,25 +55,33 @@ export async function running(state: string): Promise<SandboxInfo | undefined> {
   }
 }
 
+/** Whether a process serves a folder, or one that was killed did: without asking it, in no time. */
+export const isServed = (state: string): boolean => existsSync(join(state, INFO));
+
 /** Whether a folder holds a sandbox, running or not. */
 export const isSandbox = async (state: string): Promise<boolean> =>
-  existsSync(join(state, 'bigquery.duckdb')) || (await running(state)) !== undefined;
+  existsSync(join(state, DATABASE)) || (await running(state)) !== undefined;
 
 /** Makes this process the folder's own. @throws ResealError sandbox-busy naming the process that is */
 export function hold(state: string): void {
   const path = join(state, LOCK);
-  for (;;) {
-    try {
-      const file = openSync(path, 'wx', 0o600);
-      writeSync(file, String(process.pid));
-      closeSync(file);
-      return;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  // The lock appears with its content: nobody ever reads one that does not say yet whose it is.
+  const draft = `${path}.${process.pid}.tmp`;
+  writeFileSync(draft, String(process.pid), { mode: 0o600 });
+  try {
+    for (;;) {
+      try {
+        linkSync(draft, path);
+        return;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+      const holder = Number(readFileSync(path, 'utf8'));
+      if (alive(holder)) throw busy(state, holder);
+      rmSync(path, { force: true });
     }
-    const holder = Number(readFileSync(path, 'utf8'));
-    if (alive(holder)) throw busy(state, holder);
-    rmSync(path, { force: true });
+  } finally {
+    rmSync(draft, { force: true });
   }
 }
 
@@ -106,6 +116,8 @@ export function wipe(state: string): void {
 }
 
 function alive(pid: number): boolean {
+  // Signals to 0 and below go to groups of processes.
+  if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);
     return true;

@@ -38,7 +38,8 @@ export class Store {
   }
 
   bucket(name: string): Json {
-    const found = this.buckets()[name];
+    const all = this.buckets();
+    const found = Object.hasOwn(all, name) ? all[name] : undefined;
     if (found) return found;
     throw new GoogleError('NOT_FOUND', 'The specified bucket does not exist.');
   }
@@ -48,7 +49,7 @@ export class Store {
       throw new GoogleError('INVALID_ARGUMENT', `Invalid bucket name: '${name}'`);
     }
     const all = this.buckets();
-    if (all[name]) {
+    if (Object.hasOwn(all, name)) {
       throw new GoogleError(
         'ALREADY_EXISTS',
         'Your previous request to create the named bucket succeeded and you already own it.',

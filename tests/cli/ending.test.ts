@@ -25,7 +25,7 @@ beforeAll(async () => {
   writeFileSync(join(box.state, 'settings.json'), JSON.stringify({ kmsCallsPerSecond: '400' }));
 });
 afterAll(() => box?.close());
-beforeEach(() => box.control('kms:reset', {}));
+beforeEach(() => box.faults());
 
 const run = (...args: string[]) => {
   const runId = newRunId();
@@ -37,10 +37,10 @@ const merged = async () =>
 
 describe('a run that fails', () => {
   it('ends at once with its code, however many KMS calls were waiting', async () => {
-    await box.control('kms:faults', {
-      latencyMs: 50,
-      faults: [{ operation: 'decrypt', from: 40, count: 1, kind: 'denied' }],
-    });
+    await box.faults(
+      { kind: 'latency', service: 'kms', ms: 50 },
+      { kind: 'denied', service: 'kms', from: 40 },
+    );
     const { runId, says, ended } = run();
     await says(/error \(kms-denied\)|stage .*failed/i).catch(() => {});
     const failedAt = performance.now();
@@ -58,7 +58,7 @@ describe('an interrupted run', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'ends within seconds of %s and says how to go on',
     async (signal) => {
-      await box.control('kms:faults', { latencyMs: 2_000 });
+      await box.faults({ kind: 'latency', service: 'kms', ms: 2_000 });
       const { runId, says, kill, ended } = run();
       await says(/plan /);
       await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -72,8 +72,33 @@ describe('an interrupted run', () => {
     },
   );
 
+  it('is left alone by another process before that', async () => {
+    await box.faults({ kind: 'latency', service: 'kms', ms: 20_000 });
+    const { runId, kill, ended } = run();
+    while ((await ledger(runId))[0]?.state !== 'staging')
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    const resumed = await startCli('trigger', ['--state', box.state, '--resume', runId]).ended;
+    expect([resumed.code, resumed.stderr]).toEqual([
+      2,
+      expect.stringMatching(/error \(run-live\): run \S+ is driven by process \d+ on .*heard of \d+ s ago/),
+    ]);
+    const given = await startCli('reseal', ['abandon', runId, '--state', box.state]).ended;
+    expect([given.code, given.stderr]).toEqual([2, expect.stringContaining('error (run-live)')]);
+    expect(await ledger(runId)).toEqual([{ state: 'staging', error_code: null }]);
+    kill('SIGTERM');
+    await ended;
+    expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
+    const abandoned = await startCli('reseal', ['abandon', runId, '--state', box.state]).ended;
+    expect([abandoned.code, abandoned.stdout]).toEqual([
+      0,
+      `run ${runId} is abandoned; its staged rows are removed\n`,
+    ]);
+    const again = await startCli('reseal', ['abandon', runId, '--state', box.state]).ended;
+    expect([again.code, again.stdout]).toEqual([0, `run ${runId} was abandoned before: nothing to do\n`]);
+  });
+
   it('ends at once when asked twice', async () => {
-    await box.control('kms:faults', { latencyMs: 20_000 });
+    await box.faults({ kind: 'latency', service: 'kms', ms: 20_000 });
     const { says, kill, ended } = run();
     await says(/plan /);
     kill('SIGINT');
@@ -86,7 +111,6 @@ describe('an interrupted run', () => {
   });
 
   it('is as easily resumed, and unwraps only what it still needs', async () => {
-    await box.control('kms:reset', {});
     const { runId, says, kill, ended } = run();
     await says(/stage +staged/);
     kill('SIGKILL');

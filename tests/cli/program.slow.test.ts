@@ -1,8 +1,8 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { cli } from '../support/cli.ts';
+import { cli, ndjson } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'reseal-cli-'));
 const state = join(folder, 'state');
@@ -33,6 +33,10 @@ describe('mistakes of the caller', () => {
     { args: ['trigger', '--resume', 'a-run', '--engine', 'auto'], says: /option-resume.*--engine/ },
     { args: ['trigger', '--resume', 'a-run', '--run-id', 'other'], says: /option-resume.*--run-id/ },
     { args: ['trigger', '--resume', 'a-run', '--fresh'], says: /option-resume.*--fresh/ },
+    { args: ['trigger', '--take-over'], says: /option-take-over.*--resume/ },
+    { args: ['sql', '--stack', 'dev', 'SELECT 1'], says: /option-local.*bq query/s },
+    { args: ['rejected', '--reason', 'mood'], says: 'Allowed choices are encoding' },
+    { args: ['show', 'Not An Id'], says: 'run-id' },
     { args: ['trigger', '--detach'], says: /option-detach.*--via workflow/ },
     { args: ['trigger', '--detach', '--engine', 'dataproc', '--stack', 'dev'], says: /option-detach/ },
     { args: ['trigger', '--html', join(blocked, 'report.html')], says: /option-html/ },
@@ -60,9 +64,10 @@ describe('mistakes of the caller', () => {
 });
 
 describe('a folder without a sandbox', () => {
-  it.each(['read', 'history'])('is not made into one by %s', async (command) => {
+  it.each(['read', 'history', 'show', 'rejected', 'sql'])('is not made into one by %s', async (command) => {
     const nowhere = join(folder, `nowhere-${command}`);
     const { code, stdout, stderr } = await cli('reseal', [command, '--state', nowhere]);
+    expect(stderr).not.toContain('starting');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain('error (sandbox-missing)');
     expect(stderr).toContain(`npm run trigger -- --state ${nowhere}`);
@@ -87,6 +92,10 @@ describe('what is printed', () => {
   it('with --plan is a forecast, and nothing happens', async () => {
     const { stdout } = await cli('trigger', ['--state', state, '--mode', 'all', '--plan', '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ mode: 'all', selected: 1000 });
+    expect(JSON.parse(stdout)).not.toHaveProperty('batch_vcpus');
+    const batch = await cli('trigger', ['--state', state, '--mode', 'all', '--plan', '--engine', 'dataproc']);
+    expect(JSON.parse(stdout).expected_bigquery_bytes).toBeGreaterThan(100_000);
+    expect(batch.stdout).toContain('12 vCPUs at the start, up to 36');
     const { stdout: history } = await cli('reseal', ['history', '--state', state, '--json']);
     expect(JSON.parse(history)).toHaveLength(2);
   });
@@ -97,6 +106,84 @@ describe('what is printed', () => {
     expect(Object.keys(JSON.parse(lines.stdout.split('\n')[0] ?? ''))).toEqual(['id', 'email']);
     const csv = await cli('reseal', ['read', '--state', state, '--limit', '2', '--format', 'csv']);
     expect(csv.stdout.split('\r\n')[0]).toBe('id,email');
+  });
+
+  it('by show is the report of a run, the newest without an id', async () => {
+    const { stdout } = await cli('reseal', ['show', '--state', state, '--json']);
+    const newest = JSON.parse(stdout);
+    expect(newest).toMatchObject({
+      state: 'succeeded',
+      selected: 3,
+      merged: 0,
+      reasons: { 'dek-refused': 3 },
+    });
+    const { stdout: history } = await cli('reseal', ['history', '--state', state, '--json']);
+    const [, first] = JSON.parse(history);
+    const named = await cli('reseal', ['show', first.run_id, '--state', state]);
+    expect(named.stdout).toMatch(new RegExp(`^run +${first.run_id}\nstate +succeeded\nselected +1000\n`));
+    expect(named.stdout).toContain('980 of 980 merged values open through SQL');
+    const unknown = await cli('reseal', ['show', 'nobody-knows-me', '--state', state]);
+    expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('error (run-unknown)')]);
+  });
+
+  it('by rejected is what cannot be sealed, why, and what to do', async () => {
+    const lines = await cli('reseal', ['rejected', '--state', state, '--json']);
+    const values = ndjson<Record<string, string>>(lines.stdout);
+    expect(values).toHaveLength(20);
+    expect(values.map(({ id }) => BigInt(id ?? ''))).toEqual(
+      values.map(({ id }) => BigInt(id ?? '')).sort((a, b) => (a < b ? -1 : 1)),
+    );
+    const refused = values.filter(({ reason }) => reason === 'dek-refused');
+    expect(refused).toHaveLength(3);
+    expect(refused[0]).toMatchObject({
+      field: 'email',
+      dek_fingerprint: expect.stringMatching(/^[0-9a-f]{16}$/),
+      what_to_do: expect.stringContaining('reseal:sourceKek'),
+    });
+    const [run = ''] = refused.map(({ run_id }) => run_id);
+    const ofRun = await cli('reseal', ['rejected', run, '--state', state, '--csv']);
+    expect(ofRun.stdout.split('\r\n')).toHaveLength(5);
+    expect(ofRun.stdout).toMatch(/^id,field,reason,dek_fingerprint,run_id,rejected_at,what_to_do\r\n/);
+    const reason = ['--reason', 'encoding'];
+    const table = await cli('reseal', ['rejected', ...reason, '--state', state]);
+    expect(table.stdout).toMatch(/^id +field +reason +dek_fingerprint/);
+    expect(table.stdout).toContain('what to do: Look at how the application wrote the row.');
+    expect(table.stdout).not.toContain('dek-refused');
+    const none = await cli('reseal', ['rejected', run, ...reason, '--state', state]);
+    expect(none.stdout).toBe('no rejected values\n');
+  });
+
+  it('by sql is what GoogleSQL gives, values opened by AEAD functions included', async () => {
+    const script = `DECLARE keyset BYTES DEFAULT (SELECT wrapped FROM keysets ORDER BY version DESC LIMIT 1);
+SELECT id, AEAD.DECRYPT_STRING(
+  AEAD.DECRYPT_BYTES(KEYS.KEYSET_CHAIN('gcp-kms://KMS-KEY', keyset), bq_encryption_key, CAST(CAST(id AS STRING) AS BYTES)),
+  bq_encrypted_email, CAST(id AS STRING)) AS email
+FROM users WHERE bq_encrypted_email IS NOT NULL ORDER BY id LIMIT 2`;
+    const key = await cli('reseal', ['sql', 'SELECT kms_key FROM keysets', '--state', state, '--json']);
+    const [{ kms_key } = { kms_key: '' }] = ndjson<{ kms_key: string }>(key.stdout);
+    const opened = await cli('reseal', [
+      'sql',
+      script.replace('KMS-KEY', kms_key),
+      '--state',
+      state,
+      '--json',
+    ]);
+    const { stdout: read } = await cli('reseal', ['read', '--state', state, '--limit', '2']);
+    expect(ndjson(opened.stdout)).toEqual(ndjson(read));
+    const wrong = await cli('reseal', ['sql', 'SELECT nonsense FROM users', '--state', state]);
+    expect([wrong.code, wrong.stdout]).toEqual([1, '']);
+    expect(wrong.stderr).toMatch(/error \(bigquery\): .*nonsense/);
+    const count = await cli('reseal', ['sql', 'SELECT COUNT(*) AS n FROM users', '--state', state]);
+    expect(count.stdout).toBe('n\n1000\n');
+  });
+
+  it('comes at once, and from the deployment that is there', async () => {
+    const deployed = statSync(join(state, 'inventory.json')).mtimeMs;
+    const { stderr } = await cli('reseal', ['history', '--state', state]);
+    expect(stderr).toBe(`starting the sandbox in ${state} …\n`);
+    expect(statSync(join(state, 'inventory.json')).mtimeMs).toBe(deployed);
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+    expect((await cli('reseal', ['--version'])).stdout).toBe(`${version}\n`);
   });
 
   it('of a wrong option with --json is an object too', async () => {
@@ -161,6 +248,12 @@ it('ctrl-C cancels the run, says what it left and how to go on, and ends with 13
   expect(JSON.parse(history.stdout)).toMatchObject([
     { run_id: run, state: 'cancelled', error_code: 'cancelled' },
   ]);
+  // Nobody can be asked here, and mode and limit are for a new run: it is begun, beside a word on the old one.
+  const other = await cli('trigger', ['--state', state, '--mode', 'rejected', '--limit', '1', '--json']);
+  expect(JSON.parse(other.stdout)).toMatchObject({ state: 'succeeded', selected: 0 });
+  expect(other.stderr).toContain(
+    `run ${run} (cancelled: cancelled, begun 0 min ago) is unfinished: --resume ${run} goes on with it, `,
+  );
   const resumed = await cli('trigger', ['--state', state, '--resume', run, '--json']);
   expect(JSON.parse(resumed.stdout)).toMatchObject({ run_id: run, state: 'succeeded', selected: 1000 });
 });

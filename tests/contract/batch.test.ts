@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { protos } from '@google-cloud/dataproc';
 import { describe, expect, it } from 'vitest';
 import { type BatchRun, batchBody } from '../../jobs/contract/batch.ts';
+import { defaultsOf } from '../../jobs/contract/deployment.ts';
+import { batchSettings } from '../../jobs/contract/settings/batch-settings.ts';
 import { clientBatch } from '../../jobs/engines/dataproc/batches.ts';
 import { aDeployment, EMAIL } from '../support/deployment.ts';
 
@@ -10,6 +13,7 @@ const run: BatchRun = {
   runId: 'a-run',
   mode: 'pending',
   snapshotMillis: '1700000000000',
+  idFrom: '-9223372036854775808',
   idCutoff: '9223372036854775807',
   keysetVersion: '1',
   limit: '0',
@@ -26,6 +30,7 @@ const around = {
   runtimeConfig: {
     version: '2.3',
     properties: {
+      'dataproc.sparkBqConnector.version': '0.42.1',
       'spark.dynamicAllocation.maxExecutors': '8',
       'spark.ui.showConsoleProgress': 'false',
     },
@@ -46,6 +51,16 @@ const withJar = {
   mainClass: 'com.example.Application',
 };
 
+it('has the connector that the tests of the sandbox run the application through', () => {
+  const [, rev] =
+    /name="spark-[\d.]+-bigquery" rev="([\d.]+)"/.exec(readFileSync('tools/python/jars.xml', 'utf8')) ?? [];
+  expect(defaultsOf(batchSettings).bigqueryConnectorVersion).toBe(rev);
+  const batch = { ...aDeployment().batch, bigqueryConnectorVersion: '0.43.0' };
+  expect(batchBody(aDeployment({ batch }), run).runtimeConfig.properties).toMatchObject({
+    'dataproc.sparkBqConnector.version': '0.43.0',
+  });
+});
+
 describe('the batch body', () => {
   it('is this, for the built-in application', () => {
     expect(batchBody(aDeployment(), run)).toEqual({
@@ -60,13 +75,16 @@ describe('the batch body', () => {
           '--attempt=reseal-pr-123',
           '--snapshot-millis=1700000000000',
           '--mode=pending',
+          '--id-from=-9223372036854775808',
           '--id-cutoff=9223372036854775807',
           '--id-column=id',
           `--fields=${JSON.stringify([EMAIL])}`,
           '--rejected-table=users_rejected',
           '--keysets-table=keysets',
+          '--runs-table=runs',
           '--keyset-version=1',
           '--source-format=gcm',
+          '--unauthenticated=reject',
           '--keying=row',
           '--store-plaintext=false',
           '--source-kek=projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/source',

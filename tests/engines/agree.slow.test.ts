@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application, type ApplicationKey, type UserRow } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -72,7 +72,13 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
   // The wrapped keyset is the same for all; a row's own key never is.
   const columns = `id, decrypted_email, resealed_from${keying === 'shared' ? ', bq_encryption_key' : ''}`;
   beforeAll(async () => {
-    box = await testSandbox({ sourceFormat, keying, storePlaintext: 'true', maxRejectedShare: '1' });
+    box = await testSandbox({
+      sourceFormat,
+      keying,
+      storePlaintext: 'true',
+      maxRejectedShare: '1',
+      valuePattern: '(?s).{0,40}',
+    });
     const application = new Application(sourceFormat);
     await box.load(application, table(application));
   });
@@ -86,12 +92,15 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
         `SELECT id, reason, dek_fingerprint, rejected_from FROM users_rejected WHERE run_id = '${report.run_id}' ORDER BY id`,
       );
       const users = await box.sql(`SELECT ${columns} FROM users ORDER BY id`);
-      const { selected, distinct_deks, staged, merged, reasons, kms_calls } = report;
-      return { selected, distinct_deks, staged, merged, reasons, kms_calls, rejected, users };
+      const { selected, distinct_deks, staged, unauthenticated, merged, reasons, kms_calls } = report;
+      const counts = { selected, distinct_deks, staged, unauthenticated, merged, reasons, kms_calls };
+      return { ...counts, rejected, users };
     };
     const direct = await outcome('direct');
-    expect(direct.staged).toBeGreaterThan(ROWS / 4);
+    expect(direct.staged).toBeGreaterThan(ROWS / 8);
     expect(direct.rejected.length).toBeGreaterThan(ROWS / 20);
+    expect(direct.reasons['value-pattern']).toBeGreaterThan(0);
+    expect((direct.unauthenticated ?? 0) > 0).toBe(sourceFormat === 'dotted');
     await box.sql(
       // A sealed value without its key would be a shredded one.
       `UPDATE users SET decrypted_email = NULL, bq_encryption_key = NULL, bq_encrypted_email = NULL,
@@ -99,4 +108,18 @@ describe.each(SOURCE_FORMATS)('%s: the batch and the direct engine', (sourceForm
     );
     expect(await outcome('dataproc')).toEqual(direct);
   });
+
+  // How a batch tells stale values from others is the same for every format.
+  if (sourceFormat === 'gcm')
+    it('take the same values for stale', async () => {
+      await box.sql(
+        'UPDATE users SET resealed_at = CURRENT_TIMESTAMP() WHERE MOD(id, 2) = 0 AND resealed_from IS NOT NULL',
+      );
+      const [{ n } = { n: null }] = await box.sql(
+        'SELECT COUNT(*) AS n FROM users WHERE MOD(id, 2) = 0 AND resealed_from IS NOT NULL',
+      );
+      expect(Number(n)).toBeGreaterThan(ROWS / 20);
+      const stale = await box.run({ engine: 'dataproc', mode: 'stale' });
+      expect(stale).toMatchObject({ selected: Number(n), merged: Number(n) });
+    });
 });

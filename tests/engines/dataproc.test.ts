@@ -62,6 +62,7 @@ function stage(runId: string, signal = new AbortController().signal) {
     runId,
     mode: 'pending',
     snapshotMillis: '1700000000000',
+    idFrom: '-9223372036854775808',
     idCutoff: '1',
     limit: null,
     selected: 10,

@@ -47,6 +47,7 @@ it('tells a keyset of another key from rejected values', async () => {
     runId: newRunId(),
     mode: 'pending',
     snapshotMillis: String(Date.now()),
+    idFrom: '-9223372036854775808',
     idCutoff: '9223372036854775807',
     limit: null,
     selected: 1,
@@ -81,8 +82,7 @@ it('waits as long as Cloud KMS asks for when the quota is exhausted', async () =
   await box.load(application, [{ id: '2', cipher_text: again.encrypt('b@example.com'), dek: again.dek }]);
   await box.kmsCalls();
   // The first call is for the first-level keyset.
-  const exhausted = { operation: 'decrypt', from: 2, count: 1, kind: 'quota', retryAfterSeconds: 3 };
-  await box.control('kms:faults', { faults: [exhausted] });
+  await box.faults({ kind: 'quota', service: 'kms', from: 2, retryAfterSeconds: 3 });
   const report = await box.run();
   expect(report).toMatchObject({ state: 'succeeded' });
   expect(report.seconds).toBeGreaterThan(3);

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newRunId } from '../../jobs/contract/ids.ts';
 import { storageClient } from '../../jobs/google/clients.ts';
+import { resume } from '../../jobs/run/run.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { Application } from '../support/application.ts';
-import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const source = fileURLToPath(new URL('../fixtures/jar/Application.java', import.meta.url));
 const compiler = fileURLToPath(new URL('../../tools/python/compile_java.py', import.meta.url));
@@ -38,8 +40,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-it('has its rows merged like the built-in application', async () => {
-  expect(await box.run({ engine: 'auto', limit: 3 })).toMatchObject({
+it('has its rows merged like the built-in application, and keeps its limit when it is resumed', async () => {
+  const runId = newRunId();
+  const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId, engine: 'auto', limit: 3 }, crash)).rejects.toThrow('power cut');
+  expect(await resume(box.context, runId, silent)).toMatchObject({
     engine: 'dataproc',
     selected: 3,
     staged: 3,

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { checkVector, vectorsSchema } from '../../jobs/envelope/check-vector.ts';
 
-const file = new URL('../fixtures/envelope.json', import.meta.url);
-const { vectors } = vectorsSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+const vectorsOf = (name: string) => {
+  const file = new URL(`../fixtures/${name}`, import.meta.url);
+  return vectorsSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).vectors;
+};
+const vectors = vectorsOf('envelope.json');
 
 describe('golden vectors by official Tink and PyCA', () => {
   it('has them all', () => expect(vectors).toHaveLength(149));
@@ -19,3 +22,8 @@ describe('golden vectors by official Tink and PyCA', () => {
     );
   });
 });
+
+it.each(vectorsOf('values.json').map((vector, at) => ({ at, vector })))(
+  'values of AES-CBC, and values beside a pattern: $at $vector.kind',
+  ({ vector }) => expect(checkVector(vector)).toBeNull(),
+);

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { REASONS, Rejection } from '../../jobs/contract/reasons.ts';
-import { SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { asDataKey } from '../../jobs/envelope/brands.ts';
 import { formatOf } from '../../jobs/envelope/formats.ts';
 import { Application } from '../support/application.ts';
 
 describe.each(SOURCE_FORMATS)('%s', (name) => {
   const { unwrapped, encrypt } = new Application(name).newKey();
-  const open = formatOf(name).prepare(asDataKey(unwrapped));
+  const open = formatOf(name).prepare(asDataKey(unwrapped), 'accept');
 
   it('opens any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {
-        expect(open(encrypt(Buffer.from(text))).toString()).toBe(Buffer.from(text).toString());
+        expect(open(encrypt(Buffer.from(text))).plaintext.toString()).toBe(Buffer.from(text).toString());
       }),
     );
   });
@@ -47,5 +47,5 @@ describe.each(SOURCE_FORMATS)('%s', (name) => {
 it('keeps a byte order mark: it is part of the value', () => {
   const { unwrapped, encrypt } = new Application('gcm').newKey();
   const text = Buffer.from([0xef, 0xbb, 0xbf, 0x61]);
-  expect(formatOf('gcm').prepare(asDataKey(unwrapped))(encrypt(text))).toEqual(text);
+  expect(formatOf('gcm').prepare(asDataKey(unwrapped), 'reject')(encrypt(text)).plaintext).toEqual(text);
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Rejection } from '../../jobs/contract/reasons.ts';
-import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
+import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
 import { aead, openAead } from '../../jobs/envelope/aead.ts';
 import { asPlaintext } from '../../jobs/envelope/brands.ts';
 import { newKeyset, parseKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
-import { readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
+import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
+import { mergeScans, readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
@@ -26,9 +26,11 @@ ${readProcedureBody(d)}
 END;`;
 
 const issued = (d: Deployment) =>
-  [...Object.values(statements(d)), { name: 'procedure', sql: createProcedure(d), params: {} }].map(
-    (statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }),
-  );
+  [
+    ...Object.values(statements(d)),
+    ...mergeScans(d),
+    { name: 'procedure', sql: createProcedure(d), params: {} },
+  ].map((statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }));
 
 let verdicts: Awaited<ReturnType<typeof analyze>>;
 beforeAll(async () => {
@@ -49,7 +51,7 @@ describe("every statement is accepted by Google's analyzer", () => {
 
 it('declares each parameter that it uses, and no other', () => {
   for (const stack of stacks) {
-    for (const { name, sql, params } of Object.values(statements(stack))) {
+    for (const { name, sql, params } of [...Object.values(statements(stack)), ...mergeScans(stack)]) {
       const used = [...sql.matchAll(/(?<!@)@([a-z_]+)/g)].map(([, parameter]) => parameter);
       expect({ name, params: Object.keys(params).sort() }).toEqual({
         name,

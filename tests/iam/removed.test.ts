@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { writeSample } from '../../jobs/cli/sample.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import { bigQueryService } from '../../jobs/google/bigquery.ts';
@@ -52,8 +53,14 @@ it('a run without a role of whoever starts it', async () => {
   expect(bindings).toHaveLength(JOB_USER_GRANTS.length - 1);
   for (const [at, binding] of bindings.entries()) {
     const grant = JOB_USER_GRANTS[at];
-    // Starting the workflow has a test of its own below; what only `reseal doctor` needs, tests/doctor.
-    if (grant === undefined || ['--via workflow', 'reseal doctor'].includes(grant.when)) continue;
+    if (grant?.when === 'reseal sample') {
+      const target = { deployment: box.deployment, endpoints: box.sandbox.endpoints };
+      const act = () => writeSample(target, { rows: 1, append: true });
+      judge(binding, await without(box, binding, act), /the account that runs/);
+      continue;
+    }
+    // Starting the workflow has a test of its own below; what no run needs, in those of its command.
+    if (grant === undefined || /^(--via|reseal)/.test(grant.when)) continue;
     const engine = grant.when === '--engine dataproc' ? 'dataproc' : 'direct';
     if (grant.role === 'roles/storage.objectViewer') {
       // Granted all the same: such a run ends well, but nobody knows what the batch printed.

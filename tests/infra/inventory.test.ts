@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { bindings, inventory } from '../support/pulumi/inventory.ts';
-import { configOf, runProgram, STACKS, stackProgram } from '../support/pulumi/program.ts';
+import { configOf, FILLED_IN, runProgram, STACKS, stackProgram } from '../support/pulumi/program.ts';
 
 /**
  * What each stack consists of, down to every input and every permission. An unmeant change of infrastructure
@@ -57,8 +57,8 @@ describe.each(STACKS)('stack %s', (stack) => {
   it('asks for the same on another day, and in a preview', async () => {
     const first = await stackProgram(stack);
     const [again, preview] = await Promise.all([
-      runProgram(stack, configOf(stack), { daysLater: 400 }),
-      runProgram(stack, configOf(stack), { preview: true }),
+      runProgram(stack, configOf(stack, FILLED_IN[stack]), { daysLater: 400 }),
+      runProgram(stack, configOf(stack, FILLED_IN[stack]), { preview: true }),
     ]);
     expect(inventory(again)).toEqual(inventory(first));
     expect(inventory(preview)).toEqual(inventory(first));
@@ -80,6 +80,15 @@ describe.each(STACKS)('stack %s', (stack) => {
     const readers = granted.filter(({ member }) => member.startsWith('group:'));
     expect(readers.some(({ resource }) => resource.endsWith('/source'))).toBe(false);
   });
+});
+
+it("as its file is shipped names no group and no channel, which are a project's own", async () => {
+  const { resources, ...program } = await runProgram('prod', configOf('prod'));
+  expect(bindings({ resources, ...program }).filter(({ member }) => member.startsWith('group:'))).toEqual([]);
+  const alerts = resources.filter(({ type }) => type === 'gcp:monitoring/alertPolicy:AlertPolicy');
+  expect(alerts.length).toBeGreaterThan(0);
+  for (const { inputs } of alerts) expect(inputs.notificationChannels ?? []).toEqual([]);
+  for (const stack of STACKS) expect(configOf(stack)['gcp:disableGlobalProjectWarning']).toBe('true');
 });
 
 it('guards what holds data where a stack is protected, and nothing where it is not', async () => {
@@ -124,7 +133,10 @@ it('lets the batch read the rejected values, by which it selects', async () => {
 
 it("lets the readers' procedure in anew whenever its text changes, and not otherwise", async () => {
   const of = async (changes: Record<string, unknown>) => {
-    const { resources } = await runProgram('staging', configOf('staging', changes));
+    const { resources } = await runProgram(
+      'staging',
+      configOf('staging', { ...FILLED_IN.staging, ...changes }),
+    );
     const find = (type: string) => resources.find((one) => one.type === type);
     const text = find('gcp:bigquery/routine:Routine')?.inputs.definitionBody;
     return { text, trigger: find('gcp:bigquery/datasetAccess:DatasetAccess')?.replacementTrigger };

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { type EngineRun, type Registered, runEngine } from '../support/pulumi/engine.ts';
-import { configOf, stackProgram } from '../support/pulumi/program.ts';
+import { configOf, FILLED_IN, stackProgram } from '../support/pulumi/program.ts';
 
 const SERVICE = 'gcp:projects/service:Service';
 
@@ -24,8 +24,8 @@ describe.each(['dev', 'prod'])("stack %s in Pulumi's language host", (stack) => 
   let update: EngineRun;
   beforeAll(async () => {
     [preview, update] = await Promise.all([
-      runEngine(stack, configOf(stack), true),
-      runEngine(stack, configOf(stack), false),
+      runEngine(stack, configOf(stack, FILLED_IN[stack]), true),
+      runEngine(stack, configOf(stack, FILLED_IN[stack]), false),
     ]);
   });
 

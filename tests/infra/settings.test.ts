@@ -37,6 +37,20 @@ describe('defaults', () => {
     });
   });
 
+  it('accept values without a tag in the dotted format, out of production', () => {
+    const of = (stack: string, more: Config = {}) =>
+      loadSettings({ ...least, 'reseal:engines': '["dataproc"]', ...more }, stack).unauthenticated;
+    const dotted = { 'reseal:sourceFormat': 'dotted' };
+    expect([of('dev'), of('dev', dotted), of('prod', dotted)]).toEqual(['reject', 'accept', 'reject']);
+    expect(of('prod', { ...dotted, 'reseal:unauthenticated': 'accept' })).toBe('accept');
+    expect(of('dev', { ...dotted, 'reseal:unauthenticated': 'reject' })).toBe('reject');
+  });
+
+  it('give the pattern to the only field', () => {
+    const { fields } = loadSettings({ ...least, 'reseal:valuePattern': '[0-9]{3}' }, 'dev');
+    expect(fields.map(({ valuePattern }) => valuePattern)).toEqual(['[0-9]{3}']);
+  });
+
   it('name the columns of the first field as the seed did, and of a second one by its name', () => {
     const config = { ...least, 'reseal:fields': '[{"name":"email"},{"name":"phone","dek":"dek"}]' };
     const { fields } = loadSettings(config, 'dev');
@@ -50,6 +64,7 @@ describe('defaults', () => {
         sealed: 'bq_encrypted_email',
         resealedAt: 'resealed_at',
         resealedFrom: 'resealed_from',
+        valuePattern: null,
       },
       {
         name: 'phone',
@@ -60,6 +75,7 @@ describe('defaults', () => {
         sealed: 'bq_encrypted_phone',
         resealedAt: 'phone_resealed_at',
         resealedFrom: 'phone_resealed_from',
+        valuePattern: null,
       },
     ]);
   });
@@ -128,7 +144,12 @@ describe('rules between settings', () => {
       'dev',
       'reseal:fields must be one field',
     ],
-    ['the bundle is of runtime 2.3', { runtimeVersion: '3.0' }, 'dev', 'reseal:runtimeVersion must be 2.3'],
+    [
+      'a newer runtime is not taken, with a jar neither, and the message says why',
+      { runtimeVersion: '3.0', jarFile: 'gs://b/a.jar', mainClass: 'a.B' },
+      'dev',
+      'reseal:runtimeVersion must be a runtime that is taken: 2.3; 3.0 has no staging bucket',
+    ],
     [
       'a field is named once',
       { fields: '[{"name":"email"},{"name":"email"}]' },
@@ -188,6 +209,31 @@ describe('rules between settings', () => {
       { alerts: '{"rejectedShare":5}' },
       'dev',
       'reseal:alerts.rejectedShare must',
+    ],
+    [
+      'only dotted has values without a tag',
+      { unauthenticated: 'accept' },
+      'dev',
+      'reseal:unauthenticated must not be accept with reseal:sourceFormat gcm',
+    ],
+    ['a pattern is of RE2', { valuePattern: '(?=a)' }, 'dev', 'reseal:valuePattern must be a pattern of RE2'],
+    [
+      "a field's pattern is of RE2",
+      { fields: '[{"name":"email","valuePattern":"[a"}]' },
+      'dev',
+      'reseal:fields[0].valuePattern must be a pattern of RE2',
+    ],
+    [
+      'several fields have patterns of their own',
+      { valuePattern: '.+', fields: '[{"name":"email"},{"name":"phone"}]' },
+      'dev',
+      'reseal:valuePattern must stand in each of reseal:fields',
+    ],
+    [
+      'a jar looks at no value',
+      { valuePattern: '.+', jarFile: 'gs://a-bucket/a.jar', mainClass: 'a.Main' },
+      'dev',
+      'reseal:valuePattern must not be set with reseal:jarFile',
     ],
     ['a list names its place', { fields: '[{"name":"e-mail"}]' }, 'dev', 'reseal:fields[0].name must'],
   ])('%s', (_, settings, stack, message) => {

@@ -1,5 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
-import { KEYINGS } from '../../jobs/contract/settings/run-settings.ts';
+import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
 import { sealPage } from '../../jobs/engines/direct/seal-page.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
@@ -24,6 +24,8 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
     runId: 'a-run',
     attempt: 'an-attempt',
     sourceFormat: 'gcm' as const,
+    unauthenticated: 'reject' as const,
+    valuePatterns: {},
     keying,
     storePlaintext: false,
     keyset,

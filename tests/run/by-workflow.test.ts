@@ -4,6 +4,7 @@ import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { RunContext, Watcher } from '../../jobs/run/context.ts';
+import { resume } from '../../jobs/run/run.ts';
 import { GoogleError } from '../../sandbox/http/errors.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
@@ -39,13 +40,14 @@ function trigger(
   options: { runId?: string; limit?: number } = {},
   watcher: Watcher = silent,
   context: Partial<RunContext> = {},
+  takeOver = false,
 ) {
   const { runId = newRunId(), limit = null } = options;
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
   return runByWorkflow(
     { ...box.context, ...context },
     { runId, mode: 'pending', limit },
-    { rejected: false },
+    { rejected: false, takeOver },
     watcher,
     endpoints,
   );
@@ -96,7 +98,7 @@ it('passes a limit on', async () => {
 it("raises the workflow's own message, and goes on with the same run afterwards", async () => {
   await load('20');
   const runId = newRunId();
-  await box.control('dataproc:faults', { count: 1000 });
+  await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
   await expect(trigger({ runId })).rejects.toMatchObject({
     code: 'workflow-failed',
     message: expect.stringContaining(
@@ -104,13 +106,13 @@ it("raises the workflow's own message, and goes on with the same run afterwards"
     ),
     hint: expect.stringContaining(`batch-failed: see docs/errors.md; go on with --resume ${runId}`),
   });
-  await box.control('dataproc:faults', { count: 0 });
+  await box.faults();
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, merged: 1 });
 });
 
 it('cancels the execution with ctrl-C, tells the ledger and says what may still be at work', async () => {
   await load('30');
-  await box.control('kms:faults', { latencyMs: 3000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
   const runId = newRunId();
   const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
   const controller = new AbortController();
@@ -123,7 +125,7 @@ it('cancels the execution with ctrl-C, tells the ledger and says what may still 
   while ((await state()) !== 'staging') await sleep(50);
   controller.abort();
   await expected;
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
   expect([...api.executions.values()].at(-1)?.body.state).toBe('CANCELLED');
   expect(await state()).toBe('cancelled');
   expect(await box.sql('SELECT decrypted_email FROM users WHERE id = 30')).toEqual([
@@ -138,7 +140,7 @@ it.each([
   ['says no', () => Promise.reject(new GoogleError('PERMISSION_DENIED', 'no executions.cancel'))],
 ] as const)('ends soon where the cancellation %s, and says what may be left', async (_how, cancel) => {
   await load('35');
-  await box.control('kms:faults', { latencyMs: 3000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
   const runId = newRunId();
   const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
   const controller = new AbortController();
@@ -150,7 +152,7 @@ it.each([
   const error = await failure;
   expect(performance.now() - began).toBeLessThan(5_000);
   api.faults.cancel = async () => {};
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
   expect(error).toMatchObject({
     code: 'cancelled',
     hint: expect.stringContaining(`go on with --resume ${runId} --via workflow`),
@@ -166,7 +168,7 @@ it.each([
 
 it('says so where the ledger cannot be told', async () => {
   await load('36');
-  await box.control('kms:faults', { latencyMs: 3000 });
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
   const runId = newRunId();
   const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
   const controller = new AbortController();
@@ -181,12 +183,23 @@ it('says so where the ledger cannot be told', async () => {
   const expected = expect(failure).rejects.toMatchObject({
     code: 'cancelled',
     message: `run ${runId} was cancelled, but the ledger does not say so`,
+    hint: expect.stringContaining('--take-over'),
   });
   while ((await state()) !== 'staging') await sleep(50);
   controller.abort();
   await expected;
-  await box.control('kms:faults', { latencyMs: 0 });
-  expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+  await box.faults();
+  // As far as the ledger knows, the execution still drives the run.
+  await expect(trigger({ runId })).rejects.toMatchObject({
+    code: 'workflow-failed',
+    message: expect.stringMatching(`^run ${runId} is driven by workflow:`),
+    hint: expect.stringContaining('run-live'),
+  });
+  await expect(resume(box.context, runId, silent)).rejects.toMatchObject({
+    code: 'run-live',
+    message: expect.stringMatching(/is driven by execution [0-9a-f-]+ of the workflow, heard of \d+ s ago/),
+  });
+  expect(await trigger({ runId }, silent, {}, true)).toMatchObject({ run_id: runId, state: 'succeeded' });
 });
 
 it('leaves a detached run to the workflow', async () => {
@@ -213,6 +226,8 @@ it('tells an execution that somebody else cancelled from a failed one', async ()
     step: (_name, work) => work(() => [...api.executions.values()].at(-1)?.abort.abort()),
   };
   await expect(trigger({ runId }, watcher)).rejects.toMatchObject({ code: 'workflow-cancelled' });
+  // Nobody drives it any more.
+  expect(await box.sql(`SELECT owner FROM runs WHERE run_id = '${runId}' AND owner IS NOT NULL`)).toEqual([]);
 });
 
 it('says what to do where there is no workflow', async () => {

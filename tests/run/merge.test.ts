@@ -1,6 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import type { Mode } from '../../jobs/contract/sql/index.ts';
 import { resume } from '../../jobs/run/run.ts';
+import { rulesOfFile } from '../../sandbox/faults/file.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
@@ -71,6 +75,24 @@ describe('a users table over time', () => {
     expect(await box.run()).toMatchObject({ selected: 2, merged: 2, changed_meanwhile: 0 });
   });
 
+  it('has a changed row counted, whatever copies of other rows come and go meanwhile', async () => {
+    await box.load(application, [user('61'), user('62')]);
+    const { cipher_text: copied, dek } = user('63');
+    const copy = (id: number): string =>
+      `INSERT INTO users (id, cipher_text, dek) VALUES (${id}, '${copied}', '${dek}')`;
+    await box.sql(copy(63));
+    await box.sql(copy(63));
+    const meanwhile = beforeStep('merge', async () => {
+      await box.sql(
+        'INSERT INTO users (id, cipher_text, dek) SELECT id, cipher_text, dek FROM users WHERE id = 61',
+      );
+      await box.sql(`UPDATE users SET cipher_text = '${user('62').cipher_text}' WHERE id = 62`);
+    });
+    expect(await box.run({}, meanwhile)).toMatchObject({ selected: 4, merged: 4, changed_meanwhile: 1 });
+    expect(await box.run()).toMatchObject({ selected: 1, merged: 1, changed_meanwhile: 0 });
+    await box.sql('DELETE FROM users WHERE id IN (61, 63)');
+  });
+
   it('leaves rejected rows alone until their source changes, or all of them are asked for', async () => {
     await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (70, 'no base64', '${key.dek}')`);
     expect(await box.run()).toMatchObject({ selected: 1, merged: 0, rejected: 1, reasons: { encoding: 1 } });
@@ -88,6 +110,37 @@ describe('a users table over time', () => {
     expect(await box.run({ limit: 3 })).toMatchObject({ selected: 3, merged: 3 });
     expect(await box.sql('SELECT id FROM users WHERE resealed_at IS NULL')).toEqual([{ id: '103' }]);
     expect(await box.run({ limit: 3 })).toMatchObject({ selected: 1, merged: 1 });
+  });
+
+  it('is gone through by runs with a limit in every mode, and then again', async () => {
+    const ids = (await box.sql('SELECT DISTINCT id FROM users ORDER BY id')).map((row) => String(row.id));
+    const third = Math.ceil(ids.length / 3);
+    const taken = async (mode: Mode): Promise<string[]> => {
+      const report = await box.run({ mode, limit: third });
+      const moment = `(SELECT ended_at FROM runs WHERE run_id = '${report.run_id}')`;
+      return (await box.sql(`SELECT DISTINCT id FROM users WHERE resealed_at = ${moment} ORDER BY id`)).map(
+        (row) => String(row.id),
+      );
+    };
+    const rounds = [];
+    for (let at = 0; at < 4; at++) rounds.push(await taken('all'));
+    expect(rounds).toEqual([
+      ids.slice(0, third),
+      ids.slice(third, 2 * third),
+      ids.slice(2 * third),
+      ids.slice(0, third),
+    ]);
+    // Values that are rejected again and again do not keep a run from the others behind them.
+    const bad = [400, 401, 402].map((id) => `(${id}, 'no base64 ${id}', '${key.dek}')`);
+    await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES ${bad.join(', ')}`);
+    await box.run();
+    const rejected = [];
+    for (let at = 0; at < 4; at++) {
+      const { run_id: runId } = await box.run({ mode: 'rejected', limit: 1 });
+      rejected.push(...(await box.sql(`SELECT id FROM users_rejected WHERE run_id = '${runId}'`)));
+    }
+    expect(rejected.map((row) => row.id)).toEqual(['400', '401', '402', '400']);
+    await box.sql('DELETE FROM users WHERE id BETWEEN 400 AND 402');
   });
 
   it('is done anew with mode all', async () => {
@@ -169,17 +222,36 @@ describe('a run that breaks off', () => {
 
 it('rides out a KMS that is slow, full, away and garbles bytes', async () => {
   await box.load(application, [user('500')]);
-  const kinds = ['unavailable', 'quota', 'corrupt-crc32c', 'corrupt-bytes', 'internal'];
-  // The first Decrypt is the keyset's; the faults after it meet the data key.
-  await box.control('kms:faults', { faults: kinds.map((kind, at) => ({ kind, from: at + 2 })) });
+  // The first Decrypt is the keyset's; the faults after it meet the data key. Answers are damaged where one is given.
+  await box.faults(
+    { kind: 'unavailable', service: 'kms', from: 2 },
+    { kind: 'quota', service: 'kms', from: 3 },
+    { kind: 'corrupt-crc32c', service: 'kms', from: 2 },
+    { kind: 'corrupt-bytes', service: 'kms', from: 3 },
+    { kind: 'internal', service: 'kms', from: 6 },
+  );
   expect(await box.run()).toMatchObject({ selected: 1, merged: 1, kms_calls: 1 });
-  await box.control('kms:faults', { faults: [] });
+  await box.faults();
 });
 
 it('fails as a whole where KMS denies access, and rejects no row', async () => {
   await box.load(application, [user('600')]);
-  await box.control('kms:faults', { faults: [{ kind: 'denied', from: 2, count: 1000 }] });
+  await box.faults({ kind: 'denied', service: 'kms', from: 2, count: null });
   await expect(box.run()).rejects.toMatchObject({ code: 'kms-denied' });
-  await box.control('kms:faults', { faults: [] });
+  await box.faults();
   expect(await box.run()).toMatchObject({ merged: 1, rejected: 0 });
+});
+
+it('gets through what the example of docs/sandbox.md has go wrong', async () => {
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(readFileSync('docs/sandbox.md', 'utf8')) ?? [];
+  const file = join(box.folder, 'faults.yaml');
+  writeFileSync(file, example);
+  await box.load(application, [user('700'), user('701')]);
+  await box.faults(...(await rulesOfFile(file)));
+  expect(await box.run()).toMatchObject({ state: 'succeeded', selected: 2, merged: 2 });
+  const { rules } = (await box.control('faults')) as { rules: { rule: { kind: string }; hits: number }[] };
+  await box.faults();
+  const hits = Object.fromEntries(rules.map((one) => [one.rule.kind, one.hits]));
+  expect(hits).toMatchObject({ 'corrupt-crc32c': expect.any(Number), half: 1, 'job-error': 1 });
+  for (const kind of ['latency', 'unavailable']) expect(hits[kind], kind).toBeGreaterThan(0);
 });

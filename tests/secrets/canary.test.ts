@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KEYINGS, SOURCE_FORMATS } from '../../jobs/contract/settings/run-settings.ts';
+import { KEYINGS, SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { Application, type ApplicationKey, writeUsers } from '../support/application.ts';
 import { type CliResult, cli } from '../support/cli.ts';
 

@@ -1,10 +1,9 @@
-import { createCipheriv, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { SourceFormat } from '../../jobs/contract/settings/run-settings.ts';
-import { sealAead } from '../../jobs/envelope/aead.ts';
+import type { SourceFormat } from '../../jobs/contract/settings/choices.ts';
 import { aesKey, gcmSeal } from '../../jobs/envelope/aes.ts';
-import { newKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
+import { sourceKey } from '../../jobs/envelope/source-keys.ts';
 
 const NONE = Buffer.alloc(0);
 
@@ -38,35 +37,12 @@ export class Application {
   }
 
   newKey(): ApplicationKey {
-    const raw = randomBytes(32);
-    if (this.format === 'tink') {
-      const keyset = newKeyset();
-      const unwrapped = serializeKeyset(keyset);
-      return {
-        unwrapped,
-        dek: this.wrap(unwrapped).toString('base64'),
-        encrypt: (text) => sealAead(keyset, Buffer.from(text), NONE).toString('base64'),
-      };
-    }
-    if (this.format === 'tink-envelope') return this.#envelopeKey(raw);
+    const key = sourceKey(this.format);
+    const wrapped = this.wrap(key.unwrapped);
     return {
-      unwrapped: raw,
-      dek: this.wrap(raw).toString('base64'),
-      encrypt: (text) =>
-        this.format === 'gcm' ? gcm(raw, text).toString('base64') : dotted(raw, Buffer.from(text)),
-    };
-  }
-
-  /** An AesGcmKey (field 3, 32 bytes), wrapped inside each cipher text. */
-  #envelopeKey(raw: Buffer): ApplicationKey {
-    const unwrapped = Buffer.concat([Buffer.from([0x1a, raw.length]), raw]);
-    const wrapped = this.wrap(unwrapped);
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(wrapped.length);
-    return {
-      unwrapped,
-      dek: '',
-      encrypt: (text) => Buffer.concat([length, wrapped, gcm(raw, text)]).toString('base64'),
+      unwrapped: key.unwrapped,
+      dek: key.dek(wrapped),
+      encrypt: (text) => key.encrypt(wrapped, text),
     };
   }
 
@@ -77,20 +53,6 @@ export class Application {
     writeFileSync(path, JSON.stringify({ algorithm, material_base64: this.kek.toString('base64') }));
     return path;
   }
-}
-
-const gcm = (raw: Buffer, text: string | Buffer): Buffer =>
-  gcmSeal(NONE, aesKey(raw), Buffer.from(text), NONE);
-
-/** iv.ct: texts of an even length with a 12-byte IV and GCM, odd ones with 16 bytes and CBC. */
-function dotted(raw: Buffer, text: Buffer): string {
-  if (text.length % 2 === 0) {
-    const sealed = gcm(raw, text);
-    return `${sealed.toString('base64', 0, 12)}.${sealed.toString('base64', 12)}`;
-  }
-  const iv = randomBytes(16);
-  const cipher = createCipheriv('aes-256-cbc', raw, iv);
-  return `${iv.toString('base64')}.${Buffer.concat([cipher.update(text), cipher.final()]).toString('base64')}`;
 }
 
 /** Users as newline-delimited JSON in `folder`; the file's path. */

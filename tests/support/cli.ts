@@ -37,7 +37,7 @@ export interface RunningCli {
 
 export function startCli(program: 'trigger' | 'reseal', args: readonly string[]): RunningCli {
   const command = program === 'trigger' ? ['trigger'] : [];
-  const argv = ['--import', 'tsx', 'jobs/cli/main.ts', ...command, ...args];
+  const argv = ['bin/reseal.js', ...command, ...args];
   const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   const heard = new EventEmitter();

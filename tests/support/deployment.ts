@@ -1,4 +1,4 @@
-import { type Deployment, defaultsOf } from '../../jobs/contract/deployment.ts';
+import { type Deployment, defaultsOf, unauthenticatedIn } from '../../jobs/contract/deployment.ts';
 import type { Field } from '../../jobs/contract/fields.ts';
 import { batchSettings } from '../../jobs/contract/settings/batch-settings.ts';
 import { runSettings } from '../../jobs/contract/settings/run-settings.ts';
@@ -12,6 +12,7 @@ export const EMAIL: Field = {
   sealed: 'bq_encrypted_email',
   resealedAt: 'resealed_at',
   resealedFrom: 'resealed_from',
+  valuePattern: null,
 };
 /** A second value of a row, under the same data key, its names reserved words where that is possible. */
 export const PHONE: Field = {
@@ -23,6 +24,7 @@ export const PHONE: Field = {
   sealed: 'where',
   resealedAt: 'merge_time',
   resealedFrom: 'rows_merged',
+  valuePattern: null,
 };
 
 /** The outputs of a stack that exists nowhere. */
@@ -37,12 +39,14 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       source: 'users',
       staging: 'users_temp',
       rejected: 'users_rejected',
+      shredded: 'users_shredded',
       keysets: 'keysets',
       runs: 'runs',
     },
     readDataset: 'encryption_poc_read',
     readProcedure: 'read_users',
     fields: [EMAIL],
+    unauthenticated: unauthenticatedIn('test', given.sourceFormat ?? 'gcm'),
     sourceKek: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/source',
     bigqueryKek: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/bigquery',
     batch: {

@@ -29,6 +29,8 @@ export interface TestSandbox {
   /** KMS Decrypt calls for data keys since the last asking. */
   kmsCalls(): Promise<number>;
   control(path: string, body?: object): Promise<Record<string, unknown>>;
+  /** Has things go wrong by these rules from now on; without any, nothing does. */
+  faults(...rules: object[]): Promise<void>;
   /** An access token of a principal, as bindings name it. */
   token(member: string, groups?: readonly string[]): Promise<string>;
   close(): Promise<void>;
@@ -79,6 +81,9 @@ export async function testSandbox(
     deployment,
     context,
     control,
+    async faults(...rules) {
+      await control('faults', { rules });
+    },
     async token(member, groups = []) {
       return String((await control('iam:token', { member, groups })).accessToken);
     },
@@ -97,7 +102,7 @@ export async function testSandbox(
       return run({ ...context, signal }, chosen, watcher);
     },
     sql(text) {
-      const tables = /\b(users_temp|users_rejected|users|keysets|runs)\b/g;
+      const tables = /\b(users_temp|users_rejected|users_shredded|users|keysets|runs)\b/g;
       const sql = text.replace(tables, (table) => `\`${project}.${dataset}.${table}\``);
       return owner.query({ name: 'test', sql, params: {} } as Statement<never>, {});
     },

@@ -3,7 +3,8 @@
 usage: make_discovery.py FOLDER
 
 The documents come with the PyPI package of discovery.txt, by version and hash. Of each API one file is
-written: the methods named here, their query parameters, and the schemas that their requests lead to, without prose.
+written: the methods named here, their query parameters, and the schemas that their requests lead to, without
+prose.
 https://developers.google.com/discovery/v1/reference/apis
 """
 

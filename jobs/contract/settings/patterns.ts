@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { patternFault } from '../value-pattern.ts';
 
 /** The forms of Google Cloud's names, each with the sentence that a wrong one gets. */
 
@@ -41,10 +42,19 @@ export const email = matching(/^[^@\s:]+@[^@\s]+\.[^@\s]+$/, 'must be an e-mail 
 export const gsUri = (suffix: string) =>
   matching(new RegExp(`^gs://[^/]+/.+\\.${suffix}$`), `must be a gs:// URI that ends in .${suffix}`);
 
+/** What the whole of a value has to match; the setting says what is wrong with a pattern, not the first value. */
+export const valuePattern = z.string({ error: 'must be a pattern of RE2' }).superRefine((text, context) => {
+  const fault = patternFault(text);
+  if (fault !== null) context.addIssue(fault);
+});
+
 export const className = matching(
   /^[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*$/,
   'must be the full name of a Java class',
 );
+
+/** Releases of https://github.com/GoogleCloudDataproc/spark-bigquery-connector */
+export const connectorVersion = matching(/^\d+\.\d+\.\d+$/, 'must be a version of three numbers, in quotes');
 
 export const cryptoKey = matching(
   /^projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+$/,

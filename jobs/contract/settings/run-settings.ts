@@ -1,15 +1,8 @@
 import { z } from 'zod';
 import { fieldSetting } from '../fields.ts';
-import { flag, folder, identifier, projectId, region, share, whole } from './patterns.ts';
+import { ENGINES, KEYINGS, SOURCE_FORMATS, UNAUTHENTICATED } from './choices.ts';
+import { flag, folder, identifier, projectId, region, share, valuePattern, whole } from './patterns.ts';
 import { setting } from './setting.ts';
-
-export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
-export const KEYINGS = ['row', 'shared'] as const;
-export const ENGINES = ['direct', 'dataproc'] as const;
-
-export type SourceFormat = (typeof SOURCE_FORMATS)[number];
-export type Keying = (typeof KEYINGS)[number];
-export type EngineName = (typeof ENGINES)[number];
 
 /**
  * The settings that reach a run as they stand in a stack's file. Each is defined here and nowhere else: the
@@ -31,7 +24,7 @@ export const runSettings = {
     example: 'temp',
   }),
   readLimitRows: setting(whole(1, Number.MAX_SAFE_INTEGER).optional(), {
-    description: 'At most so many rows a run, the lowest ids first.',
+    description: 'At most so many rows a run, by id, behind those of the last run with a limit.',
     example: '100000',
     absent: 'no limit',
     seed: 'dataproc_bigquery_read_limits',
@@ -47,7 +40,7 @@ export const runSettings = {
       .default([{ name: 'email' }]),
     {
       description:
-        "The encrypted values of a row, each with the columns it lives in. The first field has the seed's columns by default, a further field F has F_cipher_text, F_dek, decrypted_F, bq_F_encryption_key, bq_encrypted_F, F_resealed_at and F_resealed_from.",
+        "The encrypted values of a row, each with the columns it lives in. The first field has the seed's columns by default, a further field F has F_cipher_text, F_dek, decrypted_F, bq_F_encryption_key, bq_encrypted_F, F_resealed_at and F_resealed_from. Each may have a valuePattern of its own.",
       example: '[{name: email}, {name: phone, dek: dek}]',
     },
   ),
@@ -59,6 +52,21 @@ export const runSettings = {
       example: 'gcm',
     },
   ),
+  unauthenticated: setting(
+    z.enum(UNAUTHENTICATED, { error: `must be ${UNAUTHENTICATED.join(' or ')}` }).optional(),
+    {
+      description:
+        'Whether values without a tag are sealed: those of AES-CBC, which only the dotted format has. Nothing proves that such a value is what the application encrypted (security.md).',
+      example: 'accept',
+      absent: '`accept` with `dotted`, `reject` in production and with every other format',
+    },
+  ),
+  valuePattern: setting(valuePattern.optional(), {
+    description:
+      'What the whole of a value has to match, in the syntax of [RE2](https://github.com/google/re2/wiki/Syntax); another is rejected. Without `\\p` and `\\C`, and in ASCII where there is `(?i)`. With several fields it stands in each of `fields`.',
+    example: '[^@]+@[^@]+',
+    absent: 'any text',
+  }),
   keying: setting(z.enum(KEYINGS, { error: `must be one of ${KEYINGS.join(', ')}` }).default('row'), {
     description: 'A fresh key for every value (row), or the first-level keyset for all (shared).',
     example: 'row',

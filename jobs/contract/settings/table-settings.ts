@@ -26,6 +26,10 @@ export const tableSettings = {
     description: 'The table for the wrapped first-level keysets.',
     example: 'keysets',
   }),
+  shreddedTable: setting(identifier.default('users_shredded'), {
+    description: 'The table that says which values an operator shredded, and when.',
+    example: 'users_shredded',
+  }),
   runsTable: setting(identifier.default('runs'), {
     description: 'The ledger: one row a run.',
     example: 'runs',
@@ -49,6 +53,7 @@ export const TABLE_SETTINGS = {
   source: 'sourceTable',
   staging: 'destinationTable',
   rejected: 'rejectedTable',
+  shredded: 'shreddedTable',
   keysets: 'keysetsTable',
   runs: 'runsTable',
 } as const satisfies Readonly<Record<string, keyof typeof tableSettings>>;

@@ -3,8 +3,18 @@
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
 import type { Deployment } from '../deployment.ts';
-import { ensureKeyset, keysetVersion, newestKeyset } from './keyset-versions.ts';
 import {
+  ensureKeyset,
+  keysetPrefix,
+  keysetVersion,
+  keysetVersions,
+  newestKeyset,
+  rotateKeyset,
+  sealedByPrefix,
+} from './keyset-versions.ts';
+import { readLease, renewLease, takeLease, unfinishedRuns } from './lease-entries.ts';
+import {
+  abandonRun,
   endRun,
   history,
   markStaging,
@@ -15,12 +25,16 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
-import { clock, count, cutoff, sample, values } from './select-values.ts';
-import { adopt, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
+import { rejectedByRun, rejectedNow } from './rejected-values.ts';
+import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
+import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
+import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
+export { ALL_TIME } from './ledger-entries.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
-export { MODES, type Mode, NO_CUTOFF } from './select-values.ts';
+export { MODES, type Mode, NO_CUTOFF, NO_FLOOR } from './select-values.ts';
+export { mergeScans } from './source-changes.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
 /**
@@ -28,17 +42,22 @@ export type { ParamType, ReadStack, Statement } from './statement.ts';
  *
  * @example
  * const { count } = statements(deployment);
- * await bigquery.query(count, { mode: 'pending', snapshot_millis: '1767323045000', id_cutoff: NO_CUTOFF });
+ * const all = { mode: 'pending', snapshot_millis: '1767323045000', id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
+ * await bigquery.query(count, { ...all, keyset_version: 1 });
  */
 export function statements(d: Deployment) {
   return {
     clock: clock(),
+    firstId: firstId(d),
     cutoff: cutoff(d),
     count: count(d),
     ensureKeyset: ensureKeyset(d),
     newestKeyset: newestKeyset(d),
     keysetVersion: keysetVersion(d),
     openRun: openRun(d),
+    takeLease: takeLease(d),
+    renewLease: renewLease(d),
+    readLease: readLease(d),
     markStaging: markStaging(d),
     sample: sample(d),
     values: values(d),
@@ -50,12 +69,26 @@ export function statements(d: Deployment) {
     markVerified: markVerified(d),
     merge: merge(d),
     endRun: endRun(d),
+    abandonRun: abandonRun(d),
+    clearStaged: clearStaged(d),
+    unfinishedRuns: unfinishedRuns(d),
     readRun: readRun(d),
     rejectedCounts: rejectedCounts(d),
+    rejectedByRun: rejectedByRun(d),
+    rejectedNow: rejectedNow(d),
     proveMerged: proveMerged(d),
     readValues: readValues(d),
     history: history(d),
     sealsUnder: sealsUnder(d),
+    sourceRows: sourceRows(d),
+    keysetVersions: keysetVersions(d),
+    keysetPrefix: keysetPrefix(d),
+    sealedByPrefix: sealedByPrefix(d),
+    rotateKeyset: rotateKeyset(d),
+    knownIds: knownIds(d),
+    shred: shred(d),
+    proveShredded: proveShredded(d),
+    stagedOf: stagedOf(d),
   };
 }
 export type Statements = ReturnType<typeof statements>;

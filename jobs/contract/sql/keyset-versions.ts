@@ -1,5 +1,13 @@
 import type { Deployment } from '../deployment.ts';
-import { kmsLiteral, literal, type ReadStack, type Statement, statement, table } from './statement.ts';
+import {
+  kmsLiteral,
+  literal,
+  quoted,
+  type ReadStack,
+  type Statement,
+  statement,
+  table,
+} from './statement.ts';
 
 /** The key type of every first-level keyset. */
 export const ALGORITHM = 'AEAD_AES_GCM_256';
@@ -23,6 +31,69 @@ WHEN MATCHED THEN
 WHEN NOT MATCHED THEN
   INSERT (version, wrapped, kms_key, algorithm, created_at)
   VALUES (first.version, KEYS.NEW_WRAPPED_KEYSET(${kmsLiteral(d)}, '${ALGORITHM}'), ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`,
+  );
+
+/**
+ * Makes the next version: a new primary key, beside every key that there was. Two rotations of one version at once
+ * make one, as two first runs do.
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keysrotate_wrapped_keyset
+ */
+export const rotateKeyset = (d: Deployment): Statement<'version' | 'keyset'> =>
+  statement(
+    'rotate',
+    { version: 'INT64', keyset: 'BYTES' },
+    `MERGE ${table(d, 'keysets')} AS k
+USING (SELECT @version AS version) AS next
+ON k.version = next.version
+WHEN MATCHED THEN
+  UPDATE SET version = next.version
+WHEN NOT MATCHED THEN
+  INSERT (version, wrapped, kms_key, algorithm, created_at)
+  VALUES (next.version, KEYS.ROTATE_WRAPPED_KEYSET(${kmsLiteral(d)}, @keyset, '${ALGORITHM}'), ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`,
+  );
+
+/** Every version with the seals that it has made: what runs staged under it. */
+export const keysetVersions = (d: Deployment): Statement<never> =>
+  statement(
+    'keysets',
+    {},
+    `SELECT k.version, k.wrapped, k.kms_key, k.algorithm, UNIX_MILLIS(k.created_at) AS created_at, IFNULL(r.seals, 0) AS seals
+FROM (SELECT * FROM ${table(d, 'keysets')} WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY version ORDER BY created_at) = 1) AS k
+LEFT JOIN (SELECT keyset_version, SUM(staged) AS seals FROM ${table(d, 'runs')} GROUP BY keyset_version) AS r
+ON r.keyset_version = k.version
+ORDER BY k.version`,
+  );
+
+/** What ciphertexts under the primary key of a keyset begin with: Tink's prefix, version byte and key id. */
+export const keysetPrefix = (d: Deployment): Statement<'keyset'> =>
+  statement(
+    'keyset_prefix',
+    { keyset: 'BYTES' },
+    `SELECT SUBSTR(AEAD.ENCRYPT(KEYS.KEYSET_CHAIN(${kmsLiteral(d)}, @keyset), b'', b''), 1, 5) AS prefix`,
+  );
+
+/**
+ * How many values each first-level key has sealed that stand in the source table: the value itself in shared keying,
+ * the row's keyset in row keying. Whatever stands in a row, its prefix says which key.
+ */
+export const sealedByPrefix = (d: Deployment): Statement<never> =>
+  statement(
+    'sealed_by_prefix',
+    {},
+    `SELECT prefix, COUNT(*) AS n
+FROM (
+${d.fields
+  .map(
+    (
+      field,
+    ) => `SELECT SUBSTR(IF(${quoted(field.key)} IN (SELECT wrapped FROM ${table(d, 'keysets')}), ${quoted(field.sealed)}, ${quoted(field.key)}), 1, 5) AS prefix
+FROM ${table(d, 'source')}
+WHERE ${quoted(field.sealed)} IS NOT NULL AND ${quoted(field.key)} IS NOT NULL`,
+  )
+  .join('\nUNION ALL\n')}
+)
+GROUP BY prefix
+ORDER BY prefix`,
   );
 
 /** The keyset that seals: the newest version, and of two of one version the older. */

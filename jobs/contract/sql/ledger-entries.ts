@@ -1,33 +1,44 @@
 import type { Deployment } from '../deployment.ts';
-import { LEDGER, LEDGER_SELECT, type LedgerName } from '../ledger.ts';
+import { CLOSED, LEDGER, LEDGER_SELECT, type LedgerName } from '../ledger.ts';
 import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../prices.ts';
-import { type ParamType, type Statement, statement, table } from './statement.ts';
+import { literal, type ParamType, type Statement, statement, table } from './statement.ts';
 
 /** A ledger column as a parameter: a TIMESTAMP is bound as milliseconds. */
 const parameterType = (name: LedgerName): ParamType => {
   const { type } = LEDGER[name];
   return type === 'TIMESTAMP' ? 'INT64' : type;
 };
-const parameter = (name: LedgerName): string =>
-  LEDGER[name].type === 'TIMESTAMP' ? `TIMESTAMP_MILLIS(@${name})` : `@${name}`;
+const parameter = (name: LedgerName): string => {
+  // No limit is 0: unlike a NULL, that goes through the job's and the workflow's requests in the same way.
+  if (name === 'row_limit') return 'NULLIF(@row_limit, 0)';
+  return LEDGER[name].type === 'TIMESTAMP' ? `TIMESTAMP_MILLIS(@${name})` : `@${name}`;
+};
 
 /** What the plan fixes. */
 const PLANNED = [
   'run_id',
   'via',
+  'owner',
   'engine',
   'mode',
   'source_format',
   'keying',
   'keyset_version',
   'snapshot',
+  'row_limit',
+  'id_from',
   'id_cutoff',
   'selected',
   'distinct_deks',
 ] as const satisfies readonly LedgerName[];
 type Planned = (typeof PLANNED)[number];
 
-/** Enters a run into the ledger; entering it again changes nothing. */
+/**
+ * Enters a run into the ledger, with its first owner; entering it again changes nothing. Statements that only insert
+ * do not conflict with each other, one that may also update does: of two processes with one run id the later finds
+ * the other's row.
+ * https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts
+ */
 export const openRun = (d: Deployment): Statement<Planned> =>
   statement(
     'open',
@@ -35,9 +46,11 @@ export const openRun = (d: Deployment): Statement<Planned> =>
     `MERGE ${table(d, 'runs')} AS r
 USING (SELECT @run_id AS run_id) AS entry
 ON r.run_id = entry.run_id
+WHEN MATCHED THEN
+  UPDATE SET run_id = entry.run_id
 WHEN NOT MATCHED THEN
-  INSERT (${PLANNED.join(', ')}, state, started_at)
-  VALUES (${PLANNED.map(parameter).join(', ')}, 'planned', CURRENT_TIMESTAMP())`,
+  INSERT (${PLANNED.join(', ')}, state, started_at, heartbeat)
+  VALUES (${PLANNED.map(parameter).join(', ')}, 'planned', CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP())`,
   );
 
 /**
@@ -54,20 +67,23 @@ const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
  * The engine is at work, for the first time or again; @batch_id is empty for the direct one. How an earlier attempt
  * ended stays on record until this one is verified: should it break off, too, the next has to know.
  */
-export const markStaging = (d: Deployment): Statement<'run_id' | 'batch_id'> =>
+export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'batch_id'> =>
   statement(
     'staging',
-    { run_id: 'STRING', batch_id: 'STRING' },
+    { run_id: 'STRING', owner: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', batch_id = NULLIF(@batch_id, ''), ended_at = NULL
-WHERE run_id = @run_id AND state NOT IN ('verified', 'succeeded')`,
+SET state = 'staging', batch_id = NULLIF(@batch_id, ''), staging_at = CURRENT_TIMESTAMP(), staged_at = NULL, verified_at = NULL, ended_at = NULL
+WHERE run_id = @run_id AND owner = @owner AND state NOT IN ('verified', ${CLOSED.map(literal).join(', ')})`,
   );
 
 const VERIFIED = {
   run_id: 'STRING',
+  owner: 'STRING',
   attempt: 'STRING',
+  staged_millis: 'STRING',
   staged: 'INT64',
   rejected: 'INT64',
+  unauthenticated: 'INT64',
   kms_calls: 'STRING',
   batch_id: 'STRING',
   milli_dcu_seconds: 'STRING',
@@ -79,19 +95,29 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
+SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, unauthenticated = @unauthenticated, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
   milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}, error_code = NULL, error = NULL
-WHERE run_id = @run_id AND state = 'staging'`,
+WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
   );
 
-/** The run ends without a merge; one that has succeeded stays so. */
-export const endRun = (d: Deployment): Statement<'run_id' | 'state' | 'error_code' | 'error'> =>
+/** The run ends without a merge, and has no owner any more; it is for its owner alone to say so. */
+export const endRun = (d: Deployment): Statement<'run_id' | 'owner' | 'state' | 'error_code' | 'error'> =>
   statement(
     'end',
-    { run_id: 'STRING', state: 'STRING', error_code: 'STRING', error: 'STRING' },
+    { run_id: 'STRING', owner: 'STRING', state: 'STRING', error_code: 'STRING', error: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = @state, error_code = @error_code, error = @error, ended_at = CURRENT_TIMESTAMP()
-WHERE run_id = @run_id AND state != 'succeeded'`,
+SET state = @state, error_code = @error_code, error = @error, owner = NULL, ended_at = CURRENT_TIMESTAMP()
+WHERE run_id = @run_id AND owner = @owner AND state NOT IN (${CLOSED.map(literal).join(', ')})`,
+  );
+
+/** Nobody will resume the run. Why it broke off stays on record. */
+export const abandonRun = (d: Deployment): Statement<'run_id' | 'owner'> =>
+  statement(
+    'abandon',
+    { run_id: 'STRING', owner: 'STRING' },
+    `UPDATE ${table(d, 'runs')}
+SET state = 'abandoned', owner = NULL, ended_at = CURRENT_TIMESTAMP()
+WHERE run_id = @run_id AND owner = @owner AND state NOT IN (${CLOSED.map(literal).join(', ')})`,
   );
 
 /** One run's row, for `ledgerRow`. */
@@ -102,12 +128,16 @@ export const readRun = (d: Deployment): Statement<'run_id'> =>
     `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} WHERE run_id = @run_id`,
   );
 
-/** The newest runs, newest first. */
-export const history = (d: Deployment): Statement<'row_limit'> =>
+/** Later than any run: the moment for `history` that leaves none out. */
+export const ALL_TIME = 8_640_000_000_000_000;
+
+/** The newest runs that were planned before a moment, newest first. */
+export const history = (d: Deployment): Statement<'before_millis' | 'row_limit'> =>
   statement(
     'history',
-    { row_limit: 'INT64' },
-    `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r ORDER BY r.started_at DESC LIMIT @row_limit`,
+    { before_millis: 'INT64', row_limit: 'INT64' },
+    `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r
+WHERE UNIX_MILLIS(r.started_at) < @before_millis ORDER BY r.started_at DESC LIMIT @row_limit`,
   );
 
 /** How many values, or row keysets, each version of the first-level keyset has sealed so far. */

@@ -40,7 +40,7 @@ export function openedUnder(d: ReadStack, columns: SealedColumns, keyset = '@key
  * first-level keyset, beside one of row keying the row's own keyset. A value that does not open is NULL, so that it
  * breaks nobody else's read.
  */
-function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
+export function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
   const first = chain(d, keyset);
   const text = aad(columns);
   const rowKeyset = `SAFE.AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))`;
@@ -49,7 +49,8 @@ function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): strin
     ELSE SAFE.AEAD.DECRYPT_STRING(${rowKeyset}, ${columns.sealed}, ${text}) END`;
 }
 
-const sealedColumns = (d: ReadStack, field: Field): SealedColumns => ({
+/** Where the sealed value of a field stands in the source table. */
+export const sealedColumns = (d: ReadStack, field: Field): SealedColumns => ({
   id: quoted(d.idColumn),
   key: quoted(field.key),
   sealed: quoted(field.sealed),

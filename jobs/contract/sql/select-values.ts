@@ -3,19 +3,29 @@ import type { Field } from '../fields.ts';
 import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
-export const MODES = ['pending', 'rejected', 'all'] as const;
+export const MODES = ['pending', 'rejected', 'stale', 'all'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** The id cut-off of a run without a row limit: the largest INT64. */
 export const NO_CUTOFF = '9223372036854775807';
+/** The lowest id of a run that begins at the beginning: the smallest INT64. */
+export const NO_FLOOR = '-9223372036854775808';
 
-const SELECTION = { mode: 'STRING', snapshot_millis: 'INT64', id_cutoff: 'INT64' } as const;
+const SELECTION = {
+  mode: 'STRING',
+  snapshot_millis: 'INT64',
+  id_from: 'INT64',
+  id_cutoff: 'INT64',
+  keyset_version: 'INT64',
+} as const;
 
 /**
  * The values to re-encrypt, as of the run's snapshot:
- * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone, for the format
- *   that it was read as; `dek-refused` is not: a wrong KEK must never hide a value.
+ * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds.
  * - `rejected`: rejected as it stands, and still not sealed.
+ * - `stale`: sealed as it stands, but not by a run that had @keyset_version, the stack's keying and its source format.
+ *   Merge and ledger note the same moment, so a row says by `resealed_at` which run sealed it. What a run notes of
+ *   itself never changes once it has succeeded: the ledger need not be read as of the snapshot.
  * - `all`: every value.
  * No mode takes a value that was shredded. Both tables are read as of the snapshot, so that a run selects the same
  * values however often it asks, whatever other runs do meanwhile.
@@ -35,22 +45,38 @@ function selectedOf(d: Deployment, field: Field): string {
   return `SELECT u.id AS id, ${literal(field.name)} AS field, u.cipher_text AS cipher_text, u.dek AS dek, u.token AS token
 FROM (
   SELECT ${id} AS id, ${cipherText} AS cipher_text, ${dek} AS dek, ${quoted(field.resealedFrom)} AS resealed_from,
-    ${token(cipherText, dek)} AS token
+    ${quoted(field.resealedAt)} AS resealed_at, ${token(cipherText, dek)} AS token
   FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}
-  WHERE ${cipherText} IS NOT NULL AND ${id} <= @id_cutoff AND NOT ${shredded(field)}
+  WHERE ${cipherText} IS NOT NULL AND ${id} BETWEEN @id_from AND @id_cutoff AND NOT ${shredded(field)}
 ) AS u
 LEFT JOIN (
-  SELECT id, rejected_from, COUNTIF(reason != 'dek-refused') > 0 AS rests
+  SELECT id, rejected_from, COUNTIF(${rests(d, field)}) > 0 AS rests
   FROM ${table(d, 'rejected')} ${AS_OF_SNAPSHOT}
   WHERE field = ${literal(field.name)} AND source_format = ${literal(d.sourceFormat)}
   GROUP BY id, rejected_from
 ) AS rejection
 ON rejection.id = u.id AND rejection.rejected_from = u.token
+LEFT JOIN (
+  SELECT DISTINCT ended_at FROM ${table(d, 'runs')}
+  WHERE state = 'succeeded' AND keyset_version = @keyset_version AND keying = ${literal(d.keying)} AND source_format = ${literal(d.sourceFormat)}
+) AS fresh
+ON fresh.ended_at = u.resealed_at
 WHERE CASE @mode
   WHEN 'all' THEN TRUE
+  WHEN 'stale' THEN u.resealed_from = u.token AND fresh.ended_at IS NULL
   WHEN 'rejected' THEN rejection.id IS NOT NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
   ELSE NOT IFNULL(rejection.rests, FALSE) AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
 END`;
+}
+
+/**
+ * Whether a rejection is final for the format that the value was read as: not where a setting may have hidden the
+ * value, which a wrong KEK, a stack that took no values without a tag, or another pattern did.
+ */
+function rests(d: Deployment, { valuePattern }: Field): string {
+  const anyTag = d.unauthenticated === 'accept' ? " AND reason != 'unauthenticated'" : '';
+  const samePattern = valuePattern === null ? '' : ` OR value_pattern = ${literal(valuePattern)}`;
+  return `reason != 'dek-refused'${anyTag} AND (reason != 'value-pattern'${samePattern})`;
 }
 
 /**
@@ -66,6 +92,32 @@ export const erasable = (field: Field, alias = ''): string => {
 export const clock = (): Statement<never> =>
   statement('clock', {}, 'SELECT UNIX_MILLIS(CURRENT_TIMESTAMP()) AS snapshot_millis');
 
+/**
+ * Where a run with a row limit begins: behind the last id of the run before it, of the same mode and with a limit, too.
+ * So a series of such runs goes through the table, also where a mode selects what the last run has taken already. No
+ * row where there was no such run, or where it has come to the end: then the next begins at the lowest id again.
+ */
+export const firstId = (d: Deployment): Statement<'mode'> =>
+  statement(
+    'id_from',
+    { mode: 'STRING' },
+    `SELECT id_cutoff + 1 AS id_from
+FROM (
+  SELECT id_cutoff FROM ${table(d, 'runs')}
+  WHERE state = 'succeeded' AND mode = @mode AND row_limit IS NOT NULL
+  ORDER BY ended_at DESC LIMIT 1
+)
+WHERE id_cutoff < ${NO_CUTOFF}`,
+  );
+
+/** How many rows the source table has, and its highest id, 0 where there is none. */
+export const sourceRows = (d: Deployment): Statement<never> =>
+  statement(
+    'source_rows',
+    {},
+    `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}`,
+  );
+
 /** The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected. */
 export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
@@ -75,15 +127,20 @@ export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_l
 FROM (SELECT DISTINCT id FROM (${selectedValues(d)}) ORDER BY id LIMIT @row_limit)`,
   );
 
+/** A value of AES-CBC by the length of its IV: 16 bytes are 24 characters of base64, and then comes the dot. */
+const LOOKS_UNAUTHENTICATED = `COUNTIF(cipher_text LIKE '${'_'.repeat(24)}.%')`;
+
 /**
- * How much there is to do, and how many values there are to erase. In the `tink-envelope` format the data key stands inside the cipher text, a fresh
- * one each time, so the cipher texts are counted: an upper bound.
+ * How much there is to do, how many of the values seem to have no tag, and how many values there are to
+ * erase. In the `tink-envelope` format the data key stands inside the cipher text, a fresh one each time, so the cipher
+ * texts are counted: an upper bound.
  */
 export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'plan',
     SELECTION,
     `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks,
+  ${d.sourceFormat === 'dotted' ? LOOKS_UNAUTHENTICATED : '0'} AS unauthenticated,
   (SELECT ${d.fields.map((field) => `COUNTIF(${erasable(field)})`).join(' + ')} FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}) AS erasable
 FROM (${selectedValues(d)})`,
   );

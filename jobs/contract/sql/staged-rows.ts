@@ -18,6 +18,21 @@ SET run_id = @run_id, attempt = @attempt, field = ${literal((d.fields[0] as { na
 WHERE run_id IS NULL`,
   );
 
+/** Removes what any attempt of a run staged. */
+export const clearStaged = (d: Deployment): Statement<'run_id'> =>
+  statement(
+    'clear_staged',
+    { run_id: 'STRING' },
+    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
+  );
+
+/**
+ * Whether a staged row is a sealed value that the stack takes. One without a tag that was staged while the stack still
+ * accepted it does not count once the stack rejects such values: the counts differ, and the run stages anew.
+ */
+export const sealedRow = (d: Deployment, alias = ''): string =>
+  `${alias}reason IS NULL${d.unauthenticated === 'reject' ? ` AND ${alias}unauthenticated IS NOT TRUE` : ''}`;
+
 /**
  * How many values the engine sealed and rejected, and how many of these an earlier run has not rejected already: a
  * value that is known to be rejected as it stands must not stop a run again.
@@ -26,7 +41,8 @@ export const stagedCounts = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
     'staged',
     ATTEMPT,
-    `SELECT COUNTIF(s.reason IS NULL) AS staged, COUNTIF(s.reason IS NOT NULL) AS rejected,
+    `SELECT COUNTIF(${sealedRow(d, 's.')}) AS staged, COUNTIF(s.unauthenticated) AS unauthenticated,
+  COUNTIF(s.reason IS NOT NULL) AS rejected,
   COUNTIF(s.reason IS NOT NULL AND known.id IS NULL) AS newly_rejected
 FROM ${table(d, 'staging')} AS s
 LEFT JOIN (
@@ -68,7 +84,7 @@ FROM (
   FROM (
     SELECT id, decrypted_email, bq_encryption_key, bq_encrypted_email
     FROM ${table(d, 'staging')}
-    WHERE run_id = @run_id AND attempt = @attempt AND reason IS NULL
+    WHERE run_id = @run_id AND attempt = @attempt AND ${sealedRow(d)}
     ORDER BY resealed_from, id LIMIT ${d.verifyRows}
   )
 )`,

@@ -14,6 +14,8 @@ export interface Statement<P extends string = string> {
   readonly name: string;
   readonly sql: string;
   readonly params: Readonly<Record<P, ParamType>>;
+  /** Where a table is looked for whose name has no dataset; Reseal's own statements name it. */
+  readonly dataset?: string;
 }
 
 /** What reading values back needs of a stack; the stored procedure is made before the rest is known. */

@@ -13,6 +13,9 @@ export type Batch = protos.google.cloud.dataproc.v1.IBatch;
 /** PENDING, RUNNING, CANCELLING, CANCELLED, SUCCEEDED or FAILED. */
 export const stateOf = (batch: Batch): string => String(batch.state);
 
+/** The states that a batch never leaves. */
+export const TERMINAL: readonly string[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
+
 /** The batch in the client library's form: the REST body, but for the duration. */
 export function clientBatch(body: BatchBody): Batch {
   const { executionConfig } = body.environmentConfig;
@@ -49,6 +52,7 @@ export async function findOrCreate(
         attempt: id,
         mode: input.mode,
         snapshotMillis: input.snapshotMillis,
+        idFrom: input.idFrom,
         idCutoff: input.idCutoff,
         keysetVersion: String(input.keyset.version),
         limit: String(input.limit ?? 0),
@@ -65,6 +69,33 @@ export async function findOrCreate(
     return name;
   }
   throw new ResealError('batch-failed', `${MAX_ATTEMPTS} batches of run ${input.runId} failed`);
+}
+
+/**
+ * Cancels the run's batches that are still at work, waits for their end and returns their ids. Attempts follow each
+ * other without a gap.
+ */
+export async function cancelBatches(
+  client: BatchControllerClient,
+  { project, location }: Deployment,
+  runId: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const ended: string[] = [];
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    const id = batchId(runId, attempt);
+    const name = `projects/${project}/locations/${location}/batches/${id}`;
+    let found = await unlessAborted(existing(client, name), signal);
+    if (found === null) break;
+    if (TERMINAL.includes(stateOf(found))) continue;
+    if (stateOf(found) !== 'CANCELLING') await unlessAborted(cancel(client, name), signal);
+    while (found !== null && !TERMINAL.includes(stateOf(found))) {
+      await sleep(CANCELLING_LOOK_MS, undefined, { signal });
+      found = await unlessAborted(existing(client, name), signal);
+    }
+    ended.push(id);
+  }
+  return ended;
 }
 
 /** The batch, once it is clear whether it goes on: an earlier interrupt may still be ending it. */

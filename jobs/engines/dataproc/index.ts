@@ -7,30 +7,48 @@ import { batchClient, type Endpoints, storageClient } from '../../google/clients
 import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { follow } from '../../google/follow.ts';
+import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
 import { applicationLine, lineProgress } from './application-lines.ts';
-import { type Batch, cancel, findOrCreate, stateOf } from './batches.ts';
+import { type Batch, cancel, cancelBatches, findOrCreate, stateOf, TERMINAL } from './batches.ts';
 import { type DriverOutput, driverOutput } from './driver-output.ts';
+import { removeFiles } from './temp-files.ts';
 
 /** The engine at scale: one batch of Serverless Dataproc, followed until it ends. */
 export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): Engine {
   return {
     name: 'dataproc',
     batchId: (runId) => batchId(runId, 1),
-    async stage(input, progress, signal) {
-      const client = await batchClient(deployment, endpoints);
-      try {
+    stage: (input, progress, signal) =>
+      withBatches(signal, async (client) => {
         const name = await findOrCreate(client, deployment, input, signal);
         const output = driverOutput(await storageClient(deployment, endpoints));
         const account = `the batch's account, ${deployment.batch.serviceAccount}`;
-        return await staged(client, name, account, output, progress, signal);
-      } catch (error) {
-        throw batchFailure(error, signal);
-      } finally {
-        await within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
-      }
-    },
+        return staged(client, name, account, output, progress, signal);
+      }),
+    discard: (runId, signal) =>
+      withBatches(signal, async (client) => {
+        const cancelled = await cancelBatches(client, deployment, runId, signal);
+        return {
+          cancelled,
+          files: await removeFiles(await storageClient(deployment, endpoints), deployment, runId),
+        };
+      }),
   };
+
+  async function withBatches<T>(
+    signal: AbortSignal,
+    work: (client: BatchControllerClient) => Promise<T>,
+  ): Promise<T> {
+    const client = await batchClient(deployment, endpoints);
+    try {
+      return await work(client);
+    } catch (error) {
+      throw batchFailure(error, signal);
+    } finally {
+      await within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
+    }
+  }
 }
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
@@ -41,8 +59,6 @@ interface Said {
   kmsCalls: number | null;
   error: { readonly code: string; readonly message: string } | null;
 }
-
-const ENDED = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
 
 async function staged(
   client: BatchControllerClient,
@@ -58,7 +74,7 @@ async function staged(
     {
       name,
       look: async () => (await client.getBatch({ name }))[0],
-      hasEnded: (seen) => ENDED.includes(stateOf(seen)),
+      hasEnded: (seen) => TERMINAL.includes(stateOf(seen)),
       cancel: () => cancel(client, name),
     },
     async (seen) => {
@@ -72,7 +88,7 @@ async function staged(
         else if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
         else if (line?.reseal === 'error') said.error = line;
       }
-      if (!ENDED.includes(stateOf(seen)))
+      if (!TERMINAL.includes(stateOf(seen)))
         progress({ message: `batch ${id} is ${stateOf(seen).toLowerCase()}` });
     },
     signal,
@@ -97,7 +113,11 @@ function failed(
   { error }: Said,
   output: DriverOutput,
 ): ResealError {
-  const grant = grantHint(error?.message ?? batch.stateMessage ?? '', account);
+  const reason = error?.message ?? batch.stateMessage ?? '';
+  const fault = projectFaultIn(reason);
+  if (fault !== null)
+    return new ResealError(fault.code, fault.message, { hint: `${fault.hint}; batch ${name}` });
+  const grant = grantHint(reason, account);
   if (error !== null)
     return new ResealError(error.code, error.message, {
       hint: [grant, `batch ${name}`].filter((part) => part !== null).join('; '),
@@ -115,7 +135,10 @@ function failed(
 
 function batchFailure(error: unknown, signal: AbortSignal): Error {
   if (error instanceof ResealError || signal.aborted) return error as Error;
-  const { status, message } = googleFailure(error);
+  const failure = googleFailure(error);
+  const fault = projectFault(failure);
+  if (fault !== null) return fault;
+  const { status, message } = failure;
   if (status === 'PERMISSION_DENIED')
     return new ResealError('batch-denied', `Dataproc: ${message}`, {
       hint:

@@ -1,13 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Deployment } from '../../contract/deployment.ts';
+import { patternsOf } from '../../contract/fields.ts';
 import { statements } from '../../contract/sql/index.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
-import { type RunKeys, runKeys } from './keys.ts';
-import { load, nextLoad } from './load.ts';
+import { cancelLoads, load, nextLoad } from './load.ts';
+import { type RunKeys, runKeys } from './run-keys.ts';
 import { sourcePage } from './source-page.ts';
 import { type SealingThreads, sealingThreads } from './threads.ts';
 
@@ -39,7 +40,9 @@ export function directEngine(
         const values = {
           mode: input.mode,
           snapshot_millis: input.snapshotMillis,
+          id_from: input.idFrom,
           id_cutoff: input.idCutoff,
+          keyset_version: input.keyset.version,
         };
         const pages = bigquery.pages(statements(deployment).values, values, all);
         const lines = sealedLines(pages, {
@@ -59,6 +62,9 @@ export function directEngine(
         await Promise.all([threads.close(), keys.close()]);
       }
     },
+    async discard(runId, signal) {
+      return { cancelled: await cancelLoads(bigquery.client, deployment, runId, signal), files: 0 };
+    },
   };
 }
 
@@ -77,8 +83,17 @@ async function* sealedLines(
   pages: AsyncIterable<Page>,
   { deployment, input, attempt, keys, threads, progress }: Stage,
 ): AsyncGenerator<Uint8Array> {
-  const { sourceFormat, keying, storePlaintext } = deployment;
-  const setup = { runId: input.runId, attempt, sourceFormat, keying, storePlaintext };
+  const { sourceFormat, unauthenticated, keying, storePlaintext } = deployment;
+  const valuePatterns = patternsOf(deployment.fields);
+  const setup = {
+    runId: input.runId,
+    attempt,
+    sourceFormat,
+    unauthenticated,
+    valuePatterns,
+    keying,
+    storePlaintext,
+  };
   const sealed = Readable.from(pages).map(
     async (page: Page) => {
       const source = await sourcePage(page, sourceFormat, keys);

@@ -3,7 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../contract/deployment.ts';
 import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
-import { unlessAborted, within } from '../../google/bounds.ts';
+import type { TableName } from '../../contract/settings/table-settings.ts';
+import { isTakenOver, unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
 import type { StageInput } from '../engine.ts';
 
@@ -31,7 +32,7 @@ async function outcome(job: Job, signal: AbortSignal): Promise<'loaded' | 'faile
   } catch {
     if (!signal.aborted) return 'failed';
     job.removeAllListeners('complete');
-    await cancelled(job);
+    if (!isTakenOver(signal)) await cancelled(job);
     throw signal.reason;
   }
 }
@@ -45,6 +46,45 @@ const done = (job: Job): Promise<void> =>
 
 const cancelled = (job: Job): Promise<unknown> =>
   within(LAST_MS, job.cancel(), () => new Error('late')).catch(() => {});
+
+/** A cancelled load ends in a moment, or comes through: it is waited for so long. */
+const CANCEL_MS = 30_000;
+
+/** Cancels the run's load jobs that are still at work, waits for their end and returns their ids. */
+export async function cancelLoads(
+  client: BigQuery,
+  { location }: Deployment,
+  runId: string,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const ended: string[] = [];
+  try {
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const id = loadJobId(runId, attempt);
+      const job = client.job(id, { location });
+      const metadata = await unlessAborted(job.getMetadata(), signal).catch((error: unknown) => {
+        if (googleFailure(error).status === 'NOT_FOUND') return null;
+        throw error;
+      });
+      if (metadata === null) break;
+      if (metadata[0].status?.state === 'DONE') continue;
+      await unlessAborted(job.cancel(), signal);
+      const late = () => new Error(`load job ${id} does not end`);
+      await unlessAborted(
+        within(
+          CANCEL_MS,
+          done(job).catch(() => {}),
+          late,
+        ),
+        signal,
+      );
+      ended.push(id);
+    }
+    return ended;
+  } catch (error) {
+    throw signal.aborted ? error : bigQueryFailure('load', error);
+  }
+}
 
 /** One attempt at loading a run's rows. */
 export interface Load {
@@ -89,8 +129,9 @@ export async function load(
   id: string,
   lines: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
+  into: TableName = 'staging',
 ): Promise<void> {
-  const target = client.dataset(deployment.dataset).table(deployment.tables.staging);
+  const target = client.dataset(deployment.dataset).table(deployment.tables[into]);
   const upload = target.createWriteStream({
     jobId: id,
     location: deployment.location,

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type Reason, Rejection } from '../../contract/reasons.ts';
-import type { Keying, SourceFormat } from '../../contract/settings/run-settings.ts';
+import type { Keying, SourceFormat, Unauthenticated } from '../../contract/settings/choices.ts';
+import { valueMatcher } from '../../contract/value-pattern.ts';
 import { aead } from '../../envelope/aead.ts';
-import { asDataKey } from '../../envelope/brands.ts';
+import { asDataKey, type DataKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
 import { formatOf, type Opener } from '../../envelope/formats.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
@@ -14,6 +15,9 @@ export interface PageSetup {
   /** The load job that the lines are for. */
   readonly attempt: string;
   readonly sourceFormat: SourceFormat;
+  readonly unauthenticated: Unauthenticated;
+  /** What the values of a field have to match, by the field's name. */
+  readonly valuePatterns: Readonly<Record<string, string>>;
   readonly keying: Keying;
   readonly storePlaintext: boolean;
   /** The first-level keyset, serialised. */
@@ -38,7 +42,7 @@ export interface SourcePage {
 const fingerprint = (dek: string): string => createHash('sha256').update(dek).digest('hex').slice(0, 16);
 
 /** A data key made ready for its rows, or the reason that all of them share. */
-function prepared(key: Unwrapped, prepare: (key: ReturnType<typeof asDataKey>) => Opener): Opener | Reason {
+function prepared(key: Unwrapped, prepare: (key: DataKey) => Opener): Opener | Reason {
   if (typeof key === 'string') return key;
   try {
     return prepare(key);
@@ -54,7 +58,11 @@ function prepared(key: Unwrapped, prepare: (key: ReturnType<typeof asDataKey>) =
  * https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#details_of_loading_json_data
  */
 export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
-  const { prepare } = formatOf(setup.sourceFormat);
+  const format = formatOf(setup.sourceFormat);
+  const prepare = (key: DataKey) => format.prepare(key, setup.unauthenticated);
+  const matchers = new Map(
+    Object.entries(setup.valuePatterns).map(([field, pattern]) => [field, valueMatcher(pattern)]),
+  );
   const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
   const run = `"run_id":${JSON.stringify(setup.runId)},"attempt":${JSON.stringify(setup.attempt)}`;
   const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
@@ -67,8 +75,11 @@ export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
     try {
       const open = openers[key] as Opener | Reason;
       if (typeof open === 'string') throw new Rejection(open);
-      const plaintext = open(page.cipherTexts[row] as string);
+      const { plaintext, authenticated } = open(page.cipherTexts[row] as string);
+      if (matchers.get(page.fields[row] as string)?.(plaintext) === false)
+        throw new Rejection('value-pattern');
       const sealed = seal(plaintext, id);
+      if (!authenticated) lines += ',"unauthenticated":true';
       if (setup.storePlaintext) lines += `,"decrypted_email":${JSON.stringify(plaintext.toString())}`;
       if (sealed.key !== null) lines += `,"bq_encryption_key":"${sealed.key.toString('base64')}"`;
       lines += `,"bq_encrypted_email":"${sealed.value.toString('base64')}"}\n`;

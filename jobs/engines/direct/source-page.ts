@@ -1,5 +1,5 @@
 import { type Reason, Rejection } from '../../contract/reasons.ts';
-import type { SourceFormat } from '../../contract/settings/run-settings.ts';
+import type { SourceFormat } from '../../contract/settings/choices.ts';
 import type { WrappedKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
 import { formatOf } from '../../envelope/formats.ts';

@@ -45,6 +45,8 @@ async function start(threads: number) {
   const { Piscina } = await import('piscina');
   return new Piscina({
     filename: new URL('./worker.ts', import.meta.url).href,
+    // A thread runs TypeScript by tsx, however this process came to.
+    execArgv: ['--import', 'tsx'],
     minThreads: threads,
     maxThreads: threads,
     // A thread that waits without its event loop never stores what tsx made of its file, and makes it again each run.

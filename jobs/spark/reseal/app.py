@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from reseal import application_lines
 from reseal.arguments import Arguments, parse
+from reseal.bundle import activate
 from reseal.data_keys import DataKeys, DataKeyUnwrapper, check
 from reseal.envelopes import envelope_keys
 from reseal.errors import RunError
@@ -59,6 +61,13 @@ def summary(error: Exception) -> str:
     return f"{type(error).__name__}: {first.removeprefix('Caused by:').removeprefix(':').strip()}"[:500]
 
 
+def _pattern_fault(pattern: str) -> str | None:
+    activate()
+    from reseal.value_pattern import pattern_fault
+
+    return pattern_fault(pattern)
+
+
 class Run:
     """One run. Its session key exists in this object and in the closures of its tasks, nowhere else."""
 
@@ -70,6 +79,7 @@ class Run:
 
     def run(self) -> None:
         """Stages the selected values and reports the counts. Raises RunError."""
+        self._check_patterns()
         wrapped = wrapped_keyset(self._tables, self._arguments.keyset_version)
         keyset = self._unwrap_keyset(wrapped)
         application_lines.progress("read", rows=0, deks=0)
@@ -82,6 +92,20 @@ class Run:
         finally:
             self._clean()
         self._report(keys)
+
+    def _check_patterns(self) -> None:
+        """Has a task compile the fields' patterns before any value is opened.
+
+        Raises RunError `value-pattern`.
+        """
+        patterns = [
+            field.value_pattern for field in self._arguments.fields if field.value_pattern is not None
+        ]
+        if not patterns:
+            return
+        for fault in self._spark.sparkContext.parallelize(patterns, 1).map(_pattern_fault).collect():
+            if fault is not None:
+                raise RunError("value-pattern", f"RE2 does not take a field's valuePattern: {fault}")
 
     def _unwrap_keyset(self, wrapped: bytes) -> bytes:
         """Has a task unwrap the first-level keyset, because the driver lacks the bundled packages.
@@ -101,19 +125,9 @@ class Run:
         """The selected values of each field, with the text of their data key in the column `wrapped`."""
         arguments = self._arguments
         source = self._tables.source()
-        rejected = None if arguments.mode == "all" else self._tables.rejected()
-        frames = [
-            selected(
-                source,
-                rejected,
-                field,
-                id_column=arguments.id_column,
-                id_cutoff=arguments.id_cutoff,
-                mode=arguments.mode,
-                source_format=arguments.source_format,
-            )
-            for field in arguments.fields
-        ]
+        rejected = None if arguments.mode in ("all", "stale") else self._tables.rejected()
+        runs = self._tables.runs() if arguments.mode == "stale" else None
+        frames = [selected(source, rejected, runs, field, arguments) for field in arguments.fields]
         if arguments.source_format != "tink-envelope":
             return [frame.withColumn("wrapped", F.col("dek")) for frame in frames]
         return [
@@ -126,6 +140,7 @@ class Run:
         arguments = self._arguments
         transform = Transform(
             arguments.source_format,
+            arguments.unauthenticated,
             arguments.keying,
             arguments.store_plaintext,
             self._session,
@@ -139,7 +154,8 @@ class Run:
             columns = {name: F.col(name) for name in produced.names}
             columns |= {"run_id": F.lit(arguments.run_id), "attempt": F.lit(arguments.attempt)}
             columns |= {"field": F.lit(field.name)}
-            sealed_rows = rows.select(*transform.columns()).mapInArrow(transform.apply, produced)
+            of_field = replace(transform, value_pattern=field.value_pattern)
+            sealed_rows = rows.select(*transform.columns()).mapInArrow(of_field.apply, produced)
             staged.append(
                 sealed_rows.select(
                     *(

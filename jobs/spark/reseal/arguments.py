@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 Keying = Literal["row", "shared"]
+Unauthenticated = Literal["accept", "reject"]
 SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
-Mode = Literal["pending", "rejected", "all"]
+Mode = Literal["pending", "rejected", "stale", "all"]
 Storage = Literal["bigquery", "parquet"]
 
 # Up to this many distinct data keys are broadcast, so that rows are never shuffled. At some 250 bytes a key
 # that is 50 MB in each Python worker; with more keys, rows and keys meet in a shuffle join.
 BROADCAST_DEKS = 200_000
+# The smallest INT64: no id is left out.
+NO_FLOOR = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,10 @@ class Field:
     dek: str
     key: str
     sealed: str
+    resealed_at: str
     resealed_from: str
+    # What the whole of a value has to match, as a pattern of RE2; None for any text.
+    value_pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,13 +47,16 @@ class Arguments:
     attempt: str
     snapshot_millis: int
     mode: Mode
+    id_from: int
     id_cutoff: int
     id_column: str
     fields: tuple[Field, ...]
     rejected: str
     keysets: str
+    runs: str
     keyset_version: int
     source_format: SourceFormat
+    unauthenticated: Unauthenticated
     keying: Keying
     store_plaintext: bool
     source_kek: str
@@ -61,8 +70,12 @@ class Arguments:
 
 
 def _fields(text: str) -> tuple[Field, ...]:
-    columns = ("name", "cipherText", "dek", "key", "sealed", "resealedFrom")
-    fields = tuple(Field(*(str(entry[name]) for name in columns)) for entry in json.loads(text))
+    columns = {"name": "name", "cipher_text": "cipherText", "dek": "dek", "key": "key", "sealed": "sealed"}
+    columns |= {"resealed_at": "resealedAt", "resealed_from": "resealedFrom"}
+    fields = tuple(
+        Field(**{name: str(entry[key]) for name, key in columns.items()}, value_pattern=entry["valuePattern"])
+        for entry in json.loads(text)
+    )
     if not fields:
         raise argparse.ArgumentTypeError("at least one field is needed")
     return fields
@@ -77,7 +90,7 @@ def _boolean(text: str) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="reseal", allow_abbrev=False)
     # The daily batch's seven. Two are accepted and not used: the location follows from the tables, and the
-    # plan has turned the row limit into --id-cutoff, so that every engine stops at the same row.
+    # plan has turned the row limit into --id-from and --id-cutoff, so that every engine takes the same rows.
     parser.add_argument("--project-id", dest="project", required=True)
     parser.add_argument("--bigquery-location")
     parser.add_argument("--dataset-id", dest="dataset", required=True)
@@ -89,15 +102,18 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-id", required=True)
     parser.add_argument("--attempt", required=True)
     parser.add_argument("--snapshot-millis", type=int, required=True)
-    parser.add_argument("--mode", choices=("pending", "rejected", "all"), required=True)
+    parser.add_argument("--mode", choices=("pending", "rejected", "stale", "all"), required=True)
+    parser.add_argument("--id-from", type=int, default=NO_FLOOR)
     parser.add_argument("--id-cutoff", type=int, required=True)
     parser.add_argument("--id-column", default="id")
     parser.add_argument("--fields", type=_fields, required=True)
     parser.add_argument("--rejected-table", dest="rejected", required=True)
     parser.add_argument("--keysets-table", dest="keysets", required=True)
+    parser.add_argument("--runs-table", dest="runs", default="runs")
     parser.add_argument("--keyset-version", type=int, required=True)
     formats = ("gcm", "dotted", "tink", "tink-envelope")
     parser.add_argument("--source-format", choices=formats, required=True)
+    parser.add_argument("--unauthenticated", choices=("accept", "reject"), required=True)
     parser.add_argument("--keying", choices=("row", "shared"), required=True)
     parser.add_argument("--store-plaintext", type=_boolean, default=False)
     parser.add_argument("--source-kek", required=True)

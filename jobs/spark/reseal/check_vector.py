@@ -15,6 +15,7 @@ from reseal.columns import Slices
 from reseal.formats import envelope_key, open_texts, prepare
 from reseal.keysets import Aead, aes_gcm, parse_keyset
 from reseal.reasons import Rejection
+from reseal.value_pattern import ValuePattern
 
 
 def _source(vector: dict[str, Any]) -> bytes:
@@ -28,7 +29,11 @@ def _source(vector: dict[str, Any]) -> bytes:
     else:
         key = bytes.fromhex(vector["key"])
     texts = Slices(text, np.array([0]), np.array([len(text)]))
-    opened = open_texts(vector["format"], texts, [prepare(vector["format"], key)], np.array([0]))
+    keys = [prepare(vector["format"], key)]
+    unauthenticated = vector.get("unauthenticated", "accept")
+    opened = open_texts(vector["format"], texts, keys, np.array([0]), unauthenticated=unauthenticated)
+    if "value_pattern" in vector:
+        opened = ValuePattern(vector["value_pattern"]).keep(opened)
     if opened.rejected:
         raise Rejection(opened.rejected[0])
     return opened.plain[0]

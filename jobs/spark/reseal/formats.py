@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from reseal.arguments import SourceFormat
+from reseal.arguments import SourceFormat, Unauthenticated
 from reseal.columns import Ints, Slices, decode_valid
 from reseal.encoding import decode_base64
 from reseal.keysets import (
@@ -48,12 +48,14 @@ def open_texts(
     keys: list[Prepared],
     codes: Ints,
     rejected: dict[int, Reason] | None = None,
+    *,
+    unauthenticated: Unauthenticated,
 ) -> Opened:
     """Opens cipher texts; `codes[row]` is the position of the row's data key in `keys`.
 
-    The rows in `rejected` have no data key and are left out.
+    The rows in `rejected` have no data key and are left out. Values without a tag are opened or rejected.
     """
-    opening = Opening(texts, keys, codes)
+    opening = Opening(texts, keys, codes, unauthenticated)
     opening.exclude(rejected or {})
     opening.reject_keys()
     OPEN[source_format](opening)
@@ -75,7 +77,7 @@ def _gcm(opening: Opening) -> None:
     """Iv | ct | tag"""
     decoded = opening.decode()
     whole = decoded.lengths() >= IV_BYTES + TAG_BYTES
-    opening.keep(whole, "truncated")
+    opening.keep(whole, Reason("truncated"))
     _open_raw(opening, decoded.take(np.flatnonzero(whole)))
 
 
@@ -99,16 +101,16 @@ def _tink(opening: Opening) -> None:
     """0x01 | key id | iv | ct | tag"""
     decoded = opening.decode()
     whole = decoded.lengths() >= PREFIX_BYTES + IV_BYTES + TAG_BYTES
-    opening.keep(whole, "truncated")
+    opening.keep(whole, Reason("truncated"))
     decoded = decoded.take(np.flatnonzero(whole))
     octets = np.frombuffer(decoded.data, np.uint8)
     versioned = octets[decoded.starts] == VERSION
-    opening.keep(versioned, "version")
+    opening.keep(versioned, Reason("version"))
     decoded = decoded.take(np.flatnonzero(versioned))
     ids = _big_endian(octets, decoded.starts + 1).tolist()
     found = [opening.key(row).by_id.get(key) for row, key in zip(opening.rows.tolist(), ids, strict=True)]
     known = np.array([decrypt is not None for decrypt in found], np.bool_)
-    opening.keep(known, "unknown-key")
+    opening.keep(known, Reason("unknown-key"))
     decoded = decoded.take(np.flatnonzero(known))
     decrypts = [decrypt for decrypt in found if decrypt is not None]
     opening.gcm(decrypts, *_cut_iv(Slices(decoded.data, decoded.starts + PREFIX_BYTES, decoded.ends)))
@@ -129,9 +131,11 @@ def _dotted(opening: Opening) -> None:
     gcm = sizes == IV_BYTES
     cbc = sizes == BLOCK_BYTES
     checks: list[tuple[Mask, Reason]] = [
-        (gcm | cbc, "iv-length"),
-        (~gcm | (lengths >= TAG_BYTES), "truncated"),
-        (~cbc | ((lengths > 0) & (lengths % BLOCK_BYTES == 0)), "block-length"),
+        (gcm | cbc, Reason("iv-length")),
+        # Not even tried: what padding tells of a made-up cipher text is told to nobody.
+        (gcm | (opening.unauthenticated == "accept"), Reason("unauthenticated")),
+        (~gcm | (lengths >= TAG_BYTES), Reason("truncated")),
+        (~cbc | ((lengths > 0) & (lengths % BLOCK_BYTES == 0)), Reason("block-length")),
     ]
     left = np.arange(len(sizes))
     for mask, reason in checks:
@@ -152,7 +156,7 @@ def _halves(opening: Opening) -> tuple[Slices, Slices]:
     dots = np.flatnonzero(np.frombuffer(texts.packed(), np.uint8) == DOT)
     owners = np.searchsorted(ends, dots, side="right")
     single = np.bincount(owners, minlength=len(texts)) == 1
-    opening.keep(single, "encoding")
+    opening.keep(single, Reason("encoding"))
     texts = texts.take(np.flatnonzero(single))
     before = (dots - (ends - np.diff(ends, prepend=0))[owners])[single[owners]]
     sizes = np.stack([before, texts.lengths() - 1 - before], axis=1).ravel()
@@ -160,7 +164,7 @@ def _halves(opening: Opening) -> tuple[Slices, Slices]:
     halves = Slices(texts.packed().replace(b".", b""), bounds - sizes, bounds)
     decoded, valid = decode_valid(halves)
     both = mask_of(len(halves), valid).reshape(-1, 2)
-    opening.keep(both.all(axis=1), "encoding")
+    opening.keep(both.all(axis=1), Reason("encoding"))
     place = (np.cumsum(both) - 1).reshape(-1, 2)[both.all(axis=1)]
     return decoded.take(place[:, 0]), decoded.take(place[:, 1])
 

@@ -47,47 +47,43 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, at
+            # A number of more bits loses them, as a uint32 does.
+            return value & 0xFFFFFFFF, at
         shift += 7
     raise ValueError("varint")
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """The fields of a message. Raises ValueError or IndexError for malformed bytes.
+    """The fields of a message that hold numbers or bytes; those of fixed width are skipped.
+
+    A field of another type than a message's own is skipped by whoever reads it, as an unknown one is. Raises
+    ValueError or IndexError for malformed bytes, and for groups, which no message of Tink has.
 
     https://protobuf.dev/programming-guides/encoding/
     """
     at = 0
     while at < len(data):
+        start = at
         tag, at = _varint(data, at)
+        # A tag is a uint32.
+        if at - start > 5 or (at - start == 5 and data[at - 1] > 0x0F):
+            raise ValueError("tag")
         number, wire = tag >> 3, tag & 7
-        value: int | bytes
         if wire == 0:
             value, at = _varint(data, at)
+        elif wire == 2:
+            value, at = _varint(data, at)
+            at += value
+        elif wire in (1, 5):
+            at += 8 if wire == 1 else 4
         else:
-            if wire == 2:
-                length, at = _varint(data, at)
-            elif wire in (1, 5):
-                length = 8 if wire == 1 else 4
-            else:
-                raise ValueError("wire type")
-            value = data[at : at + length]
-            at += length
+            raise ValueError("wire type")
         if number == 0 or at > len(data):
             raise ValueError("field")
-        yield number, value
-
-
-def _bytes(value: int | bytes) -> bytes:
-    if isinstance(value, int):
-        raise ValueError("wire type")
-    return value
-
-
-def _number(value: int | bytes) -> int:
-    if isinstance(value, bytes):
-        raise ValueError("wire type")
-    return value & 0xFFFFFFFF
+        if wire == 0:
+            yield number, value
+        elif wire == 2:
+            yield number, data[at - value : at]
 
 
 def parse_aes_gcm_key(data: bytes) -> bytes:
@@ -95,8 +91,8 @@ def parse_aes_gcm_key(data: bytes) -> bytes:
     key: bytes | None = None
     try:
         for number, value in _fields(data):
-            if number == 3:
-                key = _bytes(value)
+            if number == 3 and isinstance(value, bytes):
+                key = value
     except (ValueError, IndexError):
         key = None
     if key is None:
@@ -104,22 +100,31 @@ def parse_aes_gcm_key(data: bytes) -> bytes:
     return key
 
 
+def _parse_key_data(data: bytes) -> tuple[bytes, bytes]:
+    """The type's URL and the serialised key."""
+    type_url = material = b""
+    for number, value in _fields(data):
+        if isinstance(value, bytes):
+            if number == 1:
+                type_url = value
+            elif number == 2:
+                material = value
+    return type_url, material
+
+
 def _parse_key(data: bytes) -> Key:
     type_url = material = b""
     status = key_id = prefix = 0
     for number, value in _fields(data):
-        if number == 1:
-            for inner, part in _fields(_bytes(value)):
-                if inner == 1:
-                    type_url = _bytes(part)
-                elif inner == 2:
-                    material = _bytes(part)
+        if isinstance(value, bytes):
+            if number == 1:
+                type_url, material = _parse_key_data(value)
         elif number == 2:
-            status = _number(value)
+            status = value
         elif number == 3:
-            key_id = _number(value)
+            key_id = value
         elif number == 4:
-            prefix = _number(value)
+            prefix = value
     aes = parse_aes_gcm_key(material) if type_url == AES_GCM_TYPE_URL else None
     return Key(key_id, aes, status == ENABLED, prefix == PREFIX_TINK)
 
@@ -130,10 +135,10 @@ def parse_keyset(data: bytes) -> Keyset:
     keys: list[Key] = []
     try:
         for number, value in _fields(data):
-            if number == 1:
-                primary = _number(value)
-            elif number == 2:
-                keys.append(_parse_key(_bytes(value)))
+            if number == 1 and isinstance(value, int):
+                primary = value
+            elif number == 2 and isinstance(value, bytes):
+                keys.append(_parse_key(value))
     except (ValueError, IndexError):
         raise Rejection("unknown-key") from None
     if not keys:

@@ -31,6 +31,9 @@ DENIED = {
     "NOT_FOUND": "kms-key",
     "FAILED_PRECONDITION": "kms-key-disabled",
 }
+# Reasons of google.rpc.ErrorInfo that stand for something else than a missing role
+# (https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto).
+PROJECT_FAULTS = {"SERVICE_DISABLED": "service-disabled", "BILLING_DISABLED": "billing-disabled"}
 EXHAUSTED = "RESOURCE_EXHAUSTED"
 STATUS_OF_HTTP = {
     400: "INVALID_ARGUMENT",
@@ -120,8 +123,8 @@ class Kms:
         """The plaintext of a ciphertext without associated data.
 
         Raises Rejection `dek-refused` if KMS will never decrypt this ciphertext; RunError `kms-denied`,
-        `kms-key` or `kms-key-disabled` if the key cannot be used, `kms-unavailable` if KMS cannot be reached
-        or stays busy.
+        `kms-key` or `kms-key-disabled` if the key cannot be used, `service-disabled` or `billing-disabled` if
+        the project does not have the service, `kms-unavailable` if KMS cannot be reached or stays busy.
         """
         body = json.dumps(
             {
@@ -188,6 +191,7 @@ class Kms:
             self._answered()
             raise Rejection("dek-refused")
         if status in DENIED:
+            _check_project(response.data)
             name = url.removesuffix(":decrypt").partition("/v1/")[2]
             raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}")
         return status
@@ -214,6 +218,19 @@ def _status(code: int, data: bytes) -> str:
         return str(json.loads(data)["error"]["status"])
     except (ValueError, KeyError, TypeError):
         return STATUS_OF_HTTP.get(code, "UNKNOWN")
+
+
+def _check_project(data: bytes) -> None:
+    """Raises RunError for a fault of the project, with Google's sentence: it names service and project."""
+    try:
+        error = json.loads(data)["error"]
+        reasons = [detail.get("reason") for detail in error.get("details", [])]
+        message = str(error["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+    for reason in reasons:
+        if reason in PROJECT_FAULTS:
+            raise RunError(PROJECT_FAULTS[reason], message)
 
 
 def _retry_after(headers: Mapping[str, str], data: bytes) -> float:

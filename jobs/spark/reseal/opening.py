@@ -9,6 +9,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from reseal.arguments import Unauthenticated
 from reseal.columns import Ints, Slices, decode_valid
 from reseal.reasons import Reason
 
@@ -42,6 +43,8 @@ class Opened:
     rows: Ints
     plain: list[bytes]
     rejected: dict[int, Reason]
+    # The rows among them that nothing but their padding proves: AES-CBC has no tag.
+    unauthenticated: set[int]
 
 
 class Opening:
@@ -50,12 +53,16 @@ class Opening:
     `rows` are those still to be opened; every step takes out the rows that it rejects.
     """
 
-    def __init__(self, texts: Slices, keys: list[Prepared], codes: Ints) -> None:
+    def __init__(
+        self, texts: Slices, keys: list[Prepared], codes: Ints, unauthenticated: Unauthenticated
+    ) -> None:
+        self.unauthenticated = unauthenticated
         self.texts = texts
         self.keys = keys
         self.codes = codes
         self.rows: Ints = np.arange(len(texts))
         self.rejected: dict[int, Reason] = {}
+        self._unauthenticated: set[int] = set()
         self._plain = [b""] * len(texts)
 
     def exclude(self, rejected: dict[int, Reason]) -> None:
@@ -80,7 +87,7 @@ class Opening:
         """Decodes the remaining rows' texts from base64."""
         texts = self.texts.take(self.rows)
         decoded, valid = decode_valid(texts)
-        self.keep(mask_of(len(texts), valid), "encoding")
+        self.keep(mask_of(len(texts), valid), Reason("encoding"))
         return decoded
 
     def key(self, row: int) -> DataKey:
@@ -107,7 +114,7 @@ class Opening:
                     opened.append(decrypt(iv, body, None))
                 except InvalidTag:
                     opened.append(b"")
-                    self.rejected[row] = "authentication"
+                    self.rejected[row] = Reason("authentication")
         if len(rows) == len(self._plain):
             self._plain = opened
         else:
@@ -122,7 +129,9 @@ class Opening:
             padded = decryptor.update(body) + decryptor.finalize()
             self._plain[row] = unpadder.update(padded) + unpadder.finalize()
         except ValueError:
-            self.rejected[row] = "padding"
+            self.rejected[row] = Reason("padding")
+            return
+        self._unauthenticated.add(row)
 
     def opened(self) -> Opened:
         """The outcome; every plaintext is valid UTF-8."""
@@ -134,11 +143,12 @@ class Opening:
         except UnicodeDecodeError:
             for row, value in enumerate(plain):
                 if not _is_utf8(value):
-                    self.rejected[row] = "plaintext-not-utf8"
+                    self.rejected[row] = Reason("plaintext-not-utf8")
         if not self.rejected:
-            return Opened(np.arange(len(plain)), plain, self.rejected)
+            return Opened(np.arange(len(plain)), plain, {}, self._unauthenticated)
         rows = [row for row in range(len(plain)) if row not in self.rejected]
-        return Opened(np.array(rows, np.int64), [plain[row] for row in rows], self.rejected)
+        unauthenticated = self._unauthenticated - self.rejected.keys()
+        return Opened(np.array(rows, np.int64), [plain[row] for row in rows], self.rejected, unauthenticated)
 
 
 def mask_of(length: int, positions: Ints) -> Mask:

@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from reseal.arguments import Field, Mode, SourceFormat
+from reseal.arguments import Arguments, Field
 
 
 def token(cipher_text: Column, dek: Column) -> Column:
@@ -17,37 +17,64 @@ def token(cipher_text: Column, dek: Column) -> Column:
 def selected(
     source: DataFrame,
     rejected: DataFrame | None,
+    runs: DataFrame | None,
     field: Field,
-    *,
-    id_column: str,
-    id_cutoff: int,
-    mode: Mode,
-    source_format: SourceFormat,
+    arguments: Arguments,
 ) -> DataFrame:
     """The selected values of one field: id, cipher_text, dek, token.
 
-    The first two conditions are simple enough to be pushed down to the storage. `rejected` may be None in the
-    mode `all`, which ignores it.
+    The first conditions are simple enough to be pushed down to the storage. `rejected` may be None in the
+    modes `all` and `stale`, which ignore it; only `stale` looks at `runs`.
     """
+    mode, id_column = arguments.mode, arguments.id_column
     shredded = F.col(field.sealed).isNotNull() & F.col(field.key).isNull()
-    present = F.col(field.cipher_text).isNotNull() & (F.col(id_column) <= id_cutoff)
+    present = F.col(field.cipher_text).isNotNull()
+    present &= (F.col(id_column) >= arguments.id_from) & (F.col(id_column) <= arguments.id_cutoff)
     values = source.where(present & ~shredded).select(
         F.col(id_column).alias("id"),
         F.col(field.cipher_text).alias("cipher_text"),
         F.coalesce(F.col(field.dek), F.lit("")).alias("dek"),
         F.col(field.resealed_from).alias("was"),
+        F.col(field.resealed_at).alias("sealed_at"),
     )
     values = values.withColumn("token", token(F.col("cipher_text"), F.col("dek")))
-    if mode != "all":
+    if mode == "stale":
+        values = values.where(F.col("was") == F.unhex("token"))
+        if runs is not None:
+            values = values.join(_moments(runs, arguments), "sealed_at", "left_anti")
+    elif mode != "all":
         values = values.where(F.col("was").isNull() | (F.col("was") != F.unhex("token")))
     values = values.select("id", "cipher_text", "dek", "token")
-    if mode == "all":
+    if mode in ("all", "stale"):
         return values
     if rejected is None:
         return values if mode == "pending" else values.where(F.lit(False))
-    known = rejected.where((F.col("field") == field.name) & (F.col("source_format") == source_format))
+    same_format = F.col("source_format") == arguments.source_format
+    known = rejected.where((F.col("field") == field.name) & same_format)
     if mode == "pending":
-        # A wrong KEK must never hide a value.
-        known = known.where(F.col("reason") != "dek-refused")
+        known = known.where(_rests(field, arguments))
     known = known.select("id", F.lower(F.hex("rejected_from")).alias("token"))
     return values.join(known, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")
+
+
+def _rests(field: Field, arguments: Arguments) -> Column:
+    """Whether a rejection is final: not where a setting may have hidden the value."""
+    reason = F.col("reason")
+    # A wrong KEK must never hide a value.
+    rests = reason != "dek-refused"
+    if arguments.unauthenticated == "accept":
+        rests &= reason != "unauthenticated"
+    other_pattern = reason == "value-pattern"
+    if field.value_pattern is not None:
+        other_pattern &= ~F.col("value_pattern").eqNullSafe(field.value_pattern)
+    return rests & ~other_pattern
+
+
+def _moments(runs: DataFrame, arguments: Arguments) -> DataFrame:
+    """When runs that sealed as this one would were merged.
+
+    Rows that they sealed have the same moment, and are not stale.
+    """
+    same = (F.col("keying") == arguments.keying) & (F.col("source_format") == arguments.source_format)
+    same &= (F.col("keyset_version") == arguments.keyset_version) & (F.col("state") == "succeeded")
+    return runs.where(same).select(F.col("ended_at").alias("sealed_at")).distinct()

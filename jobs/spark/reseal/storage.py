@@ -4,7 +4,15 @@ from typing import Any, Protocol
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-from pyspark.sql.types import BinaryType, LongType, StringType, StructField, StructType
+from pyspark.sql.types import (
+    BinaryType,
+    BooleanType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from reseal.arguments import Arguments
 from reseal.errors import RunError
@@ -23,6 +31,7 @@ STAGING = StructType(
         StructField("field", StringType()),
         StructField("resealed_from", BinaryType()),
         StructField("reason", StringType()),
+        StructField("unauthenticated", BooleanType()),
         StructField("dek_fingerprint", StringType()),
     ]
 )
@@ -32,7 +41,17 @@ REJECTED = StructType(
         StructField("field", StringType()),
         StructField("source_format", StringType()),
         StructField("reason", StringType()),
+        StructField("value_pattern", StringType()),
         StructField("rejected_from", BinaryType()),
+    ]
+)
+RUNS = StructType(
+    [
+        StructField("state", StringType()),
+        StructField("keying", StringType()),
+        StructField("source_format", StringType()),
+        StructField("keyset_version", LongType()),
+        StructField("ended_at", TimestampType()),
     ]
 )
 KEYSETS = StructType([StructField("version", LongType()), StructField("wrapped", BinaryType())])
@@ -49,6 +68,9 @@ class Storage(Protocol):
 
     def keysets(self) -> DataFrame:
         """The wrapped first-level keysets."""
+
+    def runs(self) -> DataFrame:
+        """The ledger."""
 
     def write(self, staging: DataFrame) -> None:
         """Adds this run's rows to the staging table, all or none."""
@@ -91,6 +113,10 @@ class BigQuery:
         """Reads keysets."""
         return self._reader().load(self._name(self._arguments.keysets))
 
+    def runs(self) -> DataFrame:
+        """Reads the ledger as it is: a run that has succeeded never changes."""
+        return self._reader().load(self._name(self._arguments.runs))
+
     def write(self, staging: DataFrame) -> None:
         """Appends by one load job, so that a failed batch leaves nothing in the table."""
         writer = staging.write.format("bigquery").mode("append")
@@ -116,7 +142,7 @@ class BigQuery:
 
 
 class Parquet:
-    """Folders users, users_rejected and keysets under --input; staged rows in --output."""
+    """Folders users, users_rejected, keysets and runs under --input; staged rows in --output."""
 
     def __init__(self, spark: SparkSession, arguments: Arguments) -> None:
         self._spark = spark
@@ -133,6 +159,7 @@ class Parquet:
             columns[field.dek] = StructField(field.dek, StringType())
             for name in (field.resealed_from, field.sealed, field.key):
                 columns[name] = StructField(name, BinaryType())
+            columns[field.resealed_at] = StructField(field.resealed_at, TimestampType())
         return self._read("users", StructType(list(columns.values())))
 
     def rejected(self) -> DataFrame:
@@ -142,6 +169,10 @@ class Parquet:
     def keysets(self) -> DataFrame:
         """Reads keysets."""
         return self._read("keysets", KEYSETS)
+
+    def runs(self) -> DataFrame:
+        """Reads runs."""
+        return self._read("runs", RUNS)
 
     def write(self, staging: DataFrame) -> None:
         """Replaces the output folder, which belongs to this run."""

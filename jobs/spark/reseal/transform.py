@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyspark import Broadcast
 from pyspark.sql.types import StructType
 
-from reseal.arguments import Keying, SourceFormat
+from reseal.arguments import Keying, SourceFormat, Unauthenticated
 from reseal.bundle import activate
 from reseal.envelopes import envelope_fault
 from reseal.reasons import Reason
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reseal.columns import Ints
     from reseal.opening import Opened
     from reseal.prepared_keys import KeyColumn, Name, PreparedKeys, Unwrapped
-    from reseal.sealing import RowSealer, Sealed, SharedSealer
+    from reseal.sealing import Sealed
 
 # The size of a SHA-256 digest.
 TOKEN_BYTES = 32
@@ -34,6 +34,7 @@ class Transform:
     """Travels in the closure of the sealing tasks, which is the only way by which secrets reach them."""
 
     source_format: SourceFormat
+    unauthenticated: Unauthenticated
     keying: Keying
     store_plaintext: bool
     session: Secret
@@ -41,10 +42,13 @@ class Transform:
     keyset: bytes
     # The data keys; None in the join plan, where rows bring their keys.
     unwrapped: "Broadcast[dict[Name, Unwrapped]] | None"
+    # What the field's values have to match.
+    value_pattern: str | None = None
 
     def schema(self) -> StructType:
         """The staging columns that `apply` produces; all others are constants, which Spark adds."""
         names = ["id", "bq_encrypted_email", "resealed_from", "reason", "dek_fingerprint"]
+        names += ["unauthenticated"] if self.source_format == "dotted" else []
         names += ["decrypted_email"] if self.store_plaintext else []
         names += ["bq_encryption_key"] if self.keying == "row" else []
         return StructType([column for column in STAGING if column.name in names])
@@ -63,26 +67,37 @@ class Transform:
         from reseal.prepared_keys import PreparedKeys
         from reseal.sealing import RowSealer, SharedSealer
         from reseal.session_key import SessionKey
+        from reseal.value_pattern import ValuePattern
 
         session = SessionKey(self.session)
         keyset = Aead(parse_keyset(session.open(self.keyset, KEYSET_NAME)))
         sealer = SharedSealer(keyset) if self.keying == "shared" else RowSealer(keyset)
         unwrapped = None if self.unwrapped is None else self.unwrapped.value
         prepared = PreparedKeys(self.source_format, session, unwrapped)
+        pattern = None if self.value_pattern is None else ValuePattern(self.value_pattern)
         for record_batch in record_batches:
             if record_batch.num_rows:
-                yield self._reseal(record_batch, prepared, sealer)
+                opened, keys = self._open(record_batch, prepared)
+                opened = opened if pattern is None else pattern.keep(opened)
+                ids = record_batch.column("id").to_numpy()[opened.rows]
+                yield self._staging(record_batch, keys, opened, sealer.seal(ids, opened.plain))
 
-    def _reseal(self, source: Any, prepared: "PreparedKeys", sealer: "RowSealer | SharedSealer") -> Any:
+    def _open(self, source: Any, prepared: "PreparedKeys") -> "tuple[Opened, KeyColumn]":
         from reseal.columns import slices
         from reseal.formats import open_texts
 
         keys = prepared.column(source)
         texts = slices(source.column("cipher_text"))
         keyless = {row: envelope_fault(texts[row]) for row in np.flatnonzero(keys.codes < 0).tolist()}
-        opened = open_texts(self.source_format, texts, keys.prepared, keys.codes, keyless)
-        ids = source.column("id").to_numpy()[opened.rows]
-        return self._staging(source, keys, opened, sealer.seal(ids, opened.plain))
+        opened = open_texts(
+            self.source_format,
+            texts,
+            keys.prepared,
+            keys.codes,
+            keyless,
+            unauthenticated=self.unauthenticated,
+        )
+        return opened, keys
 
     def _staging(self, source: Any, keys: "KeyColumn", opened: "Opened", sealed: "Sealed") -> Any:
         """The rows of the staging table, one for each source row, sealed or rejected."""
@@ -100,7 +115,11 @@ class Transform:
         columns = {"id": source.column("id"), **made}
         tokens = unhexlify(slices(source.column("token")).packed())
         columns["resealed_from"] = equal_parts(tokens, TOKEN_BYTES)
-        columns["reason"], columns["dek_fingerprint"] = self._rejections(source, keys, opened.rejected)
+        columns["reason"], fingerprints = self._rejections(source, keys, opened.rejected)
+        # Spark goes by the order of the columns.
+        if self.source_format == "dotted":
+            columns["unauthenticated"] = _true_at(opened.unauthenticated, source.num_rows)
+        columns["dek_fingerprint"] = fingerprints
         return pa.RecordBatch.from_pydict(columns)
 
     def _rejections(self, source: Any, keys: "KeyColumn", rejected: dict[int, Reason]) -> tuple[Any, Any]:
@@ -116,6 +135,13 @@ class Transform:
             reasons[row] = reason
             fingerprints[row] = sha256(dek.encode()).hexdigest()[:16]
         return pa.array(reasons, pa.string()), pa.array(fingerprints, pa.string())
+
+
+def _true_at(rows: set[int], total: int) -> Any:
+    """TRUE in some rows, null in all others."""
+    others = np.ones(total, np.bool_)
+    others[list(rows)] = False
+    return pa.array(np.ones(total, np.bool_), mask=others)
 
 
 def _places(rows: "Ints", total: int) -> Any:

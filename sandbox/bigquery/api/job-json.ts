@@ -34,12 +34,12 @@ function statistics(job: Job): Json {
     startTime: String(job.startedMillis),
     ...(endedMillis === undefined ? {} : { endTime: String(endedMillis) }),
     ...(job.parent === undefined ? {} : { parentJobId: job.parent }),
-    totalBytesProcessed: '0',
+    totalBytesProcessed: String(job.bytes ?? 0),
     ...(outcome
       ? {
           query: {
             statementType: outcome.statementType,
-            totalBytesProcessed: '0',
+            totalBytesProcessed: String(job.bytes ?? 0),
             totalBytesBilled: '0',
             cacheHit: false,
             ...dml(job),

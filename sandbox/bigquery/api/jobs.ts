@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { Faults } from '../../faults/plane.ts';
+import type { RuleOf } from '../../faults/rules.ts';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
@@ -7,12 +10,14 @@ import { onBucket } from '../../iam/resources.ts';
 import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
-import { queryFailure } from '../duckdb/failures.ts';
+import { cancelled, queryFailure } from '../duckdb/failures.ts';
 import { dropResult, type Result } from '../duckdb/results.ts';
 import { admitLoad } from '../load/admit.ts';
 import { type LoadOutcome, load } from '../load/load.ts';
+import { bytesProcessed } from '../script/bytes.ts';
 import { type Outcome, runScript } from '../script/execute.ts';
 import { validateScript } from '../script/validate.ts';
+import { at } from '../translate/ranges.ts';
 import { readParameters } from '../translate/values.ts';
 import { page, resultSource } from './pages.ts';
 
@@ -40,6 +45,8 @@ export interface Job {
   /** A small result that outlives the process, as rows in JSON. */
   kept?: { columns: Result['columns']; count: number; json: string };
   load?: LoadOutcome;
+  /** What a dry run would have processed. */
+  bytes?: number;
   parent?: string;
   done: Promise<void>;
   interrupt?: () => void;
@@ -55,6 +62,29 @@ const SMALL_ROWS = 100;
 /** How long jobs.insert waits for a quick job, so that most are DONE in its answer. */
 const QUICK_JOB_MS = 40;
 
+const INSERT = { service: 'bigquery', method: 'jobs.insert' } as const;
+/** https://cloud.google.com/bigquery/docs/error-messages */
+const JOB_ERRORS = {
+  rateLimitExceeded: [
+    'RESOURCE_EXHAUSTED',
+    'Exceeded rate limits: too many concurrent queries for this project',
+  ],
+  quotaExceeded: ['RESOURCE_EXHAUSTED', 'Quota exceeded: Your project exceeded quota for query jobs'],
+  backendError: ['UNAVAILABLE', 'Error encountered during execution. Retrying may solve the problem.'],
+  internalError: ['INTERNAL', 'An internal error occurred and the request could not be completed.'],
+} as const;
+
+/** A job that runs until it is cancelled. */
+const stuck = (job: Job): Promise<never> =>
+  new Promise((_, reject) => {
+    job.interrupt = () => reject(cancelled());
+  });
+
+async function failing(reason: keyof typeof JOB_ERRORS): Promise<never> {
+  const [status, message] = JOB_ERRORS[reason];
+  throw new GoogleError(status, message, { reason });
+}
+
 const bucketOf = (uri: string): string => /^gs:\/\/([^/]+)/.exec(uri)?.[1] ?? '';
 
 /** The jobs of the project. What changed a table is remembered over a restart, without the query's text. */
@@ -62,16 +92,23 @@ export class Jobs {
   readonly #backend: Backend;
   readonly #objects: ObjectFiles;
   readonly #location: () => string;
+  readonly #faults: Faults;
   readonly #jobs = new Map<string, Job>();
 
-  private constructor(backend: Backend, objects: ObjectFiles, location: () => string) {
+  private constructor(backend: Backend, objects: ObjectFiles, location: () => string, faults: Faults) {
     this.#backend = backend;
     this.#objects = objects;
     this.#location = location;
+    this.#faults = faults;
   }
 
-  static async open(backend: Backend, objects: ObjectFiles, location: () => string): Promise<Jobs> {
-    const jobs = new Jobs(backend, objects, location);
+  static async open(
+    backend: Backend,
+    objects: ObjectFiles,
+    location: () => string,
+    faults = new Faults(),
+  ): Promise<Jobs> {
+    const jobs = new Jobs(backend, objects, location, faults);
     await backend.engine.use(async (connection) => {
       await connection.run(`CREATE TABLE IF NOT EXISTS ${HOME} (body VARCHAR)`);
       for (const [body] of await rows(connection, `SELECT body FROM ${HOME}`)) {
@@ -100,9 +137,15 @@ export class Jobs {
     const id = text(reference.jobId) ?? randomUUID();
     const job = this.#add(id, caller.member, text(reference.location), configuration);
     const access = new Access(caller, this.#backend.catalog.project);
-    if (configuration.query)
-      job.done = this.#run(job, () => this.#query(job, objectOr(configuration.query), access));
-    else if (configuration.load)
+    if (configuration.query && configuration.dryRun === true)
+      return this.#dryRun(job, objectOr(configuration.query), access);
+    const fault = this.#faultOf(configuration, caller);
+    if (fault?.kind === 'job-stuck') job.done = this.#run(job, () => stuck(job));
+    else if (fault?.kind === 'job-error') job.done = this.#run(job, () => failing(fault.reason));
+    else if (configuration.query) {
+      const streaming = fault?.table;
+      job.done = this.#run(job, () => this.#query(job, objectOr(configuration.query), access, streaming));
+    } else if (configuration.load)
       job.done = this.#run(job, () => this.#load(job, objectOr(configuration.load), caller, access, files));
     else {
       this.#jobs.delete(job.id);
@@ -113,8 +156,30 @@ export class Jobs {
       );
     }
     // The file of an upload is deleted once the call is answered, so the load has to be done by then.
-    await (files ? job.done : Promise.race([job.done, sleep(QUICK_JOB_MS)]));
+    await (files && fault?.kind !== 'job-stuck' ? job.done : Promise.race([job.done, sleep(QUICK_JOB_MS)]));
     return job;
+  }
+
+  /** A dry run is over with its answer, and no job is left of it. */
+  async #dryRun(job: Job, query: Json, access: Access): Promise<Job> {
+    this.#jobs.delete(job.id);
+    try {
+      await this.#query(job, query, access, undefined);
+    } catch (error) {
+      throw queryFailure(error);
+    }
+    job.endedMillis = Date.now();
+    return job;
+  }
+
+  /** What is to go wrong with a job. */
+  #faultOf({ query, load }: Json, { member }: Caller): RuleOf<'job'> | undefined {
+    const sql = text(objectOr(query).query) ?? '';
+    const [rule] = this.#faults.hit('job', INSERT, member, (one) => {
+      const kind = load === undefined ? 'query' : 'load';
+      return (one.of ?? kind) === kind && sql.includes(one.sql ?? '');
+    });
+    return rule;
   }
 
   /** Interrupts a running job. A job that is done stays as it is. */
@@ -156,6 +221,7 @@ export class Jobs {
     return job;
   }
 
+  /** `work` says whether the job has to be remembered over a restart yet. */
   async #run(job: Job, work: () => Promise<boolean>): Promise<void> {
     let changes = false;
     try {
@@ -166,12 +232,12 @@ export class Jobs {
     }
     job.endedMillis = Math.max(Date.now(), job.startedMillis);
     delete job.interrupt;
-    if (changes) await this.#remember(job);
+    if (changes) await this.#backend.engine.use((connection) => this.#remember(job, connection));
     await this.#forgetOldResults();
   }
 
   /** True when the script could change something. */
-  async #query(job: Job, query: Json, access: Access): Promise<boolean> {
+  async #query(job: Job, query: Json, access: Access, streaming: string | undefined): Promise<boolean> {
     if (query.useLegacySql !== false) {
       throw invalidQuery('The sandbox has no legacy SQL: set useLegacySql to false.');
     }
@@ -182,7 +248,11 @@ export class Jobs {
     const parameters = readParameters(query.queryParameters);
     const script = validateScript(source, this.#backend.catalog);
     if (job.configuration.dryRun === true) {
-      job.outcome = { statementType: script.statements.length > 1 ? 'SCRIPT' : 'SELECT', steps: [] };
+      const [first] = script.statements;
+      const single = script.statements.length === 1 && first?.kind === 'sql';
+      const verb = single ? at(first.tokens, 0).upper : 'SCRIPT';
+      job.bytes = await bytesProcessed(this.#backend, script.statements, access);
+      job.outcome = { statementType: verb === 'WITH' ? 'SELECT' : verb, steps: [] };
       return false;
     }
     const settings = {
@@ -191,6 +261,7 @@ export class Jobs {
       defaultDataset: text(objectOr(query.defaultDataset).datasetId),
       jobId: job.id,
       access,
+      streaming,
     };
     const { result, ...outcome } = await runScript(this.#backend, settings, script, (interrupt) => {
       job.interrupt = interrupt;
@@ -230,17 +301,18 @@ export class Jobs {
     const all = files ?? (await Promise.all(uris.map((uri) => this.#objects.resolve(uri)))).flat();
     if (all.length === 0)
       throw new GoogleError('INVALID_ARGUMENT', 'Required parameter is missing: sourceUris');
-    job.load = await load(engine, catalog, configuration, all);
-    return true;
+    job.load = await load(engine, catalog, configuration, all, (connection, outcome) => {
+      const endedMillis = Math.max(Date.now(), job.startedMillis);
+      return this.#remember({ ...job, load: outcome, endedMillis }, connection);
+    });
+    return false;
   }
 
-  async #remember(job: Job): Promise<void> {
+  async #remember(job: Job, connection: DuckDBConnection): Promise<void> {
     const { done: _done, result: _result, interrupt: _interrupt, configuration, ...rest } = job;
     const type = configuration.load ? { load: configuration.load } : { query: {} };
     const body = JSON.stringify({ ...rest, configuration: type });
-    await this.#backend.engine.use((connection) =>
-      connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body }),
-    );
+    await connection.run(`INSERT INTO ${HOME} VALUES ($body)`, { body });
   }
 
   async #forgetOldResults(): Promise<void> {

@@ -15,6 +15,7 @@ import type { Backend } from '../duckdb/backend.ts';
 import { type Catalog, type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
+import { stream, streamingBuffer } from '../duckdb/streamed.ts';
 
 const PROJECT = '/bigquery/v2/projects/{project}';
 const DATASET = `${PROJECT}/datasets/{dataset}`;
@@ -31,10 +32,10 @@ export function resourceRoutes(backend: Backend): Route[] {
         await connection.run('BEGIN TRANSACTION');
         try {
           const result = await work(connection);
-          await connection.run('COMMIT');
+          await catalog.commit(connection, []);
           return result;
         } catch (error) {
-          await connection.run('ROLLBACK');
+          await catalog.rollback(connection);
           throw error;
         }
       }),
@@ -131,6 +132,16 @@ export function resourceRoutes(backend: Backend): Route[] {
       },
     },
     { method: 'GET', path: TABLE, handle: (call) => tableJson(backend, table(call), call.origin) },
+    {
+      method: 'POST',
+      path: `${TABLE}/insertAll`,
+      handle: async (call) => {
+        const body = await readJson(call);
+        const past = await write((connection) => stream(connection, catalog, table(call), body));
+        past.show();
+        return { kind: 'bigquery#tableDataInsertAllResponse' };
+      },
+    },
     { method: 'PATCH', path: TABLE, handle: patchTable },
     { method: 'PUT', path: TABLE, handle: patchTable },
     {
@@ -268,6 +279,7 @@ async function tableJson({ catalog, engine }: Backend, table: Table, origin: str
     lastModifiedTime: String(table.changedMillis),
     numRows: String(count),
     numBytes: '0',
+    ...streamingBuffer(table),
   };
 }
 

@@ -22,6 +22,16 @@ export interface Table {
   createdMillis: number;
   changedMillis: number;
   versions: Version[];
+  /** The streaming buffer: how many rows came by insertAll, and since when. */
+  streamed?: { rows: number; sinceMillis: number };
+}
+
+/** A table's past, from the first change of a transaction to its end. */
+export interface Kept {
+  /** Records the past state in the transaction itself, so that a process killed at any moment leaves both or neither. */
+  record(): Promise<void>;
+  /** Shows it to readers, once the transaction is committed. */
+  show(): void;
 }
 
 export interface Routine {
@@ -55,6 +65,9 @@ export class Catalog {
   readonly #datasets = new Map<string, Dataset>();
   readonly #tables = new Map<string, Table>();
   readonly #routines = new Map<string, Routine>();
+  #committing: Promise<void> = Promise.resolve();
+  /** Whether a transaction has changed what this process knows. There is one writer at a time. */
+  #changed = false;
 
   private constructor(project: string) {
     this.project = project;
@@ -67,14 +80,17 @@ export class Catalog {
       await connection.run(
         `CREATE TABLE IF NOT EXISTS ${HOME}.entries (kind VARCHAR, key VARCHAR, body VARCHAR)`,
       );
-      for (const [kind, key, body] of await rows(connection, `SELECT kind, key, body FROM ${HOME}.entries`)) {
-        const entry = JSON.parse(String(body));
-        if (kind === 'dataset') catalog.#datasets.set(String(key), entry);
-        else if (kind === 'table') catalog.#tables.set(String(key), entry);
-        else catalog.#routines.set(String(key), entry);
-      }
+      await catalog.#read(connection);
     });
     return catalog;
+  }
+
+  async #read(connection: DuckDBConnection): Promise<void> {
+    const entries = await rows(connection, `SELECT kind, key, body FROM ${HOME}.entries`);
+    for (const known of [this.#datasets, this.#tables, this.#routines]) known.clear();
+    for (const [kind, key, body] of entries)
+      this.#map(kind as keyof Entry).set(String(key), JSON.parse(String(body)));
+    this.#changed = false;
   }
 
   get datasets(): Dataset[] {
@@ -227,18 +243,58 @@ export class Catalog {
     key: string,
     entry: Entry[K],
   ): Promise<void> {
+    await this.record(connection, kind, key, entry);
+    this.#map(kind).set(key, entry);
+    this.#changed = true;
+  }
+
+  /** Writes an entry to the file; what this process knows of it stays as it is. */
+  async record<K extends keyof Entry>(
+    connection: DuckDBConnection,
+    kind: K,
+    key: string,
+    entry: Entry[K],
+  ): Promise<void> {
     await connection.run(`DELETE FROM ${HOME}.entries WHERE kind = $kind AND key = $key`, { kind, key });
     await connection.run(`INSERT INTO ${HOME}.entries VALUES ($kind, $key, $body)`, {
       kind,
       key,
       body: JSON.stringify(entry),
     });
-    this.#map(kind).set(key, entry);
+  }
+
+  /**
+   * Ends the transaction at hand, with the past of the tables that it changed. Whoever reads a past state waits for
+   * that: the moment of a change is fixed before its commit, and a snapshot of that moment has to see it.
+   */
+  async commit(connection: DuckDBConnection, kept: Iterable<Kept>): Promise<void> {
+    const all = [...kept];
+    const work = async (): Promise<void> => {
+      for (const one of all) await one.record();
+      await connection.run('COMMIT');
+      this.#changed = false;
+      for (const one of all) one.show();
+    };
+    const committing = work();
+    this.#committing = committing.catch(() => undefined);
+    await committing;
+  }
+
+  /** Undoes the transaction at hand, and what this process knows of its changes. */
+  async rollback(connection: DuckDBConnection): Promise<void> {
+    await connection.run('ROLLBACK');
+    if (this.#changed) await this.#read(connection);
+  }
+
+  /** Resolves when no commit is under way. */
+  settled(): Promise<void> {
+    return this.#committing;
   }
 
   async #forget(connection: DuckDBConnection, kind: keyof Entry, key: string): Promise<void> {
     await connection.run(`DELETE FROM ${HOME}.entries WHERE kind = $kind AND key = $key`, { kind, key });
     this.#map(kind).delete(key);
+    this.#changed = true;
   }
 
   #map<K extends keyof Entry>(kind: K): Map<string, Entry[K]> {

@@ -3,13 +3,16 @@ import { MARK } from './mark.ts';
 
 const KIND = /^(?:Failed to [a-z ]+: |Invalid Error: )*([A-Za-z ]+? Error): (.*)$/;
 
+/** How a failure begins that has no words of BigQuery's. */
+export const UNKNOWN = 'The sandbox failed';
+
 /**
  * DuckDB's errors in BigQuery's words and without values: DuckDB quotes the text that it could not convert,
  * and the line of SQL that it stands in.
  */
 export function queryFailure(error: unknown): GoogleError {
   if (error instanceof GoogleError) return error;
-  if (!(error instanceof Error)) return new GoogleError('INTERNAL', 'The sandbox failed.');
+  if (!(error instanceof Error)) return new GoogleError('INTERNAL', `${UNKNOWN}.`);
   const first = error.message.split('\n')[0] ?? '';
   // A failure while streaming has its kind behind another.
   const [, kind = '', message = ''] = KIND.exec(first) ?? [];
@@ -48,7 +51,7 @@ export function queryFailure(error: unknown): GoogleError {
         reason: 'resourcesExceeded',
       });
     default:
-      return invalidQuery(`The sandbox failed: ${kind || error.name}`);
+      return invalidQuery(`${UNKNOWN}: ${kind || error.name}`);
   }
 }
 

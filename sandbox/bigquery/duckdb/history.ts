@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
-import { type Catalog, type Table, tableSql } from './catalog.ts';
+import { type Catalog, type Kept, type Table, tableSql } from './catalog.ts';
 import { CATALOG, rows } from './engine.ts';
 import { quote } from './types.ts';
 
@@ -14,13 +14,8 @@ const HOME = `${CATALOG}."_history"`;
 /**
  * Keeps the state of a table that the transaction at hand is about to change. Moments are milliseconds,
  * as Reseal's snapshots are: a snapshot of the millisecond in which a table changed sees the change.
- * Returns what to do once the transaction is committed.
  */
-export async function remember(
-  connection: DuckDBConnection,
-  catalog: Catalog,
-  table: Table,
-): Promise<() => Promise<void>> {
+export async function remember(connection: DuckDBConnection, catalog: Catalog, table: Table): Promise<Kept> {
   const [[count] = []] = await rows(connection, `SELECT count(*) FROM ${tableSql(table)}`);
   let copy: string | null = null;
   if (Number(count) <= KEPT_ROWS) {
@@ -28,14 +23,18 @@ export async function remember(
     copy = `${HOME}.${quote(`${table.dataset}.${table.id}.${crypto.randomUUID()}`)}`;
     await connection.run(`CREATE TABLE ${copy} AS SELECT * FROM ${tableSql(table)}`);
   }
-  return async () => {
-    const now = Date.now();
-    table.versions.push({ from: table.changedMillis, until: now, copy });
-    table.changedMillis = now;
-    for (const old of table.versions.splice(0, table.versions.length - KEPT_VERSIONS)) {
-      if (old.copy) await connection.run(`DROP TABLE IF EXISTS ${old.copy}`);
-    }
-    await catalog.saveTable(connection, table);
+  let recorded: Pick<Table, 'changedMillis' | 'versions'> = table;
+  return {
+    async record() {
+      const now = Date.now();
+      const versions = [...table.versions, { from: table.changedMillis, until: now, copy }];
+      for (const old of versions.splice(0, versions.length - KEPT_VERSIONS)) {
+        if (old.copy) await connection.run(`DROP TABLE IF EXISTS ${old.copy}`);
+      }
+      recorded = { versions, changedMillis: now };
+      await catalog.record(connection, 'table', `${table.dataset}.${table.id}`, { ...table, ...recorded });
+    },
+    show: () => void Object.assign(table, recorded),
   };
 }
 

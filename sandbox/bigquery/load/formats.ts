@@ -6,7 +6,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../../http/errors.ts';
 import { type Json, text } from '../../http/router.ts';
 import { rows } from '../duckdb/engine.ts';
-import { queryFailure } from '../duckdb/failures.ts';
+import { queryFailure, UNKNOWN } from '../duckdb/failures.ts';
 import type { SchemaField } from '../duckdb/schema.ts';
 import { literal, quote } from '../duckdb/types.ts';
 
@@ -212,7 +212,8 @@ const parquet: Reader = {
     return `SELECT ${cells.join(', ')} FROM ${source}`;
   },
   async explain(_input, error) {
-    return queryFailure(error);
+    const failure = queryFailure(error);
+    return failure.message.startsWith(UNKNOWN) ? badRow('the Parquet file is damaged.') : failure;
   },
 };
 

@@ -16,7 +16,8 @@ export interface LoadOutcome {
 }
 
 /**
- * A load job, whole or not at all. `files` are the uploaded media or the objects of sourceUris.
+ * A load job, whole or not at all. `files` are the uploaded media or the objects of sourceUris; `record` keeps the
+ * job in the transaction that brings its rows, so that no restart knows one without the other.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfigurationload
  */
 export async function load(
@@ -24,6 +25,7 @@ export async function load(
   catalog: Catalog,
   configuration: Json,
   files: string[],
+  record: (connection: DuckDBConnection, outcome: LoadOutcome) => Promise<void>,
 ): Promise<LoadOutcome> {
   const { datasetId, tableId } = objectOr(configuration.destinationTable);
   const [dataset, id] = [text(datasetId) ?? '', text(tableId) ?? ''];
@@ -35,17 +37,18 @@ export async function load(
       await connection.run('BEGIN TRANSACTION');
       try {
         const table = await destination(connection, catalog, dataset, id, configuration);
-        const after = await remember(connection, catalog, table);
+        const kept = await remember(connection, catalog, table);
         if (configuration.writeDisposition === 'WRITE_TRUNCATE') {
           await connection.run(`DELETE FROM ${tableSql(table)}`);
         }
         let outputRows = 0;
         for (const file of files) outputRows += await one(connection, table, configuration, file);
-        await connection.run('COMMIT');
-        await after();
-        return { outputRows, inputFiles: files.length, inputFileBytes: bytes };
+        const outcome = { outputRows, inputFiles: files.length, inputFileBytes: bytes };
+        await record(connection, outcome);
+        await catalog.commit(connection, [kept]);
+        return outcome;
       } catch (error) {
-        await connection.run('ROLLBACK');
+        await catalog.rollback(connection);
         throw error instanceof FailedFile ? await error.explain() : error;
       }
     }),

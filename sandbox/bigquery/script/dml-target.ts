@@ -37,6 +37,8 @@ export function target(session: Session, tokens: readonly Token[], from: number)
   const table = temporary
     ? undefined
     : session.table(parts, (access, ...name) => access.change(verb, ...name));
+  if (table && verb !== 'INSERT' && table.id === session.options.streaming)
+    throw inStreamingBuffer(session, table);
   const ref = temporary ?? {
     sql: table ? tableSql(table) : '',
     name: table?.id ?? '',
@@ -49,6 +51,14 @@ export function target(session: Session, tokens: readonly Token[], from: number)
     return { table, ref, alias: next.value, to: as ? to + 2 : to + 1 };
   }
   return { table, ref, alias: ref.name, to };
+}
+
+/** https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations */
+function inStreamingBuffer({ backend: { catalog } }: Session, { dataset, id }: Table) {
+  const name = `${catalog.project}.${dataset}.${id}`;
+  return invalidQuery(
+    `UPDATE or DELETE statement over table ${name} would affect rows in the streaming buffer, which is not supported`,
+  );
 }
 
 /** The index of the end token. */

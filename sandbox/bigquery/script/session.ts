@@ -24,6 +24,8 @@ export interface ScriptOptions {
   jobId: string;
   /** What the job's caller may read and change. */
   access: Access;
+  /** The table whose rows are in the streaming buffer, where a rule of faults says so. */
+  streaming?: string | undefined;
 }
 
 /** A statement in DuckDB's SQL with what is bound to it. */
@@ -144,6 +146,7 @@ export class Session {
     return {
       now,
       keys,
+      user: this.options.access.user,
       parameter: (name) => this.parameters.named.get(name),
       positional: (index) => this.parameters.positional[index],
       variable: (name) => this.scope.get(name),
@@ -203,6 +206,7 @@ export class Session {
     for (let index = 0; index < tokens.length; index++) {
       const range = snapshotRange(tokens, index, tokens.length - 1);
       if (!range) continue;
+      await this.backend.catalog.settled();
       const names = this.#names(new Date().toISOString(), NO_KEYS);
       const rewriter = new Rewriter(tokens, names);
       const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;

@@ -1,8 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { invalidQuery } from '../../http/errors.ts';
-import type { Catalog, Table } from '../duckdb/catalog.ts';
+import type { Catalog, Kept, Table } from '../duckdb/catalog.ts';
 import { queryFailure } from '../duckdb/failures.ts';
 import { remember } from '../duckdb/history.ts';
+import { checkStreamed } from '../duckdb/streamed.ts';
 
 /**
  * The transaction of a script, and the rules for what may happen in it.
@@ -12,8 +13,8 @@ export class Transaction {
   readonly #connection: DuckDBConnection;
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
-  /** Tables whose past the open transaction has kept, and what to do after its commit. */
-  readonly #remembered = new Map<Table, () => Promise<void>>();
+  /** Tables whose past the open transaction has kept. */
+  readonly #remembered = new Map<Table, Kept>();
 
   constructor(connection: DuckDBConnection, catalog: Catalog) {
     this.#connection = connection;
@@ -35,17 +36,15 @@ export class Transaction {
     if (this.#state !== 'open') {
       throw invalidQuery(this.isActive ? 'Transaction is aborted' : 'No active transaction to commit');
     }
-    await this.#connection.run('COMMIT');
+    await this.#catalog.commit(this.#connection, this.#remembered.values());
     this.#state = 'none';
-    const after = [...this.#remembered.values()];
     this.#remembered.clear();
-    for (const step of after) await step();
   }
 
   /** Undoes the open transaction. Without one: an error, as in BigQuery, unless `quiet`. */
   async rollback(quiet = false): Promise<void> {
     if (this.#state === 'none' && !quiet) throw invalidQuery('No active transaction to roll back');
-    if (this.#state === 'open') await this.#connection.run('ROLLBACK');
+    if (this.#state === 'open') await this.#catalog.rollback(this.#connection);
     this.#state = 'none';
     this.#remembered.clear();
   }
@@ -53,7 +52,7 @@ export class Transaction {
   /** A failed statement undoes its transaction; a handler may still say ROLLBACK TRANSACTION. */
   async abort(): Promise<void> {
     if (this.#state !== 'open') return;
-    await this.#connection.run('ROLLBACK');
+    await this.#catalog.rollback(this.#connection);
     this.#state = 'aborted';
     this.#remembered.clear();
   }
@@ -72,6 +71,7 @@ export class Transaction {
         this.#remembered.set(table, await remember(this.#connection, this.#catalog, table));
       }
       const result = await work();
+      if (table) await checkStreamed(this.#connection, table);
       if (own) await this.commit();
       return result;
     } catch (error) {

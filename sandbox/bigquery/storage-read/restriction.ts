@@ -26,6 +26,7 @@ const nothing = (): undefined => undefined;
 const names = (): Names => ({
   now: new Date().toISOString(),
   keys: NO_KEYS,
+  user: '',
   parameter: nothing,
   positional: nothing,
   variable: nothing,

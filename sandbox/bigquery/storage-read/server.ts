@@ -11,8 +11,11 @@ import {
   type ServerWritableStream,
   status,
 } from '@grpc/grpc-js';
+import { underRules } from '../../faults/calls.ts';
+import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
+import { Broken } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { bound } from '../duckdb/engine.ts';
@@ -45,7 +48,8 @@ interface Message<T> {
  * a request is shorter than it came. @throws Error that says what is wrong, and no value
  */
 function strictly<T extends object>(message: Message<T>, bytes: Uint8Array): T {
-  const decoded = message.decode(bytes);
+  // protobufjs reads a Buffer past its end without a word, and plain bytes not.
+  const decoded = message.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   const wrong = message.verify(decoded);
   if (wrong !== null) throw new Error(wrong);
   if (message.encode(decoded).finish().length < bytes.length) throw new Error('it has an unknown field');
@@ -89,12 +93,24 @@ export async function serveStorageRead(
   backend: Backend,
   state: string,
   callerOf: (authorization: string | undefined) => Caller,
+  faults: Faults,
 ): Promise<StorageRead> {
   const sessions = new ReadSessions(backend);
+  /** A method's work under the rules of faults; a broken connection is what gRPC's clients take for unavailable. */
+  const carriedOut = async <T>(caller: Caller, method: string, work: () => Promise<T>): Promise<T> => {
+    const denied = () => new GoogleError('PERMISSION_DENIED', 'The caller does not have permission');
+    const passing = { service: 'bigquerystorage', method, member: caller.member, denied } as const;
+    const answer = await underRules(faults, passing, work);
+    if (answer instanceof Broken) throw new GoogleError('UNAVAILABLE', 'Connection closed.');
+    return answer;
+  };
   const createReadSession: handleUnaryCall<CreateRequest, Session> = (call, callback) => {
     Promise.resolve(call.metadata)
-      .then((metadata) => admit(callerOf(authorization(metadata)), backend.catalog.project, call.request))
-      .then(() => sessions.create(call.request))
+      .then((metadata) => {
+        const caller = callerOf(authorization(metadata));
+        admit(caller, backend.catalog.project, call.request);
+        return carriedOut(caller, 'CreateReadSession', () => sessions.create(call.request));
+      })
       .then(
         (session) => callback(null, session),
         (error) => callback(failure(error)),
@@ -102,11 +118,11 @@ export async function serveStorageRead(
   };
   const readRows: handleServerStreamingCall<ReadRequest, ReadResponse> = (call) => {
     Promise.resolve(call.metadata)
-      .then((metadata) => callerOf(authorization(metadata)))
-      .then((caller) =>
-        caller.require('bigquery.readsessions.getData', onBigQueryProject(backend.catalog.project)),
-      )
-      .then(() => sendRows(backend, sessions, call))
+      .then((metadata) => {
+        const caller = callerOf(authorization(metadata));
+        caller.require('bigquery.readsessions.getData', onBigQueryProject(backend.catalog.project));
+        return carriedOut(caller, 'ReadRows', () => sendRows(backend, sessions, call));
+      })
       .then(
         () => call.end(),
         (error) => call.emit('error', failure(error)),

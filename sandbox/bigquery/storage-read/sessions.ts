@@ -60,6 +60,7 @@ export class ReadSessions {
     const snapshotMicros = microsOf(readSession.tableModifiers?.snapshotTime) ?? BigInt(now) * 1000n;
     const columns = new ArrowColumns(selected(table, selectedFields ?? []));
     const condition = restriction(rowRestriction ?? '', table);
+    await catalog.settled();
     const from = asOf(catalog, table, snapshotMicros);
     const [[matching, last] = []] = await engine.use((connection) =>
       rows(

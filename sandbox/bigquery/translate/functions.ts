@@ -56,6 +56,7 @@ export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ['IF', ([test, yes, no]) => `CASE WHEN ${test} THEN ${yes} ELSE ${no} END`],
   // CONCAT with a NULL is NULL; DuckDB's skips it.
   ['CONCAT', (args) => `(${args.map((arg) => `(${arg})`).join(' || ')})`],
+  ['SPLIT', ([text, by = "','"]) => `string_split(${text}, ${by})`],
   ['GREATEST', extreme('greatest')],
   ['LEAST', extreme('least')],
   ['SAFE_DIVIDE', call('bq_safe_divide')],

@@ -20,5 +20,7 @@ export interface Names {
   table(parts: readonly string[], snapshot?: bigint): TableRef;
   /** The statement's CURRENT_TIMESTAMP, as text. */
   now: string;
+  /** SESSION_USER(): the e-mail address of the job's caller. */
+  user: string;
   keys: KeyFunctions;
 }

@@ -261,6 +261,8 @@ export class Rewriter {
         const source = this.rewrite({ from: range.from + 2, to: range.to });
         return `extract(${unit(at(this.tokens, range.from).text)} FROM ${source})`;
       }
+      case 'SESSION_USER':
+        return this.bind('user', { type: 'VARCHAR', value: this.#names.user });
       case 'CURRENT_TIMESTAMP':
         return this.bind('now', { type: 'TIMESTAMP WITH TIME ZONE', value: this.#names.now });
       case 'CURRENT_DATE':

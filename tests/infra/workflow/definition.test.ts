@@ -31,6 +31,7 @@ const many = (count: number): Field[] =>
       sealed: column('bq_encrypted'),
       resealedAt: column('resealed_at'),
       resealedFrom: column('resealed_from'),
+      valuePattern: null,
     };
   });
 

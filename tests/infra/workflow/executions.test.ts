@@ -22,8 +22,7 @@ afterAll(async () => {
 });
 // No test's weather is another's.
 afterEach(async () => {
-  await box.control('dataproc:faults', { count: 0 });
-  await box.control('kms:faults', { latencyMs: 0 });
+  await box.faults();
 });
 
 const users = (where = 'TRUE') =>
@@ -115,6 +114,22 @@ describe('an execution', () => {
     expect(await staged()).toEqual([{ n: '0' }]);
   });
 
+  it('begins behind the last run with a limit, and at the lowest id once that has come to the end', async () => {
+    const rows = await box.sql("SELECT id FROM users WHERE cipher_text != 'no base64' ORDER BY id");
+    const ids = rows.map((row) => row.id);
+    const cutoffs = [];
+    for (let at = 0; at < 3; at++) {
+      const { result } = await workflow.execute({ mode: 'all', limit: Math.ceil((ids.length + 1) / 2) });
+      cutoffs.push(result?.id_cutoff);
+    }
+    expect(cutoffs[1]).toBe(ids.at(-1));
+    expect(Number(cutoffs[0])).toBeLessThan(Number(cutoffs[1]));
+    expect(cutoffs[2]).toBe(cutoffs[0]);
+    expect(await workflow.execute({ mode: 'stale' })).toMatchObject({
+      result: { selected: '0', mode: 'stale' },
+    });
+  });
+
   it('does nothing where its run has succeeded already', async () => {
     const before = await ledger('of-a-caller');
     expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({ result: { merged: '2' } });
@@ -132,7 +147,7 @@ describe('an execution', () => {
 describe('a batch', () => {
   it('that fails twice gets successors, and their rows are merged once', async () => {
     await load('20', '21');
-    await box.control('dataproc:faults', { count: 2 });
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 2 });
     const runId = randomUUID();
     expect(await workflow.execute({}, runId)).toMatchObject({ result: { state: 'succeeded', merged: '2' } });
     expect(await batches(runId)).toEqual([
@@ -153,7 +168,7 @@ describe('a batch', () => {
   it('that always fails ends the run as failed, in the words of the batch; users stay as they were', async () => {
     await load('30', '31');
     const before = await box.sql('SELECT * FROM users ORDER BY id');
-    await box.control('dataproc:faults', { count: 1000 });
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
     const runId = randomUUID();
     const message = `${parent()}/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked for a failing batch.`;
     const { error } = await workflow.execute({}, runId);
@@ -168,7 +183,7 @@ describe('a batch', () => {
       error: message,
     });
     expect((await ledger(runId))?.ended_at).not.toBeNull();
-    await box.control('dataproc:faults', { count: 0 });
+    await box.faults();
     // The same run again goes on where it broke off.
     expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { merged: '2' } });
     expect(await ledger(runId)).toMatchObject({
@@ -184,7 +199,7 @@ describe('a batch', () => {
     await load('35');
     const said = { reseal: 'error', code: 'kms-denied', message: 'Cloud KMS answered "PERMISSION_DENIED".' };
     const output = `Spark says something.\n${JSON.stringify(said)}\nSpark says more.\n`;
-    await box.control('dataproc:faults', { count: 1000, output });
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000, output });
     const { error } = await workflow.execute({}, runId);
     expect(error).toEqual({ error_code: said.code, message: said.message });
     expect(await ledger(runId)).toMatchObject({
@@ -198,7 +213,7 @@ describe('a batch', () => {
   it('that somebody cancels ends the run as cancelled, without another try', async () => {
     await load('40');
     const runId = randomUUID();
-    await box.control('kms:faults', { latencyMs: 3000 });
+    await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
     const execution = workflow.execute({}, runId);
     let batch: Batch | null = null;
     while (batch?.state !== 'RUNNING') {
@@ -213,6 +228,36 @@ describe('a batch', () => {
     expect(await users('id = 40')).toEqual(pending('40'));
     expect(await rejected(runId)).toEqual([]);
     expect(await staged()).toEqual([{ n: '0' }]);
+  });
+});
+
+it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {
+  await load('60');
+  const runId = randomUUID();
+  await box.faults({ kind: 'latency', service: 'kms', ms: 2000 });
+  const execution = workflow.execute({}, runId);
+  while ((await ledger(runId))?.state !== 'staging') await sleep(50);
+  expect((await ledger(runId))?.owner).toBe(`workflow:${runId}`);
+  await box.sql(`UPDATE runs SET owner = 'job:another-host:1:-0' WHERE run_id = '${runId}'`);
+  expect(await execution).toMatchObject({
+    error: { error_code: 'run-taken-over', message: `run ${runId} is driven by job:another-host:1:-0 now` },
+  });
+  expect(await ledger(runId)).toMatchObject({
+    state: 'staging',
+    owner: 'job:another-host:1:-0',
+    error: null,
+  });
+  await box.faults();
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: 'run-live' } });
+  expect(await workflow.execute({ run_id: runId, take_over: true })).toMatchObject({
+    result: { state: 'succeeded' },
+  });
+  expect(await users('id = 60')).toEqual(merged('60'));
+  expect(await batches(runId)).toEqual([`reseal-${runId} SUCCEEDED`]);
+  expect(await ledger(runId)).toMatchObject({ state: 'succeeded', owner: null });
+  await box.sql("UPDATE runs SET state = 'abandoned' WHERE run_id = 'of-a-caller'");
+  expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
+    error: { error_code: 'run-abandoned' },
   });
 });
 

@@ -218,3 +218,51 @@ test('a gzip body is read', async () => {
   });
   expect(await response.json()).toMatchObject({ rows: [{ f: [{ v: '5' }] }] });
 });
+
+describe('a dry run', () => {
+  const bytes = async (query: string): Promise<number> => {
+    const configuration = { dryRun: true, query: { query, useLegacySql: false } };
+    const { status, body } = await h.rest('POST', JOBS, { configuration });
+    if (status !== 200) throw new Error(body.error.message);
+    expect(body.statistics.query.totalBytesProcessed).toBe(body.statistics.totalBytesProcessed);
+    return Number(body.statistics.totalBytesProcessed);
+  };
+  beforeAll(async () => {
+    await h.sql('CREATE TABLE poc.sized (id INT64, name STRING, raw BYTES, at TIMESTAMP, sure BOOL)');
+    await h.sql("INSERT INTO poc.sized VALUES (1, 'ø', b'abc', CURRENT_TIMESTAMP(), TRUE)");
+    await h.sql('INSERT INTO poc.sized VALUES (2, NULL, NULL, NULL, NULL)');
+  });
+  // https://cloud.google.com/bigquery/pricing#data: 8 for a number, 2 and the bytes for text, nothing for NULL.
+  const ID = 16;
+  const NAME = 4;
+  const WHOLE = ID + NAME + 5 + 8 + 1;
+
+  test('has the bytes of the columns that a query names, none for a count of rows', async () => {
+    expect(await bytes('SELECT id FROM poc.sized')).toBe(ID);
+    expect(await bytes("SELECT COUNT(*) FROM poc.sized AS s WHERE s.name = 'x'")).toBe(NAME);
+    expect(await bytes('SELECT COUNT(*) FROM poc.sized')).toBe(0);
+    expect(await bytes('SELECT * FROM poc.sized')).toBe(WHOLE);
+    expect(await bytes('SELECT a.id FROM `p.poc.sized` AS a JOIN poc.sized AS b ON a.id = b.id')).toBe(
+      2 * ID,
+    );
+  });
+
+  test('adds the whole table where rows of it change, and changes none', async () => {
+    expect(await bytes('UPDATE poc.sized SET name = NULL WHERE id = 1')).toBe(ID + NAME + WHOLE);
+    expect(await bytes('DELETE FROM poc.sized WHERE id = 1')).toBe(ID + WHOLE);
+    expect(await bytes('INSERT INTO poc.sized (id) SELECT id FROM poc.sized')).toBe(ID);
+    const merge = 'MERGE poc.sized AS s USING (SELECT 1 AS n) AS o ON s.id = o.n';
+    expect(await bytes(`${merge} WHEN MATCHED THEN DELETE`)).toBe(ID + WHOLE);
+    expect(await bytes(`${merge} WHEN NOT MATCHED THEN INSERT (id) VALUES (o.n)`)).toBe(ID);
+    expect(await h.sql('SELECT id, name FROM poc.sized ORDER BY id')).toHaveLength(2);
+  });
+
+  test('fails where the query would, and is no job afterwards', async () => {
+    await expect(bytes('SELECT id FROM poc.nowhere')).rejects.toThrow('Not found');
+    await expect(bytes('SELECT FROM WHERE (')).rejects.toThrow();
+    const jobReference = { jobId: 'dry', location: LOCATION };
+    const configuration = { dryRun: true, query: { query: 'SELECT 1', useLegacySql: false } };
+    expect((await h.rest('POST', JOBS, { jobReference, configuration })).status).toBe(200);
+    expect((await h.rest('GET', `${JOBS}/dry`)).status).toBe(404);
+  });
+});

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -114,6 +114,30 @@ test('CSV: a header to skip, columns by place, quoted cells, empty cells', async
   await expect(bad).rejects.toThrow('Field: id; Line: 3.');
 });
 
+test('a damaged Parquet file is a bad file, not a failure of the sandbox', async () => {
+  const duckdb = await (await DuckDBInstance.create(':memory:')).connect();
+  const path = join(folder, 'whole.parquet');
+  await duckdb.run(
+    `COPY (SELECT i AS id, 'x' || i AS v FROM range(5) AS t(i)) TO '${path}' (FORMAT parquet)`,
+  );
+  duckdb.closeSync();
+  const whole = readFileSync(path);
+  const messages: string[] = [];
+  for (let at = 0; at < whole.length; at += 7) {
+    const damaged = Buffer.from(whole);
+    damaged.writeUInt8(damaged.readUInt8(at) ^ 0x10, at);
+    const message = await load(file('damaged.parquet', damaged), { sourceFormat: 'PARQUET' }).then(
+      () => '',
+      (error: Error) => error.message,
+    );
+    messages.push(message);
+  }
+  expect(messages.filter((message) => message.includes('The sandbox failed'))).toEqual([]);
+  expect(
+    messages.filter((message) => message.includes('the Parquet file is damaged')).length,
+  ).toBeGreaterThan(0);
+});
+
 test('Parquet, and objects of Cloud Storage by a wildcard', async () => {
   const duckdb = await (await DuckDBInstance.create(':memory:')).connect();
   const path = join(folder, 'a.parquet');
@@ -188,4 +212,23 @@ test('a resumable upload in two pieces', async () => {
     statistics: { load: { outputRows: '2' } },
   });
   expect(await rows()).toEqual(LOADED);
+});
+
+test.each([
+  ['a query', '/bigquery/v2/projects/p/queries', {}],
+  ['an upload', '/upload/bigquery/v2/projects/p/jobs?uploadType=multipart', {}],
+  ['another content type', '/bigquery/v2/projects/p/queries', { 'content-type': 'application/a/b' }],
+])('%s whose headers are not true of it is a bad request', async (_what, path, more) => {
+  const answer = await fetch(`${h.origin}${path}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${h.token}`,
+      'content-type': 'multipart/related; boundary=b',
+      'content-encoding': 'gzip',
+      ...more,
+    },
+    body: '{}',
+  });
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({ error: { code: 400, status: 'INVALID_ARGUMENT' } });
 });

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Deployment, parseDeployment } from '../../../jobs/contract/deployment.ts';
 import { deploy } from '../../../sandbox/deploy/deployer.ts';
+import { fingerprint, keptDeployment } from '../../../sandbox/deploy/kept.ts';
 import { type Sandbox, startSandbox } from '../../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../../sandbox/users/load.ts';
 import { SAMPLE_EXPECTED, SAMPLE_KEK, SAMPLE_USERS } from '../../../sandbox/users/samples.ts';
@@ -78,6 +79,22 @@ describe('a deployed sandbox', () => {
       'gcp:bigquery/table:Table',
     );
     expect(recorded.find(({ type }) => type.includes('iAMMember'))?.created).toBe(false);
+  });
+
+  test('is started again without a deployment, unless something that it is made from has changed', () => {
+    const config = { bundle: CONFIG.bundle, readLimitRows: '5' };
+    const made = fingerprint('dev', CONFIG);
+    expect(keptDeployment(state, made)).toMatchObject({ deployment });
+    expect(fingerprint('dev', { ...CONFIG })).toBe(made);
+    for (const other of [fingerprint('dev', config), fingerprint('prod', CONFIG)]) {
+      expect(other).not.toBe(made);
+      expect(keptDeployment(state, other)).toBeUndefined();
+    }
+    const program = 'infra/outputs.ts';
+    const text = readFileSync(program, 'utf8');
+    const changed = (path: string) => (path.endsWith(program) ? `${text}\n// changed` : readFileSync(path));
+    expect(fingerprint('dev', CONFIG, changed)).not.toBe(made);
+    expect(keptDeployment(folder, made)).toBeUndefined();
   });
 
   test('says where it is in a file that only its owner reads', () => {
@@ -215,7 +232,9 @@ describe('one folder, one sandbox', () => {
     };
     writeFileSync(join(state, 'sandbox.json'), JSON.stringify(dead));
     writeFileSync(join(state, 'sandbox.lock'), String(sandbox.pid));
+    const deployedAt = statSync(join(state, 'inventory.json')).mtimeMs;
     sandbox = await startSandbox({ state, stack: 'dev', config: CONFIG });
+    expect(statSync(join(state, 'inventory.json')).mtimeMs).toBe(deployedAt);
     expect(sandbox.outputs).toEqual(deployment);
     expect(await query(`SELECT COUNT(*) FROM ${users()}`)).toEqual(before);
   });

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,19 @@ from tink.proto import aes_gcm_pb2
 from reseal import data_keys
 from reseal.errors import RunError
 from support.fake_kms import FakeKms, failure
-from support.rows import b64, gcm, run, token, user
-from support.tables import FIELD, SAMPLES, SOURCE_KEK, Row, World, read_back, sample, wrap, write_input
+from support.rows import b64, cbc, gcm, run, token, user
+from support.tables import (
+    FIELD,
+    SAMPLES,
+    SOURCE_KEK,
+    Row,
+    World,
+    read_back,
+    sample,
+    wrap,
+    write_input,
+    write_runs,
+)
 
 # Up to so many data keys are broadcast; with 0 every run takes the join plan.
 PLANS = pytest.mark.parametrize("few", ["200000", "0"], ids=["broadcast", "join"])
@@ -179,7 +191,7 @@ def test_what_tink_wrote(
 
 
 def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
-    users = [user(world, n, f"u{n}@x") for n in range(8)]
+    users = [user(world, n, f"u{n}@x") for n in range(10)]
     users[1]["resealed_from"] = token(users[1])  # done
     users[2]["resealed_from"] = b"0" * 32  # changed since
     users[7] |= {"bq_encrypted_email": b"sealed", "bq_encryption_key": None}  # shredded
@@ -192,16 +204,92 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
         {**email, "id": 5, "field": "phone", "rejected_from": token(users[5])},
         {**email, "id": 6, "rejected_from": b"0" * 32},
         {**email, "id": 0, "reason": "dek-refused", "rejected_from": token(users[0])},
+        {**email, "id": 8, "reason": "unauthenticated", "rejected_from": token(users[8])},
+        {
+            **email,
+            "id": 9,
+            "reason": "value-pattern",
+            "value_pattern": "a+",
+            "rejected_from": token(users[9]),
+        },
     ]
     write_input(tmp_path / "in", world, users, rejected)
 
     def ids(**changes: str) -> list[int]:
         return sorted(row["id"] for row in run(spark, tmp_path, kms, **changes))
 
-    assert ids(mode="pending") == [0, 2, 4, 5, 6]
-    assert ids(mode="rejected") == [0, 3]
-    assert ids(mode="all") == list(range(7))
+    def pattern(text: str) -> str:
+        return json.dumps([{**FIELD, "valuePattern": text}])
+
+    # What a setting may have hidden is taken again once the setting is another.
+    assert ids(mode="pending", fields=pattern("a+"), unauthenticated="reject") == [0, 2, 4, 5, 6]
+    assert ids(mode="pending", fields=pattern("a*")) == [0, 2, 4, 5, 6, 8, 9]
+    assert ids(mode="pending", unauthenticated="reject") == [0, 2, 4, 5, 6, 9]
+    assert ids(mode="rejected") == [0, 3, 8, 9]
+    assert ids(mode="all") == [*range(7), 8, 9]
     assert ids(mode="pending", id_cutoff="4") == [0, 2, 4]
+    assert ids(mode="all", id_from="2", id_cutoff="4") == [2, 3, 4]
+
+
+def test_stale_values(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms) -> None:
+    users = [user(world, n, f"u{n}@x") for n in range(9)]
+    # A run is told by the very microsecond of its merge.
+    moments = [datetime(2026, 1, 2, 3, 4, 5, n, tzinfo=timezone.utc) for n in range(7)]
+    for n, moment in enumerate(moments):
+        users[n] |= {"resealed_from": token(users[n]), "resealed_at": moment}
+    users[7] |= {"resealed_from": b"0" * 32, "resealed_at": moments[1]}  # changed since: pending
+    run_of = {"state": "succeeded", "keying": "row", "source_format": "gcm", "keyset_version": 1}
+    write_input(tmp_path / "in", world, users)
+    write_runs(
+        tmp_path / "in",
+        [
+            {**run_of, "ended_at": moments[0]},
+            {**run_of, "ended_at": moments[0], "keyset_version": 2},
+            {**run_of, "ended_at": moments[1], "keyset_version": 2},
+            {**run_of, "ended_at": moments[2], "keying": "shared"},
+            {**run_of, "ended_at": moments[3], "source_format": "tink"},
+            {**run_of, "ended_at": moments[4], "state": "failed"},
+            {**run_of, "ended_at": moments[6]},
+            {**run_of, "ended_at": None},
+        ],
+    )
+    stale = run(spark, tmp_path, kms, mode="stale")
+    assert sorted(row["id"] for row in stale) == [1, 2, 3, 4, 5]
+
+
+def test_values_without_a_tag_and_those_of_another_pattern(
+    spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms
+) -> None:
+    key = os.urandom(32)
+    dek = b64(wrap(world.source_kek, key))
+    users = []
+    for number, text in enumerate(["ada@example.com", "mallory", "bob@example.com", "eve"]):
+        sealed = base64.b64decode(gcm(key, text))
+        cipher_text = f"{b64(sealed[:12])}.{b64(sealed[12:])}" if number < 2 else cbc(key, text)
+        users.append({"id": number, "cipher_text": cipher_text, "dek": dek})
+    write_input(tmp_path / "in", world, users)
+
+    def outcome(**changes: str) -> dict[int, tuple[str | None, bool | None]]:
+        rows = run(spark, tmp_path, kms, source_format="dotted", **changes)
+        return {row["id"]: (row["reason"], row["unauthenticated"]) for row in rows}
+
+    fields = json.dumps([{**FIELD, "valuePattern": "[a-z]+@[a-z.]+"}])
+    assert outcome() == {0: (None, None), 1: (None, None), 2: (None, True), 3: (None, True)}
+    assert outcome(fields=fields, store_plaintext="true") == {
+        0: (None, None),
+        1: ("value-pattern", None),
+        2: (None, True),
+        3: ("value-pattern", None),
+    }
+    assert outcome(fields=fields, unauthenticated="reject", broadcast_deks="0") == {
+        0: (None, None),
+        1: ("value-pattern", None),
+        2: ("unauthenticated", None),
+        3: ("unauthenticated", None),
+    }
+    with pytest.raises(RunError) as caught:
+        outcome(fields=json.dumps([{**FIELD, "valuePattern": "(?=a)"}]))
+    assert caught.value.code == "value-pattern"
 
 
 def test_nothing_to_do(

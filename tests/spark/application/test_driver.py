@@ -65,7 +65,7 @@ def test_a_missing_permission_is_told_with_permission_and_table_not_as_its_bare_
 @pytest.mark.parametrize(
     "changes",
     [
-        {"mode": "stale"},
+        {"mode": "newest"},
         {"keying": "column"},
         {"source-format": "pgp"},
         {"store-plaintext": "yes"},

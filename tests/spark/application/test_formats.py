@@ -12,13 +12,17 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from reseal import check_vector
+from reseal.arguments import SourceFormat
 from reseal.columns import Slices, decode_all, decode_valid
 from reseal.crc32c import crc32c
 from reseal.encoding import decode_base64, decode_dek
 from reseal.formats import open_texts, prepare
+from reseal.opening import Prepared
 from reseal.reasons import Reason, Rejection
 
-VECTORS = Path(__file__).parents[3] / "tests" / "fixtures" / "envelope.json"
+FIXTURES = Path(__file__).parents[3] / "tests" / "fixtures"
+VECTORS = FIXTURES / "envelope.json"
+VALUES = FIXTURES / "values.json"
 
 
 def packed(texts: list[bytes]) -> Slices:
@@ -26,7 +30,9 @@ def packed(texts: list[bytes]) -> Slices:
     return Slices(b"".join(texts), bounds[:-1], bounds[1:])
 
 
-@pytest.mark.parametrize("vector", json.loads(VECTORS.read_text())["vectors"])
+@pytest.mark.parametrize(
+    "vector", [one for path in (VECTORS, VALUES) for one in json.loads(path.read_text())["vectors"]]
+)
 def test_vector(vector: dict[str, str]) -> None:
     assert check_vector.passes(vector)
 
@@ -107,7 +113,7 @@ def gcm(key: bytes, plain: bytes) -> bytes:
 def test_rejected_rows_do_not_affect_their_neighbours() -> None:
     key, other = os.urandom(32), os.urandom(32)
     good = gcm(key, "größe@x".encode())
-    rows: list[tuple[bytes, int, bytes | Reason]] = [
+    rows: list[tuple[bytes, int, bytes | str]] = [
         (b64(good), 0, "größe@x".encode()),
         (b"%%%%", 0, "encoding"),
         (b64(good[:20]), 0, "truncated"),
@@ -120,9 +126,15 @@ def test_rejected_rows_do_not_affect_their_neighbours() -> None:
         (b"%%%%", 3, "key-length"),
         (b64(good), 0, "größe@x".encode()),
     ]
-    keys = [prepare("gcm", key), prepare("gcm", other), "dek-refused", prepare("gcm", b"short")]
-    opened = open_texts("gcm", packed([row[0] for row in rows]), keys, np.array([row[1] for row in rows]))
-    got: dict[int, bytes | Reason] = dict(zip(opened.rows.tolist(), opened.plain, strict=True))
+    keys = [prepare("gcm", key), prepare("gcm", other), Reason("dek-refused"), prepare("gcm", b"short")]
+    opened = open_texts(
+        "gcm",
+        packed([row[0] for row in rows]),
+        keys,
+        np.array([row[1] for row in rows]),
+        unauthenticated="reject",
+    )
+    got: dict[int, bytes | str] = dict(zip(opened.rows.tolist(), opened.plain, strict=True))
     got |= opened.rejected
     assert got == {at: row[2] for at, row in enumerate(rows)}
 
@@ -142,7 +154,13 @@ def test_dotted_texts_of_gcm_and_cbc_side_by_side() -> None:
         b64(sealed[:12]) + b"." + b64(sealed[12:]),
         b"",
     ]
-    opened = open_texts("dotted", packed(texts), [prepare("dotted", key)], np.zeros(len(texts), np.int64))
+    opened = open_texts(
+        "dotted",
+        packed(texts),
+        [prepare("dotted", key)],
+        np.zeros(len(texts), np.int64),
+        unauthenticated="accept",
+    )
     assert dict(zip(opened.rows.tolist(), opened.plain, strict=True)) == {0: b"one", 8: b"one"}
     assert opened.rejected == {
         1: "iv-length",
@@ -157,8 +175,9 @@ def test_dotted_texts_of_gcm_and_cbc_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("source_format", ["gcm", "dotted", "tink", "tink-envelope"])
-def test_every_row_is_rejected(source_format: str) -> None:
+def test_every_row_is_rejected(source_format: SourceFormat) -> None:
     texts = packed([b"!", b"!!"])
-    opened = open_texts(source_format, texts, ["dek-refused"], np.zeros(2, np.int64))  # type: ignore[arg-type]
+    keys: list[Prepared] = [Reason("dek-refused")]
+    opened = open_texts(source_format, texts, keys, np.zeros(2, np.int64), unauthenticated="accept")
     assert opened.rejected == {0: "dek-refused", 1: "dek-refused"}
     assert opened.plain == []

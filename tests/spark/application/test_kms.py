@@ -56,6 +56,23 @@ def test_what_ends_the_run(kms: FakeKms, answer: Answer, code: str) -> None:
     assert SOURCE_KEK in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("reason", "code"), [("SERVICE_DISABLED", "service-disabled"), ("BILLING_DISABLED", "billing-disabled")]
+)
+def test_a_fault_of_the_project_is_no_missing_role(kms: FakeKms, reason: str, code: str) -> None:
+    status, answer = failure(403, "PERMISSION_DENIED")
+    answer["error"]["message"] = "The API has not been used in project 123456 before or it is disabled."
+    answer["error"]["details"] = [
+        {"@type": "type.googleapis.com/google.rpc.Help", "links": []},
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "googleapis.com"},
+    ]
+    kms.fault = lambda call: (status, answer)
+    with pytest.raises(RunError) as caught:
+        client(kms).decrypt(SOURCE_KEK, b"x")
+    assert caught.value.code == code
+    assert "project 123456" in caught.value.message
+
+
 def damaged(plain: bytes, checksum: object) -> Answer:
     return 200, {"plaintext": base64.b64encode(plain).decode(), "plaintextCrc32c": checksum}
 

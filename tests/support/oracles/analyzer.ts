@@ -4,6 +4,7 @@ import {
   keysetColumns,
   rejectedColumns,
   runColumns,
+  shreddedColumns,
   sourceColumns,
   stagingColumns,
 } from '../../../jobs/contract/tables.ts';
@@ -34,12 +35,13 @@ export const analyze = (
   statements: readonly AnalyzedStatement[],
 ): Promise<Verdict[]> => askPython<Verdict[]>(script, { tables, statements });
 
-/** The five tables of a deployment, as the analyzer's catalog takes them. */
+/** The six tables of a deployment, as the analyzer's catalog takes them. */
 export const tablesOf = (d: Deployment) =>
   Object.entries({
     source: sourceColumns(d),
     staging: stagingColumns(),
     rejected: rejectedColumns(),
+    shredded: shreddedColumns(),
     keysets: keysetColumns(),
     runs: runColumns(),
   }).map(([which, columns]) => ({

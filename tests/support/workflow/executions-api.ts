@@ -41,7 +41,7 @@ export async function executionsApi(emulator: Emulator, { sandbox, deployment }:
         body: JSON.stringify({ permissions: demand.permissions }),
       },
     );
-    const { permissions } = (await answer.json()) as { permissions: string[] };
+    const { permissions = [] } = (await answer.json()) as { permissions?: string[] };
     const missing = demand.permissions.find((permission) => !permissions.includes(permission));
     if (missing === undefined) return EVERYBODY;
     throw new GoogleError(

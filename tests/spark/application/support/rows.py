@@ -5,7 +5,9 @@ import hashlib
 import os
 from pathlib import Path
 
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.padding import PKCS7
 from pyspark.sql import SparkSession
 
 from reseal.app import Run
@@ -21,6 +23,14 @@ def b64(data: bytes) -> str:
 def gcm(key: bytes, plain: str) -> str:
     iv = os.urandom(12)
     return b64(iv + AESGCM(key).encrypt(iv, plain.encode(), None))
+
+
+def cbc(key: bytes, plain: str) -> str:
+    """The `dotted` format without a tag."""
+    iv, padder = os.urandom(16), PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+    sealed = encryptor.update(padder.update(plain.encode()) + padder.finalize()) + encryptor.finalize()
+    return f"{b64(iv)}.{b64(sealed)}"
 
 
 def user(world: World, row_id: int, email: str, key: bytes | None = None, dek: str | None = None) -> Row:

@@ -52,6 +52,8 @@ def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row
     """Writes users, users_rejected and keysets."""
     names = sorted({name for row in users for name in row} | {"resealed_from"} - {"id"})
     types = {name: pa.binary() if name.endswith(BINARY) else pa.string() for name in names}
+    if "resealed_at" in types:
+        types["resealed_at"] = pa.timestamp("us", tz="UTC")
     schema = pa.schema({**types, "id": pa.int64()})
     _write(folder / "users", pa.Table.from_pylist(users, schema))
     write_tables_beside_users(folder, world, rejected or [])
@@ -59,12 +61,22 @@ def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row
 
 BINARY = ("resealed_from", "bq_encryption_key", "bq_encrypted_email")
 
+RUNS = pa.schema(
+    {
+        "state": pa.string(),
+        "keying": pa.string(),
+        "source_format": pa.string(),
+        "keyset_version": pa.int64(),
+        "ended_at": pa.timestamp("us", tz="UTC"),
+    }
+)
 REJECTED = pa.schema(
     {
         "id": pa.int64(),
         "field": pa.string(),
         "source_format": pa.string(),
         "reason": pa.string(),
+        "value_pattern": pa.string(),
         "rejected_from": pa.binary(),
     }
 )
@@ -75,6 +87,11 @@ def write_tables_beside_users(folder: Path, world: World, rejected: Sequence[Row
     _write(folder / "users_rejected", pa.Table.from_pylist(list(rejected), REJECTED))
     wrapped = wrap(world.bigquery_kek, world.keyset())
     _write(folder / "keysets", pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}))
+
+
+def write_runs(folder: Path, runs: Sequence[Row]) -> None:
+    """Writes the ledger, which the mode `stale` looks at."""
+    _write(folder / "runs", pa.Table.from_pylist(list(runs), RUNS))
 
 
 def _write(folder: Path, table: pa.Table) -> None:
@@ -93,6 +110,7 @@ FIELD = {
     "sealed": "bq_encrypted_email",
     "resealedAt": "resealed_at",
     "resealedFrom": "resealed_from",
+    "valuePattern": None,
 }
 
 
@@ -117,6 +135,7 @@ def arguments(folder: Path, endpoint: str, **changes: str) -> list[str]:
         "keysets-table": "keysets",
         "keyset-version": "1",
         "source-format": "gcm",
+        "unauthenticated": "accept",
         "keying": "row",
         "store-plaintext": "false",
         "source-kek": SOURCE_KEK,

@@ -19,6 +19,8 @@ function resource(d: Deployment, on: GrantTarget): Asked | null {
       return table(tables.staging);
     case 'rejected table':
       return table(tables.rejected);
+    case 'shredded table':
+      return table(tables.shredded);
     case 'keysets table':
       return table(tables.keysets);
     case 'runs table':

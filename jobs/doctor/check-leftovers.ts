@@ -1,4 +1,5 @@
 import { ledgerRow } from '../contract/ledger.ts';
+import { ALL_TIME } from '../contract/sql/index.ts';
 import type { RunContext } from '../run/context.ts';
 import { type Finding, ok, wrong } from './finding.ts';
 
@@ -10,7 +11,9 @@ export async function checkLeftovers({ bigquery, sql }: RunContext): Promise<Fin
   const check = 'staging table';
   const rows = await bigquery.query(sql.stagedRuns, {});
   if (rows.length === 0) return [ok(check, 'empty')];
-  const history = (await bigquery.query(sql.history, { row_limit: NEWEST })).map(ledgerRow);
+  const history = (await bigquery.query(sql.history, { before_millis: ALL_TIME, row_limit: NEWEST })).map(
+    ledgerRow,
+  );
   return rows.map(({ run_id: runId, n }) => {
     const run = history.find((one) => one.run_id === runId);
     if (runId === null || runId === undefined)
@@ -31,7 +34,7 @@ export async function checkLeftovers({ bigquery, sql }: RunContext): Promise<Fin
       'warning',
       check,
       `${n} rows of run ${runId}, which is ${run.state}`,
-      `\`--resume ${runId}\` goes on with it; otherwise they expire within a week`,
+      `\`--resume ${runId}\` goes on with it, \`npm run reseal -- abandon ${runId}\` ends it; otherwise they expire within a week`,
     );
   });
 }

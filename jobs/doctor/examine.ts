@@ -1,13 +1,13 @@
 import type { Endpoints } from '../google/clients.ts';
 import { heldPermissions } from '../google/permissions.ts';
 import type { RunContext } from '../run/context.ts';
-import { checkBundle } from './batch.ts';
+import { checkBundle } from './check-bundle.ts';
+import { checkKeys, checkKeyset } from './check-keys.ts';
+import { checkLeftovers } from './check-leftovers.ts';
+import { checkPermissions } from './check-permissions.ts';
+import { checkSource } from './check-source.ts';
+import { checkTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
-import { checkKeys, checkKeyset } from './keys.ts';
-import { checkLeftovers } from './leftovers.ts';
-import { checkPermissions } from './permissions.ts';
-import { checkSource } from './source.ts';
-import { checkTables } from './tables.ts';
 
 /**
  * Every check of a stack, in the order in which a run would stumble. Nothing is changed, and no value of a row is

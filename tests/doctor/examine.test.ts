@@ -3,7 +3,7 @@ import { runContext } from '../../jobs/cli/connect.ts';
 import { findingLines } from '../../jobs/cli/doctor.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
-import { doctor, mayStart } from '../../jobs/doctor/doctor.ts';
+import { doctor, mayStart } from '../../jobs/doctor/examine.ts';
 import type { Finding, Verdict } from '../../jobs/doctor/finding.ts';
 import { JOB_USER } from '../../sandbox/iam/job-user.ts';
 import { holds } from '../../sandbox/iam/roles.ts';

@@ -5,6 +5,7 @@ import {
   keysetColumns,
   rejectedColumns,
   runColumns,
+  shreddedColumns,
   sourceColumns,
   stagingColumns,
 } from '../contract/tables.ts';
@@ -19,6 +20,7 @@ const columnsOf = (d: Deployment): Record<TableName, Column[]> => ({
   source: sourceColumns(d),
   staging: stagingColumns(),
   rejected: rejectedColumns(),
+  shredded: shreddedColumns(),
   keysets: keysetColumns(),
   runs: runColumns(),
 });

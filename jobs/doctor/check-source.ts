@@ -1,7 +1,7 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { type Reason, Rejection } from '../contract/reasons.ts';
-import { NO_CUTOFF } from '../contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR } from '../contract/sql/index.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { KeyService } from '../envelope/data-keys.ts';
 import { formatOf } from '../envelope/formats.ts';
@@ -25,7 +25,10 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
   const rows = await bigquery.query(sql.sample, {
     mode: 'pending',
     snapshot_millis: String(clock?.snapshot_millis),
+    id_from: NO_FLOOR,
     id_cutoff: NO_CUTOFF,
+    // Only the mode `stale` asks for it.
+    keyset_version: 0,
     row_limit: SAMPLE,
   });
   if (rows.length === 0) return ok(check, 'no pending value to try it on');
@@ -48,7 +51,7 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
 
 async function outcome(
   service: KeyService,
-  { sourceFormat, sourceKek }: Deployment,
+  { sourceFormat, sourceKek, unauthenticated }: Deployment,
   cipherText: string,
   dek: string,
 ): Promise<Reason | 'opened'> {
@@ -56,7 +59,7 @@ async function outcome(
   try {
     const key = await service.unwrap(sourceKek, wrappedKey(dek, cipherText));
     try {
-      prepare(key)(cipherText).fill(0);
+      prepare(key, unauthenticated)(cipherText).plaintext.fill(0);
     } finally {
       key.fill(0);
     }

@@ -1,0 +1,54 @@
+import type { RunContext, Watcher } from '../run/context.ts';
+import { knownRun } from '../run/recorded-run.ts';
+import type { Report } from '../run/report.ts';
+import { resume, run } from '../run/run.ts';
+import type { Target } from './target.ts';
+import type { TriggerOptions } from './trigger-options.ts';
+
+export { runContext } from './connect.ts';
+export { showPlan } from './show-plan.ts';
+export { unfinishedToResume } from './unfinished.ts';
+
+/** What `trigger` does once it is connected: in a file of its own, since all this loads while the sandbox starts. */
+
+/** Starts the workflow's execution and says how to follow it. */
+export async function detached(
+  { stack, resume: resumed, mode, limit, acceptRejected, takeOver, json }: TriggerOptions,
+  context: RunContext,
+  runId: string,
+  { endpoints }: Target,
+): Promise<void> {
+  if (resumed !== undefined) await knownRun(context, resumed);
+  const { startWorkflow } = await import('../run/by-workflow.ts');
+  const execution = await startWorkflow(
+    context,
+    { runId, mode, limit: limit ?? null },
+    { rejected: acceptRejected ?? false, takeOver: takeOver ?? false },
+    endpoints,
+  );
+  const lines = [
+    `run ${runId} goes on by itself as ${execution}`,
+    `follow it: npm run reseal -- history --stack ${stack}`,
+    `       or: gcloud workflows executions describe ${execution}`,
+  ];
+  process.stdout.write(json ? `${JSON.stringify({ run_id: runId, execution })}\n` : `${lines.join('\n')}\n`);
+}
+
+/** The run, new or resumed, by this process or by the workflow. */
+export async function carriedOut(
+  options: TriggerOptions,
+  context: RunContext,
+  runId: string,
+  watcher: Watcher,
+  { endpoints }: Target,
+): Promise<Report> {
+  const { resume: resumed, engine, mode, limit = null } = options;
+  const allowed = { rejected: options.acceptRejected ?? false, takeOver: options.takeOver ?? false };
+  if (options.via === 'job')
+    return resumed === undefined
+      ? run(context, { runId, engine, mode, limit }, watcher, allowed)
+      : resume(context, runId, watcher, allowed);
+  if (resumed !== undefined) await knownRun(context, resumed);
+  const { runByWorkflow } = await import('../run/by-workflow.ts');
+  return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
+}

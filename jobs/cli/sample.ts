@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import { statements } from '../contract/sql/index.ts';
+import { load } from '../engines/direct/load.ts';
+import { type SourceKey, sourceKey } from '../envelope/source-keys.ts';
+import { bigQueryService } from '../google/bigquery.ts';
+import { kmsClient } from '../google/clients.ts';
+import { wrapKey } from '../google/wrap-key.ts';
+import { openTarget } from './open-target.ts';
+import type { Target } from './target.ts';
+
+export interface SampleOptions {
+  readonly stack?: string;
+  readonly state: string;
+  readonly rows: number;
+  readonly append?: boolean;
+  readonly json?: boolean;
+}
+
+/** An application uses a data key for many values; so many are wrapped, by a call each. */
+const DATA_KEYS = 12;
+
+/** Writes made-up users into a stack's source table, as an application would leave them. */
+export async function sample(options: SampleOptions): Promise<void> {
+  const target = await openTarget({ ...options, mustExist: true }, () => true);
+  try {
+    const written = await writeSample(target, options);
+    const { source } = target.deployment.tables;
+    if (options.json) process.stdout.write(`${JSON.stringify(written)}\n`);
+    else
+      process.stdout.write(
+        `${written.rows} made-up users under ${written.data_keys} data keys are in ${source}\n`,
+      );
+  } finally {
+    await target.close();
+  }
+}
+
+interface Wrapped {
+  readonly key: SourceKey;
+  readonly wrapped: Buffer;
+}
+
+/**
+ * Makes the data keys, has the stack's own source key wrap them, and loads the users in one job.
+ *
+ * @throws ResealError `sample-rows` for a table with rows, unless they are to be added
+ */
+export async function writeSample(
+  { deployment, endpoints }: Pick<Target, 'deployment' | 'endpoints'>,
+  { rows, append = false }: Pick<SampleOptions, 'rows' | 'append'>,
+): Promise<{ rows: number; data_keys: number }> {
+  const bigquery = await bigQueryService(deployment, endpoints);
+  const [found] = await bigquery.query(statements(deployment).sourceRows, {});
+  if (Number(found?.n) > 0 && !append)
+    throw new ResealError('sample-rows', `${deployment.tables.source} has ${found?.n} rows already`, {
+      hint: 'made-up users are for an empty table; --append adds them behind its highest id',
+    });
+  const keys = await wrappedKeys(deployment, endpoints);
+  const users = lines(deployment, keys, BigInt(found?.last ?? 0), rows);
+  const never = new AbortController().signal;
+  await load(bigquery.client, deployment, `reseal_sample_${randomUUID()}`, users, never, 'source');
+  return { rows, data_keys: keys.length };
+}
+
+async function wrappedKeys(deployment: Deployment, endpoints: Target['endpoints']): Promise<Wrapped[]> {
+  const client = await kmsClient(endpoints);
+  try {
+    const wrap = async (): Promise<Wrapped> => {
+      const key = sourceKey(deployment.sourceFormat);
+      return { key, wrapped: await wrapKey(client, deployment.sourceKek, key.unwrapped) };
+    };
+    return await Promise.all(Array.from({ length: DATA_KEYS }, wrap));
+  } finally {
+    await client.close();
+  }
+}
+
+/** Lines of JSON, id after id; the values are of the domain that is reserved for examples (RFC 2606). */
+async function* lines(
+  { idColumn, fields }: Deployment,
+  keys: readonly Wrapped[],
+  last: bigint,
+  rows: number,
+): AsyncGenerator<Uint8Array> {
+  for (let at = 1; at <= rows; at++) {
+    const id = String(last + BigInt(at));
+    const { key, wrapped } = keys[at % keys.length] as Wrapped;
+    const row: Record<string, string> = { [idColumn]: id };
+    for (const { name, cipherText, dek } of fields) {
+      row[cipherText] = key.encrypt(wrapped, `${name}-${id}@example.com`);
+      row[dek] = key.dek(wrapped);
+    }
+    yield Buffer.from(`${JSON.stringify(row)}\n`);
+  }
+}

@@ -1,0 +1,74 @@
+import { createInterface } from 'node:readline/promises';
+import { ledgerRow } from '../contract/ledger.ts';
+import type { RunContext } from '../run/context.ts';
+import { isLive } from '../run/lease.ts';
+
+/** A run that broke off and could go on. */
+interface Unfinished {
+  readonly runId: string;
+  /** `run pr-123 (failed: kms-denied, 5 min ago) is unfinished`. */
+  readonly words: string;
+  /** The options that go on with it. */
+  readonly goOn: string;
+}
+
+/**
+ * The newest run that is neither merged nor abandoned and that nobody drives, unless a run that began after it has
+ * succeeded; null where there is none.
+ */
+async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished | null> {
+  const rows = await bigquery.query(sql.unfinishedRuns, {});
+  const waiting = rows.filter((row) => !isLive(ledgerRow(row), Number(row.silent_millis ?? 0)));
+  const [first] = waiting.map(ledgerRow);
+  if (first === undefined) return null;
+  const minutes = Math.round((Date.now() - first.started_at) / 60_000);
+  const others = waiting.length > 1 ? `, and ${waiting.length - 1} more` : '';
+  return {
+    runId: first.run_id,
+    words: `run ${first.run_id} (${first.state}${first.error_code === null ? '' : `: ${first.error_code}`}, begun ${minutes} min ago) is unfinished${others}`,
+    goOn: `--resume ${first.run_id}${first.via === 'workflow' ? ' --via workflow' : ''}`,
+  };
+}
+
+/** Where a user can be asked. */
+export interface Terminal {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+}
+
+/**
+ * Says so where an earlier run is unfinished. On a terminal the user may go on with it instead of beginning a new one:
+ * then its id is returned. Without one nobody is there to be asked, and what was asked for is done.
+ */
+export async function unfinishedToResume(
+  context: RunContext,
+  runId: string | undefined,
+  terminal: Terminal | null,
+  out: (text: string) => unknown,
+): Promise<string | null> {
+  const found = await unfinishedRun(context);
+  if (found === null || found.runId === runId) return null;
+  if (terminal !== null) return (await wantsToResume(found, terminal, context.signal)) ? found.runId : null;
+  const ways = `${found.goOn} goes on with it, \`reseal abandon ${found.runId}\` ends it`;
+  out(`${found.words}: ${ways}; this is a new run\n`);
+  return null;
+}
+
+/** Only the word for no, its first letter, or the end of the input declines. */
+async function wantsToResume(
+  { words }: Unfinished,
+  { input, output }: Terminal,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const asking = createInterface({ input, output });
+  // A terminal that is asked hands ctrl-C to whoever asks; it is the command's.
+  asking.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  const closed = new Promise<string>((resolve) => asking.once('close', () => resolve('no')));
+  try {
+    const question = `${words}; go on with it instead of a new run? [Y/n] `;
+    const answer = await Promise.race([asking.question(question, { signal }), closed]);
+    return !/^\s*no?\s*$/i.test(answer);
+  } finally {
+    asking.close();
+  }
+}

@@ -1,0 +1,11 @@
+/** The names that a setting, an option and a column of the ledger take. In a file without a schema, so that `--help` loads none. */
+export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
+export const KEYINGS = ['row', 'shared'] as const;
+/** What becomes of values that have no tag. */
+export const UNAUTHENTICATED = ['accept', 'reject'] as const;
+export const ENGINES = ['direct', 'dataproc'] as const;
+
+export type SourceFormat = (typeof SOURCE_FORMATS)[number];
+export type Keying = (typeof KEYINGS)[number];
+export type Unauthenticated = (typeof UNAUTHENTICATED)[number];
+export type EngineName = (typeof ENGINES)[number];

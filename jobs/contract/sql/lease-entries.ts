@@ -1,0 +1,58 @@
+import type { Deployment } from '../deployment.ts';
+import { LEASE_SECONDS } from '../lease-terms.ts';
+import { CLOSED, LEDGER_SELECT } from '../ledger.ts';
+import { literal, type Statement, statement, table } from './statement.ts';
+
+const MOMENT = 'UNIX_MILLIS(CURRENT_TIMESTAMP())';
+/** How long an owner has not been heard of, by BigQuery's clock alone; NULL without one. */
+const SILENT = `${MOMENT} - UNIX_MILLIS(heartbeat)`;
+const closed = CLOSED.map(literal).join(', ');
+
+/**
+ * Makes @owner the run's, where nobody is, where the owner has not been heard of for too long, or where it is still
+ * @from_owner: the one that the caller has seen and may take the run from; empty for none. Of several at once one
+ * comes through, since the others then meet another owner and a new heartbeat. Repeating it renews the lease.
+ */
+export const takeLease = (d: Deployment): Statement<'run_id' | 'owner' | 'from_owner'> =>
+  statement(
+    'take_lease',
+    { run_id: 'STRING', owner: 'STRING', from_owner: 'STRING' },
+    `UPDATE ${table(d, 'runs')}
+SET owner = @owner, heartbeat = CURRENT_TIMESTAMP()
+WHERE run_id = @run_id AND state NOT IN (${closed})
+  AND (owner IS NULL OR owner = @owner OR owner = @from_owner OR ${SILENT} >= ${LEASE_SECONDS * 1000})`,
+  );
+
+/** The owner is still at work; of a run that it holds no longer nothing is changed. */
+export const renewLease = (d: Deployment): Statement<'run_id' | 'owner'> =>
+  statement(
+    'renew_lease',
+    { run_id: 'STRING', owner: 'STRING' },
+    `UPDATE ${table(d, 'runs')} SET heartbeat = CURRENT_TIMESTAMP() WHERE run_id = @run_id AND owner = @owner`,
+  );
+
+/** Who drives a run, and how many milliseconds ago it was heard of. */
+export const readLease = (d: Deployment): Statement<'run_id'> =>
+  statement(
+    'lease',
+    { run_id: 'STRING' },
+    `SELECT owner, ${SILENT} AS silent_millis FROM ${table(d, 'runs')} WHERE run_id = @run_id`,
+  );
+
+/** BigQuery's time travel: an older run cannot be staged any more. https://cloud.google.com/bigquery/docs/time-travel */
+const RESUMABLE_MS = 7 * 24 * 3600 * 1000;
+
+/**
+ * The runs that broke off, or whose owner has gone, newest first. One that began before a run which has succeeded
+ * since is left out: that one took its values.
+ */
+export const unfinishedRuns = (d: Deployment): Statement<never> =>
+  statement(
+    'unfinished',
+    {},
+    `SELECT ${LEDGER_SELECT}, ${SILENT} AS silent_millis
+FROM ${table(d, 'runs')} AS r
+WHERE r.state NOT IN (${closed}) AND UNIX_MILLIS(r.snapshot) > ${MOMENT} - ${RESUMABLE_MS}
+  AND r.started_at > (SELECT IFNULL(MAX(started_at), TIMESTAMP_MILLIS(0)) FROM ${table(d, 'runs')} WHERE state = 'succeeded')
+ORDER BY r.started_at DESC LIMIT 20`,
+  );

@@ -1,0 +1,23 @@
+import type { Storage } from '@google-cloud/storage';
+import type { Deployment } from '../../contract/deployment.ts';
+import { googleFailure } from '../../google/failures.ts';
+
+/**
+ * Removes what the application kept of a run beside the connector's own files: the folder that its storage names
+ * (jobs/spark/reseal/storage.py). Returns how many files there were, or null where the caller may not list or delete
+ * them. The connector's files have names that nobody can derive from the run; a lifecycle rule empties the folder.
+ */
+export async function removeFiles(
+  storage: Storage,
+  { bucket, tempFolder }: Deployment,
+  runId: string,
+): Promise<number | null> {
+  try {
+    const [files] = await storage.bucket(bucket).getFiles({ prefix: `${tempFolder}/reseal-${runId}/` });
+    for (const file of files) await file.delete({ ignoreNotFound: true });
+    return files.length;
+  } catch (error) {
+    if (googleFailure(error).status === 'PERMISSION_DENIED') return null;
+    throw error;
+  }
+}

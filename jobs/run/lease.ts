@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ResealError } from '../contract/errors.ts';
+import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease-terms.ts';
+import { CLOSED, type LedgerRow } from '../contract/ledger.ts';
+import type { RunContext } from './context.ts';
+import { described, isGone } from './owner.ts';
+import { knownRun } from './recorded-run.ts';
+
+/**
+ * Makes `owner` the one that drives a run, and returns the run as it then stands; one that was merged or abandoned
+ * meanwhile is returned as it is, and has no owner. An owner that is heard of keeps the run, unless `takeOver` says
+ * otherwise; one that is known to be gone does not.
+ *
+ * @throws ResealError `run-live`
+ */
+export async function takeLease(
+  context: RunContext,
+  found: LedgerRow,
+  owner: string,
+  takeOver: boolean,
+): Promise<LedgerRow> {
+  const { bigquery, sql } = context;
+  const seen = found.owner;
+  const from = seen !== null && (takeOver || isGone(seen)) ? seen : '';
+  await bigquery.query(sql.takeLease, { run_id: found.run_id, owner, from_owner: from });
+  return heldBy(context, found.run_id, owner);
+}
+
+/**
+ * The run's row, if this owner drives it or nobody needs to any more.
+ *
+ * @throws ResealError `run-live`, which says who does and how long ago that was heard of
+ */
+export async function heldBy(context: RunContext, runId: string, owner: string): Promise<LedgerRow> {
+  const run = await knownRun(context, runId);
+  if (run.owner === owner || isClosed(run)) return run;
+  const [lease] = await context.bigquery.query(context.sql.readLease, { run_id: runId });
+  const silent = lease?.silent_millis == null ? '' : `, heard of ${seconds(lease.silent_millis)} s ago`;
+  throw new ResealError('run-live', `run ${runId} is driven by ${described(run.owner)}${silent}`, {
+    hint: 'wait until it has ended; --take-over goes on with the run in its place',
+  });
+}
+
+export const isClosed = ({ state }: LedgerRow): boolean => CLOSED.some((closed) => closed === state);
+
+const seconds = (millis: string): number => Math.max(0, Math.round(Number(millis) / 1000));
+
+/** Whether somebody drives the run, as far as can be told. */
+export const isLive = ({ owner }: LedgerRow, silentMillis: number): boolean =>
+  owner !== null && silentMillis < LEASE_SECONDS * 1000 && !isGone(owner);
+
+export const takenOver = (runId: string, by: string | null): ResealError =>
+  new ResealError('run-taken-over', `run ${runId} is driven by ${described(by)} now`, {
+    hint: '`npm run reseal -- history` shows what becomes of it',
+  });
+
+/** The renewals of a lease. */
+export interface Heartbeat {
+  /** Given with the error `run-taken-over` once the run has another owner. */
+  readonly lost: AbortSignal;
+  /** Ends the renewals, and resolves once none is under way. */
+  stop(): Promise<void>;
+}
+
+/** Renews the lease until stopped. A renewal that fails is left to the next one: the lease outlives several. */
+export function heartbeat(context: RunContext, runId: string, owner: string): Heartbeat {
+  const { bigquery, sql, signal } = context;
+  const lost = new AbortController();
+  const stopped = new AbortController();
+  const ending = AbortSignal.any([signal, stopped.signal]);
+  const renew = async (): Promise<void> => {
+    await bigquery.query(sql.renewLease, { run_id: runId, owner });
+    const [lease] = await bigquery.query(sql.readLease, { run_id: runId });
+    if (lease !== undefined && lease.owner !== owner) lost.abort(takenOver(runId, lease.owner ?? null));
+  };
+  const every = context.heartbeatMs ?? HEARTBEAT_SECONDS * 1000;
+  const beating = (async () => {
+    while (!lost.signal.aborted) {
+      await sleep(every, undefined, { signal: ending, ref: false });
+      await renew().catch(() => {});
+    }
+  })().catch(() => {});
+  return {
+    lost: lost.signal,
+    async stop() {
+      stopped.abort();
+      await beating;
+    },
+  };
+}

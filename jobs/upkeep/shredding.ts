@@ -1,0 +1,91 @@
+import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import type { RunContext } from '../run/context.ts';
+import { newestKeyset } from '../run/keyset.ts';
+
+/** Ids that one statement names: 10,000 of the longest INT64 are 200 kB of the 10 MB that a request may have. */
+const CHUNK = 10_000;
+
+/** Which values to shred. */
+export interface Shredding {
+  /** Ids of the source table as text, none twice. */
+  readonly ids: readonly string[];
+  /** One of the stack's fields; null for all of them. */
+  readonly field: string | null;
+  /** Clear the source columns as well. */
+  readonly clearSource: boolean;
+}
+
+export interface Shredded {
+  readonly ids: number;
+  /** Values of these ids: one an id and field. */
+  readonly values: number;
+  /** Values that something still opens or shows; never other than 0. */
+  readonly readable: number;
+  /** Sealed values of these ids that runs have staged. */
+  readonly staged: number;
+  readonly source: 'kept' | 'cleared';
+}
+
+const chunks = (ids: readonly string[]): string[] =>
+  Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) =>
+    ids.slice(at * CHUNK, (at + 1) * CHUNK).join('\n'),
+  );
+
+/**
+ * Sees to it that every id is in the source table before anything is shredded: a mistyped one must not look done.
+ * Throws ResealError `shred-unknown`, or `shred-field` for a field that the stack does not have.
+ */
+export async function checkShredding(
+  { deployment, bigquery, sql }: RunContext,
+  { ids, field }: Shredding,
+): Promise<void> {
+  checkField(deployment, field);
+  const known = new Set<string | null>();
+  for (const chunk of chunks(ids))
+    for (const row of await bigquery.query(sql.knownIds, { ids: chunk })) known.add(row.id ?? null);
+  const unknown = ids.filter((id) => !known.has(id));
+  if (unknown.length === 0) return;
+  const shown = unknown.slice(0, 5).join(', ');
+  throw new ResealError(
+    'shred-unknown',
+    `${deployment.dataset}.${deployment.tables.source} has no row of ${unknown.length} of ${ids.length} ids: ${shown}${unknown.length > 5 ? ', …' : ''}`,
+    { hint: 'nothing was shredded; leave these ids out' },
+  );
+}
+
+function checkField({ fields }: Deployment, field: string | null): void {
+  const names = fields.map(({ name }) => name);
+  if (field === null || names.includes(field)) return;
+  throw new ResealError('shred-field', `the stack has no field ${field}`, {
+    hint: `its fields are ${names.join(', ')}`,
+  });
+}
+
+/**
+ * Shreds values and proves by reading them that nothing opens any more. Values that are shredded already stay so;
+ * each transaction takes up to 10,000 ids, so an interruption leaves whole ones. Throws ResealError `shred-readable`.
+ */
+export async function shred(context: RunContext, shredding: Shredding): Promise<Shredded> {
+  const { bigquery, sql } = context;
+  const source = shredding.clearSource ? 'cleared' : 'kept';
+  const field = shredding.field ?? '';
+  const keyset = (await newestKeyset(context))?.wrapped.toString('base64') ?? null;
+  let [values, readable, staged] = [0, 0, 0];
+  for (const ids of chunks(shredding.ids)) {
+    await bigquery.query(sql.shred, { ids, field, source });
+    // Before the first run there is no keyset, and nothing that it could open.
+    if (keyset !== null) {
+      const [proof] = await bigquery.query(sql.proveShredded, { ids, field, keyset });
+      values += Number(proof?.checked);
+      readable += Number(proof?.readable);
+    }
+    const [left] = await bigquery.query(sql.stagedOf, { ids, field });
+    staged += Number(left?.n);
+  }
+  if (readable > 0)
+    throw new ResealError('shred-readable', `${readable} of ${values} values still open after shredding`, {
+      hint: 'a run may have merged meanwhile: shred them again',
+    });
+  return { ids: shredding.ids.length, values, readable, staged, source };
+}

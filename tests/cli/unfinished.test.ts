@@ -1,0 +1,90 @@
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { unfinishedToResume } from '../../jobs/cli/unfinished.ts';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import { abandon } from '../../jobs/run/abandonment.ts';
+import { newOwner, released } from '../../jobs/run/owner.ts';
+import { Application } from '../support/application.ts';
+import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+/** What `trigger` says of an earlier run that nobody finished. */
+const application = new Application('gcm');
+const key = application.newKey();
+
+let box: TestSandbox;
+beforeAll(async () => {
+  box = await testSandbox();
+  await box.load(application, [{ id: '1', cipher_text: key.encrypt('1@example.com'), dek: key.dek }]);
+});
+afterAll(() => box?.close());
+
+async function brokenOff(): Promise<string> {
+  const runId = newRunId();
+  const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  return runId;
+}
+
+/** What is returned, and what the user reads, for an answer on a terminal; without one for null. */
+async function offered(answer: string | null, runId?: string): Promise<[string | null, string]> {
+  if (answer === null) {
+    let said = '';
+    const chosen = await unfinishedToResume(box.context, runId, null, (more) => {
+      said += more;
+    });
+    return [chosen, said];
+  }
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const asked = text(output);
+  input.end(answer);
+  const chosen = await unfinishedToResume(box.context, runId, { input, output }, () => {
+    throw new Error('there is a terminal to ask on');
+  });
+  output.end();
+  return [chosen, await asked];
+}
+
+it('is nothing where there is no such run', async () => {
+  expect(await offered(null)).toEqual([null, '']);
+  expect(await offered('y\n')).toEqual([null, '']);
+});
+
+it('is a question on a terminal, and a line elsewhere', async () => {
+  const runId = await brokenOff();
+  const words = `run ${runId} (failed: internal, begun 0 min ago) is unfinished`;
+  expect(await offered(null)).toEqual([
+    null,
+    `${words}: --resume ${runId} goes on with it, \`reseal abandon ${runId}\` ends it; this is a new run\n`,
+  ]);
+  const question = `${words}; go on with it instead of a new run? [Y/n] `;
+  for (const [answer, chosen] of [
+    ['\n', runId],
+    ['Yes\n', runId],
+    ['n\n', null],
+    [' NO \n', null],
+    ['', null],
+  ] as const)
+    expect([answer, ...(await offered(answer))]).toEqual([answer, chosen, question]);
+  // The caller names that run already.
+  expect(await offered(null, runId)).toEqual([null, '']);
+});
+
+it('leaves out what is driven, abandoned or made up for', async () => {
+  const owner = newOwner();
+  const runId = await brokenOff();
+  expect((await offered(null))[1]).toContain(
+    `run ${runId} (failed: internal, begun 0 min ago) is unfinished, and 1 more`,
+  );
+  await box.sql(
+    `UPDATE runs SET owner = '${owner}', heartbeat = CURRENT_TIMESTAMP() WHERE run_id = '${runId}'`,
+  );
+  expect((await offered(null))[1]).not.toContain(runId);
+  released(owner);
+  expect((await offered(null))[1]).toContain(runId);
+  await abandon(box.context, runId, false);
+  expect((await offered(null))[1]).not.toContain(runId);
+  expect((await offered(null))[1]).toContain('is unfinished');
+  await box.run();
+  expect(await offered(null)).toEqual([null, '']);
+});

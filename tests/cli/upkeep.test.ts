@@ -1,0 +1,70 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Application } from '../support/application.ts';
+import { cli } from '../support/cli.ts';
+import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+let box: TestSandbox;
+const application = new Application();
+const key = application.newKey();
+
+beforeAll(async () => {
+  box = await testSandbox();
+  const ids = ['1', '2', '3'];
+  const encrypted = (id: string) => key.encrypt(`user${id}@example.com`);
+  await box.load(
+    application,
+    ids.map((id) => ({ id, cipher_text: encrypted(id), dek: key.dek })),
+  );
+  await box.run();
+});
+afterAll(() => box.close());
+
+const command = (...args: string[]) => cli('reseal', [...args, '--state', box.state]);
+
+it('reseal keys lists the versions of the keyset and rotates it', async () => {
+  expect(await command('keys')).toMatchObject({
+    code: 0,
+    stderr: '',
+    stdout: expect.stringMatching(/^version\s+made\s+values\s+seals\s+seals left\s+key\n\s*1 .*\n$/),
+  });
+  expect((await command('keys', 'rotate')).stdout).toMatch(
+    /^version 2 of the keyset seals from the next run on/,
+  );
+  const json = JSON.parse((await command('keys', 'list', '--json')).stdout) as object[];
+  expect(json).toMatchObject([
+    { version: 1, values: 3, seals: 3, seals_left: 2 ** 32 - 3 },
+    { version: 2, values: 0, seals: 0, seals_left: 2 ** 32, algorithm: 'AEAD_AES_GCM_256' },
+  ]);
+});
+
+describe('reseal shred', () => {
+  it('wants a confirmation, then does it and says what remains', async () => {
+    const file = join(box.folder, 'ids.txt');
+    writeFileSync(file, '3\n\n1\r\n');
+    expect(await command('shred', '1', '--from', file)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(/not-confirmed.*2 rows of encryption_poc.users for good/),
+    });
+    expect(await box.sql('SELECT COUNT(*) AS n FROM users_shredded')).toEqual([{ n: '0' }]);
+    const { code, stdout } = await command('shred', '1', '--from', file, '--yes');
+    expect(code).toBe(0);
+    expect(stdout).toContain('shredded 2 rows; none of their 2 values opens any more');
+    expect(stdout).toMatch(/whoever may use projects\/.* can open them; --source clears them/);
+    expect(stdout).not.toContain('@example.com');
+    expect((await command('read')).stdout).toContain('{"id":"2","email":"user2@example.com"}');
+  });
+
+  it.each([
+    { args: ['--yes'], says: 'shred-ids' },
+    { args: ['12x', '--yes'], says: /"12x" is no id/ },
+    { args: ['--from', 'missing.txt'], says: 'missing.txt cannot be read' },
+    { args: ['99', '--yes'], says: 'shred-unknown' },
+  ])('$args ends with 2', async ({ args, says }) => {
+    const { code, stderr } = await command('shred', ...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(says);
+  });
+});

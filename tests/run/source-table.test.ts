@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { newRunId } from '../../jobs/contract/ids.ts';
+import { plan } from '../../jobs/run/plan.ts';
+import { planSummary } from '../../jobs/run/summaries.ts';
+import { Application, type UserRow } from '../support/application.ts';
+import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { emulator } from '../support/workflow/emulator.ts';
+
+const application = new Application('gcm');
+const key = application.newKey();
+const user = (id: number): UserRow => ({
+  id: String(id),
+  cipher_text: key.encrypt(`user${id}@example.com`),
+  dek: key.dek,
+});
+
+let box: TestSandbox;
+beforeAll(async () => {
+  box = await testSandbox({}, 'direct');
+  await box.load(application, [user(1), user(2)]);
+  await sleep(20);
+});
+afterAll(() => box.close());
+
+/** As an application streams rows: https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/insertAll */
+async function insertAll(...rows: UserRow[]): Promise<void> {
+  const { project, dataset, tables } = box.deployment;
+  const path = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.source}/insertAll`;
+  const answer = await fetch(`${box.sandbox.owner.bigquery}${path}`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${box.sandbox.owner.accessToken}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ rows: rows.map((json) => ({ insertId: json.id, json })) }),
+  });
+  expect(answer.status, await answer.text()).toBe(200);
+}
+const sealed = async () =>
+  (await box.sql('SELECT id FROM users WHERE bq_encrypted_email IS NOT NULL ORDER BY id')).map(
+    ({ id }) => id,
+  );
+
+it('rows in the streaming buffer are left for a later run, which takes them', async () => {
+  await insertAll(user(3), user(4));
+  const planned = await plan(box.context, {
+    runId: newRunId(),
+    mode: 'pending',
+    limit: null,
+    engine: 'direct',
+  });
+  expect(planned).toMatchObject({ selected: 2, streamedRows: 2 });
+  expect(planSummary(planned)).toContain('some 2 rows in the streaming buffer are left for a later run');
+  expect(await box.run()).toMatchObject({ selected: 2, merged: 2, state: 'succeeded' });
+  expect(await sealed()).toEqual(['1', '2']);
+  // What that run wrote came after the moment that the next one goes by, so it writes the same once more.
+  expect(await box.run()).toMatchObject({ merged: 2 });
+
+  await box.control('bigquery:flush', {});
+  expect(await box.run()).toMatchObject({ selected: 2, merged: 2 });
+  expect(await sealed()).toEqual(['1', '2', '3', '4']);
+});
+
+it('DML that meets them says what they are, and when they can be changed', async () => {
+  await insertAll(user(5));
+  await expect(box.sql("UPDATE users SET dek = '' WHERE id = 5")).rejects.toMatchObject({
+    code: 'source-streaming',
+    hint: expect.stringContaining('--resume'),
+  });
+  await box.sql('UPDATE users SET resealed_at = resealed_at WHERE id = 1');
+  await box.control('bigquery:flush', {});
+  await box.sql('UPDATE users SET decrypted_email = NULL WHERE id = 5');
+});
+
+it('the workflow leaves them, too', async () => {
+  await insertAll(user(6));
+  const workflow = await emulator(box);
+  try {
+    const { error } = await workflow.execute({ run_id: 'streamed' });
+    expect(error).toBeUndefined();
+  } finally {
+    await workflow.close();
+  }
+  expect(await sealed()).toEqual(['1', '2', '3', '4', '5']);
+});
+
+it('a table that is younger than what is streamed cannot be read as of before', async () => {
+  const { tableResource } = box.context.bigquery;
+  const bigquery = {
+    ...box.context.bigquery,
+    tableResource: async (name: Parameters<typeof tableResource>[0]) =>
+      name === 'source'
+        ? tableResource(name)
+        : { ...(await tableResource(name)), creationTime: String(Date.now()) },
+  };
+  const options = { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' } as const;
+  await expect(plan({ ...box.context, bigquery }, options)).rejects.toMatchObject({
+    code: 'source-streaming',
+  });
+});
+
+it('a table that wants a filter on its partition column is told apart before anything begins', async () => {
+  const { project, dataset, tables } = box.deployment;
+  const patch = async (requirePartitionFilter: boolean) => {
+    const path = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.source}`;
+    const answer = await fetch(`${box.sandbox.owner.bigquery}${path}`, {
+      method: 'PATCH',
+      headers: {
+        authorization: `Bearer ${box.sandbox.owner.accessToken}`,
+        'content-type': 'application/json',
+      },
+      body: JSON.stringify({
+        requirePartitionFilter,
+        timePartitioning: { type: 'DAY', field: 'created_at' },
+      }),
+    });
+    expect(answer.ok).toBe(true);
+  };
+  await patch(true);
+  await expect(box.run()).rejects.toMatchObject({
+    code: 'source-partition',
+    message: expect.stringContaining('partitioned by created_at'),
+    hint: expect.stringContaining('require_partition_filter = FALSE'),
+  });
+  await patch(false);
+  expect(await box.run()).toMatchObject({ state: 'succeeded' });
+});

@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { Application } from '../support/application.ts';
+import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+let box: TestSandbox;
+const application = new Application();
+const key = application.newKey();
+const users = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, at) => ({
+    id: String(from + at),
+    cipher_text: key.encrypt(`user${from + at}@example.com`),
+    dek: key.dek,
+  }));
+
+beforeAll(async () => {
+  box = await testSandbox();
+});
+afterAll(() => box.close());
+
+const shown = async () =>
+  (await keysets(box.context)).map(({ version, values, seals }) => ({ version, values, seals }));
+
+it('there is nothing to show or rotate before the first run', async () => {
+  expect(await keysets(box.context)).toEqual([]);
+  await expect(rotate(box.context)).rejects.toMatchObject({ code: 'nothing-resealed' });
+});
+
+it('versions stand side by side with the values under each, and all of them read', async () => {
+  await box.load(application, users(1, 5));
+  await box.run();
+  expect(await shown()).toEqual([{ version: 1, values: 5, seals: 5 }]);
+  // Two at once make one version.
+  expect(await Promise.all([rotate(box.context), rotate(box.context)])).toEqual([2, 2]);
+  await box.load(application, users(6, 8));
+  const report = await box.run();
+  expect(report).toMatchObject({ merged: 3, keyset_version: 2 });
+  expect(report.read_back.readable).toBe(report.read_back.checked);
+  expect(await shown()).toEqual([
+    { version: 1, values: 5, seals: 5 },
+    { version: 2, values: 3, seals: 3 },
+  ]);
+  await box.run({ mode: 'all' });
+  expect(await shown()).toEqual([
+    { version: 1, values: 0, seals: 5 },
+    { version: 2, values: 8, seals: 11 },
+  ]);
+});
