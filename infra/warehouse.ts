@@ -4,15 +4,7 @@ import type { Field } from '../jobs/contract/fields.ts';
 import type { Keying, SourceFormat } from '../jobs/contract/settings/choices.ts';
 import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { readProcedureBody } from '../jobs/contract/sql/index.ts';
-import {
-  type Column,
-  keysetColumns,
-  rejectedColumns,
-  runColumns,
-  shreddedColumns,
-  sourceColumns,
-  stagingColumns,
-} from '../jobs/contract/tables.ts';
+import { type Column, tableColumns } from '../jobs/contract/tables.ts';
 import { Component, type StackArgs } from './component.ts';
 
 export interface WarehouseArgs extends StackArgs {
@@ -67,31 +59,32 @@ export class Warehouse extends Component {
       args,
     );
 
+    const columns = tableColumns(args);
     this.tables = {
       source: args.createSourceTable
-        ? this.table('source', args, this.tagged(sourceColumns(args), args), {
+        ? this.table('source', args, this.tagged(columns.source, args), {
             description: 'Customers, as the application encrypts them and as BigQuery reads them',
             clusterings: [args.idColumn],
           })
         : pulumi.output(args.tables.source),
       // No policy tag: a load job that names one must be allowed to set it, which the batch is not.
       // Plaintext is guarded by who may read the table, and goes with the merge.
-      staging: this.table('staging', args, stagingColumns(), {
+      staging: this.table('staging', args, columns.staging, {
         description: 'Values on their way into the source table; expire after a week',
         // By ingestion: a jar of the user's own writes no time column.
         timePartitioning: { type: 'DAY', expirationMs: STAGING_DAYS * DAY_MILLIS },
       }),
-      rejected: this.table('rejected', args, rejectedColumns(), {
+      rejected: this.table('rejected', args, columns.rejected, {
         description: 'Values that could not be re-encrypted, and why',
         clusterings: ['id'],
       }),
-      shredded: this.table('shredded', args, shreddedColumns(), {
+      shredded: this.table('shredded', args, columns.shredded, {
         description: 'Values that an operator shredded, and when',
       }),
-      keysets: this.table('keysets', args, keysetColumns(), {
+      keysets: this.table('keysets', args, columns.keysets, {
         description: 'First-level keysets, wrapped by Cloud KMS',
       }),
-      runs: this.table('runs', args, runColumns(), { description: 'The ledger: one row a run' }),
+      runs: this.table('runs', args, columns.runs, { description: 'The ledger: one row a run' }),
     };
     this.readDefinition = this.definition(args);
     this.readProcedure = this.procedure(args);

@@ -1,3 +1,5 @@
+import type { Deployment } from './deployment.ts';
+
 /**
  * What the person, or the account, that starts runs by hand must be granted. The one table: docs/iam.md shows it,
  * and the sandbox's job has exactly these roles.
@@ -38,6 +40,41 @@ export const GRANT_TARGETS = [
   'policy tag',
 ] as const;
 export type GrantTarget = (typeof GRANT_TARGETS)[number];
+
+/** What a grant stands on in a stack, in the parts by which Google's methods name it. */
+export type GrantResource =
+  | { readonly kind: 'project'; readonly project: string }
+  | { readonly kind: 'table'; readonly project: string; readonly dataset: string; readonly table: string }
+  /** A CryptoKey's resource name. */
+  | { readonly kind: 'key'; readonly name: string }
+  | { readonly kind: 'bucket'; readonly bucket: string }
+  | { readonly kind: 'account'; readonly email: string };
+
+/**
+ * The resource of a grant in a stack; null for a policy tag, which is no part of a deployment: the tables carry it.
+ *
+ * @example
+ * grantResource(deployment, 'source key'); // { kind: 'key', name: 'projects/…' }
+ */
+export function grantResource(d: Deployment, on: GrantTarget): GrantResource | null {
+  const { project, dataset, tables } = d;
+  const table = (id: string): GrantResource => ({ kind: 'table', project, dataset, table: id });
+  const resources: Readonly<Record<GrantTarget, GrantResource | null>> = {
+    project: { kind: 'project', project },
+    "the batch's account": { kind: 'account', email: d.batch.serviceAccount },
+    'source table': table(tables.source),
+    'staging table': table(tables.staging),
+    'rejected table': table(tables.rejected),
+    'shredded table': table(tables.shredded),
+    'keysets table': table(tables.keysets),
+    'runs table': table(tables.runs),
+    "the stack's bucket": { kind: 'bucket', bucket: d.bucket },
+    'source key': { kind: 'key', name: d.sourceKek },
+    'BigQuery key': { kind: 'key', name: d.bigqueryKek },
+    'policy tag': null,
+  };
+  return resources[on];
+}
 
 const editor = (on: GrantTarget, why: string): Grant => ({
   role: 'roles/bigquery.dataEditor',

@@ -7,7 +7,7 @@
 export const HEARTBEAT_SECONDS = 30;
 
 /**
- * After so long without a word an owner is taken for gone. The workflow looks at its batch, and renews its lease,
+ * An owner that has not been heard of for so long is taken for gone. The workflow looks at its batch, and renews its lease,
  * once a minute at the least; this leaves two renewals to be lost.
  */
 export const LEASE_SECONDS = 180;

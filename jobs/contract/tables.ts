@@ -1,5 +1,6 @@
 import type { Deployment } from './deployment.ts';
 import { LEDGER } from './ledger.ts';
+import type { TableName } from './settings/table-settings.ts';
 
 /**
  * The schemas of the six tables, in the form BigQuery's REST API and Pulumi both take. The program
@@ -155,3 +156,18 @@ export function keysetColumns(): Column[] {
  */
 export const runColumns = (): Column[] =>
   Object.entries(LEDGER).map(([name, { type, mode, description }]) => column(name, type, description, mode));
+
+/**
+ * The columns of every table, by the table's part in a run.
+ *
+ * @example
+ * tableColumns(deployment).keysets[0].name; // 'version'
+ */
+export const tableColumns = (d: Shape): Record<TableName, Column[]> => ({
+  source: sourceColumns(d),
+  staging: stagingColumns(),
+  rejected: rejectedColumns(),
+  shredded: shreddedColumns(),
+  keysets: keysetColumns(),
+  runs: runColumns(),
+});

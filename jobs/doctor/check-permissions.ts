@@ -1,40 +1,8 @@
 import type { Deployment } from '../contract/deployment.ts';
-import { type Grant, type GrantTarget, JOB_USER_GRANTS } from '../contract/job-user.ts';
+import { type Grant, grantResource, JOB_USER_GRANTS } from '../contract/job-user.ts';
 import { googleFailure } from '../google/failures.ts';
-import type { Asked, Held } from '../google/permissions.ts';
+import type { Held } from '../google/permissions.ts';
 import { type Finding, ok, wrong } from './finding.ts';
-
-/** A policy tag is no part of a deployment: the tables carry it, and a merge that lacks it says so. */
-function resource(d: Deployment, on: GrantTarget): Asked | null {
-  const { project, dataset, tables } = d;
-  const table = (id: string): Asked => ({ kind: 'table', project, dataset, table: id });
-  switch (on) {
-    case 'project':
-      return { kind: 'project', project };
-    case "the batch's account":
-      return { kind: 'account', email: d.batch.serviceAccount };
-    case 'source table':
-      return table(tables.source);
-    case 'staging table':
-      return table(tables.staging);
-    case 'rejected table':
-      return table(tables.rejected);
-    case 'shredded table':
-      return table(tables.shredded);
-    case 'keysets table':
-      return table(tables.keysets);
-    case 'runs table':
-      return table(tables.runs);
-    case "the stack's bucket":
-      return { kind: 'bucket', bucket: d.bucket };
-    case 'source key':
-      return { kind: 'key', name: d.sourceKek };
-    case 'BigQuery key':
-      return { kind: 'key', name: d.bigqueryKek };
-    case 'policy tag':
-      return null;
-  }
-}
 
 /** Whether a run can do without the grant, given what the stack allows. */
 function matters(d: Deployment, { when }: Grant): boolean {
@@ -54,7 +22,7 @@ export async function checkPermissions(d: Deployment, held: Held): Promise<Findi
 }
 
 async function checkGrant(d: Deployment, held: Held, grant: Grant): Promise<Finding | null> {
-  const on = resource(d, grant.on);
+  const on = grantResource(d, grant.on);
   if (on === null) return null;
   const check = `${grant.role} on ${grant.on}`;
   try {

@@ -1,29 +1,12 @@
 import type { Deployment } from '../contract/deployment.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
-import {
-  type Column,
-  keysetColumns,
-  rejectedColumns,
-  runColumns,
-  shreddedColumns,
-  sourceColumns,
-  stagingColumns,
-} from '../contract/tables.ts';
+import { type Column, tableColumns } from '../contract/tables.ts';
 import type { BigQueryService } from '../google/bigquery.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
 import { type Finding, ok, wrong } from './finding.ts';
 
 /** REST names some types otherwise than SQL does: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables */
 const SQL_NAMES: Readonly<Record<string, string>> = { INTEGER: 'INT64', FLOAT: 'FLOAT64', BOOLEAN: 'BOOL' };
-
-const columnsOf = (d: Deployment): Record<TableName, Column[]> => ({
-  source: sourceColumns(d),
-  staging: stagingColumns(),
-  rejected: rejectedColumns(),
-  shredded: shreddedColumns(),
-  keysets: keysetColumns(),
-  runs: runColumns(),
-});
 
 interface Metadata {
   readonly schema?: { readonly fields?: readonly { readonly name?: string; readonly type?: string }[] };
@@ -32,7 +15,7 @@ interface Metadata {
 
 /** The tables of a stack: whether they are there, in the stack's region, with the columns that a run uses. */
 export async function checkTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
-  const tables = Object.entries(columnsOf(d)) as [TableName, Column[]][];
+  const tables = Object.entries(tableColumns(d)) as [TableName, Column[]][];
   return Promise.all(tables.map(([name, columns]) => checkTable(d, bigquery, name, columns)));
 }
 

@@ -1,16 +1,8 @@
+import type { GrantResource } from '../contract/job-user.ts';
 import { authorised, type Endpoints } from './clients.ts';
 
-/** A resource whose permissions can be asked about, as the method of its service names it. */
-export type Asked =
-  | { readonly kind: 'project'; readonly project: string }
-  | { readonly kind: 'table'; readonly project: string; readonly dataset: string; readonly table: string }
-  /** A CryptoKey's resource name. */
-  | { readonly kind: 'key'; readonly name: string }
-  | { readonly kind: 'bucket'; readonly bucket: string }
-  | { readonly kind: 'account'; readonly email: string };
-
 /** Which of some permissions the caller has on a resource. Throws the client library's error. */
-export type Held = (resource: Asked, permissions: readonly string[]) => Promise<ReadonlySet<string>>;
+export type Held = (resource: GrantResource, permissions: readonly string[]) => Promise<ReadonlySet<string>>;
 
 /**
  * Asks Google which permissions the caller has. Each service has the same method, testIamPermissions, which needs no
@@ -25,7 +17,7 @@ export async function heldPermissions(endpoints?: Endpoints): Promise<Held> {
     return data.permissions ?? [];
   }
 
-  async function held(resource: Asked, permissions: readonly string[]): Promise<readonly string[]> {
+  async function held(resource: GrantResource, permissions: readonly string[]): Promise<readonly string[]> {
     switch (resource.kind) {
       case 'project':
         return post(

@@ -1,10 +1,8 @@
 import { GoogleError } from '../http/errors.ts';
+import { LOCATION, OPERATION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, text } from '../http/router.ts';
 import { onServiceAccount } from '../iam/resources.ts';
 import { type Batch, type Batches, ended } from './batches.ts';
-
-const PARENT = '/v1/projects/{project}/locations/{location}';
-const OPERATION = '/v1/projects/{project}/regions/{location}/operations/{operation}';
 
 /** Batch ids match this: https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches/create */
 const BATCH_ID = /^[a-z0-9][a-z0-9-]{2,61}[a-z0-9]$/;
@@ -39,20 +37,20 @@ function operationJson(batch: Batch): Json {
 /** Dataproc's batches and their operations. `check` throws for a batch that cannot be made. */
 export function dataprocRoutes(batches: Batches, check: (body: Json) => void = () => {}): Route[] {
   return [
-    { method: 'POST', path: `${PARENT}/batches`, handle: (call) => create(batches, check, call) },
+    { method: 'POST', path: `${LOCATION}/batches`, handle: (call) => create(batches, check, call) },
     {
       method: 'GET',
-      path: `${PARENT}/batches`,
+      path: `${LOCATION}/batches`,
       handle: ({ params }) => ({ batches: batches.list(parentName(params)) }),
     },
     {
       method: 'GET',
-      path: `${PARENT}/batches/{batch}`,
+      path: `${LOCATION}/batches/{batch}`,
       handle: ({ params }) => batches.get(batchName(params)),
     },
     {
       method: 'DELETE',
-      path: `${PARENT}/batches/{batch}`,
+      path: `${LOCATION}/batches/{batch}`,
       handle: ({ params }) => {
         batches.delete(batchName(params));
         return {};

@@ -1,11 +1,4 @@
-const BIGQUERY = '/bigquery/v2/projects/{project}';
-const DATASET = `${BIGQUERY}/datasets/{dataset}`;
-const LOCATION = '/v1/projects/{project}/locations/{location}';
-const RING = `${LOCATION}/keyRings/{ring}`;
-const KEY = `${RING}/cryptoKeys/{key}`;
-const VERSION = `${KEY}/cryptoKeyVersions/{version}`;
-const OBJECT = '/storage/v1/b/{bucket}/o/{object+}';
-const OPERATION = '/v1/projects/{project}/regions/{location}/operations/{operation}';
+import { BIGQUERY, DATASET, KEY, LOCATION, OBJECT, OPERATION, RING, VERSION } from '../http/paths.ts';
 
 /**
  * Google's methods by the routes that serve them: the last two parts of the id that the service's discovery document

@@ -21,7 +21,7 @@ export interface RuleState {
   readonly hits: number;
 }
 
-/** Goes on and on unless the rule says otherwise: weather, not an accident. */
+/** Kinds that hit every call unless the rule has a count: a slow or limited service is a state, not an accident. */
 const LASTING: readonly Rule['kind'][] = ['latency', 'rate'];
 
 /** What goes wrong in a sandbox, by rules. Every service asks here, and nothing else makes a fault. */
@@ -34,7 +34,7 @@ export class Faults {
     this.#kill = kill;
   }
 
-  /** These rules from now on, counted anew; none for fair weather. */
+  /** Replaces the rules, whose counts start anew; an empty list makes nothing fail. */
   set(rules: readonly Rule[]): void {
     this.#active = rules.map((rule) => ({
       rule,

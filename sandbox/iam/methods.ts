@@ -1,4 +1,15 @@
 import type { Resource } from '../http/caller.ts';
+import {
+  BIGQUERY,
+  DATASET,
+  EXECUTIONS,
+  KEY,
+  LOCATION,
+  OBJECT,
+  OPERATION,
+  RING,
+  VERSION,
+} from '../http/paths.ts';
 import type { Call } from '../http/router.ts';
 import {
   onBigQueryProject,
@@ -35,16 +46,6 @@ const workflow: Locate = (params) => onName(`${location(params, '').name}/workfl
 const account: Locate = (params) => onName(`projects/${params.project}/serviceAccounts/${params.account}`);
 
 const ask = (on: Locate, ...permissions: string[]): Demand[] => [{ permissions, on }];
-
-const BIGQUERY = '/bigquery/v2/projects/{project}';
-const DATASET = `${BIGQUERY}/datasets/{dataset}`;
-const LOCATION = '/v1/projects/{project}/locations/{location}';
-const RING = `${LOCATION}/keyRings/{ring}`;
-const KEY = `${RING}/cryptoKeys/{key}`;
-const VERSION = `${KEY}/cryptoKeyVersions/{version}`;
-const OBJECT = '/storage/v1/b/{bucket}/o/{object+}';
-const OPERATION = '/v1/projects/{project}/regions/{location}/operations/{operation}';
-const EXECUTIONS = `${LOCATION}/workflows/{workflow}/executions`;
 
 /** The holder of an upload's address may go on with it; asking what one may do oneself needs nothing. */
 const NOTHING: Demand[] = [];

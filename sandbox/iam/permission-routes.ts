@@ -1,3 +1,4 @@
+import { KEY, TABLE } from '../http/paths.ts';
 import { type Call, type Json, type Route, readJson } from '../http/router.ts';
 import { bucketName, projectName, serviceAccountName, tableName } from './resources.ts';
 
@@ -27,12 +28,12 @@ const posted = (path: string, name: Name, project: () => string): Route => ({
 export const permissionRoutes = (project: () => string): Route[] => [
   posted('/v1/projects/{project}:testIamPermissions', (params) => projectName(params.project ?? ''), project),
   posted(
-    '/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{table}:testIamPermissions',
+    `${TABLE}:testIamPermissions`,
     ({ dataset = '', table = '' }, own) => tableName(own, dataset, table),
     project,
   ),
   posted(
-    '/v1/projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}:testIamPermissions',
+    `${KEY}:testIamPermissions`,
     ({ project: named, location, ring, key }) =>
       `projects/${named}/locations/${location}/keyRings/${ring}/cryptoKeys/${key}`,
     project,

@@ -1,14 +1,10 @@
 import { crc32c } from '../../jobs/envelope/crc32c.ts';
 import type { Faults } from '../faults/plane.ts';
 import { GoogleError } from '../http/errors.ts';
+import { KEY, LOCATION, RING, VERSION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
 import { disabled, type Keys, type KeyVersion } from './keys.ts';
 import type { Operation, Traffic } from './traffic.ts';
-
-const LOCATION = '/v1/projects/{project}/locations/{location}';
-const RING = `${LOCATION}/keyRings/{ring}`;
-const KEY = `${RING}/cryptoKeys/{key}`;
-const VERSION = `${KEY}/cryptoKeyVersions/{version}`;
 
 /** Largest plaintext and AAD of a software key: https://cloud.google.com/kms/quotas */
 const MAX_PLAINTEXT = 64 * 1024;

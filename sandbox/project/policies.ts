@@ -1,5 +1,6 @@
 import type { Catalog } from '../bigquery/duckdb/catalog.ts';
 import { GoogleError } from '../http/errors.ts';
+import { DATASET, KEY } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required } from '../http/router.ts';
 import type { Binding, Policy } from '../iam/policy.ts';
 import { bucketName, projectName, routineName, tableName } from '../iam/resources.ts';
@@ -7,8 +8,6 @@ import { isKnown } from '../iam/roles.ts';
 import type { Keys } from '../kms/keys.ts';
 import type { Store } from '../storage/store.ts';
 import type { Project } from './project.ts';
-
-const DATASET = '/bigquery/v2/projects/{project}/datasets/{dataset}';
 
 /** Where a policy stands: how it is read and written, and the resource, which has to be there. */
 interface Subject {
@@ -48,15 +47,11 @@ const subjects = ({ project, catalog, keys, store }: PolicyHomes): Subject[] => 
     catalog.routine(dataset, routine);
     return routineName(catalog.project, dataset, routine);
   }),
-  subject(
-    '/v1/projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}',
-    'GET',
-    ({ project: home, location, ring, key }) => {
-      const name = `projects/${home}/locations/${location}/keyRings/${ring}/cryptoKeys/${key}`;
-      keys.key(name);
-      return name;
-    },
-  ),
+  subject(KEY, 'GET', ({ project: home, location, ring, key }) => {
+    const name = `projects/${home}/locations/${location}/keyRings/${ring}/cryptoKeys/${key}`;
+    keys.key(name);
+    return name;
+  }),
   {
     read: { method: 'GET', path: '/storage/v1/b/{bucket}/iam' },
     write: { method: 'PUT', path: '/storage/v1/b/{bucket}/iam' },

@@ -1,8 +1,8 @@
 import { GoogleError } from '../http/errors.ts';
+import { LOCATION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
 import { accountName, agentName, type Project } from './project.ts';
 
-const LOCATION = '/v1/projects/{project}/locations/{location}';
 const SERVICE = '{kind}/{project}/services/{service}';
 const WORKFLOWS = 'workflows.googleapis.com';
 

@@ -61,7 +61,7 @@ async function under(given: Partial<Deployment>, valuePattern: string | null = n
   };
   return runContext(target, new AbortController().signal);
 }
-/** A process that ends without a word in the ledger. */
+/** A process that ends without recording it in the ledger. */
 const silenced = (context: RunContext): RunContext => ({
   ...context,
   bigquery: {

@@ -2,7 +2,7 @@ import { ERROR_CODES, type ErrorCode } from '../../contract/error-codes.ts';
 import type { Report } from '../../run/report.ts';
 import type { Palette } from './palette.ts';
 
-/** What the page's charts and tables are made of: figures of a report, without a word of HTML. */
+/** What the page's charts and tables are made of: figures of a report, without any HTML. */
 
 /** A part of what became of the selected values. */
 export interface Outcome {

@@ -13,43 +13,35 @@ import {
 export const ALGORITHM = 'AEAD_AES_GCM_256';
 
 /**
- * Makes the first keyset, inside BigQuery, where there is none: it never leaves Google unwrapped. Two first runs at
- * once must not make two. MERGE statements that only insert do not conflict with each other; one that may also
- * update does, so the later of the two is run again by BigQuery and then finds the other's row. The update itself
- * changes nothing.
+ * Adds a version unless it is there, made inside BigQuery: a keyset never leaves Google unwrapped. Two that add one at
+ * once must not make two. MERGE statements that only insert do not conflict with each other; one that may also update
+ * does, so the later of the two is run again by BigQuery and then finds the other's row. The update itself changes
+ * nothing.
  * https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts
  */
-export const ensureKeyset = (d: Deployment): Statement<never> =>
-  statement(
-    'keyset',
-    {},
-    `MERGE ${table(d, 'keysets')} AS k
-USING (SELECT 1 AS version) AS first
-ON k.version = first.version
+const addVersion = (d: Deployment, version: string, wrapped: string): string =>
+  `MERGE ${table(d, 'keysets')} AS k
+USING (SELECT ${version} AS version) AS added
+ON k.version = added.version
 WHEN MATCHED THEN
-  UPDATE SET version = first.version
+  UPDATE SET version = added.version
 WHEN NOT MATCHED THEN
   INSERT (version, wrapped, kms_key, algorithm, created_at)
-  VALUES (first.version, KEYS.NEW_WRAPPED_KEYSET(${kmsLiteral(d)}, '${ALGORITHM}'), ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`,
-  );
+  VALUES (added.version, ${wrapped}, ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`;
+
+/** Makes the first keyset where there is none. */
+export const ensureKeyset = (d: Deployment): Statement<never> =>
+  statement('keyset', {}, addVersion(d, '1', `KEYS.NEW_WRAPPED_KEYSET(${kmsLiteral(d)}, '${ALGORITHM}')`));
 
 /**
- * Makes the next version: a new primary key, beside every key that there was. Two rotations of one version at once
- * make one, as two first runs do.
+ * Makes the next version: a new primary key, beside every key that there was.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keysrotate_wrapped_keyset
  */
 export const rotateKeyset = (d: Deployment): Statement<'version' | 'keyset'> =>
   statement(
     'rotate',
     { version: 'INT64', keyset: 'BYTES' },
-    `MERGE ${table(d, 'keysets')} AS k
-USING (SELECT @version AS version) AS next
-ON k.version = next.version
-WHEN MATCHED THEN
-  UPDATE SET version = next.version
-WHEN NOT MATCHED THEN
-  INSERT (version, wrapped, kms_key, algorithm, created_at)
-  VALUES (next.version, KEYS.ROTATE_WRAPPED_KEYSET(${kmsLiteral(d)}, @keyset, '${ALGORITHM}'), ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`,
+    addVersion(d, '@version', `KEYS.ROTATE_WRAPPED_KEYSET(${kmsLiteral(d)}, @keyset, '${ALGORITHM}')`),
   );
 
 /** Every version with the seals that it has made: what runs staged under it. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
+import { BIGQUERY } from '../../http/paths.ts';
 import { type Call, type Json, objectOr, Reply, type Route, readJson, text } from '../../http/router.ts';
 import type { Uploads } from '../../http/upload.ts';
 import { onBigQueryProject, projectName } from '../../iam/resources.ts';
@@ -12,7 +13,6 @@ import { dml, jobFailure, jobJson, jobOfQuery, schemaJson } from './job-json.ts'
 import type { Job, Jobs } from './jobs.ts';
 import { page, resultSource, type TimestampFormat } from './pages.ts';
 
-const PROJECT = '/bigquery/v2/projects/{project}';
 /** How long jobs.query and jobs.getQueryResults wait unless timeoutMs says otherwise. */
 const TIMEOUT_MS = 10_000;
 
@@ -35,7 +35,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
   return [
     {
       method: 'POST',
-      path: `${PROJECT}/jobs`,
+      path: `${BIGQUERY}/jobs`,
       handle: async (call) => shown(await jobs.insert(await readJson(call), call.caller), call),
     },
     {
@@ -50,7 +50,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     },
     {
       method: 'GET',
-      path: `${PROJECT}/jobs`,
+      path: `${BIGQUERY}/jobs`,
       handle: (call) => {
         const parent = call.query.get('parentJobId');
         const states = call.query.getAll('stateFilter').map((state) => state.toUpperCase());
@@ -65,12 +65,12 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     },
     {
       method: 'GET',
-      path: `${PROJECT}/jobs/{job}`,
+      path: `${BIGQUERY}/jobs/{job}`,
       handle: (call) => shown(own(call, 'bigquery.jobs.get'), call),
     },
     {
       method: 'POST',
-      path: `${PROJECT}/jobs/{job}/cancel`,
+      path: `${BIGQUERY}/jobs/{job}/cancel`,
       handle: (call) => ({
         kind: 'bigquery#jobCancelResponse',
         job: shown(jobs.cancel(own(call, 'bigquery.jobs.update').id), call),
@@ -78,7 +78,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     },
     {
       method: 'POST',
-      path: `${PROJECT}/queries`,
+      path: `${BIGQUERY}/queries`,
       handle: async (call) => {
         const body = await readJson(call);
         const requestId = text(body.requestId) ?? randomUUID();
@@ -97,7 +97,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     },
     {
       method: 'GET',
-      path: `${PROJECT}/queries/{job}`,
+      path: `${BIGQUERY}/queries/{job}`,
       handle: (call) =>
         results(backend, own(call, 'bigquery.jobs.get'), {
           timeoutMs: Number(call.query.get('timeoutMs') ?? TIMEOUT_MS),
@@ -106,7 +106,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     },
     {
       method: 'GET',
-      path: `${PROJECT}/datasets/{dataset}/tables/{table}/data`,
+      path: `${BIGQUERY}/datasets/{dataset}/tables/{table}/data`,
       handle: ({ params, query }) => tableData(backend, params, query),
     },
   ];

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../../http/errors.ts';
+import { BIGQUERY, DATASET, ROUTINE, TABLE } from '../../http/paths.ts';
 import {
   type Call,
   type Json,
@@ -16,11 +17,6 @@ import { type Catalog, type Dataset, type Routine, type Table, tableSql } from '
 import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
 import { stream, streamingBuffer } from '../duckdb/streamed.ts';
-
-const PROJECT = '/bigquery/v2/projects/{project}';
-const DATASET = `${PROJECT}/datasets/{dataset}`;
-const TABLE = `${DATASET}/tables/{table}`;
-const ROUTINE = `${DATASET}/routines/{routine}`;
 
 /** Datasets, tables and routines: https://cloud.google.com/bigquery/docs/reference/rest */
 export function resourceRoutes(backend: Backend): Route[] {
@@ -67,7 +63,7 @@ export function resourceRoutes(backend: Backend): Route[] {
   return [
     {
       method: 'POST',
-      path: `${PROJECT}/datasets`,
+      path: `${BIGQUERY}/datasets`,
       handle: async (call) => {
         const body = await readJson(call);
         const id = required(objectOr(body.datasetReference).datasetId, 'datasetReference.datasetId');
@@ -80,7 +76,7 @@ export function resourceRoutes(backend: Backend): Route[] {
     },
     {
       method: 'GET',
-      path: `${PROJECT}/datasets`,
+      path: `${BIGQUERY}/datasets`,
       // datasets.list shows what the caller may look at.
       handle: ({ origin, caller }) => ({
         kind: 'bigquery#datasetList',

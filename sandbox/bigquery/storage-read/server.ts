@@ -48,7 +48,7 @@ interface Message<T> {
  * a request is shorter than it came. @throws Error that says what is wrong, and no value
  */
 function strictly<T extends object>(message: Message<T>, bytes: Uint8Array): T {
-  // protobufjs reads a Buffer past its end without a word, and plain bytes not.
+  // Of a Buffer protobufjs cuts short a text that says it is longer than the bytes; of plain bytes it rejects one.
   const decoded = message.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
   const wrong = message.verify(decoded);
   if (wrong !== null) throw new Error(wrong);

@@ -20,7 +20,7 @@ afterAll(async () => {
   await workflow?.close();
   await box?.close();
 });
-// No test's weather is another's.
+// No test's faults are another's.
 afterEach(async () => {
   await box.faults();
 });

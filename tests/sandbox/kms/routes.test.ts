@@ -157,7 +157,7 @@ test('imported material opens what it sealed elsewhere', async () => {
   expect(wrong.status).toBe(400);
 });
 
-describe('counters and weather', () => {
+describe('counters and faults', () => {
   const calls = async () => (await h.rest('GET', '/sandbox/v1/kms:calls')).body.keys[KEY];
 
   test('every call is counted by key, and in its second', async () => {

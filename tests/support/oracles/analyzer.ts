@@ -1,13 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
-import {
-  keysetColumns,
-  rejectedColumns,
-  runColumns,
-  shreddedColumns,
-  sourceColumns,
-  stagingColumns,
-} from '../../../jobs/contract/tables.ts';
+import { tableColumns } from '../../../jobs/contract/tables.ts';
 import { askPython } from './python.ts';
 
 /** A table that statements may name, as BigQuery writes it: project.dataset.table. */
@@ -37,14 +30,7 @@ export const analyze = (
 
 /** The six tables of a deployment, as the analyzer's catalog takes them. */
 export const tablesOf = (d: Deployment) =>
-  Object.entries({
-    source: sourceColumns(d),
-    staging: stagingColumns(),
-    rejected: rejectedColumns(),
-    shredded: shreddedColumns(),
-    keysets: keysetColumns(),
-    runs: runColumns(),
-  }).map(([which, columns]) => ({
+  Object.entries(tableColumns(d)).map(([which, columns]) => ({
     name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
     columns,
   }));
