@@ -14,7 +14,31 @@ export type WrappedKey = Buffer & { readonly [brand]: 'WrappedKey' };
 /** A value as somebody encrypted it. */
 export type Ciphertext = Buffer & { readonly [brand]: 'Ciphertext' };
 
+/**
+ * Says of bytes that they are a value in the clear: for the code that has just decrypted them.
+ *
+ * @example
+ * const email = asPlaintext(decipher.final());
+ */
 export const asPlaintext = (bytes: Buffer): Plaintext => bytes as Plaintext;
+/**
+ * Says of bytes that they are a data key: for the code that has just had it unwrapped.
+ *
+ * @example
+ * const dek = asDataKey(response.plaintext);
+ */
 export const asDataKey = (bytes: Uint8Array): DataKey => bytes as DataKey;
+/**
+ * Says of bytes that they are a wrapped key: for the code that reads them from a table or from Cloud KMS.
+ *
+ * @example
+ * const wrapped = asWrappedKey(Buffer.from(row.dek, 'base64'));
+ */
 export const asWrappedKey = (bytes: Buffer): WrappedKey => bytes as WrappedKey;
+/**
+ * Says of bytes that they are a ciphertext: for the code that reads them from a table or has just sealed them.
+ *
+ * @example
+ * const sealed = asCiphertext(Buffer.concat([prefix, iv, body, tag]));
+ */
 export const asCiphertext = (bytes: Buffer): Ciphertext => bytes as Ciphertext;

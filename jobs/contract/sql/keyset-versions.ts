@@ -29,13 +29,22 @@ WHEN NOT MATCHED THEN
   INSERT (version, wrapped, kms_key, algorithm, created_at)
   VALUES (added.version, ${wrapped}, ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`;
 
-/** Makes the first keyset where there is none. */
+/**
+ * Makes the first keyset where there is none.
+ *
+ * @example
+ * await bigquery.query(sql.ensureKeyset, {});
+ */
 export const ensureKeyset = (d: Deployment): Statement<never> =>
   statement('keyset', {}, addVersion(d, '1', `KEYS.NEW_WRAPPED_KEYSET(${kmsLiteral(d)}, '${ALGORITHM}')`));
 
 /**
  * Makes the next version: a new primary key, beside every key that there was.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keysrotate_wrapped_keyset
+ *
+ * @example
+ * const [{ version, wrapped }] = await bigquery.query(sql.newestKeyset, {});
+ * await bigquery.query(sql.rotateKeyset, { version: Number(version) + 1, keyset: wrapped });
  */
 export const rotateKeyset = (d: Deployment): Statement<'version' | 'keyset'> =>
   statement(
@@ -44,7 +53,13 @@ export const rotateKeyset = (d: Deployment): Statement<'version' | 'keyset'> =>
     addVersion(d, '@version', `KEYS.ROTATE_WRAPPED_KEYSET(${kmsLiteral(d)}, @keyset, '${ALGORITHM}')`),
   );
 
-/** Every version with the seals that it has made: what runs staged under it. */
+/**
+ * Every version with the seals that it has made: what runs staged under it.
+ *
+ * @example
+ * await bigquery.query(sql.keysetVersions, {});
+ * // [{ version: '1', wrapped: 'CiQA…', kms_key: 'projects/…', algorithm: 'AEAD_AES_GCM_256', created_at: '1767323045000', seals: '1000' }]
+ */
 export const keysetVersions = (d: Deployment): Statement<never> =>
   statement(
     'keysets',
@@ -56,7 +71,12 @@ ON r.keyset_version = k.version
 ORDER BY k.version`,
   );
 
-/** What ciphertexts under the primary key of a keyset begin with: Tink's prefix, version byte and key id. */
+/**
+ * What ciphertexts under the primary key of a keyset begin with: Tink's prefix, version byte and key id.
+ *
+ * @example
+ * await bigquery.query(sql.keysetPrefix, { keyset: wrapped }); // [{ prefix: 'AUzp7ic=' }]
+ */
 export const keysetPrefix = (d: Deployment): Statement<'keyset'> =>
   statement(
     'keyset_prefix',
@@ -67,6 +87,9 @@ export const keysetPrefix = (d: Deployment): Statement<'keyset'> =>
 /**
  * How many values each first-level key has sealed that stand in the source table: the value itself in shared keying,
  * the row's keyset in row keying. Whatever stands in a row, its prefix says which key.
+ *
+ * @example
+ * await bigquery.query(sql.sealedByPrefix, {}); // [{ prefix: 'AUzp7ic=', n: '1000' }]
  */
 export const sealedByPrefix = (d: Deployment): Statement<never> =>
   statement(
@@ -92,10 +115,21 @@ ORDER BY prefix`,
 const newest = (d: ReadStack): string =>
   `FROM ${table(d, 'keysets')} ORDER BY version DESC, created_at LIMIT 1`;
 
+/**
+ * The keyset that seals now, with the KMS key that wraps it; no row where none has been made.
+ *
+ * @example
+ * await bigquery.query(sql.newestKeyset, {}); // [{ version: '1', wrapped: 'CiQA…', kms_key: 'projects/…' }], or none
+ */
 export const newestKeyset = (d: Deployment): Statement<never> =>
   statement('keyset_read', {}, `SELECT version, wrapped, kms_key ${newest(d)}`);
 
-/** The keyset that a resumed run began with. */
+/**
+ * The keyset that a resumed run began with.
+ *
+ * @example
+ * await bigquery.query(sql.keysetVersion, { version: 1 }); // [{ version: '1', wrapped: 'CiQA…' }]
+ */
 export const keysetVersion = (d: Deployment): Statement<'version'> =>
   statement(
     'keyset_version',
@@ -103,5 +137,10 @@ export const keysetVersion = (d: Deployment): Statement<'version'> =>
     `SELECT version, wrapped FROM ${table(d, 'keysets')} WHERE version = @version ORDER BY created_at LIMIT 1`,
   );
 
-/** The newest as a scalar subquery, for a script variable. */
+/**
+ * The newest as a scalar subquery, for a script variable.
+ *
+ * @example
+ * `DECLARE reseal_keyset BYTES DEFAULT ${newestWrapped(deployment)};`
+ */
 export const newestWrapped = (d: ReadStack): string => `(SELECT wrapped ${newest(d)})`;

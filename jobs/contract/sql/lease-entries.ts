@@ -12,6 +12,11 @@ const closed = CLOSED.map(literal).join(', ');
  * Makes @owner the run's, where nobody is, where the owner has not been heard of for too long, or where it is still
  * @from_owner: the one that the caller has seen and may take the run from; empty for none. Of several at once one
  * comes through, since the others then meet another owner and a new heartbeat. Repeating it renews the lease.
+ *
+ * @example
+ * const mine = { run_id: runId, owner: 'job:laptop:4711:5ab0-1f0c22d4', from_owner: '' };
+ * await bigquery.query(sql.takeLease, mine);
+ * const [lease] = await bigquery.query(sql.readLease, { run_id: runId }); // whose it is now
  */
 export const takeLease = (d: Deployment): Statement<'run_id' | 'owner' | 'from_owner'> =>
   statement(
@@ -23,7 +28,12 @@ WHERE run_id = @run_id AND state NOT IN (${closed})
   AND (owner IS NULL OR owner = @owner OR owner = @from_owner OR ${SILENT} >= ${LEASE_SECONDS * 1000})`,
   );
 
-/** The owner is still at work; of a run that it holds no longer nothing is changed. */
+/**
+ * The owner is still at work; of a run that it holds no longer nothing is changed.
+ *
+ * @example
+ * await bigquery.query(sql.renewLease, { run_id: runId, owner: 'job:laptop:4711:5ab0-1f0c22d4' });
+ */
 export const renewLease = (d: Deployment): Statement<'run_id' | 'owner'> =>
   statement(
     'renew_lease',
@@ -31,7 +41,12 @@ export const renewLease = (d: Deployment): Statement<'run_id' | 'owner'> =>
     `UPDATE ${table(d, 'runs')} SET heartbeat = CURRENT_TIMESTAMP() WHERE run_id = @run_id AND owner = @owner`,
   );
 
-/** Who drives a run, and how many milliseconds ago it was heard of. */
+/**
+ * Who drives a run, and how many milliseconds ago it was heard of.
+ *
+ * @example
+ * await bigquery.query(sql.readLease, { run_id: runId }); // [{ owner: 'job:laptop:4711:5ab0-1f0c22d4', silent_millis: '2150' }]
+ */
 export const readLease = (d: Deployment): Statement<'run_id'> =>
   statement(
     'lease',
@@ -45,6 +60,10 @@ const RESUMABLE_MS = 7 * 24 * 3600 * 1000;
 /**
  * The runs that broke off, or whose owner has gone, newest first. One that began before a run which has succeeded
  * since is left out: that one took its values.
+ *
+ * @example
+ * const rows = await bigquery.query(sql.unfinishedRuns, {});
+ * rows.map(ledgerRow); // each has silent_millis beside the ledger's columns
  */
 export const unfinishedRuns = (d: Deployment): Statement<never> =>
   statement(

@@ -38,6 +38,9 @@ type Planned = (typeof PLANNED)[number];
  * do not conflict with each other, one that may also update does: of two processes with one run id the later finds
  * the other's row.
  * https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts
+ *
+ * @example
+ * await bigquery.query(sql.openRun, { ...planned, run_id: runId, owner, row_limit: 0 }); // a column a parameter
  */
 export const openRun = (d: Deployment): Statement<Planned> =>
   statement(
@@ -66,6 +69,9 @@ const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
 /**
  * The engine is at work, for the first time or again; @batch_id is empty for the direct one. How an earlier attempt
  * ended stays on record until this one is verified: should it break off, too, the next has to know.
+ *
+ * @example
+ * await bigquery.query(sql.markStaging, { run_id: runId, owner, batch_id: '' });
  */
 export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'batch_id'> =>
   statement(
@@ -89,7 +95,14 @@ const VERIFIED = {
   milli_dcu_seconds: 'STRING',
 } as const;
 
-/** Every selected value is sealed or rejected, and what is sealed opens: the run may be merged. */
+/**
+ * Every selected value is sealed or rejected, and what is sealed opens: the run may be merged.
+ *
+ * @example
+ * const counts = { staged: 990, rejected: 10, unauthenticated: 0, kms_calls: '100' };
+ * const batch = { batch_id: '', milli_dcu_seconds: '' };
+ * await bigquery.query(sql.markVerified, { run_id: runId, owner, attempt, staged_millis: '', ...counts, ...batch });
+ */
 export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
   statement(
     'verified',
@@ -100,7 +113,12 @@ SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}),
 WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
   );
 
-/** The run ends without a merge, and has no owner any more; it is for its owner alone to say so. */
+/**
+ * The run ends without a merge, and has no owner any more; it is for its owner alone to say so.
+ *
+ * @example
+ * await bigquery.query(sql.endRun, { run_id: runId, owner, state: 'cancelled', error_code: 'interrupted', error: 'ctrl-C' });
+ */
 export const endRun = (d: Deployment): Statement<'run_id' | 'owner' | 'state' | 'error_code' | 'error'> =>
   statement(
     'end',
@@ -110,7 +128,12 @@ SET state = @state, error_code = @error_code, error = @error, owner = NULL, ende
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN (${CLOSED.map(literal).join(', ')})`,
   );
 
-/** Nobody will resume the run. Why it broke off stays on record. */
+/**
+ * Nobody will resume the run. Why it broke off stays on record.
+ *
+ * @example
+ * await bigquery.query(sql.abandonRun, { run_id: runId, owner });
+ */
 export const abandonRun = (d: Deployment): Statement<'run_id' | 'owner'> =>
   statement(
     'abandon',
@@ -120,7 +143,13 @@ SET state = 'abandoned', owner = NULL, ended_at = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN (${CLOSED.map(literal).join(', ')})`,
   );
 
-/** One run's row, for `ledgerRow`. */
+/**
+ * One run's row, for `ledgerRow`.
+ *
+ * @example
+ * const [row] = await bigquery.query(sql.readRun, { run_id: runId });
+ * ledgerRow(row).state; // 'succeeded'
+ */
 export const readRun = (d: Deployment): Statement<'run_id'> =>
   statement(
     'ledger',
@@ -131,7 +160,12 @@ export const readRun = (d: Deployment): Statement<'run_id'> =>
 /** Later than any run: the moment for `history` that leaves none out. */
 export const ALL_TIME = 8_640_000_000_000_000;
 
-/** The newest runs that were planned before a moment, newest first. */
+/**
+ * The newest runs that were planned before a moment, newest first.
+ *
+ * @example
+ * await bigquery.query(sql.history, { before_millis: ALL_TIME, row_limit: 20 });
+ */
 export const history = (d: Deployment): Statement<'before_millis' | 'row_limit'> =>
   statement(
     'history',
@@ -140,7 +174,12 @@ export const history = (d: Deployment): Statement<'before_millis' | 'row_limit'>
 WHERE UNIX_MILLIS(r.started_at) < @before_millis ORDER BY r.started_at DESC LIMIT @row_limit`,
   );
 
-/** How many values, or row keysets, each version of the first-level keyset has sealed so far. */
+/**
+ * How many values, or row keysets, each version of the first-level keyset has sealed so far.
+ *
+ * @example
+ * await bigquery.query(sql.sealsUnder, { version: 1 }); // [{ seals: '1000' }]
+ */
 export const sealsUnder = (d: Deployment): Statement<'version'> =>
   statement(
     'seals',

@@ -15,6 +15,10 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
  * (compare-and-set); a row that changed meanwhile is left for the next run. What a value was sealed from earlier must
  * not outlive its source: where the source is NULL now, or changed and does not open, the sealed value is cleared.
  * Variables have names that no column has: a column would come before the variable.
+ *
+ * @example
+ * await bigquery.query(sql.merge, { run_id: runId, owner });
+ * const [row] = await bigquery.query(sql.readRun, { run_id: runId }); // state 'succeeded', merged, erased, changed_meanwhile
  */
 export const merge = (d: Deployment): Statement<'run_id' | 'owner'> =>
   statement(
@@ -67,7 +71,12 @@ function rejectedBy({ fields }: Deployment): string {
     : `IF(reason = 'value-pattern', CASE field${patterns.join('')} END, NULL)`;
 }
 
-/** What a merged run rejected, reason by reason. */
+/**
+ * What a merged run rejected, reason by reason.
+ *
+ * @example
+ * await bigquery.query(sql.rejectedCounts, { run_id: runId }); // [{ reason: 'authentication', n: '7' }]
+ */
 export const rejectedCounts = (d: Deployment): Statement<'run_id'> =>
   statement(
     'rejected',

@@ -26,7 +26,12 @@ interface SealedColumns {
 const chain = (d: ReadStack, keyset: string): string => `KEYS.KEYSET_CHAIN(${kmsLiteral(d)}, ${keyset})`;
 const aad = ({ id }: SealedColumns): string => `CAST(${id} AS STRING)`;
 
-/** The expression that opens a value sealed with the stack's own keying; it fails where a value does not open. */
+/**
+ * The expression that opens a value sealed with the stack's own keying; it fails where a value does not open.
+ *
+ * @example
+ * openedUnder(deployment, { id: '`id`', key: '`bq_encryption_key`', sealed: '`bq_encrypted_email`' });
+ */
 export function openedUnder(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
   const first = chain(d, keyset);
   const text = aad(columns);
@@ -39,6 +44,9 @@ export function openedUnder(d: ReadStack, columns: SealedColumns, keyset = '@key
  * The expression that opens a value by what its row says of itself: beside a value of shared keying stands a wrapped
  * first-level keyset, beside one of row keying the row's own keyset. A value that does not open is NULL, so that it
  * breaks nobody else's read.
+ *
+ * @example
+ * `SELECT ${opened(deployment, sealedColumns(deployment, field))} AS email FROM ${table(deployment, 'source')}`
  */
 export function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
   const first = chain(d, keyset);
@@ -49,7 +57,12 @@ export function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset')
     ELSE SAFE.AEAD.DECRYPT_STRING(${rowKeyset}, ${columns.sealed}, ${text}) END`;
 }
 
-/** Where the sealed value of a field stands in the source table. */
+/**
+ * Where the sealed value of a field stands in the source table.
+ *
+ * @example
+ * sealedColumns(deployment, field); // { id: '`id`', key: '`bq_encryption_key`', sealed: '`bq_encrypted_email`' }
+ */
 export const sealedColumns = (d: ReadStack, field: Field): SealedColumns => ({
   id: quoted(d.idColumn),
   key: quoted(field.key),
@@ -67,10 +80,20 @@ function openedFields(d: ReadStack, keyset?: string): string {
 const anySealed = (d: ReadStack): string =>
   d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL`).join(' OR ');
 
-/** The column of `readValues` that says whether a field has a sealed value which does not open. */
+/**
+ * The column of `readValues` that says whether a field has a sealed value which does not open.
+ *
+ * @example
+ * unreadableColumn(field); // 'email_unreadable'
+ */
 export const unreadableColumn = (field: Field): string => `${field.name}_unreadable`;
 
-/** What an analyst reads: id and values, in the clear; and of each field whether its value could not be opened. */
+/**
+ * What an analyst reads: id and values, in the clear; and of each field whether its value could not be opened.
+ *
+ * @example
+ * await bigquery.query(sql.readValues, { keyset: wrapped, row_limit: 20 }); // [{ id: '1', email: 'ada@example.com', email_unreadable: 'false' }]
+ */
 export const readValues = (d: Deployment): Statement<'keyset' | 'row_limit'> =>
   statement(
     'read_values',
@@ -85,7 +108,13 @@ FROM (
 ORDER BY id LIMIT @row_limit`,
   );
 
-/** Reads back, and only counts, what a run merged: at most @row_limit values of each field. */
+/**
+ * Reads back, and only counts, what a run merged: at most @row_limit values of each field.
+ *
+ * @example
+ * await bigquery.query(sql.proveMerged, { keyset: wrapped, ended_millis: '1767323099000', row_limit: 10000 });
+ * // [{ field: 'email', readable: '990', checked: '990' }]
+ */
 export const proveMerged = (d: Deployment): Statement<'keyset' | 'ended_millis' | 'row_limit'> =>
   statement(
     'read_back',
@@ -110,6 +139,9 @@ FROM (
 /**
  * The body of the stored procedure through which readers get at the values: it looks the newest keyset up
  * into a variable, which KEYSET_CHAIN takes and a plain query could not.
+ *
+ * @example
+ * `CREATE OR REPLACE PROCEDURE reseal_read.read_users() BEGIN ${readProcedureBody(deployment)} END`
  */
 export const readProcedureBody = (
   d: ReadStack,

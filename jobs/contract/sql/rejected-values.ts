@@ -7,7 +7,13 @@ const COLUMNS = 'r.id AS id, r.field AS field, r.reason AS reason, r.dek_fingerp
 const REASON = "(@reason = '' OR r.reason = @reason)";
 const ENTRY = 'r.run_id AS run_id, UNIX_MILLIS(r.rejected_at) AS rejected_at';
 
-/** What a run rejected, and no later run has rejected again: an entry is the last run's. */
+/**
+ * What a run rejected, and no later run has rejected again: an entry is the last run's.
+ *
+ * @example
+ * await bigquery.query(sql.rejectedByRun, { run_id: runId, reason: 'authentication' });
+ * // [{ id: '7', field: 'email', reason: 'authentication', dek_fingerprint: '9f86d081884c7d65', run_id, rejected_at }]
+ */
 export const rejectedByRun = (d: Deployment): Statement<'run_id' | 'reason'> =>
   statement(
     'rejected_values',
@@ -18,7 +24,12 @@ WHERE r.run_id = @run_id AND ${REASON}
 ORDER BY id, field`,
   );
 
-/** What is rejected as it stands now: read with the stack's source format, and neither changed nor sealed since. */
+/**
+ * What is rejected as it stands now: read with the stack's source format, and neither changed nor sealed since.
+ *
+ * @example
+ * await bigquery.query(sql.rejectedNow, { reason: '' }); // of every reason
+ */
 export const rejectedNow = (d: Deployment): Statement<'reason'> =>
   statement(
     'rejected_now',

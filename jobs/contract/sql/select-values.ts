@@ -29,6 +29,9 @@ const SELECTION = {
  * - `all`: every value.
  * No mode takes a value that was shredded. Both tables are read as of the snapshot, so that a run selects the same
  * values however often it asks, whatever other runs do meanwhile.
+ *
+ * @example
+ * `SELECT COUNT(*) AS n FROM (${selectedValues(deployment)})`
  */
 export function selectedValues(d: Deployment): string {
   return d.fields.map((field) => selectedOf(d, field)).join('\nUNION ALL\n');
@@ -82,13 +85,21 @@ function rests(d: Deployment, { valuePattern }: Field): string {
 /**
  * Whether a field's value can be erased: its source is NULL now, and what was made of an earlier source still
  * stands. A shredded value keeps its mark, but not its plaintext.
+ *
+ * @example
+ * `SELECT COUNTIF(${erasable(field)}) AS n FROM ${table(deployment, 'source')}`
  */
 export const erasable = (field: Field, alias = ''): string => {
   const column = (name: string): string => alias + quoted(name);
   return `${column(field.cipherText)} IS NULL AND (${column(field.plaintext)} IS NOT NULL OR ${column(field.sealed)} IS NOT NULL AND ${column(field.key)} IS NOT NULL)`;
 };
 
-/** The moment as of which the run selects and reads; milliseconds, which is what the Spark connector takes. */
+/**
+ * The moment as of which the run selects and reads; milliseconds, which is what the Spark connector takes.
+ *
+ * @example
+ * await bigquery.query(sql.clock, {}); // [{ snapshot_millis: '1767323045000' }]
+ */
 export const clock = (): Statement<never> =>
   statement('clock', {}, 'SELECT UNIX_MILLIS(CURRENT_TIMESTAMP()) AS snapshot_millis');
 
@@ -96,6 +107,9 @@ export const clock = (): Statement<never> =>
  * Where a run with a row limit begins: behind the last id of the run before it, of the same mode and with a limit, too.
  * So a series of such runs goes through the table, also where a mode selects what the last run has taken already. No
  * row where there was no such run, or where it has come to the end: then the next begins at the lowest id again.
+ *
+ * @example
+ * await bigquery.query(sql.firstId, { mode: 'pending' }); // [{ id_from: '1001' }], or none
  */
 export const firstId = (d: Deployment): Statement<'mode'> =>
   statement(
@@ -110,7 +124,12 @@ FROM (
 WHERE id_cutoff < ${NO_CUTOFF}`,
   );
 
-/** How many rows the source table has, and its highest id, 0 where there is none. */
+/**
+ * How many rows the source table has, and its highest id, 0 where there is none.
+ *
+ * @example
+ * await bigquery.query(sql.sourceRows, {}); // [{ n: '1000', last: '1000' }]
+ */
 export const sourceRows = (d: Deployment): Statement<never> =>
   statement(
     'source_rows',
@@ -118,7 +137,13 @@ export const sourceRows = (d: Deployment): Statement<never> =>
     `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}`,
   );
 
-/** The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected. */
+/**
+ * The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected.
+ *
+ * @example
+ * const selection = { mode: 'pending', snapshot_millis: '1767323045000', id_from: NO_FLOOR, id_cutoff: NO_CUTOFF, keyset_version: 1 };
+ * await bigquery.query(sql.cutoff, { ...selection, row_limit: 100 }); // [{ id_cutoff: '100' }]
+ */
 export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
     'cutoff',
@@ -134,6 +159,10 @@ const LOOKS_UNAUTHENTICATED = `COUNTIF(cipher_text LIKE '${'_'.repeat(24)}.%')`;
  * How much there is to do, how many of the values seem to have no tag, and how many values there are to
  * erase. In the `tink-envelope` format the data key stands inside the cipher text, a fresh one each time, so the cipher
  * texts are counted: an upper bound.
+ *
+ * @example
+ * const [row] = await bigquery.query(sql.count, selection);
+ * // { selected: '1000', distinct_deks: '100', unauthenticated: '0', erasable: '0' }
  */
 export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
@@ -145,7 +174,12 @@ export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
 FROM (${selectedValues(d)})`,
   );
 
-/** A few of the selected values, for a check of the stack's settings. */
+/**
+ * A few of the selected values, for a check of the stack's settings.
+ *
+ * @example
+ * await bigquery.query(sql.sample, { ...selection, row_limit: 5 }); // [{ cipher_text, dek }, …]
+ */
 export const sample = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
     'sample',
@@ -156,6 +190,9 @@ export const sample = (d: Deployment): Statement<keyof typeof SELECTION | 'row_l
 /**
  * The values themselves, for the direct engine. Rows of one data key follow each other, so that a bounded
  * cache of keys never unwraps one twice.
+ *
+ * @example
+ * for await (const page of bigquery.pages(sql.values, selection)) await seal(page);
  */
 export const values = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(

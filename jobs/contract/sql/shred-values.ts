@@ -12,7 +12,12 @@ const named = (id: string): string => `CAST(${id} AS STRING) IN UNNEST(SPLIT(@id
 const chosen = (d: Deployment, field: Field): string =>
   `${named(quoted(d.idColumn))} AND @field IN ('', ${literal(field.name)})`;
 
-/** Which of some ids are in the source table. */
+/**
+ * Which of some ids are in the source table.
+ *
+ * @example
+ * await bigquery.query(sql.knownIds, { ids: ['7', '8'].join('\n') }); // [{ id: '7' }]: 8 is not there
+ */
 export const knownIds = (d: Deployment): Statement<keyof typeof IDS> =>
   statement(
     'known_ids',
@@ -25,6 +30,9 @@ export const knownIds = (d: Deployment): Statement<keyof typeof IDS> =>
  * value without a key, which no mode takes again; the empty value also holds in shared keying, where the first-level
  * keyset would still open what it sealed. With @source `cleared` the cipher text becomes empty, which a REQUIRED column
  * takes, too; the data key alone says nothing.
+ *
+ * @example
+ * await bigquery.query(sql.shred, { ids: '7', field: '', source: 'cleared' });
  */
 export const shred = (d: Deployment): Statement<keyof typeof CHOICE | 'source'> =>
   statement(
@@ -52,7 +60,12 @@ UPDATE ${table(d, 'source')} SET
 WHERE ${left};`;
 }
 
-/** Proof by reading: how many values of some ids there are, and how many of them anything still opens or shows. */
+/**
+ * Proof by reading: how many values of some ids there are, and how many of them anything still opens or shows.
+ *
+ * @example
+ * await bigquery.query(sql.proveShredded, { ids: '7', field: '', keyset: wrapped }); // [{ checked: '1', readable: '0' }]
+ */
 export const proveShredded = (d: Deployment): Statement<keyof typeof CHOICE | 'keyset'> =>
   statement(
     'prove_shredded',
@@ -71,7 +84,12 @@ WHERE ${chosen(d, field)}`,
 )`,
   );
 
-/** Sealed values of some ids that runs have staged: they go with the run's merge, which does not take them. */
+/**
+ * Sealed values of some ids that runs have staged: they go with the run's merge, which does not take them.
+ *
+ * @example
+ * await bigquery.query(sql.stagedOf, { ids: '7', field: 'email' }); // [{ n: '0' }]
+ */
 export const stagedOf = (d: Deployment): Statement<keyof typeof CHOICE> =>
   statement(
     'staged_of',

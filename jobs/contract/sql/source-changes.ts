@@ -20,7 +20,12 @@ interface SourceChange {
   readonly query?: string;
 }
 
-/** What the merge does to the source table, statement by statement: four for each field. */
+/**
+ * What the merge does to the source table, statement by statement: four for each field.
+ *
+ * @example
+ * sourceChanges(deployment).map(({ sql, after }) => [`${sql};`, ...after].join('\n'));
+ */
 export const sourceChanges = (d: Deployment): SourceChange[] =>
   d.fields.flatMap((field) => [
     {
@@ -48,6 +53,9 @@ type Variable = keyof typeof VARIABLES;
  * The same statements, each on its own: for dry runs, which do not add up a script's. Each reads the columns that it
  * names and, as it changes rows, is billed for the whole source table beside them.
  * https://cloud.google.com/bigquery/docs/estimate-costs#dml_statement_size_calculation
+ *
+ * @example
+ * for (const scan of mergeScans(deployment)) await bigquery.bytes(scan, values); // by dry run
  */
 export const mergeScans = (d: Deployment): Statement<Variable | 'run_id'>[] =>
   sourceChanges(d)
@@ -64,7 +72,12 @@ export const mergeScans = (d: Deployment): Statement<Variable | 'run_id'>[] =>
       return statement(`merge_${at + 1}`, used as Record<Variable | 'run_id', ParamType>, alone);
     });
 
-/** The staged rows of the run's attempt; more conditions may follow. */
+/**
+ * The staged rows of the run's attempt; more conditions may follow.
+ *
+ * @example
+ * `SELECT COUNT(*) FROM ${staged(deployment)} AND reason IS NOT NULL`
+ */
 export const staged = (d: Deployment): string =>
   `${table(d, 'staging')} WHERE run_id = @run_id AND attempt = reseal_attempt`;
 

@@ -8,6 +8,9 @@ const ATTEMPT = { run_id: 'STRING', attempt: 'STRING' } as const;
 /**
  * Takes over what a user's own jar left: it knows no run, so the rows without one are this run's, and the
  * token comes from the source columns that it carried along.
+ *
+ * @example
+ * await bigquery.query(sql.adopt, { run_id: runId, attempt });
  */
 export const adopt = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
@@ -18,7 +21,12 @@ SET run_id = @run_id, attempt = @attempt, field = ${literal((d.fields[0] as { na
 WHERE run_id IS NULL`,
   );
 
-/** Removes what any attempt of a run staged. */
+/**
+ * Removes what any attempt of a run staged.
+ *
+ * @example
+ * await bigquery.query(sql.clearStaged, { run_id: runId });
+ */
 export const clearStaged = (d: Deployment): Statement<'run_id'> =>
   statement(
     'clear_staged',
@@ -29,6 +37,9 @@ export const clearStaged = (d: Deployment): Statement<'run_id'> =>
 /**
  * Whether a staged row is a sealed value that the stack takes. One without a tag that was staged while the stack still
  * accepted it does not count once the stack rejects such values: the counts differ, and the run stages anew.
+ *
+ * @example
+ * sealedRow(deployment, 's.'); // 's.reason IS NULL'
  */
 export const sealedRow = (d: Deployment, alias = ''): string =>
   `${alias}reason IS NULL${d.unauthenticated === 'reject' ? ` AND ${alias}unauthenticated IS NOT TRUE` : ''}`;
@@ -36,6 +47,10 @@ export const sealedRow = (d: Deployment, alias = ''): string =>
 /**
  * How many values the engine sealed and rejected, and how many of these an earlier run has not rejected already: a
  * value that is known to be rejected as it stands must not stop a run again.
+ *
+ * @example
+ * await bigquery.query(sql.stagedCounts, { run_id: runId, attempt });
+ * // [{ staged: '990', unauthenticated: '0', rejected: '10', newly_rejected: '10' }]
  */
 export const stagedCounts = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
@@ -52,7 +67,12 @@ ON known.id = s.id AND known.field = s.field AND known.rejected_from = s.reseale
 WHERE s.run_id = @run_id AND s.attempt = @attempt`,
   );
 
-/** Which runs have rows in the staging table, and how many; a run_id of NULL is a jar's. */
+/**
+ * Which runs have rows in the staging table, and how many; a run_id of NULL is a jar's.
+ *
+ * @example
+ * await bigquery.query(sql.stagedRuns, {}); // [{ run_id: null, n: '100' }]
+ */
 export const stagedRuns = (d: Deployment): Statement<never> =>
   statement(
     'staged_runs',
@@ -60,7 +80,12 @@ export const stagedRuns = (d: Deployment): Statement<never> =>
     `SELECT run_id, COUNT(*) AS n FROM ${table(d, 'staging')} GROUP BY run_id ORDER BY run_id`,
   );
 
-/** Why values were rejected, the most frequent reason first: what a run that stops because of them says. */
+/**
+ * Why values were rejected, the most frequent reason first: what a run that stops because of them says.
+ *
+ * @example
+ * await bigquery.query(sql.stagedReasons, { run_id: runId, attempt }); // [{ reason: 'encoding', n: '10' }]
+ */
 export const stagedReasons = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
     'reasons',
@@ -73,6 +98,9 @@ WHERE run_id = @run_id AND attempt = @attempt AND reason IS NOT NULL GROUP BY re
  * BigQuery opens what the engine sealed: tag and AAD prove each row, and a stored plaintext must be what
  * comes out. The statement fails where a row does not open. Tokens are hashes, so the first of them in
  * order are a fair sample, the same one each time.
+ *
+ * @example
+ * await bigquery.query(sql.proveStaged, { run_id: runId, attempt, keyset: wrapped }); // [{ checked: '990', wrong: '0' }]
  */
 export const proveStaged = (d: Deployment): Statement<keyof typeof ATTEMPT | 'keyset'> =>
   statement(

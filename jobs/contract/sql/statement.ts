@@ -63,7 +63,12 @@ export const literal = (text: string): string => `'${text.replace(/[\\']/g, '\\$
  */
 export const quoted = (column: string): string => `\`${column}\``;
 
-/** How BigQuery's key functions name a Cloud KMS key. */
+/**
+ * How BigQuery's key functions name a Cloud KMS key.
+ *
+ * @example
+ * kmsLiteral(deployment); // "'gcp-kms://projects/…/cryptoKeys/bigquery'"
+ */
 export const kmsLiteral = (d: Pick<Deployment, 'bigqueryKek'>): string =>
   literal(`gcp-kms://${d.bigqueryKek}`);
 
@@ -80,6 +85,9 @@ export const token = (cipherText: string, dek: string): string =>
 /**
  * Whether an operator shredded a field's value: its row key is gone, and what it sealed is left as the mark of it.
  * No run seals such a value again.
+ *
+ * @example
+ * `SELECT COUNTIF(${shredded(field)}) AS n FROM ${table(deployment, 'source')}`
  */
 export const shredded = (field: Field, alias = ''): string =>
   `(${alias}${quoted(field.sealed)} IS NOT NULL AND ${alias}${quoted(field.key)} IS NULL)`;
