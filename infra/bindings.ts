@@ -20,7 +20,7 @@ export interface BindingsArgs extends StackArgs {
   composer?: string | undefined;
 }
 
-/** A service account's full name; one that is named may be of another project, which its e-mail tells. */
+/** A service account's full name; one that is named in the settings may belong to another project, as its e-mail address shows. */
 function fullName([project, email]: [string, string]): string {
   const owner = /@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email)?.[1] ?? project;
   return `projects/${owner}/serviceAccounts/${email}`;

@@ -30,7 +30,7 @@ export class Workflow extends Component {
         description: 'Plans, stages, verifies and merges one run of Reseal',
         serviceAccount: args.serviceAccount,
         sourceContents: args.source,
-        // Calls carry counts and names only, and an execution's history must not depend on luck.
+        // The history of an execution shows errors alone: calls carry counts and names, which the ledger has already.
         callLogLevel: 'LOG_ERRORS_ONLY',
         deletionProtection: args.deletionProtection,
         labels: args.labels,

@@ -15,7 +15,7 @@ export interface Alert {
   advice: string;
 }
 
-/** A log-matching policy needs a limit of its own on how often it tells. */
+/** A policy that matches log entries needs a limit of its own on how often it notifies. */
 export const matchesLog = (alert: Alert): boolean => alert.condition.conditionMatchedLog !== undefined;
 
 const failedRun = ({ stack }: Watched): Alert => ({
@@ -96,7 +96,7 @@ const kmsQuota = ({ kmsQuotaPerMinute, alerts }: Watched): Alert => ({
     'Beyond the quota the application fails too. Lower reseal:kmsCallsPerSecond, or ask for more quota and raise reseal:kmsQuotaPerMinute.',
 });
 
-/** The alerts of a stack. Nobody is missed while the schedule is paused. */
+/** The alerts of a stack. While the schedule is paused no run is due, so none is missing. */
 export function alertsOf(watched: Watched): Alert[] {
   const always = [failedRun(watched), manyRejected(watched), kmsQuota(watched)];
   return watched.schedule.paused ? always : [...always, noSuccess(watched)];

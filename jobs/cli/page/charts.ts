@@ -15,7 +15,7 @@ export interface Bar {
 }
 
 export interface BarChart {
-  /** What it shows, for who does not see it, and below it for who does. */
+  /** What the chart shows: printed below it, and read out by a screen reader in its place. */
   readonly caption: string;
   /** What the axis counts: `values`, `seconds`, `US$`. */
   readonly unit: string;
