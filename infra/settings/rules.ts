@@ -70,6 +70,13 @@ export const rules: Rule[] = [
         : [],
   },
   {
+    reads: ['jarFile', 'waveDeks'],
+    judge: ({ jarFile, waveDeks }) =>
+      jarFile !== undefined && waveDeks !== undefined
+        ? wrong('waveDeks', 'must not be set with reseal:jarFile: a jar chooses its rows by itself')
+        : [],
+  },
+  {
     reads: ['fields', 'idColumn'],
     judge: ({ fields, idColumn }) => {
       const names = fields.map((field) => field.name);

@@ -1,6 +1,6 @@
 import { batchBody } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { batchId, requestId } from '../../jobs/contract/ids.ts';
+import { batchId } from '../../jobs/contract/ids.ts';
 import { NO_FLOOR, statements } from '../../jobs/contract/sql/index.ts';
 import {
   assign,
@@ -20,7 +20,7 @@ import {
 const WAIT = { first: 5, growth: 2, most: 60 };
 
 /**
- * Finds the run's batch or creates it, follows it to its end and returns what the ledger needs. A batch that an
+ * Finds the wave's batch or creates it, follows it to its end and returns what the ledger needs. A batch that an
  * earlier attempt left running is followed; one that failed gets a successor under the next id. Each look at the
  * batch renews the lease of the run.
  * There is no Dataproc connector, so these are plain requests: batches.create answers with an operation whose
@@ -39,6 +39,8 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       snapshotMillis: mark('plan.snapshot'),
       idFrom: mark('id_from'),
       idCutoff: mark('plan.id_cutoff'),
+      wave: mark('string(wave)'),
+      waves: mark('string(waves)'),
       keysetVersion: mark('plan.keyset_version'),
       limit: mark('row_limit'),
     }),
@@ -48,7 +50,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   };
   const code = 'default(map.get(e, "code"), 0)';
   return {
-    params: ['run_id', 'owner', 'mode', 'plan', 'anew'],
+    params: ['run_id', 'wave_id', 'wave', 'waves', 'owner', 'mode', 'plan', 'anew'],
     steps: [
       {
         read_limits: assign({
@@ -56,7 +58,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           id_from: expression(`default(map.get(plan, "id_from"), "${NO_FLOOR}")`),
         }),
       },
-      { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('run_id'), 1)) }) },
+      { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('wave_id'), 1)) }) },
       { name_batch: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
       {
         find_batch: {
@@ -89,7 +91,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       { next_attempt: assign({ attempt: expression('attempt + 1') }) },
       {
         name_next_batch: {
-          ...assign({ id: unmarked(batchId(mark('run_id'), mark('string(attempt)'))) }),
+          ...assign({ id: unmarked(batchId(mark('wave_id'), mark('string(attempt)'))) }),
           next: 'name_batch',
         },
       },
@@ -102,10 +104,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
                   'post',
                   {
                     url: `${api}/${parent}/batches`,
-                    query: {
-                      batchId: expression('id'),
-                      requestId: unmarked(requestId(mark('run_id'), mark('string(attempt)'))),
-                    },
+                    query: { batchId: expression('id') },
                     body,
                   },
                   'operation',

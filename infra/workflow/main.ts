@@ -31,7 +31,7 @@ const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.mo
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
  * repeated, and each attempt finds in the ledger what the one before it has done. Arguments, all optional: run_id, mode,
- * limit (a number of rows; 0 for all), accept_rejected (true merges however many values are rejected), take_over
+ * limit (a number of rows; 0 for all), wave_deks (data keys a wave; 0 for all at once), accept_rejected (true merges however many values are rejected), take_over
  * (true goes on with the run in the place of whoever still drives it).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
@@ -50,6 +50,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
           run_id: expression('default(map.get(given, "run_id"), execution)'),
           mode: expression('default(map.get(given, "mode"), "pending")'),
           row_limit: expression(`default(map.get(given, "limit"), ${d.readLimitRows ?? 0})`),
+          wave_deks: expression(`default(map.get(given, "wave_deks"), ${d.waveDeks ?? 0})`),
           accept_rejected: expression('default(map.get(given, "accept_rejected"), declined)'),
           take_over: expression('default(map.get(given, "take_over"), declined)'),
         }),
@@ -69,7 +70,15 @@ export function mainWorkflow(d: Deployment): Subworkflow {
               {
                 run: call(
                   'run',
-                  expressions(['run_id', 'owner', 'mode', 'row_limit', 'accept_rejected', 'take_over']),
+                  expressions([
+                    'run_id',
+                    'owner',
+                    'mode',
+                    'row_limit',
+                    'wave_deks',
+                    'accept_rejected',
+                    'take_over',
+                  ]),
                   'ended',
                 ),
               },

@@ -1,7 +1,8 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { batchId } from '../../jobs/contract/ids.ts';
-import { NO_CUTOFF, NO_FLOOR, type Statements, statements } from '../../jobs/contract/sql/index.ts';
+import { batchId, laterWaveId } from '../../jobs/contract/ids.ts';
+import { NO_CUTOFF, NO_FLOOR, type Statements, statements, WHOLE } from '../../jobs/contract/sql/index.ts';
 import { FEW_REJECTED, MOST_SEALS, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
+import { counted } from './counting.ts';
 import {
   assign,
   call,
@@ -15,11 +16,14 @@ import {
   unmarked,
 } from './steps.ts';
 
-/** plan → stage → verify → merge, each step as the job has it, and from wherever the ledger says the run is. */
+/**
+ * plan → stage → verify → merge, each step as the job has it, and from wherever the ledger says the run is. A run in
+ * waves goes through the last three once a wave.
+ */
 export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
-    params: ['run_id', 'owner', 'mode', 'row_limit', 'accept_rejected', 'take_over'],
+    params: ['run_id', 'owner', 'mode', 'row_limit', 'wave_deks', 'accept_rejected', 'take_over'],
     steps: [...plan(d, sql), ...hold(d, sql), ...stage(sql), ...verify(d, sql), ...merge(sql)],
   };
 }
@@ -30,6 +34,18 @@ const OWN = { ...ID, owner: 'owner' };
 /** The batch that staged the rows; empty for a run without a value. */
 const ATTEMPT = { ...ID, attempt: 'outcome.id' };
 
+/** `WHOLE` as expressions. */
+const ALL_WAVES = { wave: `"${WHOLE.wave}"`, waves: `"${WHOLE.waves}"` };
+
+const COUNT_WAVES: Step[] = [
+  { has_waves: choose({ 'wave_deks == 0': 'enter_into_ledger' }) },
+  {
+    count_waves: assign({
+      waves: expression('math.max(1, (int(counted.distinct_deks) + wave_deks - 1) // wave_deks)'),
+    }),
+  },
+];
+
 const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 
 function plan(d: Deployment, sql: Statements): Step[] {
@@ -39,6 +55,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
     id_from: 'id_from',
     id_cutoff: 'id_cutoff',
     keyset_version: 'newest.version',
+    ...ALL_WAVES,
   };
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
@@ -65,11 +82,11 @@ function plan(d: Deployment, sql: Statements): Step[] {
     {
       lower_id_cutoff: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }),
     },
-    { count_values: query(sql.count, selection, 'counted') },
+    { count_values: counted(selection) },
     { count_seals: query(sql.sealsUnder, { version: 'newest.version' }, 'sealed') },
     {
       check_seals: choose({
-        [`int(sealed.seals) + int(counted.selected) <= ${MOST_SEALS}`]: 'enter_into_ledger',
+        [`int(sealed.seals) + int(counted.selected) <= ${MOST_SEALS}`]: 'take_one_wave',
       }),
     },
     {
@@ -78,6 +95,8 @@ function plan(d: Deployment, sql: Statements): Step[] {
         '"version " + newest.version + " of the first-level keyset would have sealed more values than one AES-GCM key may: rotate it"',
       ),
     },
+    { take_one_wave: assign({ waves: 1 }) },
+    ...(hasJar(d) ? [] : COUNT_WAVES),
     {
       enter_into_ledger: query(sql.openRun, {
         ...OWN,
@@ -93,6 +112,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
         id_cutoff: 'id_cutoff',
         selected: 'counted.selected',
         distinct_deks: 'counted.distinct_deks',
+        waves: 'string(waves)',
       }),
     },
   ];
@@ -108,6 +128,17 @@ function hold(d: Deployment, sql: Statements): Step[] {
     { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
     { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
     { read_plan: query(sql.readRun, ID, 'row') },
+    // A run that goes on with its next wave comes back to here.
+    {
+      number_wave: assign({
+        wave: expression('int(default(map.get(row, "waves_merged"), "0"))'),
+        waves: expression('int(default(map.get(row, "waves"), "1"))'),
+        wave_id: expression('run_id'),
+        selected: expression('row.selected'),
+      }),
+    },
+    { is_first_wave: choose({ 'wave == 0': 'resume_from_state' }) },
+    { name_later_wave: assign({ wave_id: unmarked(laterWaveId(mark('run_id'), mark('string(wave + 1)'))) }) },
     {
       resume_from_state: choose(
         {
@@ -140,9 +171,22 @@ function hold(d: Deployment, sql: Statements): Step[] {
 }
 
 const stage = (sql: Statements): Step[] => [
+  { is_only_wave: choose({ 'waves == 1': 'expect_nothing' }) },
+  {
+    count_wave: counted({
+      mode: 'row.mode',
+      snapshot_millis: 'row.snapshot',
+      id_from: `default(map.get(row, "id_from"), "${NO_FLOOR}")`,
+      id_cutoff: 'row.id_cutoff',
+      keyset_version: 'row.keyset_version',
+      wave: 'string(wave)',
+      waves: 'string(waves)',
+    }),
+  },
+  { keep_count: assign({ selected: expression('counted.selected') }) },
   { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
-  { has_values: choose({ 'row.selected == "0"': 'mark_staging' }) },
-  { name_first_batch: assign({ batch_id: unmarked(batchId(mark('run_id'), 1)) }) },
+  { has_values: choose({ 'selected == "0"': 'mark_staging' }) },
+  { name_first_batch: assign({ batch_id: unmarked(batchId(mark('wave_id'), 1)) }) },
   { mark_staging: query(sql.markStaging, { ...OWN, batch_id: 'batch_id' }) },
   // After these failures the staged rows are not whole, and a further batch stages all of them.
   {
@@ -152,12 +196,15 @@ const stage = (sql: Statements): Step[] => [
       ),
     }),
   },
-  { skip_empty_batch: choose({ 'row.selected == "0"': 'note_staged' }) },
+  { skip_empty_batch: choose({ 'selected == "0"': 'note_staged' }) },
   {
     run_batch: call(
       'batch',
       {
         run_id: expression('run_id'),
+        wave_id: expression('wave_id'),
+        wave: expression('wave'),
+        waves: expression('waves'),
         owner: expression('owner'),
         mode: expression('row.mode'),
         anew: expression('anew'),
@@ -194,19 +241,19 @@ function verify(d: Deployment, sql: Statements): Step[] {
 const prove = (d: Deployment, sql: Statements): Step[] => [
   {
     compare_counts: choose({
-      'int(staged.staged) + int(staged.rejected) == int(row.selected)': 'check_rejected',
+      'int(staged.staged) + int(staged.rejected) == int(selected)': 'check_rejected',
     }),
   },
   {
     fail_counts_differ: raise(
       'verify-count',
-      'row.selected + " values were selected, but " + staged.staged + " are sealed and " + staged.rejected + " rejected"',
+      'selected + " values were selected, but " + staged.staged + " are sealed and " + staged.rejected + " rejected"',
     ),
   },
   {
     check_rejected: choose({
       accept_rejected: 'open_staged',
-      [`int(staged.newly_rejected) <= ${FEW_REJECTED} or int(staged.newly_rejected) <= ${d.maxRejectedShare} * int(row.selected)`]:
+      [`int(staged.newly_rejected) <= ${FEW_REJECTED} or int(staged.newly_rejected) <= ${d.maxRejectedShare} * int(selected)`]:
         'open_staged',
     }),
   },
@@ -214,7 +261,7 @@ const prove = (d: Deployment, sql: Statements): Step[] => [
   {
     fail_too_many_rejected: raise(
       'rejected-share',
-      'staged.newly_rejected + " of " + row.selected + " values would be rejected; " + most.n + " of them because of " + most.reason',
+      'staged.newly_rejected + " of " + selected + " values would be rejected; " + most.n + " of them because of " + most.reason',
     ),
   },
   { open_staged: query(sql.proveStaged, { ...ATTEMPT, keyset: 'keyset.wrapped' }, 'proof') },
@@ -234,6 +281,7 @@ const merge = (sql: Statements): Step[] => [
   {
     is_merged: choose({
       'row.state == "succeeded"': 'return_result',
+      'int(default(map.get(row, "waves_merged"), "0")) > wave': 'number_wave',
       'default(map.get(row, "owner"), owner) == owner': 'fail_not_merged',
     }),
   },

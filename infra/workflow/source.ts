@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchSubworkflow } from './batch.ts';
+import { countingSubworkflow } from './counting.ts';
 import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
@@ -21,6 +22,7 @@ export function workflowSource(d: Deployment): string {
       run: runSubworkflow(d),
       worth_retrying: worthRetryingSubworkflow,
       streaming: streamingSubworkflow(d),
+      counting: countingSubworkflow(d),
       query: querySubworkflow(d),
       batch: batchSubworkflow(d),
       driver_output: driverOutputSubworkflow,

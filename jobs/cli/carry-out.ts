@@ -13,7 +13,7 @@ export { unfinishedToResume } from './unfinished.ts';
 
 /** Starts the workflow's execution and says how to follow it. */
 export async function detached(
-  { stack, resume: resumed, mode, limit, acceptRejected, takeOver, json }: TriggerOptions,
+  { stack, resume: resumed, mode, limit, wave, acceptRejected, takeOver, json }: TriggerOptions,
   context: RunContext,
   runId: string,
   { endpoints }: Target,
@@ -22,7 +22,7 @@ export async function detached(
   const { startWorkflow } = await import('../run/by-workflow.ts');
   const execution = await startWorkflow(
     context,
-    { runId, mode, limit: limit ?? null },
+    { runId, mode, limit: limit ?? null, waveDeks: wave ?? null },
     { rejected: acceptRejected ?? false, takeOver: takeOver ?? false },
     endpoints,
   );
@@ -42,13 +42,13 @@ export async function carriedOut(
   watcher: Watcher,
   { endpoints }: Target,
 ): Promise<Report> {
-  const { resume: resumed, engine, mode, limit = null } = options;
+  const { resume: resumed, engine, mode, limit = null, wave: waveDeks = null } = options;
   const allowed = { rejected: options.acceptRejected ?? false, takeOver: options.takeOver ?? false };
   if (options.via === 'job')
     return resumed === undefined
-      ? run(context, { runId, engine, mode, limit }, watcher, allowed)
+      ? run(context, { runId, engine, mode, limit, waveDeks }, watcher, allowed)
       : resume(context, runId, watcher, allowed);
   if (resumed !== undefined) await knownRun(context, resumed);
   const { runByWorkflow } = await import('../run/by-workflow.ts');
-  return runByWorkflow(context, { runId, mode, limit }, allowed, watcher, endpoints);
+  return runByWorkflow(context, { runId, mode, limit, waveDeks }, allowed, watcher, endpoints);
 }

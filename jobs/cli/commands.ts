@@ -50,6 +50,11 @@ function trigger(command: Command): void {
       'take only so many rows by id, behind those of the last run with a limit',
       wholeNumber,
     )
+    .option(
+      '--wave <deks>',
+      'go in waves of about so many data keys, each merged before the next',
+      wholeNumber,
+    )
     .option('--plan', 'say what a run would do, and stop')
     .option('--resume <run>', 'go on with a run that broke off')
     .option('--take-over', 'with --resume or --run-id: even if somebody still drives the run')

@@ -8,6 +8,7 @@ export interface TriggerOptions extends TargetOptions, PageOptions {
   readonly engine: EngineChoice;
   readonly mode: Mode;
   readonly limit?: number;
+  readonly wave?: number;
   readonly plan?: boolean;
   readonly resume?: string;
   readonly acceptRejected?: boolean;

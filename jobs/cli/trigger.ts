@@ -28,9 +28,10 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     target = opened;
     const job = await loading;
     const context = await job.runContext(opened, interrupt.signal);
-    const { mode, limit = null } = options;
+    const { mode, limit = null, wave: waveDeks = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
-    if (options.plan) return await job.showPlan(context, { runId: fresh, engine, mode, limit }, json);
+    if (options.plan)
+      return await job.showPlan(context, { runId: fresh, engine, mode, limit, waveDeks }, json);
     if (options.resume === undefined) {
       const asks = !json && !NEW_RUNS_ONLY.some((name) => given.includes(name));
       const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
@@ -69,7 +70,7 @@ const keeping = (watcher: Watcher, target: Target): Watcher => ({
 });
 
 /** What a resumed run has from its plan, and what would leave nothing to resume. */
-const NEW_RUNS_ONLY = ['mode', 'limit', 'engine', 'runId', 'fresh', 'plan'] as const;
+const NEW_RUNS_ONLY = ['mode', 'limit', 'wave', 'engine', 'runId', 'fresh', 'plan'] as const;
 
 /** Throws ResealError for options that do not go together. */
 function checkOptions(options: TriggerOptions, given: readonly string[]): void {

@@ -26,6 +26,9 @@ export function reportRows(report: Report): [string, string | number][] {
     ...counted('erased', report.erased),
     ...counted('changed meanwhile', report.changed_meanwhile),
     ...counted('distinct data keys', report.distinct_deks),
+    ...((report.waves ?? 1) > 1
+      ? [['waves', `${report.waves_merged} of ${report.waves} merged`] satisfies [string, string]]
+      : []),
     ...counted('KMS calls', report.kms_calls),
     ...(readBack.checked === 0
       ? []

@@ -39,6 +39,9 @@ export interface BatchRun {
   readonly snapshotMillis: string;
   readonly idFrom: string;
   readonly idCutoff: string;
+  /** The wave of data keys, from 0, of how many. */
+  readonly wave: string;
+  readonly waves: string;
   readonly keysetVersion: string;
   /** The seed's row limit, 0 for none: a jar goes by it, the built-in application by the cut-off. */
   readonly limit: string;
@@ -93,6 +96,8 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--mode=${run.mode}`,
   `--id-from=${run.idFrom}`,
   `--id-cutoff=${run.idCutoff}`,
+  `--wave=${run.wave}`,
+  `--waves=${run.waves}`,
   `--id-column=${d.idColumn}`,
   `--fields=${JSON.stringify(d.fields)}`,
   `--rejected-table=${d.tables.rejected}`,

@@ -103,7 +103,10 @@ export const ERROR_CODES = {
     'the stack does not allow this engine',
     'take another, or add it to `reseal:engines`',
   ),
-  'engine-jar': usage('a stack with a jar of its own runs on Dataproc only', 'leave `--engine` out'),
+  'engine-jar': usage(
+    'a stack with a jar of its own runs on Dataproc only, and in one wave',
+    'leave `--engine`, or `--wave`, out',
+  ),
   'users-file': usage(
     'a file of users for the sandbox is missing or of no known format',
     'see docs/sandbox.md',

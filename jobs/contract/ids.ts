@@ -7,8 +7,8 @@ import { ResealError } from './errors.ts';
  */
 
 /**
- * What a run id looks like. A UUID fits, and with a batch's attempt behind it the 40 characters that a Dataproc
- * request id may have.
+ * What a run id looks like. A UUID fits, which an execution of the workflow has, and with a wave and an attempt behind
+ * it the 63 characters that the id of a batch may have.
  * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches/create
  */
 export const RUN_ID = {
@@ -21,7 +21,7 @@ export const RUN_ID = {
 
 const PATTERN = new RegExp(`^${RUN_ID.first}${RUN_ID.others}{${RUN_ID.least - 1},${RUN_ID.most - 1}}$`);
 
-/** How many batches, or load jobs, of one run may fail before it is given up. */
+/** How many batches, or load jobs, of one wave may fail before the run is given up. */
 export const MAX_ATTEMPTS = 20;
 
 /**
@@ -55,22 +55,34 @@ export function checkRunId(id: string): string {
 }
 
 /**
- * Batch ids match [a-z0-9-]{4,63}; a second batch of a resumed run needs an id of its own.
+ * What the ids of a wave's batches and load jobs are made of: the run's own id for the first wave, which most runs
+ * have alone. `wave` counts from 0, what people read from 1.
+ *
+ * @example
+ * waveId('pr-123', 0); // 'pr-123'
+ * waveId('pr-123', 1); // 'pr-123-w2'
+ */
+export const waveId = (runId: string, wave: number): string =>
+  wave === 0 ? runId : laterWaveId(runId, wave + 1);
+
+/**
+ * The same for any wave but the first, by its number from 2.
+ *
+ * @example
+ * laterWaveId('pr-123', 2); // 'pr-123-w2'
+ */
+export const laterWaveId = (runId: string, number: number | string): string => `${runId}-w${number}`;
+
+/**
+ * Batch ids match [a-z0-9-]{4,63}; a second batch of a wave needs an id of its own. A repeated request makes no second
+ * one: the id is there already.
  *
  * @example
  * batchId('pr-123', 1); // 'reseal-pr-123'
- * batchId('pr-123', 2); // 'reseal-pr-123-2'
+ * batchId('pr-123-w2', 2); // 'reseal-pr-123-w2-2'
  */
-export const batchId = (runId: string, attempt: number | string): string =>
-  attempt === 1 ? `reseal-${runId}` : `reseal-${runId}-${attempt}`;
-
-/**
- * The same for the same batch, so that a repeated request makes no second one.
- *
- * @example
- * requestId('pr-123', 2); // 'pr-123-2'
- */
-export const requestId = (runId: string, attempt: number | string): string => `${runId}-${attempt}`;
+export const batchId = (wave: string, attempt: number | string): string =>
+  attempt === 1 ? `reseal-${wave}` : `reseal-${wave}-${attempt}`;
 
 /**
  * BigQuery job ids take letters, digits, dashes and underscores, up to 1,024 of them.
@@ -78,5 +90,5 @@ export const requestId = (runId: string, attempt: number | string): string => `$
  * @example
  * loadJobId('pr-123', 1); // 'reseal_pr_123_load_1'
  */
-export const loadJobId = (runId: string, attempt: number): string =>
-  `reseal_${runId.replaceAll('-', '_')}_load_${attempt}`;
+export const loadJobId = (wave: string, attempt: number): string =>
+  `reseal_${wave.replaceAll('-', '_')}_load_${attempt}`;

@@ -1,7 +1,7 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { type Reason, Rejection } from '../contract/reasons.ts';
-import { NO_CUTOFF, NO_FLOOR } from '../contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { KeyService } from '../envelope/data-keys.ts';
 import { formatOf } from '../envelope/formats.ts';
@@ -27,6 +27,7 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
     snapshot_millis: String(clock?.snapshot_millis),
     id_from: NO_FLOOR,
     id_cutoff: NO_CUTOFF,
+    ...WHOLE,
     // Only the mode `stale` asks for it.
     keyset_version: 0,
     row_limit: SAMPLE,

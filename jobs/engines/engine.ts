@@ -9,6 +9,10 @@ export interface StageInput {
   readonly idFrom: string;
   readonly idCutoff: string;
   readonly limit: number | null;
+  /** The wave at hand, from 0, of how many; `waveId` is what the ids of its batches and load jobs are made of. */
+  readonly wave: number;
+  readonly waves: number;
+  /** Values of the wave. */
   readonly selected: number;
   readonly keyset: { readonly version: number; readonly wrapped: Buffer };
   /** The rows of earlier attempts are not whole any more: a further attempt stages all of them again. */
@@ -46,14 +50,18 @@ export interface StageProgress {
 /** Where rows are re-encrypted: into the staging table, all of them, sealed or rejected, in one stream. */
 export interface Engine {
   readonly name: EngineName;
-  /** The batch it will create, for the ledger; null without one. */
-  batchId(runId: string): string | null;
+  /** The batch it will create for a wave, for the ledger; null without one. */
+  batchId(wave: string): string | null;
   /** Repeating it for a run that was staged already changes nothing. Throws ResealError. */
   stage(
     input: StageInput,
     progress: (now: StageProgress) => void,
     signal: AbortSignal,
   ): Promise<StageOutcome>;
-  /** Ends whatever attempts of the run have at work, and removes the files that they left. Throws ResealError. */
-  discard(runId: string, signal: AbortSignal): Promise<Discarded>;
+  /**
+   * Ends whatever attempts of a run's wave have at work, and removes the files that they left. Throws ResealError.
+   *
+   * @param wave the id of the wave that the run is in: those before it are merged
+   */
+  discard(runId: string, wave: string, signal: AbortSignal): Promise<Discarded>;
 }

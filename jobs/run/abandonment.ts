@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import { waveId } from '../contract/ids.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import type { Discarded } from '../engines/engine.ts';
 import type { RunContext } from './context.ts';
@@ -15,7 +16,7 @@ export interface Abandoned {
 
 /**
  * Ends a run that nobody will resume: what it has at work is cancelled, what it staged is removed, and the ledger says
- * `abandoned`. The source table is not touched. The ledger comes last, so that one that is cut short can be repeated.
+ * `abandoned`. The source table is not touched: waves that are merged stay so. The ledger comes last, so that one that is cut short can be repeated.
  *
  * @throws ResealError `run-unknown`, `run-live` for one that somebody drives, unless `takeOver` says otherwise
  */
@@ -27,7 +28,8 @@ export async function abandon(context: RunContext, runId: string, takeOver: bool
   try {
     const taken = await takeLease(context, found, owner, takeOver);
     if (isClosed(taken)) return { run: taken, discarded: null };
-    const discarded = await context.engines[taken.engine].discard(runId, context.signal);
+    const wave = waveId(runId, taken.waves_merged ?? 0);
+    const discarded = await context.engines[taken.engine].discard(runId, wave, context.signal);
     await context.bigquery.query(context.sql.clearStaged, { run_id: runId });
     await context.bigquery.query(context.sql.abandonRun, { run_id: runId, owner });
     const run = await knownRun(context, runId);

@@ -12,6 +12,7 @@ import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './conte
 import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
+import { untouched } from './waves.ts';
 
 type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
 
@@ -86,7 +87,7 @@ async function withExecutions<T>(
 async function start(
   client: ExecutionsClient,
   parent: string,
-  { runId, mode, limit }: Omit<RunOptions, 'engine'>,
+  { runId, mode, limit, waveDeks = null }: Omit<RunOptions, 'engine'>,
   allowed: Allowed,
   signal: AbortSignal,
 ): Promise<Execution> {
@@ -94,6 +95,7 @@ async function start(
     run_id: runId,
     mode,
     ...(limit !== null && { limit }),
+    ...(waveDeks !== null && { wave_deks: waveDeks }),
     ...(allowed.rejected && { accept_rejected: true }),
     ...(allowed.takeOver && { take_over: true }),
   });
@@ -199,10 +201,7 @@ async function cancelled(
   cause?: unknown,
 ): Promise<LedgerRow> {
   const owner = ownerOf(execution);
-  const cancellation = new ResealError(
-    'cancelled',
-    `run ${runId} was cancelled; the source table is untouched`,
-  );
+  const cancellation = new ResealError('cancelled', `run ${runId} was cancelled`);
   let run: LedgerRow | null;
   try {
     await endRun({ ...context, owner }, runId, 'cancelled', cancellation);
@@ -215,7 +214,8 @@ async function cancelled(
   }
   if (run?.state === 'succeeded') return run;
   const batch = run?.batch_id ? `batch ${run.batch_id} may still be at work; ` : '';
-  throw new ResealError(cancellation.code, cancellation.message, {
+  const left = untouched({ wave: run?.waves_merged ?? 0, waves: run?.waves ?? 1 });
+  throw new ResealError(cancellation.code, `${cancellation.message}; ${left}`, {
     hint: run === null ? 'nothing was begun' : `${batch}go on with --resume ${runId} --via workflow`,
     cause,
   });

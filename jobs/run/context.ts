@@ -11,6 +11,8 @@ export interface RunOptions {
   readonly mode: Mode;
   /** Only so many rows by id, behind those of the last run with a limit; null for all. */
   readonly limit: number | null;
+  /** Distinct data keys a wave, about; null for what the stack says. */
+  readonly waveDeks?: number | null;
   readonly engine: EngineChoice;
 }
 
@@ -60,6 +62,8 @@ export interface Plan {
   readonly limit: number | null;
   readonly selected: number;
   readonly distinctDeks: number;
+  /** In how many waves of data keys the run goes; 1 for all at once. */
+  readonly waves: number;
   /** Values that seem to have no tag; 0 for a resumed run, whose stage counts them. */
   readonly unauthenticated: number;
   /** Values whose source is NULL now and whose sealed form the merge clears; 0 for a resumed run, whose merge counts them. */

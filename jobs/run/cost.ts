@@ -22,6 +22,7 @@ interface Work {
   readonly engine: 'direct' | 'dataproc';
   readonly selected: number;
   readonly distinctDeks: number;
+  readonly waves: number;
   readonly kmsCallsPerSecond: number;
   readonly maxExecutors: number;
 }
@@ -50,6 +51,7 @@ function staging(work: Work): { seconds: number; milliDcuSeconds: number } {
     return { seconds: Math.max(unwrapping, selected / ROWS_DIRECT), milliDcuSeconds: 0 };
   // A batch grows with the work; a core is a DCU.
   const executors = Math.min(work.maxExecutors, Math.max(FIRST_EXECUTORS, Math.ceil(selected / 5_000_000)));
-  const seconds = BATCH_START_SECONDS + unwrapping + selected / (executors * CORES * ROWS_PER_CORE);
+  const seconds =
+    work.waves * BATCH_START_SECONDS + unwrapping + selected / (executors * CORES * ROWS_PER_CORE);
   return { seconds, milliDcuSeconds: seconds * 1000 * CORES * (executors + 1) };
 }

@@ -1,30 +1,31 @@
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { STAGED_DIFFER } from '../contract/sql/index.ts';
-import type { HeldContext, Plan } from './context.ts';
+import type { HeldContext } from './context.ts';
 import { takenOver } from './lease.ts';
 import { readRun } from './recorded-run.ts';
+import { untouched, type Wave } from './waves.ts';
 
 /**
- * Merges the verified run into the source table, in one transaction. What became of it is in the ledger.
+ * Merges a verified wave into the source table, in one transaction. What became of the run is in the ledger.
  *
  * @throws ResealError `merge-count` where staged rows have gone since they were verified, `run-taken-over` where
  * somebody else drives the run, `merge-state` where it is no longer one that may be merged
  */
-export async function merge(context: HeldContext, plan: Plan): Promise<LedgerRow> {
+export async function merge(context: HeldContext, wave: Wave): Promise<LedgerRow> {
   const { bigquery, sql, owner } = context;
-  await bigquery.query(sql.merge, { run_id: plan.runId, owner }).catch((error: unknown) => {
+  await bigquery.query(sql.merge, { run_id: wave.runId, owner }).catch((error: unknown) => {
     if (!(error instanceof Error && error.message.includes(STAGED_DIFFER))) throw error;
-    throw new ResealError('merge-count', `run ${plan.runId}: ${STAGED_DIFFER}`, {
-      hint: 'staged rows expire after 7 days; the source table is untouched. --resume the run, which stages its values anew',
+    throw new ResealError('merge-count', `run ${wave.runId}: ${STAGED_DIFFER}`, {
+      hint: `staged rows expire after 7 days; ${untouched(wave)}. --resume the run, which stages its values anew`,
     });
   });
-  const run = await readRun(context, plan.runId);
-  if (run?.state === 'succeeded') return run;
-  if (run !== null && run.owner !== null && run.owner !== owner) throw takenOver(plan.runId, run.owner);
+  const run = await readRun(context, wave.runId);
+  if (run !== null && (run.waves_merged ?? 0) > wave.wave) return run;
+  if (run !== null && run.owner !== null && run.owner !== owner) throw takenOver(wave.runId, run.owner);
   throw new ResealError(
     'merge-state',
-    `run ${plan.runId} is ${run?.state ?? 'not in the ledger'}: nothing was merged`,
+    `run ${wave.runId} is ${run?.state ?? 'not in the ledger'}: nothing was merged`,
     { hint: 'someone else ended this run; start a new one' },
   );
 }

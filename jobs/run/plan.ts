@@ -1,9 +1,10 @@
 import { ResealError } from '../contract/errors.ts';
-import { NO_CUTOFF, NO_FLOOR } from '../contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
 import { streamedRows } from './source-table.ts';
+import { wavesOf } from './waves.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
@@ -19,6 +20,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     keyset_version: keyset?.version ?? 0,
     id_from: NO_FLOOR,
     id_cutoff: NO_CUTOFF,
+    ...WHOLE,
     ...(limit === null ? {} : await range(context, options.mode, limit, snapshotMillis, keyset)),
   };
   const [counts] = await bigquery.query(sql.count, selection);
@@ -33,6 +35,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
+    waves: wavesOf(Number(counts?.distinct_deks), waveDeks(context, options)),
     unauthenticated: Number(counts?.unauthenticated),
     erasable: Number(counts?.erasable),
     keyset,
@@ -60,6 +63,7 @@ async function range(
       keyset_version: keyset?.version ?? 0,
       id_from,
       id_cutoff: NO_CUTOFF,
+      ...WHOLE,
       row_limit: limit,
     });
     if (last?.id_cutoff != null) return { id_from, id_cutoff: last.id_cutoff };
@@ -86,6 +90,15 @@ async function nearBound(
       { hint: 'rotate the keyset: KEYS.ROTATE_WRAPPED_KEYSET makes the next version (docs/runbook.md)' },
     );
   return seals > MOST_SEALS / 2;
+}
+
+function waveDeks({ deployment }: RunContext, options: RunOptions): number | null {
+  const given = options.waveDeks ?? null;
+  if (given !== null && deployment.batch.jarFile !== null)
+    throw new ResealError('engine-jar', "the stack's own jar chooses its rows by itself, not in waves", {
+      hint: 'leave --wave out, or remove reseal:jarFile and reseal:mainClass',
+    });
+  return given ?? deployment.waveDeks;
 }
 
 function chooseEngine({ deployment }: RunContext, choice: EngineChoice, selected: number): Plan['engine'] {

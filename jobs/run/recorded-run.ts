@@ -39,6 +39,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     limit: run.row_limit,
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
+    waves: run.waves ?? 1,
     unauthenticated: 0,
     erasable: 0,
     streamedRows: 0,
@@ -69,6 +70,7 @@ export async function openRun(context: HeldContext, planned: Plan, via: Via): Pr
     id_cutoff: planned.idCutoff,
     selected: planned.selected,
     distinct_deks: planned.distinctDeks,
+    waves: planned.waves,
   });
   return { ...planned, keyset };
 }

@@ -56,6 +56,7 @@ function planned({ deployment: { batch } }: ReadContext, run: LedgerRow): Estima
     engine: run.engine,
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
+    waves: run.waves ?? 1,
     maxExecutors: batch.maxExecutors,
     kmsCallsPerSecond: batch.kmsCallsPerSecond,
   };
@@ -73,7 +74,7 @@ async function readBack(context: ReadContext, run: LedgerRow): Promise<Report['r
   if ((run.merged ?? 0) === 0 || deployment.batch.jarFile !== null) return { checked: 0, readable: 0 };
   const keyset = await keysetOfVersion(context, run.keyset_version);
   const wrapped = keyset?.wrapped.toString('base64') ?? null;
-  const values = { keyset: wrapped, ended_millis: run.ended_at, row_limit: READ_BACK_ROWS };
+  const values = { keyset: wrapped, resealed_millis: run.resealed_at, row_limit: READ_BACK_ROWS };
   const fields = await bigquery.query(sql.proveMerged, values);
   const total = (name: 'checked' | 'readable'): number =>
     fields.reduce((sum, field) => sum + Number(field[name]), 0);

@@ -12,6 +12,7 @@ import { type Report, report } from './report.ts';
 import { stage } from './stage.ts';
 import { mergeSummary, planSummary, reportSummary, stageSummary, verifySummary } from './summaries.ts';
 import { verify } from './verify.ts';
+import { untouched, type Wave, waveOf } from './waves.ts';
 
 const NOTHING_MORE: Allowed = { rejected: false };
 
@@ -57,9 +58,12 @@ export async function resume(
       throw new ResealError('run-abandoned', `run ${runId} was abandoned`, {
         hint: 'start a new run, which takes its values',
       });
-    const verified = taken.state === 'verified';
-    const anew = NOT_WHOLE.some((code) => code === taken.error_code);
-    return carryOut(held, planned, watcher, { allowed, verified, anew });
+    return carryOut(held, planned, watcher, {
+      allowed,
+      from: taken.waves_merged ?? 0,
+      verified: taken.state === 'verified',
+      anew: NOT_WHOLE.some((code) => code === taken.error_code),
+    });
   });
 }
 
@@ -73,37 +77,66 @@ async function asOwner<T>(context: RunContext, work: (held: HeldContext) => Prom
   }
 }
 
+/** Where a run goes on, and what its first wave has behind it. */
+interface Start {
+  readonly allowed: Allowed;
+  /** The first wave that is not merged. */
+  readonly from?: number;
+  /** It is verified, and yet to be merged. */
+  readonly verified?: boolean;
+  /** What was staged of it is not whole any more. */
+  readonly anew?: boolean;
+}
+
+/** Wave by wave, each staged, verified and merged before the next: what breaks off loses one of them. */
 async function carryOut(
   driver: HeldContext,
   planned: Plan,
   watcher: Watcher,
-  { allowed, verified = false, anew = false }: { allowed: Allowed; verified?: boolean; anew?: boolean },
+  { allowed, from = 0, ...first }: Start,
 ): Promise<Report> {
+  let merged = await carryOutWave(driver, planned, from, watcher, { allowed, ...first });
+  for (let wave = from + 1; wave < planned.waves; wave++)
+    merged = await carryOutWave(driver, planned, wave, watcher, { allowed });
+  return reported(driver, merged, watcher);
+}
+
+async function carryOutWave(
+  driver: HeldContext,
+  planned: Plan,
+  number: number,
+  watcher: Watcher,
+  { allowed, verified = false, anew = false }: Start,
+): Promise<LedgerRow> {
   const lease = heartbeat(driver, planned.runId, driver.owner);
   const context = { ...driver, signal: AbortSignal.any([driver.signal, lease.lost]) };
-  let source = 'the source table is untouched';
-  let merged: LedgerRow;
+  let wave: Wave = { ...planned, wave: number };
+  let source = untouched(wave);
+  const step = (name: string): string => (wave.waves === 1 ? name : `${name} ${number + 1}/${wave.waves}`);
   try {
     if (!verified) {
+      wave = await waveOf(context, planned, number);
       const outcome = await watcher.step(
-        'stage',
-        (progress) => stage(context, planned, progress, anew),
+        step('stage'),
+        (progress) => stage(context, wave, progress, anew),
         stageSummary,
       );
-      await watcher.step('verify', () => verify(context, planned, outcome, allowed), verifySummary);
+      await watcher.step(step('verify'), () => verify(context, wave, outcome, allowed), verifySummary);
     }
     context.signal.throwIfAborted();
-    source = 'the source table is untouched, or merged whole';
+    source =
+      wave.waves === 1
+        ? 'the source table is untouched, or merged whole'
+        : `${untouched({ ...wave, wave: number })}, or merged with one wave more`;
     // A heartbeat would have BigQuery roll the merge's transaction back: both write the ledger.
     await lease.stop();
-    merged = await watcher.step('merge', () => merge(context, planned), mergeSummary);
+    return await watcher.step(step('merge'), () => merge(context, wave), mergeSummary);
   } catch (error) {
     if (lease.lost.aborted && !driver.signal.aborted) throw lease.lost.reason;
     throw await brokenOff(driver, planned.runId, error, source);
   } finally {
     void lease.stop();
   }
-  return reported(context, merged, watcher);
 }
 
 /** A run that is merged stays so, whatever befalls its report. */

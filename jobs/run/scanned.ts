@@ -1,6 +1,7 @@
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
 import { mergeScans } from '../contract/sql/index.ts';
 import type { Plan, RunContext } from './context.ts';
+import { selectionOf } from './waves.ts';
 
 /** What BigQuery reads for a run, and bills on demand, in bytes. */
 export interface Scanned {
@@ -12,38 +13,37 @@ export interface Scanned {
 /**
  * What a run's statements over the source table would process, by a dry run of each: the plan's own, the direct
  * engine's read, those of the merge, which come about even if nothing is selected, and the read of what was merged.
+ * What each wave of a run reads again is in it as often.
  * Not in it are the rows that the run has yet to stage. A batch reads through the Storage Read API, which has a price
  * of its own.
  */
 export async function scanned({ bigquery, sql, deployment }: RunContext, plan: Plan): Promise<Scanned> {
-  const selection = {
-    mode: plan.mode,
-    snapshot_millis: plan.snapshotMillis,
-    keyset_version: plan.keyset?.version ?? 0,
-    id_from: plan.idFrom,
-    id_cutoff: plan.idCutoff,
-  };
+  const selection = selectionOf(plan);
   const change = {
     run_id: plan.runId,
     reseal_time: plan.snapshotMillis,
     reseal_attempt: '',
     reseal_keyset: '',
   };
-  const sizes = await Promise.all([
+  const once = await Promise.all([
     bigquery.bytes(sql.count, selection),
     ...(plan.limit === null ? [] : [bigquery.bytes(sql.cutoff, { ...selection, row_limit: plan.limit })]),
-    ...(plan.engine === 'direct' && plan.selected > 0 ? [bigquery.bytes(sql.values, selection)] : []),
-    ...mergeScans(deployment).map((statement) => bigquery.bytes(statement, change)),
     ...(plan.keyset === null
       ? []
       : [
           bigquery.bytes(sql.proveMerged, {
             keyset: plan.keyset.wrapped.toString('base64'),
-            ended_millis: plan.snapshotMillis,
+            resealed_millis: plan.snapshotMillis,
             row_limit: plan.selected,
           }),
         ]),
   ]);
+  const eachWave = await Promise.all([
+    ...(plan.waves > 1 ? [bigquery.bytes(sql.count, selection)] : []),
+    ...(plan.engine === 'direct' && plan.selected > 0 ? [bigquery.bytes(sql.values, selection)] : []),
+    ...mergeScans(deployment).map((statement) => bigquery.bytes(statement, change)),
+  ]);
+  const sizes = [...once, ...Array.from({ length: plan.waves }, () => eachWave).flat()];
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
 }

@@ -2,7 +2,8 @@ import { ResealError } from '../contract/errors.ts';
 import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
-import type { Allowed, HeldContext, Plan, RunContext } from './context.ts';
+import type { Allowed, HeldContext, RunContext } from './context.ts';
+import { untouched, type Wave } from './waves.ts';
 
 export interface Verified {
   readonly staged: number;
@@ -14,33 +15,33 @@ export interface Verified {
 }
 
 /**
- * Compares the staging table with the plan before anything touches the source table: every selected value is
+ * Compares the staging table with the plan of a wave before anything touches the source table: every selected value is
  * sealed or rejected, no more are rejected than may be, and BigQuery itself opens what was sealed.
  */
 export async function verify(
   context: HeldContext,
-  plan: Plan,
+  wave: Wave,
   outcome: StageOutcome,
   allowed: Allowed,
 ): Promise<Verified> {
   const { bigquery, sql, deployment } = context;
   const stagedMillis = Date.now();
-  const staging = { run_id: plan.runId, attempt: outcome.attempt };
+  const staging = { run_id: wave.runId, attempt: outcome.attempt };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
   if (jar) await bigquery.query(sql.adopt, staging);
   const [counts] = await bigquery.query(sql.stagedCounts, staging);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   const unauthenticated = Number(counts?.unauthenticated);
-  if (!jar && staged + rejected !== plan.selected) {
+  if (!jar && staged + rejected !== wave.selected) {
     throw new ResealError(
       'verify-count',
-      `${plan.selected} values were selected, but ${staged} are sealed and ${rejected} rejected`,
-      { hint: 'the source table is untouched; --resume the run, which stages its values anew' },
+      `${wave.selected} values were selected, but ${staged} are sealed and ${rejected} rejected`,
+      { hint: `${untouched(wave)}; --resume the run, which stages its values anew` },
     );
   }
-  if (!allowed.rejected) await checkRejected(context, plan, outcome.attempt, Number(counts?.newly_rejected));
-  const opened = jar ? null : await prove(context, plan, outcome.attempt);
+  if (!allowed.rejected) await checkRejected(context, wave, outcome.attempt, Number(counts?.newly_rejected));
+  const opened = jar ? null : await prove(context, wave, outcome.attempt);
   await bigquery.query(sql.markVerified, {
     ...staging,
     owner: context.owner,
@@ -61,32 +62,32 @@ export async function verify(
  */
 async function checkRejected(
   { bigquery, sql, deployment }: RunContext,
-  plan: Plan,
+  wave: Wave,
   attempt: string,
   rejected: number,
 ): Promise<void> {
-  if (rejected <= FEW_REJECTED || rejected <= deployment.maxRejectedShare * plan.selected) return;
-  const [first] = await bigquery.query(sql.stagedReasons, { run_id: plan.runId, attempt });
+  if (rejected <= FEW_REJECTED || rejected <= deployment.maxRejectedShare * wave.selected) return;
+  const [first] = await bigquery.query(sql.stagedReasons, { run_id: wave.runId, attempt });
   const reason = first?.reason ?? '';
   throw new ResealError(
     'rejected-share',
-    `${rejected} of ${plan.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
+    `${rejected} of ${wave.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
     {
-      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} The source table is untouched; --resume ${plan.runId} --accept-rejected merges the rest all the same`,
+      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; --resume ${wave.runId} --accept-rejected merges the rest all the same`,
     },
   );
 }
 
-async function prove({ bigquery, sql }: RunContext, plan: Plan, attempt: string): Promise<number> {
-  const keyset = plan.keyset?.wrapped.toString('base64') ?? null;
+async function prove({ bigquery, sql }: RunContext, wave: Wave, attempt: string): Promise<number> {
+  const keyset = wave.keyset?.wrapped.toString('base64') ?? null;
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
-    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: plan.runId, attempt, keyset });
+    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: wave.runId, attempt, keyset });
   } catch (error) {
     // A missing role or network says nothing about the values.
     if (error instanceof ResealError && error.code !== 'bigquery') throw error;
     throw new ResealError('verify-open', 'BigQuery cannot open the staged values', {
-      hint: 'the source table is untouched; see the cause below',
+      hint: `${untouched(wave)}; see the cause below`,
       cause: error,
     });
   }
@@ -97,3 +98,5 @@ async function prove({ bigquery, sql }: RunContext, plan: Plan, attempt: string)
     );
   return Number(proof.checked);
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

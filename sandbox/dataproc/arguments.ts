@@ -77,6 +77,8 @@ export function directWork(
     snapshotMillis: get('snapshot-millis'),
     idFrom: get('id-from'),
     idCutoff: get('id-cutoff'),
+    wave: Number(get('wave')),
+    waves: Number(get('waves')),
     limit: null,
     // Only for a progress that nobody shows, and for the choice of threads.
     selected: 0,

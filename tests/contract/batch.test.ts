@@ -15,6 +15,8 @@ const run: BatchRun = {
   snapshotMillis: '1700000000000',
   idFrom: '-9223372036854775808',
   idCutoff: '9223372036854775807',
+  wave: '0',
+  waves: '1',
   keysetVersion: '1',
   limit: '0',
 };
@@ -77,6 +79,8 @@ describe('the batch body', () => {
           '--mode=pending',
           '--id-from=-9223372036854775808',
           '--id-cutoff=9223372036854775807',
+          '--wave=0',
+          '--waves=1',
           '--id-column=id',
           `--fields=${JSON.stringify([EMAIL])}`,
           '--rejected-table=users_rejected',

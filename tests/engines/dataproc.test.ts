@@ -64,6 +64,8 @@ function stage(runId: string, signal = new AbortController().signal) {
     snapshotMillis: '1700000000000',
     idFrom: '-9223372036854775808',
     idCutoff: '1',
+    wave: 0,
+    waves: 1,
     limit: null,
     selected: 10,
     anew: false,

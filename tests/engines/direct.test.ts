@@ -49,6 +49,8 @@ it('tells a keyset of another key from rejected values', async () => {
     snapshotMillis: String(Date.now()),
     idFrom: '-9223372036854775808',
     idCutoff: '9223372036854775807',
+    wave: 0,
+    waves: 1,
     limit: null,
     selected: 1,
     anew: false,
@@ -65,7 +67,7 @@ it('stages the rows of one run once, also where two processes drive it', async (
   const { client } = box.context.bigquery;
   const line = { id: '7', run_id: runId, field: 'email', resealed_from: '', bq_encrypted_email: 'AAAA' };
   const lines = () => Readable.from([Buffer.from(`${JSON.stringify(line)}\n`)]);
-  const next = () => nextLoad(client, box.deployment, { runId, anew: false }, signal);
+  const next = () => nextLoad(client, box.deployment, { runId, wave: 0, anew: false }, signal);
   const both = await Promise.all([next(), next()]);
   for (const { id, loaded } of both) {
     expect(loaded).toBe(false);

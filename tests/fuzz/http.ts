@@ -63,6 +63,8 @@ function requests({ deployment: d }: TestSandbox): Request[] {
     snapshotMillis: '1',
     idFrom: '1',
     idCutoff: '1',
+    wave: '0',
+    waves: '1',
     keysetVersion: '1',
     limit: '0',
   };

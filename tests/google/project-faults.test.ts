@@ -121,6 +121,8 @@ const CALLS = {
         snapshotMillis: '1',
         idFrom: '0',
         idCutoff: '9',
+        wave: 0,
+        waves: 1,
         keyset,
         limit: null,
         selected: 1,

@@ -117,7 +117,7 @@ describe('a users table over time', () => {
     const third = Math.ceil(ids.length / 3);
     const taken = async (mode: Mode): Promise<string[]> => {
       const report = await box.run({ mode, limit: third });
-      const moment = `(SELECT ended_at FROM runs WHERE run_id = '${report.run_id}')`;
+      const moment = `(SELECT resealed_at FROM runs WHERE run_id = '${report.run_id}')`;
       return (await box.sql(`SELECT DISTINCT id FROM users WHERE resealed_at = ${moment} ORDER BY id`)).map(
         (row) => String(row.id),
       );

@@ -57,6 +57,7 @@ it('prices them: a table of a tebibyte costs what its four statements read', () 
     engine: 'direct',
     selected: 0,
     distinctDeks: 0,
+    waves: 1,
     kmsCallsPerSecond: 1,
     maxExecutors: 2,
   } as const;

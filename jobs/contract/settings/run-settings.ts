@@ -91,6 +91,12 @@ export const runSettings = {
     description: 'Up to so many selected rows the engine `auto` takes direct, where it is allowed.',
     example: '100000',
   }),
+  waveDeks: setting(whole(1, 100_000_000).optional(), {
+    description:
+      'A run over more distinct data keys than this goes in waves of about so many, each staged, verified and merged before the next: an interruption loses one wave, and neither the quota of KMS nor the time that a batch may take bounds the run.',
+    example: '1000000',
+    absent: 'all at once',
+  }),
   maxRejectedShare: setting(share.default(0.05), {
     description:
       'A run that would reject a larger share of its values, and more than ten, stops before the merge; `--accept-rejected` goes on.',

@@ -33,7 +33,7 @@ import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRun
 export { ALL_TIME } from './ledger-entries.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
-export { MODES, type Mode, NO_CUTOFF, NO_FLOOR } from './select-values.ts';
+export { MODES, type Mode, NO_CUTOFF, NO_FLOOR, WHOLE } from './select-values.ts';
 export { mergeScans } from './source-changes.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
@@ -42,8 +42,9 @@ export type { ParamType, ReadStack, Statement } from './statement.ts';
  *
  * @example
  * const { count } = statements(deployment);
- * const all = { mode: 'pending', snapshot_millis: '1767323045000', id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
- * await bigquery.query(count, { ...all, keyset_version: 1 });
+ * const ids = { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
+ * const all = { mode: 'pending', snapshot_millis: '1767323045000', ...ids, keyset_version: 1, ...WHOLE };
+ * await bigquery.query(count, all);
  */
 export function statements(d: Deployment) {
   return {

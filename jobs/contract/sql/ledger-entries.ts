@@ -30,6 +30,7 @@ const PLANNED = [
   'id_cutoff',
   'selected',
   'distinct_deks',
+  'waves',
 ] as const satisfies readonly LedgerName[];
 type Planned = (typeof PLANNED)[number];
 
@@ -52,8 +53,8 @@ ON r.run_id = entry.run_id
 WHEN MATCHED THEN
   UPDATE SET run_id = entry.run_id
 WHEN NOT MATCHED THEN
-  INSERT (${PLANNED.join(', ')}, state, started_at, heartbeat)
-  VALUES (${PLANNED.map(parameter).join(', ')}, 'planned', CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP())`,
+  INSERT (${PLANNED.join(', ')}, waves_merged, state, started_at, heartbeat)
+  VALUES (${PLANNED.map(parameter).join(', ')}, 0, 'planned', CURRENT_TIMESTAMP(), CURRENT_TIMESTAMP())`,
   );
 
 /**
@@ -65,6 +66,17 @@ const known = (name: string): string => `SAFE_CAST(NULLIF(@${name}, '') AS INT64
 /** KMS calls and the batch's usage; the bytes that BigQuery reads are billed by the project's own terms. */
 const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
   + IFNULL(${known('milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
+
+/** Whether an earlier wave of the run is merged: its counts, calls and cost are in the row already. */
+const LATER_WAVE = 'IFNULL(waves_merged, 0) > 0';
+
+/** What the wave at hand adds to a sum of the run's; what is unknown of one wave is unknown of the run. */
+const added = (name: LedgerName, amount: string): string =>
+  `${name} = IF(${LATER_WAVE}, ${name}, 0) + ${amount}`;
+
+/** The same for a count that the wave has been verified with before: it takes the place of the earlier one. */
+const counted = (name: 'staged' | 'rejected' | 'unauthenticated'): string =>
+  `${name} = IFNULL(${name}, 0) - IFNULL(wave_${name}, 0) + @${name}, wave_${name} = @${name}`;
 
 /**
  * The engine is at work, for the first time or again; @batch_id is empty for the direct one. How an earlier attempt
@@ -78,7 +90,7 @@ export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'batc
     'staging',
     { run_id: 'STRING', owner: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', batch_id = NULLIF(@batch_id, ''), staging_at = CURRENT_TIMESTAMP(), staged_at = NULL, verified_at = NULL, ended_at = NULL
+SET state = 'staging', batch_id = NULLIF(@batch_id, ''), staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN ('verified', ${CLOSED.map(literal).join(', ')})`,
   );
 
@@ -96,7 +108,7 @@ const VERIFIED = {
 } as const;
 
 /**
- * Every selected value is sealed or rejected, and what is sealed opens: the run may be merged.
+ * Every selected value of a wave is sealed or rejected, and what is sealed opens: the wave may be merged.
  *
  * @example
  * const counts = { staged: 990, rejected: 10, unauthenticated: 0, kms_calls: '100' };
@@ -108,8 +120,9 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), staged = @staged, rejected = @rejected, unauthenticated = @unauthenticated, kms_calls = ${known('kms_calls')}, batch_id = NULLIF(@batch_id, ''),
-  milli_dcu_seconds = ${known('milli_dcu_seconds')}, cost_usd = ${COST}, error_code = NULL, error = NULL
+SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''),
+  ${(['staged', 'rejected', 'unauthenticated'] as const).map(counted).join(', ')},
+  ${added('kms_calls', known('kms_calls'))}, ${added('milli_dcu_seconds', known('milli_dcu_seconds'))}, ${added('cost_usd', `(${COST})`)}, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
   );
 
@@ -117,7 +130,7 @@ WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
  * The run ends without a merge, and has no owner any more; it is for its owner alone to say so.
  *
  * @example
- * await bigquery.query(sql.endRun, { run_id: runId, owner, state: 'cancelled', error_code: 'interrupted', error: 'ctrl-C' });
+ * await bigquery.query(sql.endRun, { run_id: runId, owner, state: 'cancelled', error_code: 'cancelled', error: 'the run was cancelled' });
  */
 export const endRun = (d: Deployment): Statement<'run_id' | 'owner' | 'state' | 'error_code' | 'error'> =>
   statement(

@@ -8,8 +8,9 @@ import { literal, type Statement, statement, table } from './statement.ts';
 export const STAGED_DIFFER = 'the staged rows are no longer those that were verified';
 
 /**
- * The merge: one transaction, so a run is merged whole or not at all, and only once, since the ledger's state is
- * part of it. It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in
+ * The merge of a wave: one transaction, so a wave is merged whole or not at all, and only once, since the ledger's
+ * state is part of it. The run's last wave ends the run; after any other it goes on with the next.
+ * All waves of a run carry one moment, by which a row says which run sealed it. It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in
  * between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where
  * they are not as many as were verified. A row is written only where its source still has the token it was sealed from
  * (compare-and-set); a row that changed meanwhile is left for the next run. What a value was sealed from earlier must
@@ -32,12 +33,13 @@ DECLARE reseal_merged INT64 DEFAULT 0;
 DECLARE reseal_changed INT64 DEFAULT 0;
 DECLARE reseal_erased INT64 DEFAULT 0;
 ${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}BEGIN TRANSACTION;
-UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
+UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time, resealed_at = IFNULL(resealed_at, reseal_time) WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
 IF @@row_count > 0 THEN
+SET reseal_time = (SELECT resealed_at FROM ${table(d, 'runs')} WHERE run_id = @run_id);
 SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE run_id = @run_id);
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND ${sealedRow(d)});
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
-ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND staged = reseal_staged AND rejected = reseal_rejected) AS '${STAGED_DIFFER}';
+ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND wave_staged = reseal_staged AND wave_rejected = reseal_rejected) AS '${STAGED_DIFFER}';
 ${sourceChanges(d)
   .flatMap(({ sql, after }) => [`${sql};`, ...after])
   .join('\n')}
@@ -51,11 +53,16 @@ SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, $
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
-SET state = 'succeeded', owner = NULL, merged = reseal_merged, erased = reseal_erased, changed_meanwhile = reseal_changed, ended_at = reseal_time, merged_at = CURRENT_TIMESTAMP()
+SET state = IF(${LAST_WAVE}, 'succeeded', 'planned'), owner = IF(${LAST_WAVE}, NULL, owner), ended_at = IF(${LAST_WAVE}, CURRENT_TIMESTAMP(), NULL), merged_at = CURRENT_TIMESTAMP(),
+  merged = IFNULL(merged, 0) + reseal_merged, erased = IFNULL(erased, 0) + reseal_erased, changed_meanwhile = IFNULL(changed_meanwhile, 0) + reseal_changed,
+  waves_merged = IFNULL(waves_merged, 0) + 1, wave_staged = NULL, wave_rejected = NULL, wave_unauthenticated = NULL
 WHERE run_id = @run_id;
 END IF;
 COMMIT TRANSACTION;`,
   );
+
+/** Of the ledger's row before the wave is entered into it. */
+const LAST_WAVE = 'IFNULL(waves_merged, 0) + 1 >= IFNULL(waves, 1)';
 
 /** In shared keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>

@@ -112,13 +112,13 @@ ORDER BY id LIMIT @row_limit`,
  * Reads back, and only counts, what a run merged: at most @row_limit values of each field.
  *
  * @example
- * await bigquery.query(sql.proveMerged, { keyset: wrapped, ended_millis: '1767323099000', row_limit: 10000 });
+ * await bigquery.query(sql.proveMerged, { keyset: wrapped, resealed_millis: '1767323099000', row_limit: 10000 });
  * // [{ field: 'email', readable: '990', checked: '990' }]
  */
-export const proveMerged = (d: Deployment): Statement<'keyset' | 'ended_millis' | 'row_limit'> =>
+export const proveMerged = (d: Deployment): Statement<'keyset' | 'resealed_millis' | 'row_limit'> =>
   statement(
     'read_back',
-    { keyset: 'BYTES', ended_millis: 'INT64', row_limit: 'INT64' },
+    { keyset: 'BYTES', resealed_millis: 'INT64', row_limit: 'INT64' },
     d.fields
       .map((field) => {
         const columns = sealedColumns(d, field);
@@ -128,7 +128,7 @@ FROM (
   FROM (
     SELECT ${columns.id}, ${columns.key}, ${columns.sealed}
     FROM ${table(d, 'source')}
-    WHERE UNIX_MILLIS(${quoted(field.resealedAt)}) = @ended_millis AND ${columns.sealed} IS NOT NULL
+    WHERE UNIX_MILLIS(${quoted(field.resealedAt)}) = @resealed_millis AND ${columns.sealed} IS NOT NULL
     ORDER BY ${quoted(field.resealedFrom)} LIMIT @row_limit
   )
 )`;

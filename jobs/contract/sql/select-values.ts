@@ -17,15 +17,28 @@ const SELECTION = {
   id_from: 'INT64',
   id_cutoff: 'INT64',
   keyset_version: 'INT64',
+  wave: 'INT64',
+  waves: 'INT64',
 } as const;
+
+/** All values at once, in place of one wave of several. */
+export const WHOLE = { wave: 0, waves: 1 } as const;
+
+/**
+ * Whether a value belongs to a wave, the @wave-th of @waves from 0: by the SHA-256 of its data key, so that each key is
+ * in one wave and waves are of one size but for chance. In the `tink-envelope` format the data key stands inside the
+ * cipher text, and there the cipher text decides. Spark has the same: jobs/spark/reseal/selection.py.
+ */
+const inWave = (d: Deployment, cipherText: string, dek: string): string =>
+  `(@waves = 1 OR MOD(CAST(CONCAT('0x', SUBSTR(TO_HEX(SHA256(${d.sourceFormat === 'tink-envelope' ? cipherText : `IFNULL(${dek}, '')`})), 1, 8)) AS INT64), @waves) = @wave)`;
 
 /**
  * The values to re-encrypt, as of the run's snapshot:
  * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds.
  * - `rejected`: rejected as it stands, and still not sealed.
  * - `stale`: sealed as it stands, but not by a run that had @keyset_version, the stack's keying and its source format.
- *   Merge and ledger note the same moment, so a row says by `resealed_at` which run sealed it. What a run notes of
- *   itself never changes once it has succeeded: the ledger need not be read as of the snapshot.
+ *   Merge and ledger note the same moment, so a row says by `resealed_at` which run sealed it. The moment of a run
+ *   never changes once a row carries it: the ledger need not be read as of the snapshot.
  * - `all`: every value.
  * No mode takes a value that was shredded. Both tables are read as of the snapshot, so that a run selects the same
  * values however often it asks, whatever other runs do meanwhile.
@@ -51,6 +64,7 @@ FROM (
     ${quoted(field.resealedAt)} AS resealed_at, ${token(cipherText, dek)} AS token
   FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}
   WHERE ${cipherText} IS NOT NULL AND ${id} BETWEEN @id_from AND @id_cutoff AND NOT ${shredded(field)}
+    AND ${inWave(d, cipherText, dek)}
 ) AS u
 LEFT JOIN (
   SELECT id, rejected_from, COUNTIF(${rests(d, field)}) > 0 AS rests
@@ -60,13 +74,13 @@ LEFT JOIN (
 ) AS rejection
 ON rejection.id = u.id AND rejection.rejected_from = u.token
 LEFT JOIN (
-  SELECT DISTINCT ended_at FROM ${table(d, 'runs')}
-  WHERE state = 'succeeded' AND keyset_version = @keyset_version AND keying = ${literal(d.keying)} AND source_format = ${literal(d.sourceFormat)}
+  SELECT DISTINCT resealed_at FROM ${table(d, 'runs')}
+  WHERE keyset_version = @keyset_version AND keying = ${literal(d.keying)} AND source_format = ${literal(d.sourceFormat)}
 ) AS fresh
-ON fresh.ended_at = u.resealed_at
+ON fresh.resealed_at = u.resealed_at
 WHERE CASE @mode
   WHEN 'all' THEN TRUE
-  WHEN 'stale' THEN u.resealed_from = u.token AND fresh.ended_at IS NULL
+  WHEN 'stale' THEN u.resealed_from = u.token AND fresh.resealed_at IS NULL
   WHEN 'rejected' THEN rejection.id IS NOT NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
   ELSE NOT IFNULL(rejection.rests, FALSE) AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
 END`;
@@ -141,7 +155,8 @@ export const sourceRows = (d: Deployment): Statement<never> =>
  * The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected.
  *
  * @example
- * const selection = { mode: 'pending', snapshot_millis: '1767323045000', id_from: NO_FLOOR, id_cutoff: NO_CUTOFF, keyset_version: 1 };
+ * const ids = { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
+ * const selection = { mode: 'pending', snapshot_millis: '1767323045000', ...ids, keyset_version: 1, ...WHOLE };
  * await bigquery.query(sql.cutoff, { ...selection, row_limit: 100 }); // [{ id_cutoff: '100' }]
  */
 export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>

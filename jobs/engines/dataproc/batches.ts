@@ -3,7 +3,7 @@ import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
 import { type BatchBody, batchBody } from '../../contract/batch.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
-import { batchId, MAX_ATTEMPTS, requestId } from '../../contract/ids.ts';
+import { batchId, MAX_ATTEMPTS, waveId } from '../../contract/ids.ts';
 import { unlessAborted, withGrace } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
 import type { StageInput } from '../engine.ts';
@@ -29,7 +29,7 @@ const CANCELLING_LOOK_MS = 1_000;
 const GRACE_MS = 1_500;
 
 /**
- * The name of the run's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
+ * The name of the wave's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
  * does one that is done where the rows are to be staged anew.
  */
 export async function findOrCreate(
@@ -40,7 +40,7 @@ export async function findOrCreate(
 ): Promise<string> {
   const parent = `projects/${deployment.project}/locations/${deployment.location}`;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const id = batchId(input.runId, attempt);
+    const id = batchId(waveId(input.runId, input.wave), attempt);
     const name = `${parent}/batches/${id}`;
     const found = await settled(client, name, signal);
     const over = ['FAILED', 'CANCELLED', ...(input.anew ? ['SUCCEEDED'] : [])];
@@ -54,12 +54,14 @@ export async function findOrCreate(
         snapshotMillis: input.snapshotMillis,
         idFrom: input.idFrom,
         idCutoff: input.idCutoff,
+        wave: String(input.wave),
+        waves: String(input.waves),
         keysetVersion: String(input.keyset.version),
         limit: String(input.limit ?? 0),
       }),
     );
     try {
-      const request = { parent, batch, batchId: id, requestId: requestId(input.runId, attempt) };
+      const request = { parent, batch, batchId: id };
       // Its answer is waited for even after an interrupt, which then has a batch to cancel.
       const late = () => new ResealError('cancel-failed', `${name} may have been created: no answer`);
       await withGrace(client.createBatch(request), signal, GRACE_MS, late);
@@ -72,18 +74,18 @@ export async function findOrCreate(
 }
 
 /**
- * Cancels the run's batches that are still at work, waits for their end and returns their ids. Attempts follow each
+ * Cancels a wave's batches that are still at work, waits for their end and returns their ids. Attempts follow each
  * other without a gap.
  */
 export async function cancelBatches(
   client: BatchControllerClient,
   { project, location }: Deployment,
-  runId: string,
+  wave: string,
   signal: AbortSignal,
 ): Promise<string[]> {
   const ended: string[] = [];
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const id = batchId(runId, attempt);
+    const id = batchId(wave, attempt);
     const name = `projects/${project}/locations/${location}/batches/${id}`;
     let found = await unlessAborted(existing(client, name), signal);
     if (found === null) break;

@@ -18,7 +18,7 @@ import { removeFiles } from './temp-files.ts';
 export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): Engine {
   return {
     name: 'dataproc',
-    batchId: (runId) => batchId(runId, 1),
+    batchId: (wave) => batchId(wave, 1),
     stage: (input, progress, signal) =>
       withBatches(signal, async (client) => {
         const name = await findOrCreate(client, deployment, input, signal);
@@ -26,9 +26,9 @@ export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): E
         const account = `the batch's account, ${deployment.batch.serviceAccount}`;
         return staged(client, name, account, output, progress, signal);
       }),
-    discard: (runId, signal) =>
+    discard: (runId, wave, signal) =>
       withBatches(signal, async (client) => {
-        const cancelled = await cancelBatches(client, deployment, runId, signal);
+        const cancelled = await cancelBatches(client, deployment, wave, signal);
         return {
           cancelled,
           files: await removeFiles(await storageClient(deployment, endpoints), deployment, runId),

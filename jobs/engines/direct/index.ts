@@ -43,6 +43,8 @@ export function directEngine(
           id_from: input.idFrom,
           id_cutoff: input.idCutoff,
           keyset_version: input.keyset.version,
+          wave: input.wave,
+          waves: input.waves,
         };
         const pages = bigquery.pages(statements(deployment).values, values, all);
         const lines = sealedLines(pages, {
@@ -62,8 +64,8 @@ export function directEngine(
         await Promise.all([threads.close(), keys.close()]);
       }
     },
-    async discard(runId, signal) {
-      return { cancelled: await cancelLoads(bigquery.client, deployment, runId, signal), files: 0 };
+    async discard(_runId, wave, signal) {
+      return { cancelled: await cancelLoads(bigquery.client, deployment, wave, signal), files: 0 };
     },
   };
 }

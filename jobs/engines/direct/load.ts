@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../contract/deployment.ts';
-import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
+import { loadJobId, MAX_ATTEMPTS, waveId } from '../../contract/ids.ts';
 import type { TableName } from '../../contract/settings/table-settings.ts';
 import { isTakenOver, unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
@@ -50,17 +50,17 @@ const cancelled = (job: Job): Promise<unknown> =>
 /** A cancelled load ends in a moment, or comes through: it is waited for so long. */
 const CANCEL_MS = 30_000;
 
-/** Cancels the run's load jobs that are still at work, waits for their end and returns their ids. */
+/** Cancels a wave's load jobs that are still at work, waits for their end and returns their ids. */
 export async function cancelLoads(
   client: BigQuery,
   { location }: Deployment,
-  runId: string,
+  wave: string,
   signal: AbortSignal,
 ): Promise<string[]> {
   const ended: string[] = [];
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const id = loadJobId(runId, attempt);
+      const id = loadJobId(wave, attempt);
       const job = client.job(id, { location });
       const metadata = await unlessAborted(job.getMetadata(), signal).catch((error: unknown) => {
         if (googleFailure(error).status === 'NOT_FOUND') return null;
@@ -97,18 +97,18 @@ export interface Load {
 }
 
 /**
- * The run's attempt to go on with: the one that an earlier process finished, unless the rows are to be staged anew,
+ * The wave's attempt to go on with: the one that an earlier process finished, unless the rows are to be staged anew,
  * else the first that nobody has begun.
  */
 export async function nextLoad(
   client: BigQuery,
   { location }: Deployment,
-  { runId, anew, attempt: given }: Pick<StageInput, 'runId' | 'anew' | 'attempt'>,
+  { runId, wave, anew, attempt: given }: Pick<StageInput, 'runId' | 'wave' | 'anew' | 'attempt'>,
   signal: AbortSignal,
 ): Promise<Load> {
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const id = loadJobId(given ?? runId, attempt);
+      const id = loadJobId(given ?? waveId(runId, wave), attempt);
       const found = await earlier(client.job(id, { location }), signal);
       if (found === 'none') return { id, attempt: given ?? id, loaded: false };
       if (found === 'loaded' && !anew) return { id, attempt: given ?? id, loaded: true };

@@ -49,6 +49,8 @@ class Arguments:
     mode: Mode
     id_from: int
     id_cutoff: int
+    wave: int
+    waves: int
     id_column: str
     fields: tuple[Field, ...]
     rejected: str
@@ -105,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", choices=("pending", "rejected", "stale", "all"), required=True)
     parser.add_argument("--id-from", type=int, default=NO_FLOOR)
     parser.add_argument("--id-cutoff", type=int, required=True)
+    parser.add_argument("--wave", type=int, default=0)
+    parser.add_argument("--waves", type=int, default=1)
     parser.add_argument("--id-column", default="id")
     parser.add_argument("--fields", type=_fields, required=True)
     parser.add_argument("--rejected-table", dest="rejected", required=True)

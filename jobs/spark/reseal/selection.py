@@ -37,6 +37,8 @@ def selected(
         F.col(field.resealed_from).alias("was"),
         F.col(field.resealed_at).alias("sealed_at"),
     )
+    if arguments.waves > 1:
+        values = values.where(_in_wave(arguments))
     values = values.withColumn("token", token(F.col("cipher_text"), F.col("dek")))
     if mode == "stale":
         values = values.where(F.col("was") == F.unhex("token"))
@@ -57,6 +59,13 @@ def selected(
     return values.join(known, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")
 
 
+def _in_wave(arguments: Arguments) -> Column:
+    """Whether a value belongs to the wave: by the SHA-256 of its data key, or of its envelope."""
+    decides = "cipher_text" if arguments.source_format == "tink-envelope" else "dek"
+    number = F.conv(F.substring(F.sha2(F.col(decides).cast("binary"), 256), 1, 8), 16, 10).cast("long")
+    return number % arguments.waves == arguments.wave
+
+
 def _rests(field: Field, arguments: Arguments) -> Column:
     """Whether a rejection is final: not where a setting may have hidden the value."""
     reason = F.col("reason")
@@ -71,10 +80,7 @@ def _rests(field: Field, arguments: Arguments) -> Column:
 
 
 def _moments(runs: DataFrame, arguments: Arguments) -> DataFrame:
-    """When runs that sealed as this one would were merged.
-
-    Rows that they sealed have the same moment, and are not stale.
-    """
+    """The moments of runs that sealed as this one would: the rows that carry them are not stale."""
     same = (F.col("keying") == arguments.keying) & (F.col("source_format") == arguments.source_format)
-    same &= (F.col("keyset_version") == arguments.keyset_version) & (F.col("state") == "succeeded")
-    return runs.where(same).select(F.col("ended_at").alias("sealed_at")).distinct()
+    same &= F.col("keyset_version") == arguments.keyset_version
+    return runs.where(same).select(F.col("resealed_at").alias("sealed_at")).distinct()

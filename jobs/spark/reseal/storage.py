@@ -47,11 +47,10 @@ REJECTED = StructType(
 )
 RUNS = StructType(
     [
-        StructField("state", StringType()),
         StructField("keying", StringType()),
         StructField("source_format", StringType()),
         StructField("keyset_version", LongType()),
-        StructField("ended_at", TimestampType()),
+        StructField("resealed_at", TimestampType()),
     ]
 )
 KEYSETS = StructType([StructField("version", LongType()), StructField("wrapped", BinaryType())])
@@ -114,7 +113,7 @@ class BigQuery:
         return self._reader().load(self._name(self._arguments.keysets))
 
     def runs(self) -> DataFrame:
-        """Reads the ledger as it is: a run that has succeeded never changes."""
+        """Reads the ledger as it is: the moment of a run never changes once a row carries it."""
         return self._reader().load(self._name(self._arguments.runs))
 
     def write(self, staging: DataFrame) -> None:

@@ -130,6 +130,31 @@ describe('an execution', () => {
     });
   });
 
+  it('goes in waves of data keys, each in a batch of its own, and goes on where it broke off', async () => {
+    const keys = [key, ...Array.from({ length: 5 }, () => application.newKey())];
+    const rows = keys.map((own, at): UserRow => {
+      const id = String(900 + at);
+      return { id, cipher_text: own.encrypt(`${id}@example.com`), dek: own.dek };
+    });
+    await box.load(application, rows);
+    const runId = 'in-waves';
+    await box.faults({ kind: 'batch-failed', service: 'dataproc', from: 2, count: 1000 });
+    expect(await workflow.execute({ run_id: runId, wave_deks: 2 })).toMatchObject({
+      error: { error_code: 'batch-failed' },
+    });
+    expect(await ledger(runId)).toMatchObject({ state: 'failed', waves: '3', waves_merged: '1' });
+    await box.faults();
+    const { result } = await workflow.execute({ run_id: runId });
+    expect(result).toMatchObject({ state: 'succeeded', waves_merged: '3', selected: '6', merged: '6' });
+    expect(await users('id >= 900')).toEqual(merged(...rows.map(({ id }) => id)));
+    const succeeded = (await batches(runId)).filter((batch) => batch.endsWith('SUCCEEDED'));
+    expect(succeeded.length).toBeGreaterThan(1);
+    expect(succeeded.length).toBeLessThanOrEqual(3);
+    expect(result?.kms_calls).toBe('6');
+    expect(await staged()).toEqual([{ n: '0' }]);
+    await box.sql('DELETE FROM users WHERE id >= 900');
+  });
+
   it('does nothing where its run has succeeded already', async () => {
     const before = await ledger('of-a-caller');
     expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({ result: { merged: '2' } });

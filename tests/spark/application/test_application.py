@@ -238,23 +238,38 @@ def test_stale_values(spark: SparkSession, tmp_path: Path, world: World, kms: Fa
     for n, moment in enumerate(moments):
         users[n] |= {"resealed_from": token(users[n]), "resealed_at": moment}
     users[7] |= {"resealed_from": b"0" * 32, "resealed_at": moments[1]}  # changed since: pending
-    run_of = {"state": "succeeded", "keying": "row", "source_format": "gcm", "keyset_version": 1}
+    run_of = {"keying": "row", "source_format": "gcm", "keyset_version": 1}
     write_input(tmp_path / "in", world, users)
     write_runs(
         tmp_path / "in",
         [
-            {**run_of, "ended_at": moments[0]},
-            {**run_of, "ended_at": moments[0], "keyset_version": 2},
-            {**run_of, "ended_at": moments[1], "keyset_version": 2},
-            {**run_of, "ended_at": moments[2], "keying": "shared"},
-            {**run_of, "ended_at": moments[3], "source_format": "tink"},
-            {**run_of, "ended_at": moments[4], "state": "failed"},
-            {**run_of, "ended_at": moments[6]},
-            {**run_of, "ended_at": None},
+            {**run_of, "resealed_at": moments[0]},
+            {**run_of, "resealed_at": moments[0], "keyset_version": 2},
+            {**run_of, "resealed_at": moments[1], "keyset_version": 2},
+            {**run_of, "resealed_at": moments[2], "keying": "shared"},
+            {**run_of, "resealed_at": moments[3], "source_format": "tink"},
+            {**run_of, "resealed_at": moments[6]},
+            {**run_of, "resealed_at": None},
         ],
     )
     stale = run(spark, tmp_path, kms, mode="stale")
     assert sorted(row["id"] for row in stale) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("source_format", ["gcm", "tink-envelope"])
+def test_waves(spark: SparkSession, tmp_path: Path, world: World, kms: FakeKms, source_format: str) -> None:
+    keys = [os.urandom(32) for _ in range(6)]
+    deks = [b64(wrap(world.source_kek, key)) for key in keys]
+    users = [user(world, n, f"u{n}@x", keys[n % 6], deks[n % 6]) for n in range(18)]
+    decides = "dek"
+    if source_format == "tink-envelope":
+        users, decides = tink_rows(world, 18)[1], "cipher_text"
+    write_input(tmp_path / "in", world, users)
+    numbers = {row["id"]: int(hashlib.sha256(row[decides].encode()).hexdigest()[:8], 16) for row in users}
+    for wave in range(3):
+        changes = {"source_format": source_format, "wave": str(wave), "waves": "3"}
+        rows = run(spark, tmp_path, kms, **changes)
+        assert sorted(row["id"] for row in rows) == [n for n in sorted(numbers) if numbers[n] % 3 == wave]
 
 
 def test_values_without_a_tag_and_those_of_another_pattern(

@@ -63,11 +63,10 @@ BINARY = ("resealed_from", "bq_encryption_key", "bq_encrypted_email")
 
 RUNS = pa.schema(
     {
-        "state": pa.string(),
         "keying": pa.string(),
         "source_format": pa.string(),
         "keyset_version": pa.int64(),
-        "ended_at": pa.timestamp("us", tz="UTC"),
+        "resealed_at": pa.timestamp("us", tz="UTC"),
     }
 )
 REJECTED = pa.schema(
