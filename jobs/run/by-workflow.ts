@@ -154,7 +154,9 @@ async function followed(
       if (steps.length > 0) progress(steps.join(' › '));
     },
     signal,
-  );
+  ).catch((error: unknown) => {
+    throw error instanceof ResealError || signal.aborted ? error : failure(error, name);
+  });
 }
 
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */
