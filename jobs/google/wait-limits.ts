@@ -1,5 +1,6 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import { PATIENCE } from './kms.ts';
 
 /** How long what Google works at is waited for. Whatever is later is cancelled, and the run breaks off. */
 export interface WaitLimits {
@@ -9,6 +10,9 @@ export interface WaitLimits {
   readonly pendingMs: number;
   /** A batch that has. */
   readonly runningMs: number;
+  /** Cloud KMS while its quota is exhausted, and while it fails in another way that may pass. */
+  readonly quotaMs: number;
+  readonly faultMs: number;
 }
 
 const MINUTE_MS = 60_000;
@@ -28,6 +32,7 @@ export const waitLimits = ({ batch }: Deployment): WaitLimits => ({
   jobMs: JOB_MINUTES * MINUTE_MS,
   pendingMs: PENDING_MINUTES * MINUTE_MS,
   runningMs: (batch.ttlMinutes + OVERTIME_MINUTES) * MINUTE_MS,
+  ...PATIENCE,
 });
 
 /** A cancelled job ends in a moment, or comes through all the same: it is waited for so long. */

@@ -36,7 +36,7 @@ export function directEngine(
       const all = AbortSignal.any([signal, end.signal]);
       // Thousands of calls may wait for it; more than ten listeners are no leak here.
       setMaxListeners(0, all);
-      const keys = runKeys(deployment, input, all, endpoints);
+      const keys = runKeys(deployment, input, all, endpoints, limits);
       const threads = sealingThreads(input.selected);
       try {
         const values = {
