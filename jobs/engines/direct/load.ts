@@ -7,18 +7,20 @@ import { loadJobId, MAX_ATTEMPTS } from '../../contract/ids.ts';
 import type { TableName } from '../../contract/settings/table-settings.ts';
 import { isTakenOver, unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
-import { jobStuck, STOP_MS, waitLimits } from '../../google/wait-limits.ts';
+import { ANSWER_MS, jobStuck, STOP_MS, unanswered, waitLimits } from '../../google/wait-limits.ts';
 import type { StageInput } from '../engine.ts';
 
 /** How long a last request to BigQuery may take once a run has been interrupted. */
 const LAST_MS = 1_500;
+
+const answered = <T>(asking: Promise<T>): Promise<T> => within(ANSWER_MS, asking, unanswered);
 
 type State = 'none' | 'loaded' | 'failed';
 
 /** The state of an earlier load job of this run, if there was one. */
 async function earlier(job: Job, deployment: Deployment, signal: AbortSignal, jobMs: number): Promise<State> {
   try {
-    await unlessAborted(job.getMetadata(), signal);
+    await unlessAborted(answered(job.getMetadata()), signal);
   } catch (error) {
     if (googleFailure(error).status === 'NOT_FOUND') return 'none';
     throw error;
@@ -85,13 +87,13 @@ export async function cancelLoads(
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const id = loadJobId(runId, attempt);
       const job = client.job(id, { location });
-      const metadata = await unlessAborted(job.getMetadata(), signal).catch((error: unknown) => {
+      const metadata = await unlessAborted(answered(job.getMetadata()), signal).catch((error: unknown) => {
         if (googleFailure(error).status === 'NOT_FOUND') return null;
         throw error;
       });
       if (metadata === null) break;
       if (metadata[0].status?.state === 'DONE') continue;
-      await unlessAborted(job.cancel(), signal);
+      await unlessAborted(answered(job.cancel()), signal);
       const late = () => new Error(`load job ${id} does not end`);
       await unlessAborted(
         within(
