@@ -2,18 +2,24 @@ import { statements } from '../contract/sql/index.ts';
 import { dataprocEngine } from '../engines/dataproc/index.ts';
 import { directEngine } from '../engines/direct/index.ts';
 import { bigQueryService } from '../google/bigquery.ts';
+import { type WaitLimits, waitLimits } from '../google/wait-limits.ts';
 import type { RunContext } from '../run/context.ts';
 import type { Target } from './target.ts';
 
-/** Everything a run works with, for a stack or for the sandbox: only the endpoints differ. */
+/**
+ * Everything a run works with, for a stack or for the sandbox: only the endpoints differ. `limits` are other waits
+ * than usual.
+ */
 export async function runContext(
   { deployment, endpoints }: Pick<Target, 'deployment' | 'endpoints'>,
   signal: AbortSignal,
+  limits: Partial<WaitLimits> = {},
 ): Promise<RunContext> {
-  const bigquery = await bigQueryService(deployment, endpoints, signal);
+  const waits = { ...waitLimits(deployment), ...limits };
+  const bigquery = await bigQueryService(deployment, endpoints, signal, waits);
   const engines = {
-    direct: directEngine(deployment, bigquery, endpoints),
-    dataproc: dataprocEngine(deployment, endpoints),
+    direct: directEngine(deployment, bigquery, endpoints, waits),
+    dataproc: dataprocEngine(deployment, endpoints, waits),
   };
   return { deployment, bigquery, sql: statements(deployment), engines, signal };
 }

@@ -60,7 +60,7 @@ export async function writeSample(
   const keys = await wrappedKeys(deployment, endpoints);
   const users = lines(deployment, keys, BigInt(found?.last ?? 0), rows);
   const never = new AbortController().signal;
-  await load(bigquery.client, deployment, `reseal_sample_${randomUUID()}`, users, never, 'source');
+  await load(bigquery.client, deployment, `reseal_sample_${randomUUID()}`, users, never, undefined, 'source');
   return { rows, data_keys: keys.length };
 }
 

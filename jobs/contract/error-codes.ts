@@ -182,6 +182,10 @@ export const ERROR_CODES = {
     'after an interrupt BigQuery did not end a statement in time',
     '`history` shows what became of the run',
   ),
+  'job-stuck': failed(
+    'a job of BigQuery did not end in as long as BigQuery lets one run; it was cancelled, and the source table is untouched, or merged whole',
+    `look at the job with the \`bq\` of the hint; ${RESUME}`,
+  ),
   'source-partition': failed(
     'the source table takes no query without a filter on its partition column, and a run reads every partition',
     'set the option require_partition_filter of the table to FALSE',
@@ -218,6 +222,10 @@ export const ERROR_CODES = {
   'batch-denied': failed('a role is missing to create batches', 'docs/iam.md lists the roles'),
   'batch-failed': failed("the batch failed; its driver's last lines are in the message", RESUME),
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
+  'batch-stuck': failed(
+    'a batch had not started after half an hour, or went on beyond `reseal:ttlMinutes`; it was cancelled, and the source table is untouched',
+    `see that the subnetwork has Private Google Access and lets the batch's nodes reach each other; ${RESUME}`,
+  ),
   'spark-failed': failed('Spark failed, for the reason that it gives', RESUME),
   'count-mismatch': failed('the batch staged another number of values than it selected', RESUME),
   'value-pattern': failed(

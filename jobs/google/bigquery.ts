@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Deployment } from '../contract/deployment.ts';
@@ -7,8 +8,9 @@ import type { Statement } from '../contract/sql/index.ts';
 import { unlessAborted, within } from './bounds.ts';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
-import { bigQueryFailure, isTransient } from './failures.ts';
+import { bigQueryFailure, googleFailure, isTransient } from './failures.ts';
 import { type Cell, Page } from './page.ts';
+import { ANSWER_MS, jobStuck, STOP_MS, unanswered, waitLimits } from './wait-limits.ts';
 
 /** What a parameter is bound to: INT64, FLOAT64 and STRING as text or number, BYTES in base64. */
 export type Value = string | number | null;
@@ -51,9 +53,14 @@ export interface BigQueryService {
    * Runs a statement and returns its (small) result. Every statement of jobs/contract/sql may be repeated: those that
    * change something say themselves when it has been done already. So each call is a job of its own, tried
    * again after a fault that passes. One that the service's signal finds under way is cancelled; one that is
-   * issued afterwards has to come through in a moment.
+   * issued afterwards has to come through in a moment. One that does not end within `limitMs`, or in as long as
+   * BigQuery lets a job run, is cancelled: ResealError `job-stuck`.
    */
-  query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]>;
+  query<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    limitMs?: number,
+  ): Promise<Row[]>;
   /** The same for results of any size, a page at a time, until the signal is given. */
   pages<P extends string>(
     statement: Statement<P>,
@@ -97,15 +104,12 @@ export async function bigQueryService(
   deployment: Deployment,
   endpoints?: Endpoints,
   signal?: AbortSignal,
+  limits = waitLimits(deployment),
 ): Promise<BigQueryService> {
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
 
-  async function issue<P extends string>(
-    statement: Statement<P>,
-    values: Record<P, Value>,
-    dryRun = false,
-  ): Promise<Job> {
+  function configurationOf<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
     const query = {
       query: statement.sql,
       useLegacySql: false,
@@ -113,15 +117,41 @@ export async function bigQueryService(
       ...(statement.dataset !== undefined && { defaultDataset: { datasetId: statement.dataset } }),
       queryParameters: queryParameters(statement, values),
     };
-    const labels = { 'reseal-step': statement.name };
-    const configuration = { query, labels, ...(dryRun ? { dryRun } : {}) };
-    const [job] = await client.createJob({ configuration, location });
-    return job;
+    return { query, labels: { 'reseal-step': statement.name } };
   }
+
+  /** A name of ours for each job: one whose answer never came can be cancelled by it. */
+  const newJobId = (step: string): string => `reseal_${step}_${randomUUID()}`;
+
+  async function issue<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    jobId: string,
+  ): Promise<Job> {
+    const configuration = configurationOf(statement, values);
+    try {
+      const [job] = await client.createJob({ configuration, location, jobId });
+      return job;
+    } catch (error) {
+      // The client has asked again where the first answer was lost.
+      if (googleFailure(error).status === 'ALREADY_EXISTS') return client.job(jobId, { location });
+      throw error;
+    }
+  }
+
+  /** Asks for the job's end, and waits neither for it nor for the answer. */
+  const cancel = (jobId: string): void => {
+    client
+      .job(jobId, { location })
+      .cancel()
+      .catch(() => {});
+  };
 
   async function bytes<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<number> {
     try {
-      const job = await unlessAborted(issue(statement, values, true), signal);
+      const configuration = { ...configurationOf(statement, values), dryRun: true };
+      const issued = client.createJob({ configuration, location });
+      const [job] = await unlessAborted(within(ANSWER_MS, issued, unanswered), signal);
       return Number(job.metadata?.statistics?.totalBytesProcessed);
     } catch (error) {
       throw signal?.aborted ? signal.reason : bigQueryFailure(statement.name, error);
@@ -145,7 +175,8 @@ export async function bigQueryService(
     const url = `${client.baseUrl}/projects/${deployment.project}/queries/${job.id}`;
     const params = { location, maxResults: PAGE_ROWS, ...(pageToken === undefined ? {} : { pageToken }) };
     const request = { url, params, retry: true, ...(ending === undefined ? {} : { signal: ending }) };
-    const { data } = await unlessAborted(client.authClient.request<RawResults>(request), ending);
+    const asked = within(ANSWER_MS, client.authClient.request<RawResults>(request), unanswered);
+    const { data } = await unlessAborted(asked, ending);
     return data.jobComplete ? data : page(job, pageToken, ending);
   }
 
@@ -154,10 +185,18 @@ export async function bigQueryService(
     values: Record<P, Value>,
     ending?: AbortSignal,
   ): AsyncGenerator<Page> {
-    let job: Job | undefined;
+    const id = newJobId(statement.name);
+    const stuck = jobStuck(deployment, statement.name, id, limits.jobMs);
+    const work = async (): Promise<[Job, QueryRowsResponse]> => {
+      const job = await issue(statement, values, id);
+      return [job, await ended(job, 0)];
+    };
     try {
-      job = await unlessAborted(issue(statement, values), ending);
-      const names = namesOf(await unlessAborted(ended(job, 0), ending));
+      const [job, answer] = await unlessAborted(
+        within(limits.jobMs, work(), () => stuck),
+        ending,
+      );
+      const names = namesOf(answer);
       let pageToken: string | undefined;
       do {
         const results = await page(job, pageToken, ending);
@@ -165,41 +204,48 @@ export async function bigQueryService(
         if (results.rows !== undefined) yield pageOf(names, results.rows);
       } while (pageToken !== undefined);
     } catch (error) {
-      if (!ending?.aborted) throw bigQueryFailure(statement.name, error);
       // Nobody waits for the rows any more; what is not cancelled ends by itself and changes nothing.
-      job?.cancel().catch(() => {});
-      throw ending.reason;
+      if (ending?.aborted || error === stuck) cancel(id);
+      throw ending?.aborted ? ending.reason : bigQueryFailure(statement.name, error);
     }
   }
 
-  /** Issues the statement and waits for its end, which the signal brings about early. */
+  /** Issues the statement and waits for its end, which the signal and the limit bring about early. */
   async function result<P extends string>(
     statement: Statement<P>,
     values: Record<P, Value>,
+    limitMs: number,
   ): Promise<QueryRowsResponse> {
     const late = () =>
       new ResealError('bigquery-late', `BigQuery did not end step ${statement.name} in ${LAST_MS} ms`, {
         hint: '`npm run reseal -- history` shows what became of the run',
       });
-    let job: Job | undefined;
-    const work = issue(statement, values).then((issued) => {
-      job = issued;
-      return ended(issued, SMALL_RESULT);
-    });
+    const id = newJobId(statement.name);
+    const work = issue(statement, values, id).then((job) => ended(job, SMALL_RESULT));
     if (signal?.aborted) return within(LAST_MS, work, late);
+    const stuck = jobStuck(deployment, statement.name, id, limitMs);
+    const inTime = within(limitMs, work, () => stuck);
     try {
-      return await unlessAborted(work, signal);
+      return await unlessAborted(inTime, signal);
     } catch (error) {
-      if (!signal?.aborted) throw error;
-      job?.cancel().catch(() => {});
+      if (!signal?.aborted && error !== stuck) throw error;
+      cancel(id);
       // It may have ended well in the meantime: a merge that was committed is one.
-      return within(LAST_MS, work, late);
+      if (signal?.aborted) return within(LAST_MS, work, late);
+      const stopped = within(STOP_MS, work, () => stuck);
+      return await unlessAborted(stopped, signal).catch(() => {
+        throw stuck;
+      });
     }
   }
 
-  async function query<P extends string>(statement: Statement<P>, values: Record<P, Value>): Promise<Row[]> {
+  async function query<P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    limitMs: number,
+  ): Promise<Row[]> {
     try {
-      const answer = await result(statement, values);
+      const answer = await result(statement, values, limitMs);
       return pageOf(namesOf(answer), answer[0] as unknown as RawRow[]).rows();
     } catch (error) {
       const failure = bigQueryFailure(statement.name, error);
@@ -210,10 +256,12 @@ export async function bigQueryService(
   async function retried<P extends string>(
     statement: Statement<P>,
     values: Record<P, Value>,
+    limitMs: number = limits.jobMs,
   ): Promise<Row[]> {
     let rows: Row[] | undefined;
+    const limit = Math.min(limitMs, limits.jobMs);
     const once = async (): Promise<void> => {
-      rows = await query(statement, values);
+      rows = await query(statement, values, limit);
     };
     // Waits between tries end with the signal, but what has ended well by then counts.
     const ending = signal === undefined || signal.aborted ? {} : { signal };
@@ -228,7 +276,8 @@ export async function bigQueryService(
     const { dataset, tables } = deployment;
     const table = client.dataset(dataset).table(tables[name]);
     try {
-      const [resource] = await unlessAborted(table.getMetadata(), signal);
+      const asked = within(ANSWER_MS, table.getMetadata(), unanswered);
+      const [resource] = await unlessAborted(asked, signal);
       return resource as TableResource;
     } catch (error) {
       throw signal?.aborted ? signal.reason : bigQueryFailure('table', error);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
 import { isTakenOver, unlessAborted, within } from './bounds.ts';
+import { ANSWER_MS, STOP_MS, unanswered } from './wait-limits.ts';
 
 /** Something at Google that takes minutes: a batch, an execution of a workflow. */
 export interface LongRunning<T> {
@@ -8,22 +9,30 @@ export interface LongRunning<T> {
   readonly name: string;
   look(): Promise<T>;
   hasEnded(seen: T): boolean;
+  /** Why it is not waited for any longer, although it has not ended; null to go on. */
+  overdue?(seen: T): ResealError | null;
   /** Asks for its end; what has ended by itself in the meantime cannot be cancelled, and need not be. */
   cancel(): Promise<void>;
 }
 
 /** Such a thing takes a minute to start and more to work: it is looked at often at first, then less. */
 const WAIT_MS = { first: 500, growth: 1.5, most: 10_000 };
+/** How long the answer to a cancellation is waited for, and then its end. */
+interface Patience {
+  readonly cancelMs: number;
+  readonly endMs: number;
+}
 /** Within five seconds after an interrupt the end is asked for and waited for, and the ledger has it. */
-const CANCEL_MS = 1_500;
-const END_MS = 1_000;
+const AFTER_INTERRUPT: Patience = { cancelMs: 1_500, endMs: 1_000 };
+const WHEN_OVERDUE: Patience = { cancelMs: STOP_MS, endMs: STOP_MS };
 const END_LOOK_MS = 100;
 
 /**
  * Looks at something long-running until it has ended and returns what was seen last. Once the signal is given it
- * is cancelled, unless another driver goes on with it; the caller reads from its state how it ended.
+ * is cancelled, unless another driver goes on with it; the caller reads from its state how it ended. What is overdue
+ * is cancelled, too.
  *
- * @throws ResealError `cancel-pending` if it has not ended a moment after it was cancelled, `cancel-failed` if it
+ * @throws ResealError what `overdue` says, `cancel-pending` if it has not ended a moment after it was cancelled, `cancel-failed` if it
  * could not be cancelled
  */
 export async function follow<T>(
@@ -34,20 +43,31 @@ export async function follow<T>(
   try {
     for (let wait = WAIT_MS.first; ; wait = Math.min(wait * WAIT_MS.growth, WAIT_MS.most)) {
       signal.throwIfAborted();
-      const seen = await unlessAborted(work.look(), signal);
+      const seen = await unlessAborted(within(ANSWER_MS, work.look(), unanswered), signal);
       await unlessAborted(Promise.resolve(onSeen(seen)), signal);
       if (work.hasEnded(seen)) return seen;
+      const overdue = work.overdue?.(seen) ?? null;
+      if (overdue !== null) throw await unlessAborted(givenUp(work, overdue), signal);
       await sleep(wait, undefined, { signal });
     }
   } catch (error) {
     if (!signal.aborted || isTakenOver(signal)) throw error;
-    return cancelled(work);
+    return cancelled(work, AFTER_INTERRUPT);
   }
 }
 
-async function cancelled<T>(work: LongRunning<T>): Promise<T> {
-  const unanswered = () => new Error(`no answer for ${CANCEL_MS} ms`);
-  await within(CANCEL_MS, work.cancel(), unanswered).catch((cause: unknown) => {
+/** Cancels what is overdue; returns the error with what came of that. */
+async function givenUp<T>(work: LongRunning<T>, overdue: ResealError): Promise<ResealError> {
+  const done = await cancelled(work, WHEN_OVERDUE).then(
+    () => 'it has been cancelled',
+    (error: Error) => error.message,
+  );
+  return new ResealError(overdue.code, overdue.message, { hint: `${done}; ${overdue.hint}` });
+}
+
+async function cancelled<T>(work: LongRunning<T>, { cancelMs, endMs }: Patience): Promise<T> {
+  const late = () => new Error(`no answer for ${cancelMs} ms`);
+  await within(cancelMs, work.cancel(), late).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ResealError('cancel-failed', `${work.name} could not be cancelled: ${reason}`, {
       hint: 'it goes on by itself: cancel it by hand, or take what it does with --resume',
@@ -61,7 +81,7 @@ async function cancelled<T>(work: LongRunning<T>): Promise<T> {
       await sleep(END_LOOK_MS);
     }
   };
-  return within(END_MS, ended(), () => {
+  return within(endMs, ended(), () => {
     return new ResealError('cancel-pending', `${work.name} has been cancelled and is about to end`);
   });
 }

@@ -8,6 +8,7 @@ import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
 import { projectFault, projectFaultIn } from '../google/project-faults.ts';
+import { ANSWER_MS } from '../google/wait-limits.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
 import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
@@ -100,9 +101,10 @@ async function start(
     ...(allowed.takeOver && { take_over: true }),
   });
   try {
-    const creating = client.createExecution({ parent, execution: { argument } });
+    const asking = client.createExecution({ parent, execution: { argument } });
+    const creating = within(ANSWER_MS, asking, unstarted);
     // Its answer is waited for even after an interrupt, which then has an execution to cancel.
-    const [execution] = await withGrace(creating, signal, GRACE_MS, unanswered);
+    const [execution] = await withGrace(creating, signal, GRACE_MS, unstarted);
     return execution;
   } catch (error) {
     throw error instanceof ResealError ? error : failure(error, parent);
@@ -111,7 +113,7 @@ async function start(
 
 const GRACE_MS = 1_500;
 
-const unanswered = (): ResealError =>
+const unstarted = (): ResealError =>
   new ResealError('cancel-failed', 'Workflows has not said whether it started the execution', {
     hint: 'look for it with `gcloud workflows executions list`',
   });
@@ -156,7 +158,9 @@ async function followed(
       if (steps.length > 0) progress(steps.join(' › '));
     },
     signal,
-  );
+  ).catch((error: unknown) => {
+    throw error instanceof ResealError || signal.aborted ? error : failure(error, name);
+  });
 }
 
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */

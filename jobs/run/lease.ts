@@ -62,6 +62,9 @@ export interface Heartbeat {
   stop(): Promise<void>;
 }
 
+/** A renewal that takes longer comes too late: the lease has run out. */
+const RENEWAL_MS = LEASE_SECONDS * 1000;
+
 /** Renews the lease until stopped. A renewal that fails is left to the next one: the lease outlives several. */
 export function heartbeat(context: RunContext, runId: string, owner: string): Heartbeat {
   const { bigquery, sql, signal } = context;
@@ -69,8 +72,8 @@ export function heartbeat(context: RunContext, runId: string, owner: string): He
   const stopped = new AbortController();
   const ending = AbortSignal.any([signal, stopped.signal]);
   const renew = async (): Promise<void> => {
-    await bigquery.query(sql.renewLease, { run_id: runId, owner });
-    const [lease] = await bigquery.query(sql.readLease, { run_id: runId });
+    await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS);
+    const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS);
     if (lease !== undefined && lease.owner !== owner) lost.abort(takenOver(runId, lease.owner ?? null));
   };
   const every = context.heartbeatMs ?? HEARTBEAT_SECONDS * 1000;

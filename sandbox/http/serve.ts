@@ -57,7 +57,7 @@ export async function listen(
     let failed = (): void => {};
     try {
       rejectForeign(request.headers);
-      const url = new URL(request.raw.url ?? '/', 'http://sandbox.invalid');
+      const url = urlOf(request.raw.url ?? '/');
       const { route, params } = find(request.method, url.pathname);
       const seen: Omit<Call, 'caller'> = {
         method: request.method,
@@ -97,6 +97,13 @@ export async function listen(
     port: address.port,
     close: () => app.close(),
   };
+}
+
+/** A target like `//` or `/\\` is the beginning of another host's URL, and may be none at all. */
+function urlOf(target: string): URL {
+  const base = 'http://sandbox.invalid';
+  if (!URL.canParse(target, base)) throw new GoogleError('INVALID_ARGUMENT', 'Invalid request target.');
+  return new URL(target, base);
 }
 
 function sent(reply: FastifyReply, answer: Answer): FastifyReply {

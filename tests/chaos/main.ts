@@ -1,26 +1,43 @@
 import { Command, Option } from 'commander';
+import fc from 'fast-check';
 import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
-import { chosen, described, trial, uninterrupted } from './kills.ts';
-import { deployedWorld } from './world.ts';
+import { calm, type EngineName } from './calm.ts';
+import { anyCase, underFaults } from './faults.ts';
+import { chosen, described, everywhere, trial } from './kills.ts';
+import { race } from './races.ts';
+import { volume } from './volume.ts';
+import { deployedWorld, type World } from './world.ts';
 
 /**
- * Kills runs and goes on with them: `npm run chaos -- --kills 20 --seed 7`. Exit code 1 where one of them left
- * anything else than an uninterrupted run does.
+ * Brings runs into trouble and goes on with them: `npm run chaos -- --kills 20 --seed 7`. Exit code 1 where one of
+ * them left anything else than a run does that nothing befell.
  */
 interface Options {
   kills: string;
+  faults: string;
+  races: string;
+  rows: string;
+  failing: string;
   seed: string;
-  engine: 'direct' | 'dataproc';
+  engine: EngineName;
   batches: DataprocWork;
   every: boolean;
 }
 
-const { kills, seed, engine, batches, every } = new Command('chaos')
-  .description('Kills runs by SIGKILL, resumes them, and compares with an uninterrupted run')
-  .option('--kills <n>', 'how many', '20')
+const options = new Command('chaos')
+  .description('Kills runs by SIGKILL or lets calls fail, resumes them, and compares with an undisturbed run')
+  .option('--every', 'kill before and after every external call, once each', false)
+  .option('--kills <n>', 'so many kills, at calls and at any moment', '0')
+  .option('--faults <n>', 'so many runs of both engines under one or two faults of any kinds', '0')
+  .option('--races <n>', 'so many runs, one, two and five at once, beside an application that writes', '0')
+  .option('--rows <n>', 'one run over so many rows, of which one in a hundred is rejected', '0')
+  .option('--failing <share>', 'of the calls of that run', '0.02')
   .option('--seed <n>', 'which', '1')
-  .option('--every', 'before and after every external call, once each, before the random ones', false)
-  .addOption(new Option('--engine <name>').choices(['direct', 'dataproc']).default('direct'))
+  .addOption(
+    new Option('--engine <name>', 'of the runs that are killed')
+      .choices(['direct', 'dataproc'])
+      .default('direct'),
+  )
   .addOption(
     new Option('--batches <work>', 'what does the work of batches')
       .choices(['spark', 'direct'])
@@ -29,24 +46,73 @@ const { kills, seed, engine, batches, every } = new Command('chaos')
   .parse()
   .opts<Options>();
 
-const world = await deployedWorld(batches);
-try {
-  const calm = await uninterrupted(world, engine);
-  const list = [...(every ? calm.calls : []), ...chosen(calm, Number(kills), Number(seed))];
-  process.stdout.write(`${list.length} kills; an uninterrupted run makes ${calm.calls.length / 4} calls\n`);
-  let [wrong, reached] = [0, 0];
-  for (const [at, kill] of list.entries()) {
-    const result = await trial(world, engine, kill, calm.outcome);
-    if (result.reached) reached++;
-    if (result.wrong.length > 0) wrong++;
-    const said = result.wrong.length === 0 ? 'right' : `WRONG\n    ${result.wrong.join('\n    ')}`;
-    const where = result.reached ? (result.found ?? 'before the ledger') : 'run was over';
-    process.stdout.write(`${at + 1} ${described(kill)} (${where}): ${said}\n`);
-  }
-  process.stdout.write(`${list.length} kills, ${reached} met a run, ${wrong} ended wrong\n`);
-  process.exitCode = wrong === 0 ? 0 : 1;
-} finally {
-  world.close();
+const said = (line: string): boolean => process.stdout.write(`${line}\n`);
+const seed = Number(options.seed);
+let wrong = 0;
+/** The end of a line that says what came of a trial. */
+function verdict(found: readonly string[]): string {
+  if (found.length === 0) return 'right';
+  wrong++;
+  return `WRONG\n    ${found.join('\n    ')}`;
 }
+
+if (options.every || options.kills !== '0') await inWorld(kills);
+if (options.faults !== '0') await inWorld(faults);
+if (options.races !== '0') await races();
+if (options.rows !== '0') await rows();
 // What runs of a killed sandbox still wait for does not matter any more.
-process.exit();
+process.exit(wrong === 0 ? 0 : 1);
+
+async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
+  const world = await deployedWorld(options.batches);
+  try {
+    await work(world);
+  } finally {
+    world.close();
+  }
+}
+
+async function kills(world: World): Promise<void> {
+  const undisturbed = await calm(world, options.engine);
+  const calls = everywhere(undisturbed.methods);
+  const list = [...(options.every ? calls : []), ...chosen(undisturbed, Number(options.kills), seed)];
+  said(`${list.length} kills; an undisturbed run makes ${calls.length / 4} calls`);
+  let reached = 0;
+  for (const [at, kill] of list.entries()) {
+    const result = await trial(world, options.engine, kill, undisturbed.outcome);
+    if (result.reached) reached++;
+    const where = result.reached ? (result.found ?? 'before the ledger') : 'run was over';
+    said(`${at + 1} ${described(kill)} (${where}): ${verdict(result.wrong)}`);
+  }
+  said(`${list.length} kills, ${reached} met a run, ${wrong} ended wrong`);
+}
+
+async function faults(world: World): Promise<void> {
+  const count = Number(options.faults);
+  const undisturbed = { direct: await calm(world, 'direct'), dataproc: await calm(world, 'dataproc') };
+  const ends = new Map<string, number>();
+  const before = wrong;
+  for (const [at, one] of fc.sample(anyCase(undisturbed, true), { numRuns: count, seed }).entries()) {
+    const { ended, ms, wrong: found } = await underFaults(world, undisturbed[one.engine], one);
+    ends.set(ended, (ends.get(ended) ?? 0) + 1);
+    said(`${at + 1} ${JSON.stringify(one)} (${ended}, ${Math.round(ms)} ms): ${verdict(found)}`);
+  }
+  const all = [...ends].map(([end, times]) => `${times} ${end}`).join(', ');
+  said(`${count} runs under faults: ${all}; ${wrong - before} ended wrong`);
+}
+
+async function races(): Promise<void> {
+  const runs = Number(options.races);
+  for (const together of [1, 2, 5]) {
+    const { writes, ends, wrong: found } = await race({ rows: 40, runs, together, writer: true, seed });
+    said(
+      `${runs} runs, ${together} at once, beside ${writes} writes: ${JSON.stringify(ends)}: ${verdict(found)}`,
+    );
+  }
+}
+
+async function rows(): Promise<void> {
+  const size = { rows: Number(options.rows), rejectedEvery: 100, failing: Number(options.failing), seed };
+  const found = await volume({ ...size, said });
+  said(`${options.rows} rows: ${verdict(found)}`);
+}

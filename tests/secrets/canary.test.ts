@@ -1,38 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KEYINGS, SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { Application, type ApplicationKey, writeUsers } from '../support/application.ts';
+import { filesOf, forms, leakingFiles, leaks } from '../support/canaries.ts';
 import { type CliResult, cli } from '../support/cli.ts';
 
 /** Texts that stand nowhere but in the rows of this test. */
 const CANARIES = ['canary-plaintext-7f3a@example.com', 'kanarienvögel-9c1d@example.com'];
-
-/** A secret in the forms in which it might be left somewhere. */
-function forms(secret: Buffer): Buffer[] {
-  const base64 = [0, 1, 2].map((shift) => {
-    // Base64 of a part of a longer text depends on where the part starts, but for the edges.
-    const shifted = Buffer.concat([Buffer.alloc(shift), secret]).toString('base64');
-    return shifted.slice(shift === 0 ? 0 : 4, -4);
-  });
-  const texts = [...base64, secret.toString('hex'), secret.toString('hex').toUpperCase()];
-  return [secret, ...texts.map((text) => Buffer.from(text))];
-}
-
-function files(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile());
-}
-
-/** Where any form of a secret stands. */
-function leaks(places: Readonly<Record<string, Buffer>>, secrets: readonly Buffer[]): string[] {
-  const wanted = secrets.flatMap(forms);
-  return Object.entries(places)
-    .filter(([, content]) => wanted.some((form) => content.includes(form)))
-    .map(([place]) => place);
-}
 
 const folder = mkdtempSync(join(tmpdir(), 'reseal-canary-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -79,7 +55,7 @@ describe.each(runs)('a run over $format with $keying keying', ({ format, keying 
   });
 
   it('leaves no plaintext and no data key behind', () => {
-    const left = Object.fromEntries(files(state).map((path) => [path, readFileSync(path)]));
+    const left = filesOf(state);
     const printed = Object.fromEntries(
       results.flatMap(({ stdout, stderr }, at) => [
         [`stdout ${at}`, Buffer.from(stdout)],
@@ -87,8 +63,8 @@ describe.each(runs)('a run over $format with $keying keying', ({ format, keying 
       ]),
     );
     const secrets = [...CANARIES.map((text) => Buffer.from(text)), ...keys.map((key) => key.unwrapped)];
-    expect(Object.keys(left).length).toBeGreaterThan(2);
-    expect(leaks({ ...left, ...printed }, secrets)).toEqual([]);
+    expect(left.length).toBeGreaterThan(2);
+    expect([...leakingFiles(left, secrets), ...leaks(printed, secrets)]).toEqual([]);
   });
 });
 
@@ -100,4 +76,16 @@ it('would notice a leak in any form', () => {
     ]);
   }
   expect(leaks({ file: Buffer.from(`{"a":"${secret.toString('base64')}"}`) }, [secret])).toEqual(['file']);
+});
+
+it('would notice one across the parts of a large file', () => {
+  const secret = Buffer.from(CANARIES[0] ?? '');
+  const path = join(folder, 'large');
+  const part = 16 * 2 ** 20;
+  for (const at of [part - 5, part * 2 - 200]) {
+    writeFileSync(path, Buffer.concat([Buffer.alloc(at), secret, Buffer.alloc(100)]));
+    expect(leakingFiles([path], [secret])).toEqual([path]);
+  }
+  writeFileSync(path, Buffer.alloc(part * 2));
+  expect(leakingFiles([path], [secret])).toEqual([]);
 });

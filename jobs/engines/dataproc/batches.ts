@@ -4,8 +4,9 @@ import { type BatchBody, batchBody } from '../../contract/batch.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId, MAX_ATTEMPTS, waveId } from '../../contract/ids.ts';
-import { unlessAborted, withGrace } from '../../google/bounds.ts';
+import { unlessAborted, withGrace, within } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
+import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 import type { StageInput } from '../engine.ts';
 
 export type Batch = protos.google.cloud.dataproc.v1.IBatch;
@@ -25,6 +26,8 @@ export function clientBatch(body: BatchBody): Batch {
 
 /** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
 const CANCELLING_LOOK_MS = 1_000;
+/** Beyond that something is wrong with it. */
+const CANCELLING_MS = 10 * 60_000;
 
 const GRACE_MS = 1_500;
 
@@ -64,7 +67,8 @@ export async function findOrCreate(
       const request = { parent, batch, batchId: id };
       // Its answer is waited for even after an interrupt, which then has a batch to cancel.
       const late = () => new ResealError('cancel-failed', `${name} may have been created: no answer`);
-      await withGrace(client.createBatch(request), signal, GRACE_MS, late);
+      const creating = within(ANSWER_MS, client.createBatch(request), unanswered);
+      await withGrace(creating, signal, GRACE_MS, late);
     } catch (error) {
       if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
     }
@@ -87,35 +91,41 @@ export async function cancelBatches(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(wave, attempt);
     const name = `projects/${project}/locations/${location}/batches/${id}`;
-    let found = await unlessAborted(existing(client, name), signal);
+    const found = await unlessAborted(existing(client, name), signal);
     if (found === null) break;
     if (TERMINAL.includes(stateOf(found))) continue;
     if (stateOf(found) !== 'CANCELLING') await unlessAborted(cancel(client, name), signal);
-    while (found !== null && !TERMINAL.includes(stateOf(found))) {
-      await sleep(CANCELLING_LOOK_MS, undefined, { signal });
-      found = await unlessAborted(existing(client, name), signal);
-    }
+    await ending(client, name, signal, (seen) => TERMINAL.includes(stateOf(seen)));
     ended.push(id);
   }
   return ended;
 }
 
-/** The batch, once it is clear whether it goes on: an earlier interrupt may still be ending it. */
-async function settled(
+/** Looks at a cancelled batch until it is as wanted or gone. */
+async function ending(
   client: BatchControllerClient,
   name: string,
   signal: AbortSignal,
+  wanted: (batch: Batch) => boolean,
 ): Promise<Batch | null> {
-  for (;;) {
+  for (const since = performance.now(); ; ) {
     const found = await unlessAborted(existing(client, name), signal);
-    if (found === null || stateOf(found) !== 'CANCELLING') return found;
+    if (found === null || wanted(found)) return found;
+    if (performance.now() - since > CANCELLING_MS)
+      throw new ResealError('cancel-pending', `${name} was cancelled and has not ended`, {
+        hint: 'look at it in the console; try again once it has ended',
+      });
     await sleep(CANCELLING_LOOK_MS, undefined, { signal });
   }
 }
 
+/** The batch, once it is clear whether it goes on: an earlier interrupt may still be ending it. */
+const settled = (client: BatchControllerClient, name: string, signal: AbortSignal): Promise<Batch | null> =>
+  ending(client, name, signal, (seen) => stateOf(seen) !== 'CANCELLING');
+
 async function existing(client: BatchControllerClient, name: string): Promise<Batch | null> {
   try {
-    const [batch] = await client.getBatch({ name });
+    const [batch] = await within(ANSWER_MS, client.getBatch({ name }), unanswered);
     return batch;
   } catch (error) {
     if (googleFailure(error).status === 'NOT_FOUND') return null;

@@ -8,6 +8,7 @@ import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { follow } from '../../google/follow.ts';
 import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
+import { ANSWER_MS, batchStuck, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
 import { applicationLine, lineProgress } from './application-lines.ts';
 import { type Batch, cancel, cancelBatches, findOrCreate, stateOf, TERMINAL } from './batches.ts';
@@ -15,7 +16,11 @@ import { type DriverOutput, driverOutput } from './driver-output.ts';
 import { removeFiles } from './temp-files.ts';
 
 /** The engine at scale: one batch of Serverless Dataproc, followed until it ends. */
-export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): Engine {
+export function dataprocEngine(
+  deployment: Deployment,
+  endpoints?: Endpoints,
+  limits: WaitLimits = waitLimits(deployment),
+): Engine {
   return {
     name: 'dataproc',
     batchId: (wave) => batchId(wave, 1),
@@ -23,8 +28,7 @@ export function dataprocEngine(deployment: Deployment, endpoints?: Endpoints): E
       withBatches(signal, async (client) => {
         const name = await findOrCreate(client, deployment, input, signal);
         const output = driverOutput(await storageClient(deployment, endpoints));
-        const account = `the batch's account, ${deployment.batch.serviceAccount}`;
-        return staged(client, name, account, output, progress, signal);
+        return staged({ client, deployment, limits }, name, output, progress, signal);
       }),
     discard: (runId, wave, signal) =>
       withBatches(signal, async (client) => {
@@ -60,14 +64,31 @@ interface Said {
   error: { readonly code: string; readonly message: string } | null;
 }
 
+interface Service {
+  readonly client: BatchControllerClient;
+  readonly deployment: Deployment;
+  readonly limits: WaitLimits;
+}
+
+/** Says what is wrong with a batch that has been in a state for too long. */
+function overdue({ deployment, limits }: Service, name: string): (batch: Batch) => ResealError | null {
+  let [state, since] = ['', 0];
+  return (batch) => {
+    if (stateOf(batch) !== state) [state, since] = [stateOf(batch), performance.now()];
+    const most = state === 'PENDING' ? limits.pendingMs : limits.runningMs;
+    return performance.now() - since > most ? batchStuck(deployment, name, state, most) : null;
+  };
+}
+
 async function staged(
-  client: BatchControllerClient,
+  service: Service,
   name: string,
-  account: string,
   output: DriverOutput,
   progress: (now: StageProgress) => void,
   signal: AbortSignal,
 ): Promise<StageOutcome> {
+  const { client, deployment } = service;
+  const account = `the batch's account, ${deployment.batch.serviceAccount}`;
   const said: Said = { kmsCalls: null, error: null };
   const id = name.split('/').at(-1) ?? '';
   const batch = await follow<Batch>(
@@ -75,10 +96,12 @@ async function staged(
       name,
       look: async () => (await client.getBatch({ name }))[0],
       hasEnded: (seen) => TERMINAL.includes(stateOf(seen)),
+      overdue: overdue(service, name),
       cancel: () => cancel(client, name),
     },
     async (seen) => {
-      const lines = await output.lines(seen.runtimeInfo?.outputUri).catch((error: unknown) => {
+      const reading = within(ANSWER_MS, output.lines(seen.runtimeInfo?.outputUri), unanswered);
+      const lines = await reading.catch((error: unknown) => {
         // What the driver says helps to follow the batch and to explain its failure; its work does not need it.
         progress({ message: `the driver's output cannot be read: ${googleFailure(error).message}` });
         return [];

@@ -1,6 +1,8 @@
 import type { Storage } from '@google-cloud/storage';
 import type { Deployment } from '../../contract/deployment.ts';
+import { within } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
+import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 
 /**
  * Removes what the application kept of a run beside the connector's own files: the folder that its storage names
@@ -13,8 +15,9 @@ export async function removeFiles(
   runId: string,
 ): Promise<number | null> {
   try {
-    const [files] = await storage.bucket(bucket).getFiles({ prefix: `${tempFolder}/reseal-${runId}/` });
-    for (const file of files) await file.delete({ ignoreNotFound: true });
+    const listing = storage.bucket(bucket).getFiles({ prefix: `${tempFolder}/reseal-${runId}/` });
+    const [files] = await within(ANSWER_MS, listing, unanswered);
+    for (const file of files) await within(ANSWER_MS, file.delete({ ignoreNotFound: true }), unanswered);
     return files.length;
   } catch (error) {
     if (googleFailure(error).status === 'PERMISSION_DENIED') return null;

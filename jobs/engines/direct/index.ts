@@ -6,6 +6,7 @@ import { statements } from '../../contract/sql/index.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
 import type { Page } from '../../google/page.ts';
+import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import { cancelLoads, load, nextLoad } from './load.ts';
 import { type RunKeys, runKeys } from './run-keys.ts';
@@ -20,12 +21,13 @@ export function directEngine(
   deployment: Deployment,
   bigquery: BigQueryService,
   endpoints?: Endpoints,
+  limits: WaitLimits = waitLimits(deployment),
 ): Engine {
   return {
     name: 'direct',
     batchId: () => null,
     async stage(input, progress, signal) {
-      const job = await nextLoad(bigquery.client, deployment, input, signal);
+      const job = await nextLoad(bigquery.client, deployment, input, signal, limits);
       const outcome = { attempt: job.attempt, batchId: null, milliDcuSeconds: null };
       // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
       if (job.loaded) return { kmsCalls: null, ...outcome };
@@ -34,7 +36,7 @@ export function directEngine(
       const all = AbortSignal.any([signal, end.signal]);
       // Thousands of calls may wait for it; more than ten listeners are no leak here.
       setMaxListeners(0, all);
-      const keys = runKeys(deployment, input, all, endpoints);
+      const keys = runKeys(deployment, input, all, endpoints, limits);
       const threads = sealingThreads(input.selected);
       try {
         const values = {
@@ -55,7 +57,7 @@ export function directEngine(
           threads,
           progress,
         });
-        await load(bigquery.client, deployment, job.id, lines, signal);
+        await load(bigquery.client, deployment, job.id, lines, signal, limits);
         return { kmsCalls: keys.calls(), ...outcome };
       } catch (error) {
         end.abort(error);

@@ -2,39 +2,64 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../../contract/deployment.ts';
+import type { ResealError } from '../../contract/errors.ts';
 import { loadJobId, MAX_ATTEMPTS, waveId } from '../../contract/ids.ts';
 import type { TableName } from '../../contract/settings/table-settings.ts';
 import { isTakenOver, unlessAborted, within } from '../../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../../google/failures.ts';
+import { ANSWER_MS, jobStuck, STOP_MS, unanswered, waitLimits } from '../../google/wait-limits.ts';
 import type { StageInput } from '../engine.ts';
 
 /** How long a last request to BigQuery may take once a run has been interrupted. */
 const LAST_MS = 1_500;
 
+const answered = <T>(asking: Promise<T>): Promise<T> => within(ANSWER_MS, asking, unanswered);
+
 type State = 'none' | 'loaded' | 'failed';
 
 /** The state of an earlier load job of this run, if there was one. */
-async function earlier(job: Job, signal: AbortSignal): Promise<State> {
+async function earlier(job: Job, deployment: Deployment, signal: AbortSignal, jobMs: number): Promise<State> {
   try {
-    await unlessAborted(job.getMetadata(), signal);
+    await unlessAborted(answered(job.getMetadata()), signal);
   } catch (error) {
     if (googleFailure(error).status === 'NOT_FOUND') return 'none';
     throw error;
   }
-  return outcome(job, signal);
+  return outcome(job, deployment, signal, jobMs);
 }
 
-/** Waits for the job's end. Cancels it when the signal is given, which BigQuery may answer with "too late". */
-async function outcome(job: Job, signal: AbortSignal): Promise<'loaded' | 'failed'> {
+/**
+ * Waits for the job's end. Cancels it when the signal is given or when it does not end in time, which BigQuery may
+ * answer with "too late".
+ */
+async function outcome(
+  job: Job,
+  deployment: Deployment,
+  signal: AbortSignal,
+  jobMs: number,
+): Promise<'loaded' | 'failed'> {
+  const stuck = stuckLoad(deployment, job.id ?? '', jobMs);
+  const inTime = within(jobMs, done(job), () => stuck);
   try {
-    await unlessAborted(done(job), signal);
+    await unlessAborted(inTime, signal);
     return 'loaded';
-  } catch {
+  } catch (error) {
+    if (error === stuck) return givenUp(job, stuck);
     if (!signal.aborted) return 'failed';
     job.removeAllListeners('complete');
     if (!isTakenOver(signal)) await cancelled(job);
     throw signal.reason;
   }
+}
+
+const stuckLoad = (deployment: Deployment, id: string, jobMs: number): ResealError =>
+  jobStuck(deployment, 'load', id, jobMs);
+
+/** Cancels a job that does not end. One that comes through all the same is taken by who resumes the run. */
+async function givenUp(job: Job, stuck: ResealError): Promise<never> {
+  job.removeAllListeners('complete');
+  await within(STOP_MS, job.cancel(), () => stuck).catch(() => {});
+  throw stuck;
 }
 
 /** The client looks at the job every half second for as long as somebody listens. */
@@ -62,13 +87,13 @@ export async function cancelLoads(
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const id = loadJobId(wave, attempt);
       const job = client.job(id, { location });
-      const metadata = await unlessAborted(job.getMetadata(), signal).catch((error: unknown) => {
+      const metadata = await unlessAborted(answered(job.getMetadata()), signal).catch((error: unknown) => {
         if (googleFailure(error).status === 'NOT_FOUND') return null;
         throw error;
       });
       if (metadata === null) break;
       if (metadata[0].status?.state === 'DONE') continue;
-      await unlessAborted(job.cancel(), signal);
+      await unlessAborted(answered(job.cancel()), signal);
       const late = () => new Error(`load job ${id} does not end`);
       await unlessAborted(
         within(
@@ -102,14 +127,16 @@ export interface Load {
  */
 export async function nextLoad(
   client: BigQuery,
-  { location }: Deployment,
+  deployment: Deployment,
   { runId, wave, anew, attempt: given }: Pick<StageInput, 'runId' | 'wave' | 'anew' | 'attempt'>,
   signal: AbortSignal,
+  { jobMs } = waitLimits(deployment),
 ): Promise<Load> {
+  const { location } = deployment;
   try {
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const id = loadJobId(given ?? waveId(runId, wave), attempt);
-      const found = await earlier(client.job(id, { location }), signal);
+      const found = await earlier(client.job(id, { location }), deployment, signal, jobMs);
       if (found === 'none') return { id, attempt: given ?? id, loaded: false };
       if (found === 'loaded' && !anew) return { id, attempt: given ?? id, loaded: true };
     }
@@ -129,6 +156,7 @@ export async function load(
   id: string,
   lines: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
+  { jobMs } = waitLimits(deployment),
   into: TableName = 'staging',
 ): Promise<void> {
   const target = client.dataset(deployment.dataset).table(deployment.tables[into]);
@@ -139,35 +167,47 @@ export async function load(
     createDisposition: 'CREATE_NEVER',
     writeDisposition: 'WRITE_APPEND',
   } as Parameters<typeof target.createWriteStream>[0]);
-  let job: Job | null = null;
+  const job = client.job(id, { location: deployment.location });
+  let uploaded: Job | null = null;
   upload.on('job', (made: Job) => {
-    job = made;
+    uploaded = made;
   });
   const loaded = new Promise<void>((resolve, reject) => {
     upload.on('complete', () => resolve());
     upload.on('error', reject);
   });
+  const stuck = stuckLoad(deployment, id, jobMs);
+  const end = new AbortController();
+  const ending = AbortSignal.any([signal, end.signal]);
   try {
     // Whichever fails first is the cause; the other must not be left unhandled.
-    const both = Promise.all([pipeline(Readable.from(lines), upload, { signal }), loaded]);
-    await unlessAborted(both, signal);
+    const both = Promise.all([pipeline(Readable.from(lines), upload, { signal: ending }), loaded]);
+    const inTime = within(jobMs, both, () => stuck);
+    await unlessAborted(inTime, signal);
   } catch (error) {
     if (signal.aborted) {
-      if (job !== null) await outcome(job, signal).catch(() => {});
+      if (uploaded !== null) await outcome(uploaded, deployment, signal, jobMs).catch(() => {});
       throw signal.reason;
     }
+    if (error === stuck) {
+      end.abort(stuck);
+      // The upload looks at its own job until somebody says otherwise.
+      (uploaded as Job | null)?.removeAllListeners('complete');
+      return givenUp(job, stuck);
+    }
     // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same.
-    if (googleFailure(error).status === 'ALREADY_EXISTS')
-      return existing(client.job(id, { location: deployment.location }), signal);
+    if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(job, stuck, signal, jobMs);
     throw bigQueryFailure('load', error);
   }
 }
 
 /** Takes the job that has this run's id for its own. */
-async function existing(job: Job, signal: AbortSignal): Promise<void> {
+async function existing(job: Job, stuck: ResealError, signal: AbortSignal, jobMs: number): Promise<void> {
+  const inTime = within(jobMs, done(job), () => stuck);
   try {
-    await unlessAborted(done(job), signal);
+    await unlessAborted(inTime, signal);
   } catch (error) {
+    if (error === stuck) return givenUp(job, stuck);
     throw signal.aborted ? signal.reason : bigQueryFailure('load', error);
   }
 }

@@ -6,7 +6,7 @@ import { asWrappedKey, type DataKey, type WrappedKey } from '../../envelope/bran
 import { type DataKeys, dataKeys, type KeyService, type Unwrapped } from '../../envelope/data-keys.ts';
 import { within } from '../../google/bounds.ts';
 import { type Endpoints, kmsClient } from '../../google/clients.ts';
-import { keyService } from '../../google/kms.ts';
+import { type KeyServiceOptions, keyService, PATIENCE } from '../../google/kms.ts';
 import { pace } from '../../google/pace.ts';
 import type { StageInput } from '../engine.ts';
 
@@ -44,8 +44,9 @@ export function runKeys(
   input: StageInput,
   signal: AbortSignal,
   endpoints?: Endpoints,
+  patience?: KeyServiceOptions['patience'],
 ): RunKeys {
-  const opening = open(deployment, input, signal, endpoints);
+  const opening = open(deployment, input, signal, endpoints, patience);
   let opened: Opened | null = null;
   opening.then(
     (keys) => {
@@ -70,10 +71,11 @@ async function open(
   input: StageInput,
   signal: AbortSignal,
   endpoints?: Endpoints,
+  patience: KeyServiceOptions['patience'] = PATIENCE,
 ): Promise<Opened> {
   const client = await kmsClient(endpoints);
   const { kmsCallsPerSecond: callsPerSecond } = deployment.batch;
-  const limits = { pace: pace(callsPerSecond), signal };
+  const limits = { pace: pace(callsPerSecond), signal, patience };
   try {
     const keyset = await openKeyset(keyService(client, limits), deployment.bigqueryKek, input.keyset.wrapped);
     const service = keyService(client, limits);

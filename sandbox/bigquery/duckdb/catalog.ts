@@ -136,6 +136,7 @@ export class Catalog {
     if (this.#datasets.has(id)) {
       throw new GoogleError('ALREADY_EXISTS', `Already Exists: Dataset ${this.project}:${id}`);
     }
+    oneSpelling('Dataset', id, this.datasets);
     const dataset = { id, body, createdMillis: Date.now() };
     await connection.run(`CREATE SCHEMA IF NOT EXISTS ${CATALOG}.${quote(id)}`);
     await this.save(connection, 'dataset', id, dataset);
@@ -166,6 +167,7 @@ export class Catalog {
     if (this.findTable(dataset, id)) {
       throw new GoogleError('ALREADY_EXISTS', `Already Exists: Table ${this.project}:${dataset}.${id}`);
     }
+    oneSpelling('Table', id, this.tablesOf(dataset));
     const schema = columnsOf(objectOr(body.schema).fields);
     if (schema.length === 0) {
       throw new GoogleError('INVALID_ARGUMENT', `The sandbox needs a schema for table ${dataset}.${id}.`);
@@ -301,6 +303,16 @@ export class Catalog {
     const maps = { dataset: this.#datasets, table: this.#tables, routine: this.#routines };
     return maps[kind] as unknown as Map<string, Entry[K]>;
   }
+}
+
+/** BigQuery tells names apart that differ in case alone; DuckDB, which holds the rows, does not. */
+function oneSpelling(what: string, id: string, known: readonly { readonly id: string }[]): void {
+  const like = known.find((one) => one.id.toLowerCase() === id.toLowerCase());
+  if (like === undefined) return;
+  throw new GoogleError(
+    'UNIMPLEMENTED',
+    `${what} ${id}: the sandbox has ${like.id} already, and no names that differ in case alone.`,
+  );
 }
 
 /** A table's full name in DuckDB. */

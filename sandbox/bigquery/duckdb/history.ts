@@ -4,10 +4,15 @@ import { type Catalog, type Kept, type Table, tableSql } from './catalog.ts';
 import { CATALOG, rows } from './engine.ts';
 import { quote } from './types.ts';
 
-/** States of a table kept for FOR SYSTEM_TIME AS OF, besides the present one. */
-export const KEPT_VERSIONS = 3;
 /** A larger table is not copied before a change: its past cannot be read. */
 export const KEPT_ROWS = 100_000;
+/** The fewest and the most states of a table that are kept for FOR SYSTEM_TIME AS OF, besides the present one. */
+const FEWEST = 3;
+const MOST = 200;
+
+/** How many: as many of a small table as an application that writes beside a run makes, few of a large one. */
+export const keptStates = (rows: number): number =>
+  Math.max(FEWEST, Math.min(MOST, Math.floor((FEWEST * KEPT_ROWS) / Math.max(1, rows))));
 
 const HOME = `${CATALOG}."_history"`;
 
@@ -16,9 +21,10 @@ const HOME = `${CATALOG}."_history"`;
  * as Reseal's snapshots are: a snapshot of the millisecond in which a table changed sees the change.
  */
 export async function remember(connection: DuckDBConnection, catalog: Catalog, table: Table): Promise<Kept> {
-  const [[count] = []] = await rows(connection, `SELECT count(*) FROM ${tableSql(table)}`);
+  const [[counted] = []] = await rows(connection, `SELECT count(*) FROM ${tableSql(table)}`);
+  const count = Number(counted);
   let copy: string | null = null;
-  if (Number(count) <= KEPT_ROWS) {
+  if (count <= KEPT_ROWS) {
     await connection.run(`CREATE SCHEMA IF NOT EXISTS ${HOME}`);
     copy = `${HOME}.${quote(`${table.dataset}.${table.id}.${crypto.randomUUID()}`)}`;
     await connection.run(`CREATE TABLE ${copy} AS SELECT * FROM ${tableSql(table)}`);
@@ -28,7 +34,7 @@ export async function remember(connection: DuckDBConnection, catalog: Catalog, t
     async record() {
       const now = Date.now();
       const versions = [...table.versions, { from: table.changedMillis, until: now, copy }];
-      for (const old of versions.splice(0, versions.length - KEPT_VERSIONS)) {
+      for (const old of versions.splice(0, versions.length - keptStates(count))) {
         if (old.copy) await connection.run(`DROP TABLE IF EXISTS ${old.copy}`);
       }
       recorded = { versions, changedMillis: now };
@@ -52,6 +58,6 @@ export function asOf(catalog: Catalog, table: Table, micros: bigint): string {
   const version = table.versions.find((one) => millis >= one.from && millis < one.until);
   if (version?.copy) return version.copy;
   throw invalidQuery(
-    `Invalid snapshot time ${millis} for table ${name}. The sandbox keeps the last ${KEPT_VERSIONS} states of a table of at most ${KEPT_ROWS} rows.`,
+    `Invalid snapshot time ${millis} for table ${name}. The sandbox keeps the last ${MOST} states of a small table, ${FEWEST} of one of ${KEPT_ROWS} rows, and none of a larger one.`,
   );
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { KEPT_VERSIONS } from '../../../sandbox/bigquery/duckdb/history.ts';
+import { keptStates } from '../../../sandbox/bigquery/duckdb/history.ts';
 import { type Harness, harness, LOCATION } from '../../support/harness.ts';
 
 let h: Harness;
@@ -168,14 +168,18 @@ describe('FOR SYSTEM_TIME AS OF', () => {
     expect(await asOf(await now())).toEqual([['a']]);
   });
 
+  test('few states of a large table are kept, many of a small one', () => {
+    expect([1, 1_500, 10_000, 100_000].map(keptStates)).toEqual([200, 200, 30, 3]);
+  });
+
   test('too long ago, before the table, in the future, or NULL: an error', async () => {
     await tick();
     const first = await now();
-    for (let change = 0; change <= KEPT_VERSIONS; change++) {
+    for (let change = 0; change <= keptStates(1); change++) {
       await tick();
       await h.sql(`UPDATE poc.users SET n = ${change} WHERE id = 1`);
     }
-    await expect(asOf(first)).rejects.toThrow(`keeps the last ${KEPT_VERSIONS} states`);
+    await expect(asOf(first)).rejects.toThrow(`keeps the last ${keptStates(1)} states`);
     await expect(asOf('0')).rejects.toThrow('was not found at snapshot time 0');
     await expect(asOf(String(Number(await now()) + 60_000))).rejects.toThrow('Cannot be in the future');
     expect(

@@ -169,3 +169,8 @@ describe('a name that would leave its folder', () => {
     expect(existsSync(join(h.state, '..', 'escaped'))).toBe(false);
   });
 });
+
+it('a target that is no URL is said to be none', async () => {
+  const headers = { host: `127.0.0.1:${port()}`, authorization: `Bearer ${h.token}` };
+  for (const target of ['/\\', '//', '/\\:']) expect(await status(target, headers), target).toBe(400);
+});

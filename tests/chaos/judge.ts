@@ -1,0 +1,23 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Row } from '../../jobs/google/bigquery.ts';
+import type { Outcome, Truth } from './truth.ts';
+
+/** What is wrong right after trouble: the source table is as it was, or the run is merged whole and its ledger says so. */
+export async function notWhole(after: Truth, runId: string, before: Row[]): Promise<string[]> {
+  const untouched = isDeepStrictEqual(await after.users(), before);
+  const succeeded = (await after.state(runId)) === 'succeeded';
+  if (untouched !== succeeded) return [];
+  return [
+    succeeded ? 'the ledger has a merge that users has not' : 'users is merged, and the ledger is not told',
+  ];
+}
+
+/** Where a run that went on has left anything else than one that nothing befell. */
+export function differences(found: Outcome, expected: Outcome, runId: string): string[] {
+  const names = Object.keys(expected) as (keyof Outcome)[];
+  const text = (rows: Row[]): string =>
+    JSON.stringify(rows).replaceAll(/"run_id":"[^"]+"/g, '"run_id":"RUN"');
+  return names
+    .filter((name) => text(found[name]) !== text(expected[name]))
+    .map((name) => `run ${runId}: ${name} is ${text(found[name])}, and not ${text(expected[name])}`);
+}
