@@ -2,6 +2,7 @@ import { invalidQuery } from '../../http/errors.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import type { TableRef } from '../translate/names.ts';
 import { at, commas, findTop, path, type Range } from '../translate/ranges.ts';
@@ -43,6 +44,7 @@ export function target(session: Session, tokens: readonly Token[], from: number)
     sql: table ? tableSql(table) : '',
     name: table?.id ?? '',
     columns: table?.schema.map((field) => field.name) ?? [],
+    filter: table && requiredFilter(session.backend.catalog.project, table),
   };
   const as = at(tokens, to).upper === 'AS';
   const next = at(tokens, as ? to + 1 : to);

@@ -7,6 +7,7 @@ import { bound, rows } from '../duckdb/engine.ts';
 import { cancelled } from '../duckdb/failures.ts';
 import { asOf } from '../duckdb/history.ts';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import { snapshotRange } from '../translate/clauses.ts';
 import type { Names, TableRef } from '../translate/names.ts';
@@ -104,9 +105,14 @@ export class Session {
     return value ?? { type: type ?? 'BIGINT', value: null };
   }
 
-  /** The columns of `(a, b)` or of a query's single row. */
+  /** The columns of `(a, b)`, or of the single row of `(SELECT AS STRUCT a, b …)`. */
   async evaluateTuple(tokens: readonly Token[], types: string[]): Promise<Typed[]> {
-    return this.#values(tokens, (sql) => `SELECT ${sql.trim().replace(/^\(([\s\S]*)\)$/, '$1')}`, types);
+    const words = tokens.slice(0, 4).map(({ upper }) => upper);
+    const isQuery = words.join(' ') === '( SELECT AS STRUCT';
+    // Without AS STRUCT the row's columns are the struct's members.
+    const plain = isQuery ? [...tokens.slice(0, 2), ...tokens.slice(4)] : tokens;
+    const inner = (sql: string): string => sql.trim().replace(/^\(([\s\S]*)\)$/, '$1');
+    return this.#values(plain, (sql) => (isQuery ? inner(sql) : `SELECT ${inner(sql)}`), types);
   }
 
   async #values(
@@ -156,7 +162,8 @@ export class Session {
         if (temporary) return temporary;
         const table = this.table(parts, (access, ...name) => access.read(...name));
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
-        return { sql, name: table.id, columns: table.schema.map((field) => field.name) };
+        const filter = requiredFilter(catalog.project, table);
+        return { sql, name: table.id, columns: table.schema.map((field) => field.name), filter };
       },
     };
   }

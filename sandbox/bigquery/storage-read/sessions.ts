@@ -7,6 +7,7 @@ import type { Backend } from '../duckdb/backend.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { asOf } from '../duckdb/history.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import type { SchemaField } from '../duckdb/schema.ts';
 import { ArrowColumns } from './arrow.ts';
 import { type Restriction, restriction } from './restriction.ts';
@@ -59,7 +60,8 @@ export class ReadSessions {
     const now = Date.now();
     const snapshotMicros = microsOf(readSession.tableModifiers?.snapshotTime) ?? BigInt(now) * 1000n;
     const columns = new ArrowColumns(selected(table, selectedFields ?? []));
-    const condition = restriction(rowRestriction ?? '', table);
+    const filter = requiredFilter(catalog.project, table);
+    const condition = restriction(rowRestriction ?? '', table, filter);
     await catalog.settled();
     const from = asOf(catalog, table, snapshotMicros);
     const [[matching, last] = []] = await engine.use((connection) =>
