@@ -7,8 +7,17 @@ import type { Verified } from './verify.ts';
 /** What each step says of itself once it is done, whoever carried it out. */
 
 export function planSummary(planned: Plan): string {
-  const { selected, distinctDeks, engine, erasable, unauthenticated, keyset, keysetNearBound, streamedRows } =
-    planned;
+  const {
+    selected,
+    distinctDeks,
+    engine,
+    erasable,
+    unauthenticated,
+    keyset,
+    keysetNearBound,
+    streamedRows,
+    wholePartitions,
+  } = planned;
   const parts = [
     ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
     ...(unauthenticated > 0 ? [`${unauthenticated} of them seem to have no tag (AES-CBC)`] : []),
@@ -22,7 +31,8 @@ export function planSummary(planned: Plan): string {
         ]
       : []),
   ];
-  return parts.length === 0 ? 'nothing left to do' : parts.join('; ');
+  const work = parts.length === 0 ? 'nothing left to do' : parts.join('; ');
+  return wholePartitions === null ? work : `${work}; ${wholePartitions}`;
 }
 
 export const stageSummary = ({ kmsCalls }: StageOutcome): string =>
