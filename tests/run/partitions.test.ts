@@ -13,6 +13,7 @@ import { checkShredding, shred } from '../../jobs/upkeep/shredding.ts';
 import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { patchSource } from '../support/source-table.ts';
 import { emulator } from '../support/workflow/emulator.ts';
 
 /** A source table of the application's own, which takes no query without a filter on its partition column. */
@@ -52,14 +53,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => box.close());
 
-async function patch(body: object): Promise<void> {
-  const { project, dataset, tables } = box.deployment;
-  const path = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.source}`;
-  const { bigquery, accessToken } = box.sandbox.owner;
-  const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' };
-  const answer = await fetch(`${bigquery}${path}`, { method: 'PATCH', headers, body: JSON.stringify(body) });
-  expect(answer.status, await answer.text()).toBe(200);
-}
+const patch = (body: object): Promise<void> => patchSource(box, body);
 const NONE = { requirePartitionFilter: false, timePartitioning: null, rangePartitioning: null };
 const partitionedBy = (field: Column, requirePartitionFilter = true): Promise<void> =>
   patch({

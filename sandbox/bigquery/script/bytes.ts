@@ -7,6 +7,7 @@ import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import { at, path } from '../translate/ranges.ts';
 import type { Token } from '../translate/tokens.ts';
+import { columnsNamed, readColumns } from './columns.ts';
 import { requireFilterOf } from './filter-of.ts';
 import type { Statement } from './parse.ts';
 
@@ -41,12 +42,6 @@ async function ofStatement(
   access: Access,
 ): Promise<number> {
   const verb = at(tokens, 0).upper;
-  const named = new Set(tokens.map(({ value }) => value.toLowerCase()));
-  const everything = tokens.some(
-    ({ text }, index) => text === '*' && ['SELECT', '.'].includes(at(tokens, index - 1).upper),
-  );
-  const mentioned = (table: Table): string[] =>
-    table.schema.map(({ name }) => name).filter((name) => everything || named.has(name.toLowerCase()));
   let total = 0;
   let isFirst = true;
   for (const [dataset, id, place] of tablesOf(tokens)) {
@@ -58,7 +53,9 @@ async function ofStatement(
     const filter = requiredFilter(catalog.project, table);
     if (filter !== undefined) requireFilterOf(tokens, place, isTarget, filter);
     const isRead = !isTarget || verb !== 'INSERT';
-    if (isRead) total += await sizeOf(connection, table, mentioned(table));
+    const named = isRead ? columnsNamed(tokens, table) : [];
+    readColumns(access, table, named);
+    total += await sizeOf(connection, table, named);
     if (isTarget && changesRows(verb, tokens))
       total += await sizeOf(
         connection,

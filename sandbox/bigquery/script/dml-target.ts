@@ -8,6 +8,7 @@ import type { TableRef } from '../translate/names.ts';
 import { at, commas, findTop, path, type Range } from '../translate/ranges.ts';
 import type { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
+import { columnsNamed, readColumns } from './columns.ts';
 import type { Assignment } from './merge-update.ts';
 import type { Compiled, Session } from './session.ts';
 
@@ -38,6 +39,8 @@ export function target(session: Session, tokens: readonly Token[], from: number)
   const table = temporary
     ? undefined
     : session.table(parts, (access, ...name) => access.change(verb, ...name));
+  if (table && !['INSERT', 'TRUNCATE'].includes(verb))
+    readColumns(session.options.access, table, columnsNamed(tokens, table));
   if (table && verb !== 'INSERT' && table.id === session.options.streaming)
     throw inStreamingBuffer(session, table);
   const ref = temporary ?? {

@@ -14,6 +14,7 @@ import type { Names, TableRef } from '../translate/names.ts';
 import { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
 import type { Parameters, Typed } from '../translate/values.ts';
+import { columnsNamed, readColumns } from './columns.ts';
 import { Scope } from './scope.ts';
 import { Transaction } from './transaction.ts';
 
@@ -84,7 +85,8 @@ export class Session {
     const keys = this.backend.keysets.statement(this.options.location, this.options.access);
     try {
       const now = new Date().toISOString();
-      const make = (functions: KeyFunctions) => new Rewriter(tokens, this.#names(now, functions), moments);
+      const make = (functions: KeyFunctions) =>
+        new Rewriter(tokens, this.#names(now, functions, tokens), moments);
       const rewriter = make(keys.functions);
       if (!this.scope.empty) {
         const scout = make(NO_KEYS);
@@ -147,7 +149,7 @@ export class Session {
     return text ?? null;
   }
 
-  #names(now: string, keys: KeyFunctions): Names {
+  #names(now: string, keys: KeyFunctions, tokens: readonly Token[]): Names {
     const { catalog } = this.backend;
     return {
       now,
@@ -162,6 +164,7 @@ export class Session {
         if (temporary) return temporary;
         const table = this.table(parts, (access, ...name) => access.read(...name));
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
+        readColumns(this.options.access, table, columnsNamed(tokens, table));
         const filter = requiredFilter(catalog.project, table);
         return { sql, name: table.id, columns: table.schema.map((field) => field.name), filter };
       },
@@ -214,7 +217,7 @@ export class Session {
       const range = snapshotRange(tokens, index, tokens.length - 1);
       if (!range) continue;
       await this.backend.catalog.settled();
-      const names = this.#names(new Date().toISOString(), NO_KEYS);
+      const names = this.#names(new Date().toISOString(), NO_KEYS, tokens);
       const rewriter = new Rewriter(tokens, names);
       const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;
       const [[micros] = []] = await rows(this.connection, sql, rewriter.bindings);
