@@ -36,6 +36,7 @@ export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow'>> {
     bucket: storage.bucket,
     dataset: warehouse.dataset,
     tables: pulumi.output(warehouse.tables),
+    partitionColumn: settings.partitionColumn ?? null,
     readDataset: warehouse.readDataset,
     readProcedure: warehouse.readProcedure,
     sourceKek: keys.sourceKek,

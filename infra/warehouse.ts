@@ -13,6 +13,8 @@ export interface WarehouseArgs extends StackArgs {
   tables: Record<TableName, string>;
   /** False where the application has dataset and source table already: they are used, not managed. */
   createSourceTable: boolean;
+  /** What a source table that is there already is partitioned by. */
+  partitionColumn?: string | undefined;
   /** The dataset of the procedure, which reads the other one: a stack's own, whoever made the tables. */
   readDataset: string;
   /** Id of the stored procedure that reads the values back. */
@@ -153,7 +155,7 @@ export class Warehouse extends Component {
       .all([args.bigqueryKek, source, keysets])
       .apply(
         ([bigqueryKek]) =>
-          `BEGIN\n${readProcedureBody({ ...args, project: args.projectId, bigqueryKek })}\nEND;`,
+          `BEGIN\n${readProcedureBody({ ...args, partitionColumn: args.partitionColumn ?? null, project: args.projectId, bigqueryKek })}\nEND;`,
       );
   }
 

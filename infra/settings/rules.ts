@@ -100,6 +100,17 @@ export const rules: Rule[] = [
     },
   },
   {
+    // The stack's own table has no column to be partitioned by.
+    reads: ['partitionColumn', 'createSourceTable'],
+    judge: ({ partitionColumn, createSourceTable }) =>
+      partitionColumn !== undefined && createSourceTable
+        ? wrong(
+            'partitionColumn',
+            'must not be set while the stack creates the source table (reseal:createSourceTable): that one is not partitioned',
+          )
+        : [],
+  },
+  {
     // A routine is authorised on another dataset than its own: https://cloud.google.com/bigquery/docs/authorized-routines
     reads: ['dataset', 'readDataset'],
     judge: ({ dataset, readDataset }) =>

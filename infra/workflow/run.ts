@@ -62,7 +62,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { seen_nobody: assign({ from_owner: '' }) },
     { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
-    { find_streamed: call('streaming', { field: 'streamingBuffer' }, 'streamed') },
+    { look_at_source: call('source_table', { field: 'streamingBuffer' }, 'streamed') },
     { has_streamed: choose({ 'streamed == ""': 'read_keyset' }) },
     { leave_streamed: assign({ 'clock.snapshot_millis': expression('streamed') }) },
     { read_keyset: query(sql.newestKeyset, {}, 'newest') },

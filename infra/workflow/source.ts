@@ -6,7 +6,7 @@ import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
 import { runSubworkflow } from './run.ts';
-import { streamingSubworkflow } from './streaming.ts';
+import { sourceTableSubworkflow } from './source-table.ts';
 
 /** https://cloud.google.com/workflows/quotas#resource_limit */
 const MAX_SOURCE_BYTES = 128 * 1024;
@@ -21,7 +21,7 @@ export function workflowSource(d: Deployment): string {
       main: mainWorkflow(d),
       run: runSubworkflow(d),
       worth_retrying: worthRetryingSubworkflow,
-      streaming: streamingSubworkflow(d),
+      source_table: sourceTableSubworkflow(d),
       counting: countingSubworkflow(d),
       query: querySubworkflow(d),
       batch: batchSubworkflow(d),

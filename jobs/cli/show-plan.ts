@@ -29,6 +29,7 @@ const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
   unauthenticated: planned.unauthenticated,
   id_cutoff: planned.idCutoff,
   streaming_buffer_rows: planned.streamedRows,
+  ...(planned.wholePartitions === null ? {} : { partitions: planned.wholePartitions }),
   expected_kms_calls: expected.kmsCalls,
   expected_minutes: expected.minutes,
   expected_bigquery_bytes: expected.bigQueryBytes,
@@ -68,6 +69,7 @@ export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): stri
       : [
           `some ${planned.streamedRows} rows in the streaming buffer of insertAll are left for a later run: DML cannot change them yet`,
         ]),
+    ...(planned.wholePartitions === null ? [] : [planned.wholePartitions]),
     ...(vcpus === null ? [] : [vcpuNote(vcpus)]),
     `list prices of ${PRICES_AS_OF}; docs/performance.md says what they leave out`,
   ];

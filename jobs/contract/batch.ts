@@ -103,6 +103,7 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--rejected-table=${d.tables.rejected}`,
   `--keysets-table=${d.tables.keysets}`,
   `--runs-table=${d.tables.runs}`,
+  ...(d.partitionColumn === null ? [] : [`--partition-column=${d.partitionColumn}`]),
   `--keyset-version=${run.keysetVersion}`,
   `--source-format=${d.sourceFormat}`,
   `--unauthenticated=${d.unauthenticated}`,

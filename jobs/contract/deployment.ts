@@ -83,6 +83,8 @@ export const deploymentSchema = z.object({
   dataset: z.string(),
   /** Table ids inside the dataset. */
   tables: z.object(tables),
+  /** What the source table is partitioned by, as the setting says; null for a table that is not, or of which it does not say. */
+  partitionColumn: z.string().nullable(),
   /** Dataset and routine id of the stored procedure that reads users back. */
   readDataset: z.string(),
   readProcedure: z.string(),

@@ -187,8 +187,8 @@ export const ERROR_CODES = {
     `look at the job with the \`bq\` of the hint; ${RESUME}`,
   ),
   'source-partition': failed(
-    'the source table takes no query without a filter on its partition column, and a run reads every partition',
-    'set the option require_partition_filter of the table to FALSE',
+    'the source table takes no query without a filter on its partition column, which `reseal:partitionColumn` does not name; or it names another column than the table is partitioned by',
+    'set `reseal:partitionColumn` to the column that the message names, `pulumi up`',
   ),
   'source-streaming': failed(
     'rows that insertAll streamed into the source table of late cannot be changed yet',

@@ -1,4 +1,5 @@
 import type { Deployment } from '../contract/deployment.ts';
+import { type PartitionedTable, partitionVerdict } from '../contract/partitioning.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
 import { type Column, tableColumns } from '../contract/tables.ts';
 import type { BigQueryService } from '../google/bigquery.ts';
@@ -8,7 +9,7 @@ import { type Finding, ok, wrong } from './finding.ts';
 /** REST names some types otherwise than SQL does: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables */
 const SQL_NAMES: Readonly<Record<string, string>> = { INTEGER: 'INT64', FLOAT: 'FLOAT64', BOOLEAN: 'BOOL' };
 
-interface Metadata {
+interface Metadata extends PartitionedTable {
   readonly schema?: { readonly fields?: readonly { readonly name?: string; readonly type?: string }[] };
   readonly location?: string;
 }
@@ -59,6 +60,14 @@ async function checkTable(
       check,
       `it is in ${location}, the stack in ${d.location}`,
       'set reseal:location to the region of the tables; keys and dataset have to be in one',
+    );
+  const partitions = name === 'source' ? partitionVerdict(d, metadata) : { verdict: 'fits' as const };
+  if (partitions.verdict !== 'fits')
+    return wrong(
+      partitions.verdict === 'fault' ? 'failed' : 'warning',
+      check,
+      partitions.found,
+      partitions.remedy,
     );
   return ok(check, `${columns.length} columns, ${location ?? d.location}`);
 }

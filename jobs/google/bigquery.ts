@@ -3,6 +3,7 @@ import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import type { PartitionedTable } from '../contract/partitioning.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
 import type { Statement } from '../contract/sql/index.ts';
 import { unlessAborted, within } from './bounds.ts';
@@ -79,12 +80,8 @@ export interface BigQueryService {
 }
 
 /** The part of a table's resource that a run goes by. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table */
-export interface TableResource {
+export interface TableResource extends PartitionedTable {
   readonly creationTime?: string;
-  /** Of the table, where older clients wrote it into its partitioning. */
-  readonly requirePartitionFilter?: boolean;
-  readonly timePartitioning?: { readonly field?: string; readonly requirePartitionFilter?: boolean };
-  readonly rangePartitioning?: { readonly field?: string };
   readonly streamingBuffer?: { readonly estimatedRows?: string; readonly oldestEntryTime?: string };
 }
 

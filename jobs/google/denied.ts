@@ -36,12 +36,21 @@ const SENTENCES = [
 const KMS =
   /Cloud KMS (?:answered (?:PERMISSION_DENIED|UNAUTHENTICATED) for|denies this account the use of) (?<resource>projects\/\S+)/;
 
+/**
+ * What BigQuery says of a column with a policy tag. It names the tag by the names that people gave it and its taxonomy.
+ * https://cloud.google.com/bigquery/docs/column-level-security
+ */
+const POLICY_TAG =
+  /neither fine-grained reader nor masked get permission to get data protected by (?<resource>policy tag "[^"]+")/;
+
 /** The permission that a message says is missing, and on what; null for any other message. */
 export function deniedBy(message: string): { permission: string; resource: string } | null {
   for (const sentence of SENTENCES) {
     const { permission, resource } = sentence.exec(message)?.groups ?? {};
     if (permission !== undefined && resource !== undefined) return { permission, resource };
   }
+  const tag = POLICY_TAG.exec(message)?.groups?.resource;
+  if (tag !== undefined) return { permission: 'datacatalog.categories.fineGrainedGet', resource: tag };
   const { resource } = KMS.exec(message)?.groups ?? {};
   return resource === undefined ? null : { permission: 'cloudkms.cryptoKeyVersions.useToDecrypt', resource };
 }

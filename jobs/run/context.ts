@@ -72,6 +72,11 @@ export interface Plan {
   readonly keyset: RunKeyset | null;
   /** Rows in the streaming buffer, which are left for a later run; 0 for a resumed run. */
   readonly streamedRows: number;
+  /**
+   * What to tell people of a source table whose partitions are all gone through; null for one of which there is nothing
+   * to tell, and for a resumed run.
+   */
+  readonly wholePartitions: string | null;
   /** Whether the first-level key will have made half of the seals that it may. */
   readonly keysetNearBound: boolean;
 }

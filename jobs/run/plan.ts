@@ -3,14 +3,14 @@ import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
-import { streamedRows } from './source-table.ts';
+import { sourceState } from './source-table.ts';
 import { wavesOf } from './waves.ts';
 
 /** Fixes what the run takes: the moment, the ids, the engine. Changes nothing. */
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const [clock] = await bigquery.query(sql.clock, {});
-  const streamed = await streamedRows(context);
+  const { streamed, wholePartitions } = await sourceState(context);
   const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const limit = options.limit ?? deployment.readLimitRows;
   const keyset = await newestKeyset(context);
@@ -40,6 +40,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     erasable: Number(counts?.erasable),
     keyset,
     streamedRows: streamed?.rows ?? 0,
+    wholePartitions,
     keysetNearBound: await nearBound(context, keyset, selected),
   };
 }

@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import { partitionVerdict } from '../contract/partitioning.ts';
 import type { TableResource } from '../google/bigquery.ts';
 import type { RunContext } from './context.ts';
 
@@ -10,18 +11,40 @@ export interface Streamed {
   readonly untilMillis: string;
 }
 
+/** What the plan has to know of the source table. */
+export interface SourceState {
+  /** Null where no rows are in the streaming buffer. */
+  readonly streamed: Streamed | null;
+  /** What to tell people of a table whose partitions are all gone through; null where there is nothing to tell. */
+  readonly wholePartitions: string | null;
+}
+
+/**
+ * Looks the source table over before anything begins.
+ *
+ * @throws ResealError `source-partition` where its partitions do not go with the setting `partitionColumn`,
+ * `source-streaming` where a table of the run is younger than its streamed rows
+ */
+export async function sourceState(context: RunContext): Promise<SourceState> {
+  const source = await context.bigquery.tableResource('source');
+  const partitions = partitionVerdict(context.deployment, source);
+  if (partitions.verdict === 'fault')
+    throw new ResealError('source-partition', partitions.found, { hint: partitions.remedy });
+  return {
+    streamed: await streamedRows(context, source),
+    wholePartitions: partitions.verdict === 'fits' ? null : `${partitions.found}; ${partitions.remedy}`,
+  };
+}
+
 /**
  * The rows that insertAll streamed into the source table of late. DML cannot change them for half an hour, so a run
  * leaves them to a later one: it takes the table as of the moment before the oldest of them. Null where there are none.
  * https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations
- *
- * @throws ResealError `source-streaming` where a table of the run is younger than that moment, `source-partition` for a
- * table that wants a filter on its partition column
  */
-export async function streamedRows({ bigquery, deployment }: RunContext): Promise<Streamed | null> {
-  const source = await bigquery.tableResource('source');
-  checkPartitions(source, deployment.tables.source);
-  const { streamingBuffer: buffer, creationTime } = source;
+async function streamedRows(
+  { bigquery, deployment }: RunContext,
+  { streamingBuffer: buffer, creationTime }: TableResource,
+): Promise<Streamed | null> {
   const rows = Number(buffer?.estimatedRows ?? 0);
   const oldest = Number(buffer?.oldestEntryTime ?? 0);
   if (rows === 0 || oldest === 0) return null;
@@ -32,19 +55,5 @@ export async function streamedRows({ bigquery, deployment }: RunContext): Promis
     'source-streaming',
     `some ${rows} rows of ${deployment.tables.source} are in the streaming buffer of insertAll, the oldest of them older than the stack's tables`,
     { hint: 'DML cannot change them for half an hour: try again then' },
-  );
-}
-
-/** A run goes through all partitions of its source, so no statement of it has the filter that such a table wants. */
-function checkPartitions(source: TableResource, name: string): void {
-  const { requirePartitionFilter, timePartitioning, rangePartitioning } = source;
-  if (!requirePartitionFilter && !timePartitioning?.requirePartitionFilter) return;
-  const column = timePartitioning?.field ?? rangePartitioning?.field ?? '_PARTITIONTIME';
-  throw new ResealError(
-    'source-partition',
-    `${name} is partitioned by ${column} and takes no query without a filter on it (require_partition_filter)`,
-    {
-      hint: `a run reads every partition: ALTER TABLE ${name} SET OPTIONS (require_partition_filter = FALSE)`,
-    },
   );
 }

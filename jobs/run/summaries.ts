@@ -17,6 +17,7 @@ export function planSummary(planned: Plan): string {
     keyset,
     keysetNearBound,
     streamedRows,
+    wholePartitions,
   } = planned;
   const parts = [
     ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
@@ -32,7 +33,8 @@ export function planSummary(planned: Plan): string {
         ]
       : []),
   ];
-  return parts.length === 0 ? 'nothing left to do' : parts.join('; ');
+  const work = parts.length === 0 ? 'nothing left to do' : parts.join('; ');
+  return wholePartitions === null ? work : `${work}; ${wholePartitions}`;
 }
 
 export const stageSummary = ({ kmsCalls }: StageOutcome): string =>

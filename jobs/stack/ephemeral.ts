@@ -27,6 +27,7 @@ const LEFT_OUT = [
   'composerServiceAccount',
   'keyRing',
   'createSourceTable',
+  'partitionColumn',
   'readDataset',
   'notificationChannels',
 ];

@@ -4,6 +4,7 @@ import {
   onBigQueryProject,
   onDataset,
   onName,
+  onPolicyTag,
   onRoutine,
   onTable,
   routineName,
@@ -52,6 +53,11 @@ export class Access {
   table(permission: string, dataset: string, table: string): void {
     if (this.#routine?.may(permission, tableName(this.#project, dataset, table))) return;
     this.#caller.require(permission, onTable(this.#project, dataset, table));
+  }
+
+  /** A column with a policy tag: who calls a routine that reads it needs the tag's permission as well. */
+  column(tag: string, dataset: string, table: string, column: string): void {
+    this.#caller.require('datacatalog.categories.fineGrainedGet', onPolicyTag(tag, dataset, table, column));
   }
 
   dataset(permission: string, dataset: string): void {

@@ -47,6 +47,7 @@ export function directWork(
       // No batch works on it.
       shredded: '',
     },
+    partitionColumn: args.get('partition-column') ?? null,
     readDataset: '',
     readProcedure: '',
     idColumn: get('id-column'),

@@ -22,6 +22,10 @@ function fullName(project: string, on: GrantResource): string {
   }
 }
 
+/** The tag of a stack's plaintext columns, which is no part of its outputs: the program lets the workflow read them. */
+export const policyTagOf = (bindings: readonly Binding[]): string | undefined =>
+  bindings.find(({ role }) => role === 'roles/datacatalog.categoryFineGrainedReader')?.resource;
+
 /** What docs/iam.md tells people to grant to whoever starts runs by hand, in one stack. */
 export function jobUserBindings(deployment: Deployment, policyTag?: string): Binding[] {
   return JOB_USER_GRANTS.flatMap(({ role, on }) => {

@@ -44,6 +44,16 @@ export const onTable = (project: string, dataset: string, table: string): Resour
 export const onRoutine = (project: string, dataset: string, routine: string): Resource =>
   bigquery('Routine', routineName(project, dataset, routine), `${project}:${dataset}.${routine}`);
 
+/** A policy tag, by the column that it guards: BigQuery's words name the permission by what it is for. */
+export const onPolicyTag = (tag: string, dataset: string, table: string, column: string): Resource => {
+  const [taxonomy = '', policyTag = ''] = tag.split('/').filter((_, at) => at === 5 || at === 7);
+  return {
+    name: tag,
+    denied: () =>
+      `Access Denied: BigQuery BigQuery: User has neither fine-grained reader nor masked get permission to get data protected by policy tag "${taxonomy} : ${policyTag}" on column ${dataset}.${table}.${column}.`,
+  };
+};
+
 /** https://cloud.google.com/storage/docs/json_api/v1/status-codes#403-forbidden */
 export const onBucket = (project: string, bucket: string): Resource => ({
   name: bucketName(project, bucket),

@@ -8,7 +8,7 @@ import { type Deployed, type Deployer, deployer } from '../deploy/deployer.ts';
 import { fingerprint, forgetDeployment, keepDeployment, keptDeployment } from '../deploy/kept.ts';
 import { rulesOfFile } from '../faults/file.ts';
 import { endpointsOf, type SandboxEndpoints } from '../http/endpoints.ts';
-import { JOB_USER, jobUserBindings } from '../iam/job-user.ts';
+import { JOB_USER, jobUserBindings, policyTagOf } from '../iam/job-user.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
 import type { Server } from './server.ts';
 import { welcome } from './welcome.ts';
@@ -102,7 +102,7 @@ try {
   const owner = endpointsOf(origin, iam.ownerToken);
   const { deployment: outputs, bindings } = kept ?? (await deployed(owner, settings, made));
   server.rename(outputs.project);
-  iam.policy.replace([...bindings, ...jobUserBindings(outputs)]);
+  iam.policy.replace([...bindings, ...jobUserBindings(outputs, policyTagOf(bindings))]);
   server.faults.set(rules);
   const endpoints = endpointsOf(origin, iam.token(JOB_USER));
   const info: SandboxInfo = { pid: process.pid, endpoints, owner, outputs, stack, config, dataproc };

@@ -101,6 +101,11 @@ describe('the batch body', () => {
     });
   });
 
+  it('names the partition column where the stack does', () => {
+    const { pysparkBatch } = batchBody(aDeployment({ partitionColumn: 'created_on' }), run);
+    expect(pysparkBatch?.args).toContain('--partition-column=created_on');
+  });
+
   it("is this, for a jar of the user's own: the seed's arguments and nothing else", () => {
     expect(batchBody(aDeployment({ batch: withJar }), { ...run, limit: '2' })).toEqual({
       sparkBatch: {

@@ -33,6 +33,12 @@ it.each([
     'roles/storage.objectAdmin',
   ],
   [
+    'Access Denied: BigQuery BigQuery: User has neither fine-grained reader nor masked get permission to get data protected by policy tag "pii : email" on column d.t.decrypted_email.',
+    'datacatalog.categories.fineGrainedGet',
+    'policy tag "pii : email"',
+    'roles/datacatalog.categoryFineGrainedReader',
+  ],
+  [
     'Cloud KMS answered PERMISSION_DENIED for projects/p/cryptoKeys/k',
     'cloudkms.cryptoKeyVersions.useToDecrypt',
     'projects/p/cryptoKeys/k',

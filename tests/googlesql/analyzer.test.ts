@@ -32,6 +32,9 @@ IF EXISTS (SELECT 1 FROM \`p.d.users\` WHERE id = @cutoff) THEN
   SET n = n + @@row_count;
 END IF;
 COMMIT TRANSACTION;`,
+  'variables of the types of a query': `DECLARE first, last DEFAULT (SELECT MIN(seen_at) FROM \`p.d.users\`);
+SET (first, last) = (SELECT AS STRUCT MIN(seen_at), MAX(seen_at) FROM \`p.d.users\`);
+SELECT id FROM \`p.d.users\` WHERE seen_at BETWEEN first AND last;`,
   procedure: `CREATE OR REPLACE PROCEDURE \`p.d.read\`(IN least INT64) OPTIONS (strict_mode = TRUE)
 BEGIN
   DECLARE secret BYTES DEFAULT (SELECT sealed FROM \`p.d.users\` LIMIT 1);
@@ -50,6 +53,9 @@ const bad = {
   'a parameter of a wrong type': 'SELECT id FROM `p.d.users` WHERE email = @cutoff',
   'an assignment of a wrong type': 'DECLARE n INT64 DEFAULT 0; SET n = CURRENT_TIMESTAMP();',
   'an undeclared variable': 'BEGIN TRANSACTION; SET n = 1; COMMIT TRANSACTION;',
+  'a variable of the type of a query that is none': 'DECLARE n DEFAULT (SELECT e_mail FROM `p.d.users`);',
+  'variables of other types than a query': 'DECLARE a, b INT64; SET (a, b) = (SELECT AS STRUCT 1, b"x");',
+  'fewer variables than a query has columns': 'DECLARE a, b INT64; SET (a, b) = (SELECT AS STRUCT 1, 2, 3);',
   'a condition that is none': 'IF 1 THEN SELECT 1; END IF;',
   'a bad statement inside a script': 'BEGIN TRANSACTION; DELETE FROM `p.d.users` WHERE mail = 1; COMMIT;',
   'a column of a wrong type in a merge':

@@ -7,12 +7,15 @@ import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
 
 // The source format is a literal in the statements, but for one that counts cipher texts.
-const named = KEYINGS.flatMap((keying) =>
-  [[EMAIL], [EMAIL, PHONE]].map((fields) => ({
-    keying,
-    fields,
-    sourceFormat: keying === 'row' ? ('gcm' as const) : ('tink-envelope' as const),
-  })),
+const named = [null, 'seen_on'].flatMap((partitionColumn) =>
+  KEYINGS.flatMap((keying) =>
+    [[EMAIL], [EMAIL, PHONE]].map((fields) => ({
+      keying,
+      fields,
+      partitionColumn,
+      sourceFormat: keying === 'row' ? ('gcm' as const) : ('tink-envelope' as const),
+    })),
+  ),
 );
 const stacks = named.map((given, at) =>
   aDeployment({ ...given, storePlaintext: given.keying === 'row', dataset: `dataset_${at}` }),
@@ -40,7 +43,7 @@ beforeAll(async () => {
 
 describe("every statement is accepted by Google's analyzer", () => {
   it.each(named.map((given, at) => ({ at, ...given, count: given.fields.length })))(
-    '$keying keying, $sourceFormat, $count fields',
+    '$keying keying, $sourceFormat, $count fields, partitions by $partitionColumn',
     ({ at }) => {
       const own = verdicts.filter(({ name }) => name.startsWith(`dataset_${at} `));
       expect(own.filter(({ error }) => error !== null)).toEqual([]);
@@ -59,4 +62,22 @@ it('declares each parameter that it uses, and no other', () => {
       });
     }
   }
+});
+
+it('filters by the partition column wherever a statement reads or changes the source table', () => {
+  for (const stack of stacks) {
+    for (const { name, sql } of issued(stack)) {
+      const mentions = sql.match(/(?<!INTO )`[\w.-]+\.users`/g)?.length ?? 0;
+      const filters = sql.match(/(?:WHERE|\() ?(?:u\.)?`seen_on` (?:IS NULL|BETWEEN reseal_)/g)?.length ?? 0;
+      expect({ name, filters }).toEqual({ name, filters: stack.partitionColumn === null ? 0 : mentions });
+    }
+  }
+  // The merge goes through no more partitions than it changes rows in, and the rows without one.
+  const { merge } = statements(stacks.at(-1) as Deployment);
+  const changes = merge.sql.match(/^(?:MERGE|UPDATE) `[\w.-]+\.users`[^;]*;/gm) ?? [];
+  expect(changes).toHaveLength(8);
+  for (const change of changes)
+    expect(change).toMatch(
+      /`seen_on` BETWEEN reseal_first\w* AND reseal_last\w* OR (?:u\.)?`seen_on` IS NULL\) AND/,
+    );
 });

@@ -8,7 +8,9 @@ import { bindingsOf, judge, without } from './taken-away.ts';
 let box: TestSandbox;
 beforeAll(async () => {
   await ensureVenv();
-  box = await testSandbox();
+  // The batch reads no column with a policy tag, and its account has no role on one.
+  const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
+  box = await testSandbox({ columnPolicyTag });
   const application = new Application('gcm');
   const key = application.newKey();
   await box.load(application, [{ id: '1', cipher_text: key.encrypt('1@example.com'), dek: key.dek }]);

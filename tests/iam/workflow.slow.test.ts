@@ -16,7 +16,8 @@ let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 
 beforeAll(async () => {
-  box = await testSandbox({}, 'direct');
+  const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
+  box = await testSandbox({ columnPolicyTag }, 'direct');
   workflow = await emulator(box);
   api = await executionsApi(workflow, box);
   await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));

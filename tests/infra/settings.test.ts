@@ -235,6 +235,18 @@ describe('rules between settings', () => {
       'dev',
       'reseal:valuePattern must not be set with reseal:jarFile',
     ],
+    [
+      "the stack's own table is not partitioned",
+      { partitionColumn: 'created_on' },
+      'dev',
+      'reseal:partitionColumn must not be set while the stack creates the source table',
+    ],
+    [
+      'partitions by ingestion time are not told apart',
+      { partitionColumn: '_PARTITIONTIME', createSourceTable: 'false' },
+      'dev',
+      'reseal:partitionColumn must be a column of the table',
+    ],
     ['a list names its place', { fields: '[{"name":"e-mail"}]' }, 'dev', 'reseal:fields[0].name must'],
   ])('%s', (_, settings, stack, message) => {
     const config = Object.fromEntries(

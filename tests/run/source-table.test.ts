@@ -99,30 +99,3 @@ it('a table that is younger than what is streamed cannot be read as of before', 
     code: 'source-streaming',
   });
 });
-
-it('a table that wants a filter on its partition column is told apart before anything begins', async () => {
-  const { project, dataset, tables } = box.deployment;
-  const patch = async (requirePartitionFilter: boolean) => {
-    const path = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.source}`;
-    const answer = await fetch(`${box.sandbox.owner.bigquery}${path}`, {
-      method: 'PATCH',
-      headers: {
-        authorization: `Bearer ${box.sandbox.owner.accessToken}`,
-        'content-type': 'application/json',
-      },
-      body: JSON.stringify({
-        requirePartitionFilter,
-        timePartitioning: { type: 'DAY', field: 'created_at' },
-      }),
-    });
-    expect(answer.ok).toBe(true);
-  };
-  await patch(true);
-  await expect(box.run()).rejects.toMatchObject({
-    code: 'source-partition',
-    message: expect.stringContaining('partitioned by created_at'),
-    hint: expect.stringContaining('require_partition_filter = FALSE'),
-  });
-  await patch(false);
-  expect(await box.run()).toMatchObject({ state: 'succeeded' });
-});

@@ -43,6 +43,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       keysets: 'keysets',
       runs: 'runs',
     },
+    partitionColumn: null,
     readDataset: 'encryption_poc_read',
     readProcedure: 'read_users',
     fields: [EMAIL],

@@ -31,6 +31,11 @@ export const identifier = matching(
   'must be letters, digits and underscores, not starting with a digit',
 );
 
+/** https://cloud.google.com/bigquery/docs/querying-partitioned-tables#query_an_ingestion-time_partitioned_table */
+export const partitionColumn = identifier.refine((name) => !/^_PARTITION(TIME|DATE)$/i.test(name), {
+  error: 'must be a column of the table: partitions by ingestion time are not told apart',
+});
+
 export const email = matching(/^[^@\s:]+@[^@\s]+\.[^@\s]+$/, 'must be an e-mail address, without a prefix');
 
 /**

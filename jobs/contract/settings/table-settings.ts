@@ -1,4 +1,4 @@
-import { identifier } from './patterns.ts';
+import { identifier, partitionColumn } from './patterns.ts';
 import { setting } from './setting.ts';
 
 /** What the stack's dataset, tables and procedure are called. */
@@ -12,6 +12,12 @@ export const tableSettings = {
     description: 'The table whose values are re-encrypted.',
     example: 'users',
     seed: 'dataproc_bigquery_source_table',
+  }),
+  partitionColumn: setting(partitionColumn.optional(), {
+    description:
+      'The column that a source table of your own is partitioned by. Every statement then has the filter that `require_partition_filter` asks for, and the merge goes through no more partitions than those from the first to the last that it changes rows in, and rows without one.',
+    example: 'created_on',
+    absent: 'every partition is read and merged',
   }),
   destinationTable: setting(identifier.default('users_temp'), {
     description: 'The staging table that batches write to before the merge.',

@@ -31,10 +31,10 @@ import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
 
 export { ALL_TIME } from './ledger-entries.ts';
+export { mergeScans } from './merge-scans.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { MODES, type Mode, NO_CUTOFF, NO_FLOOR, WHOLE } from './select-values.ts';
-export { mergeScans } from './source-changes.ts';
 export type { ParamType, ReadStack, Statement } from './statement.ts';
 
 /**

@@ -1,4 +1,5 @@
 import type { Deployment } from '../deployment.ts';
+import { everyPartition } from './partitions.ts';
 import {
   kmsLiteral,
   literal,
@@ -103,7 +104,7 @@ ${d.fields
       field,
     ) => `SELECT SUBSTR(IF(${quoted(field.key)} IN (SELECT wrapped FROM ${table(d, 'keysets')}), ${quoted(field.sealed)}, ${quoted(field.key)}), 1, 5) AS prefix
 FROM ${table(d, 'source')}
-WHERE ${quoted(field.sealed)} IS NOT NULL AND ${quoted(field.key)} IS NOT NULL`,
+WHERE ${everyPartition(d)}${quoted(field.sealed)} IS NOT NULL AND ${quoted(field.key)} IS NOT NULL`,
   )
   .join('\nUNION ALL\n')}
 )

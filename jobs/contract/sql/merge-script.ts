@@ -1,5 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import { patternsOf } from '../fields.ts';
+import { declareRanges, findRanges } from './partition-ranges.ts';
+import { withinRanges } from './partitions.ts';
 import { sourceChanges, staged } from './source-changes.ts';
 import { sealedRow } from './staged-rows.ts';
 import { literal, type Statement, statement, table } from './statement.ts';
@@ -32,7 +34,7 @@ DECLARE reseal_rejected INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
 DECLARE reseal_changed INT64 DEFAULT 0;
 DECLARE reseal_erased INT64 DEFAULT 0;
-${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}BEGIN TRANSACTION;
+${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}${declareRanges(d)}BEGIN TRANSACTION;
 UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time, resealed_at = IFNULL(resealed_at, reseal_time) WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
 IF @@row_count > 0 THEN
 SET reseal_time = (SELECT resealed_at FROM ${table(d, 'runs')} WHERE run_id = @run_id);
@@ -40,7 +42,7 @@ SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE 
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND ${sealedRow(d)});
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
 ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND wave_staged = reseal_staged AND wave_rejected = reseal_rejected) AS '${STAGED_DIFFER}';
-${sourceChanges(d)
+${findRanges(d)}${sourceChanges(d, withinRanges(d))
   .flatMap(({ sql, after }) => [`${sql};`, ...after])
   .join('\n')}
 DELETE FROM ${table(d, 'rejected')} AS r

@@ -1,6 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { newestWrapped } from './keyset-versions.ts';
+import { everyPartition } from './partitions.ts';
 import {
   kmsLiteral,
   literal,
@@ -77,8 +78,10 @@ function openedFields(d: ReadStack, keyset?: string): string {
   return [`${quoted(d.idColumn)} AS id`, ...values].join(',\n  ');
 }
 
-const anySealed = (d: ReadStack): string =>
-  d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL`).join(' OR ');
+function anySealed(d: ReadStack): string {
+  const any = d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL`).join(' OR ');
+  return d.partitionColumn === null ? any : `${everyPartition(d)}(${any})`;
+}
 
 /**
  * The column of `readValues` that says whether a field has a sealed value which does not open.
@@ -128,7 +131,7 @@ FROM (
   FROM (
     SELECT ${columns.id}, ${columns.key}, ${columns.sealed}
     FROM ${table(d, 'source')}
-    WHERE UNIX_MILLIS(${quoted(field.resealedAt)}) = @resealed_millis AND ${columns.sealed} IS NOT NULL
+    WHERE ${everyPartition(d)}UNIX_MILLIS(${quoted(field.resealedAt)}) = @resealed_millis AND ${columns.sealed} IS NOT NULL
     ORDER BY ${quoted(field.resealedFrom)} LIMIT @row_limit
   )
 )`;

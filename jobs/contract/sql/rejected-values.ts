@@ -1,5 +1,6 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
+import { everyPartition } from './partitions.ts';
 import { literal, quoted, type Statement, statement, table, token } from './statement.ts';
 
 /** What is said of a rejected value: where it stands and why, and nothing of what it holds. */
@@ -45,6 +46,6 @@ function rejectedOf(d: Deployment, field: Field): string {
 FROM ${table(d, 'rejected')} AS r
 JOIN ${table(d, 'source')} AS u
 ON ${own(d.idColumn)} = r.id AND ${token(own(field.cipherText), own(field.dek))} = r.rejected_from
-WHERE r.field = ${literal(field.name)} AND r.source_format = ${literal(d.sourceFormat)} AND ${REASON}
+WHERE ${everyPartition(d, 'u.')}r.field = ${literal(field.name)} AND r.source_format = ${literal(d.sourceFormat)} AND ${REASON}
   AND (${own(field.resealedFrom)} IS NULL OR ${own(field.resealedFrom)} != r.rejected_from)`;
 }

@@ -1,5 +1,6 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
+import { everyPartition } from './partitions.ts';
 import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
@@ -50,6 +51,10 @@ export function selectedValues(d: Deployment): string {
   return d.fields.map((field) => selectedOf(d, field)).join('\nUNION ALL\n');
 }
 
+/** The filter of a query that has no other condition. */
+const whole = (d: Deployment): string =>
+  d.partitionColumn === null ? '' : ` WHERE ${everyPartition(d)}TRUE`;
+
 const AS_OF_SNAPSHOT = 'FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)';
 
 function selectedOf(d: Deployment, field: Field): string {
@@ -63,7 +68,7 @@ FROM (
   SELECT ${id} AS id, ${cipherText} AS cipher_text, ${dek} AS dek, ${quoted(field.resealedFrom)} AS resealed_from,
     ${quoted(field.resealedAt)} AS resealed_at, ${token(cipherText, dek)} AS token
   FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}
-  WHERE ${cipherText} IS NOT NULL AND ${id} BETWEEN @id_from AND @id_cutoff AND NOT ${shredded(field)}
+  WHERE ${everyPartition(d)}${cipherText} IS NOT NULL AND ${id} BETWEEN @id_from AND @id_cutoff AND NOT ${shredded(field)}
     AND ${inWave(d, cipherText, dek)}
 ) AS u
 LEFT JOIN (
@@ -148,7 +153,7 @@ export const sourceRows = (d: Deployment): Statement<never> =>
   statement(
     'source_rows',
     {},
-    `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}`,
+    `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}${whole(d)}`,
   );
 
 /**
@@ -185,7 +190,7 @@ export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
     SELECTION,
     `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks,
   ${d.sourceFormat === 'dotted' ? LOOKS_UNAUTHENTICATED : '0'} AS unauthenticated,
-  (SELECT ${d.fields.map((field) => `COUNTIF(${erasable(field)})`).join(' + ')} FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}) AS erasable
+  (SELECT ${d.fields.map((field) => `COUNTIF(${erasable(field)})`).join(' + ')} FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}${whole(d)}) AS erasable
 FROM (${selectedValues(d)})`,
   );
 

@@ -1,6 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { opened, sealedColumns } from './open-values.ts';
+import { everyPartition } from './partitions.ts';
 import { literal, quoted, type Statement, shredded, statement, table } from './statement.ts';
 
 /** Ids as decimal or own text, one a line: @ids. */
@@ -22,7 +23,7 @@ export const knownIds = (d: Deployment): Statement<keyof typeof IDS> =>
   statement(
     'known_ids',
     IDS,
-    `SELECT CAST(${quoted(d.idColumn)} AS STRING) AS id FROM ${table(d, 'source')} WHERE ${named(quoted(d.idColumn))}`,
+    `SELECT CAST(${quoted(d.idColumn)} AS STRING) AS id FROM ${table(d, 'source')} WHERE ${everyPartition(d)}${named(quoted(d.idColumn))}`,
   );
 
 /**
@@ -46,7 +47,7 @@ COMMIT TRANSACTION;`,
 
 function shredField(d: Deployment, field: Field): string {
   const cipherText = quoted(field.cipherText);
-  const left = `${chosen(d, field)} AND (NOT ${shredded(field)} OR ${quoted(field.sealed)} != b'' OR ${quoted(field.plaintext)} IS NOT NULL OR @source = 'cleared' AND ${cipherText} != '')`;
+  const left = `${everyPartition(d)}${chosen(d, field)} AND (NOT ${shredded(field)} OR ${quoted(field.sealed)} != b'' OR ${quoted(field.plaintext)} IS NOT NULL OR @source = 'cleared' AND ${cipherText} != '')`;
   return `INSERT INTO ${table(d, 'shredded')} (id, field, source, shredded_at, shredded_by)
 SELECT ${quoted(d.idColumn)}, ${literal(field.name)}, @source, reseal_time, SESSION_USER() FROM ${table(d, 'source')}
 WHERE ${left};
@@ -78,7 +79,7 @@ ${d.fields
       field,
     ) => `SELECT ${opened(d, sealedColumns(d, field))} AS opened, ${quoted(field.plaintext)} AS plaintext
 FROM ${table(d, 'source')}
-WHERE ${chosen(d, field)}`,
+WHERE ${everyPartition(d)}${chosen(d, field)}`,
   )
   .join('\nUNION ALL\n')}
 )`,

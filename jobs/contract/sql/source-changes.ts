@@ -1,17 +1,9 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
+import type { Reach } from './partitions.ts';
 import { erasable } from './select-values.ts';
 import { sealedRow } from './staged-rows.ts';
-import {
-  literal,
-  type ParamType,
-  quoted,
-  type Statement,
-  shredded,
-  statement,
-  table,
-  token,
-} from './statement.ts';
+import { literal, quoted, shredded, table, token } from './statement.ts';
 
 /** One statement of the merge over the source table, what the script does after it, and the query that this issues. */
 interface SourceChange {
@@ -21,56 +13,25 @@ interface SourceChange {
 }
 
 /**
- * What the merge does to the source table, statement by statement: four for each field.
+ * What the merge does to the source table as far as it reaches, statement by statement: four for each field.
  *
  * @example
- * sourceChanges(deployment).map(({ sql, after }) => [`${sql};`, ...after].join('\n'));
+ * sourceChanges(deployment, everywhere(deployment)).map(({ sql, after }) => [`${sql};`, ...after].join('\n'));
  */
-export const sourceChanges = (d: Deployment): SourceChange[] =>
+export const sourceChanges = (d: Deployment, reach: Reach): SourceChange[] =>
   d.fields.flatMap((field) => [
     {
-      sql: mergeSealed(d, field),
+      sql: mergeSealed(d, field, reach),
       after: [
         'SET reseal_merged = reseal_merged + @@row_count;',
-        `SET reseal_changed = reseal_changed + (${changed(d, field)});`,
+        `SET reseal_changed = reseal_changed + (${changed(d, field, reach)});`,
       ],
-      query: changed(d, field),
+      query: changed(d, field, reach),
     },
-    { sql: clearRejected(d, field), after: [] },
-    { sql: erase(d, field), after: ['SET reseal_erased = reseal_erased + @@row_count;'] },
-    { sql: clearPlaintext(d, field), after: [] },
+    { sql: clearRejected(d, field, reach), after: [] },
+    { sql: erase(d, field, reach), after: ['SET reseal_erased = reseal_erased + @@row_count;'] },
+    { sql: clearPlaintext(d, field, reach), after: [] },
   ]);
-
-/** What stands for the script's variables where a statement of it is on its own. */
-const VARIABLES = {
-  reseal_time: { type: 'INT64', value: 'TIMESTAMP_MILLIS(@reseal_time)' },
-  reseal_attempt: { type: 'STRING', value: '@reseal_attempt' },
-  reseal_keyset: { type: 'BYTES', value: '@reseal_keyset' },
-} as const satisfies Record<string, { type: ParamType; value: string }>;
-type Variable = keyof typeof VARIABLES;
-
-/**
- * The same statements, each on its own: for dry runs, which do not add up a script's. Each reads the columns that it
- * names and, as it changes rows, is billed for the whole source table beside them.
- * https://cloud.google.com/bigquery/docs/estimate-costs#dml_statement_size_calculation
- *
- * @example
- * for (const scan of mergeScans(deployment)) await bigquery.bytes(scan, values); // by dry run
- */
-export const mergeScans = (d: Deployment): Statement<Variable | 'run_id'>[] =>
-  sourceChanges(d)
-    .flatMap(({ sql, query }) => (query === undefined ? [sql] : [sql, query]))
-    .map((sql, at) => {
-      const used: Partial<Record<Variable | 'run_id', ParamType>> = sql.includes('@run_id')
-        ? { run_id: 'STRING' }
-        : {};
-      const alone = sql.replace(/\breseal_(?:time|attempt|keyset)\b/g, (name) => {
-        const { type, value } = VARIABLES[name as Variable];
-        used[name as Variable] = type;
-        return value;
-      });
-      return statement(`merge_${at + 1}`, used as Record<Variable | 'run_id', ParamType>, alone);
-    });
 
 /**
  * The staged rows of the run's attempt; more conditions may follow.
@@ -84,11 +45,11 @@ export const staged = (d: Deployment): string =>
 const ofSource = (name: string): string => `u.${quoted(name)}`;
 
 /** Matches a staged row with the source that it was made from, and with nothing that was shredded meanwhile. */
-const sameSource = (d: Deployment, field: Field): string =>
-  `${ofSource(d.idColumn)} = s.id AND ${token(ofSource(field.cipherText), ofSource(field.dek))} = s.resealed_from AND NOT ${shredded(field, 'u.')}`;
+const sameSource = (d: Deployment, field: Field, reach: Reach): string =>
+  `${reach.staged('u.')}${ofSource(d.idColumn)} = s.id AND ${token(ofSource(field.cipherText), ofSource(field.dek))} = s.resealed_from AND NOT ${shredded(field, 'u.')}`;
 
 /** Duplicates of a staged row are folded, since BigQuery takes no two sources for one target. */
-function mergeSealed(d: Deployment, field: Field): string {
+function mergeSealed(d: Deployment, field: Field, reach: Reach): string {
   const key =
     d.keying === 'shared'
       ? 'IFNULL(bq_encryption_key, reseal_keyset) AS bq_encryption_key'
@@ -99,7 +60,7 @@ USING (
   FROM ${staged(d)} AND field = ${literal(field.name)} AND ${sealedRow(d)}
   QUALIFY ROW_NUMBER() OVER (PARTITION BY id, resealed_from ORDER BY bq_encrypted_email) = 1
 ) AS s
-ON ${sameSource(d, field)}
+ON ${sameSource(d, field, reach)}
 WHEN MATCHED THEN UPDATE SET
   ${quoted(field.plaintext)} = ${d.storePlaintext ? 's.decrypted_email' : 'NULL'},
   ${quoted(field.key)} = s.bq_encryption_key,
@@ -112,7 +73,7 @@ WHEN MATCHED THEN UPDATE SET
  * How many sealed values the merge did not write, value by value: a table may have copies of a row, and one that came
  * or went meanwhile must not stand for another that changed. A jar may stage a value as often as it likes.
  */
-const changed = (d: Deployment, field: Field): string =>
+const changed = (d: Deployment, field: Field, reach: Reach): string =>
   `SELECT IFNULL(SUM(GREATEST(s.copies - IFNULL(u.copies, 0), 0)), 0)
   FROM (
     SELECT id, resealed_from, ${d.batch.jarFile === null ? 'COUNT(*)' : '1'} AS copies
@@ -122,7 +83,7 @@ const changed = (d: Deployment, field: Field): string =>
   LEFT JOIN (
     SELECT ${quoted(d.idColumn)} AS id, ${quoted(field.resealedFrom)} AS resealed_from, COUNT(*) AS copies
     FROM ${table(d, 'source')}
-    WHERE ${quoted(field.resealedAt)} = reseal_time AND ${quoted(field.resealedFrom)} IS NOT NULL
+    WHERE ${reach.staged('')}${quoted(field.resealedAt)} = reseal_time AND ${quoted(field.resealedFrom)} IS NOT NULL
     GROUP BY 1, 2
   ) AS u
   ON u.id = s.id AND u.resealed_from = s.resealed_from`;
@@ -136,20 +97,32 @@ const cleared = (field: Field, alias = ''): string => `
   ${quoted(field.resealedFrom)} = NULL`;
 
 /** A rejected value whose sealed form comes from an older source no longer shows that. */
-const clearRejected = (d: Deployment, field: Field): string =>
+const clearRejected = (d: Deployment, field: Field, reach: Reach): string =>
   `MERGE ${table(d, 'source')} AS u
 USING (
   SELECT DISTINCT id, resealed_from
   FROM ${staged(d)} AND field = ${literal(field.name)} AND reason IS NOT NULL
 ) AS s
-ON ${sameSource(d, field)} AND ${ofSource(field.resealedFrom)} IS NOT NULL AND ${ofSource(field.resealedFrom)} != s.resealed_from
+ON ${sameSource(d, field, reach)} AND ${ofSource(field.resealedFrom)} IS NOT NULL AND ${ofSource(field.resealedFrom)} != s.resealed_from
 WHEN MATCHED THEN UPDATE SET${cleared(field, 'u.')}`;
 
-const erase = (d: Deployment, field: Field): string =>
+const erase = (d: Deployment, field: Field, reach: Reach): string =>
   `UPDATE ${table(d, 'source')} SET${cleared(field)}
-WHERE ${erasable(field)}`;
+WHERE ${reach.cleared('')}${erasable(field)}`;
 
 /** Plaintext that must not stand any longer: all that an earlier setting stored, and that of shredded values always. */
-const clearPlaintext = (d: Deployment, field: Field): string =>
+const clearPlaintext = (d: Deployment, field: Field, reach: Reach): string =>
   `UPDATE ${table(d, 'source')} SET ${quoted(field.plaintext)} = NULL
-WHERE ${quoted(field.plaintext)} IS NOT NULL${d.storePlaintext ? ` AND ${shredded(field)}` : ''}`;
+WHERE ${reach.cleared('')}${unwanted(d, field)}`;
+
+const unwanted = (d: Deployment, field: Field): string =>
+  `${quoted(field.plaintext)} IS NOT NULL${d.storePlaintext ? ` AND ${shredded(field)}` : ''}`;
+
+/**
+ * Whether a row has something of a field that the merge takes away, whatever was staged.
+ *
+ * @example
+ * `SELECT COUNT(*) FROM ${table(d, 'source')} WHERE ${clearable(d, field)}`
+ */
+export const clearable = (d: Deployment, field: Field): string =>
+  `(${erasable(field)} OR ${unwanted(d, field)})`;

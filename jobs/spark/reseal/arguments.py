@@ -69,6 +69,8 @@ class Arguments:
     input: str
     output: str
     broadcast_deks: int
+    # What the source table is partitioned by; None where the stack does not say it.
+    partition_column: str | None = None
 
 
 def _fields(text: str) -> tuple[Field, ...]:
@@ -114,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rejected-table", dest="rejected", required=True)
     parser.add_argument("--keysets-table", dest="keysets", required=True)
     parser.add_argument("--runs-table", dest="runs", default="runs")
+    parser.add_argument("--partition-column")
     parser.add_argument("--keyset-version", type=int, required=True)
     formats = ("gcm", "dotted", "tink", "tink-envelope")
     parser.add_argument("--source-format", choices=formats, required=True)

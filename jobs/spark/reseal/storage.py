@@ -101,6 +101,11 @@ class BigQuery:
     def source(self) -> DataFrame:
         """Reads the run's snapshot: the rows that the plan counted, even if they have changed since."""
         reader = self._reader().option("snapshotTimeMillis", self._arguments.snapshot_millis)
+        column = self._arguments.partition_column
+        if column is not None:
+            # True of every row: Spark would leave out a condition of its own that is, and with it the filter
+            # that require_partition_filter asks for.
+            reader = reader.option("filter", f"(`{column}` IS NULL OR `{column}` IS NOT NULL)")
         return reader.load(self._name(self._arguments.source))
 
     def rejected(self) -> DataFrame:

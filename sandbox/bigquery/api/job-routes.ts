@@ -6,9 +6,11 @@ import { BIGQUERY } from '../../http/paths.ts';
 import { type Call, type Json, objectOr, Reply, type Route, readJson, text } from '../../http/router.ts';
 import type { Uploads } from '../../http/upload.ts';
 import { onBigQueryProject, projectName } from '../../iam/resources.ts';
+import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
+import { readColumns } from '../script/columns.ts';
 import { dml, jobFailure, jobJson, jobOfQuery, schemaJson } from './job-json.ts';
 import type { Job, Jobs } from './jobs.ts';
 import { page, resultSource, type TimestampFormat } from './pages.ts';
@@ -107,7 +109,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
     {
       method: 'GET',
       path: `${BIGQUERY}/datasets/{dataset}/tables/{table}/data`,
-      handle: ({ params, query }) => tableData(backend, params, query),
+      handle: ({ params, query, caller }) => tableData(backend, params, query, caller),
     },
   ];
 }
@@ -191,10 +193,13 @@ async function tableData(
   { engine, catalog }: Backend,
   params: Record<string, string>,
   query: URLSearchParams,
+  caller: Caller,
 ): Promise<Reply> {
   const table = catalog.table(params.dataset ?? '', params.table ?? '');
   const selected = query.get('selectedFields')?.split(',');
   const columns = table.schema.filter(({ name }) => selected?.includes(name) ?? true);
+  const names = columns.map(({ name }) => name);
+  readColumns(new Access(caller, catalog.project), table, names);
   const [[count] = []] = await engine.use((connection) =>
     rows(connection, `SELECT count(*) FROM ${tableSql(table)}`),
   );

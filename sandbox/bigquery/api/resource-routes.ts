@@ -46,7 +46,7 @@ export function resourceRoutes(backend: Backend): Route[] {
       if (body.schema !== undefined) {
         await catalog.addColumns(connection, found, columnsOf(objectOr(body.schema).fields));
       }
-      found.body = { ...found.body, ...body };
+      found.body = merged(found.body, body);
       await catalog.saveTable(connection, found);
     });
     return tableJson(backend, found, call.origin);
@@ -55,7 +55,7 @@ export function resourceRoutes(backend: Backend): Route[] {
     const body = await readJson(call);
     const found = catalog.dataset(dataset(call));
     namesRoutines(catalog, body);
-    found.body = { ...found.body, ...body };
+    found.body = merged(found.body, body);
     await write((connection) => catalog.save(connection, 'dataset', found.id, found));
     return datasetJson(catalog.project, found, call.origin);
   };
@@ -204,6 +204,10 @@ export function resourceRoutes(backend: Backend): Route[] {
     },
   ];
 }
+
+/** What a PATCH says is null is there no longer. https://cloud.google.com/bigquery/docs/api-performance#patch */
+const merged = (known: Json, given: Json): Json =>
+  Object.fromEntries(Object.entries({ ...known, ...given }).filter(([, value]) => value !== null));
 
 function onlyProcedures({ routineType, language }: Json): void {
   if (routineType === 'PROCEDURE' && (language === undefined || language === 'SQL')) return;

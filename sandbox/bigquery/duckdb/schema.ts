@@ -1,5 +1,5 @@
 import { GoogleError } from '../../http/errors.ts';
-import { asObject, required, text } from '../../http/router.ts';
+import { asObject, objectOr, required, text } from '../../http/router.ts';
 import { duckdbType, quote, sqlType } from './types.ts';
 
 /** A column of a table: the REST field, and DuckDB's type for it. */
@@ -47,6 +47,12 @@ export function columnsOf(fields: unknown): SchemaField[] {
       duckdb: duckdbType(type) + (mode === 'REPEATED' ? '[]' : ''),
     };
   });
+}
+
+/** The policy tags that guard a column. https://cloud.google.com/bigquery/docs/column-level-security-intro */
+export function policyTagsOf({ policyTags }: Pick<SchemaField, 'policyTags'>): string[] {
+  const { names } = objectOr(policyTags);
+  return Array.isArray(names) ? names.map(String) : [];
 }
 
 /** The fields as REST shows them. */

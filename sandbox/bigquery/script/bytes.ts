@@ -3,9 +3,12 @@ import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import { at, path } from '../translate/ranges.ts';
 import type { Token } from '../translate/tokens.ts';
+import { columnsNamed, readColumns } from './columns.ts';
+import { requireFilterOf } from './filter-of.ts';
 import type { Statement } from './parse.ts';
 
 /** What precedes a table's path. */
@@ -39,22 +42,20 @@ async function ofStatement(
   access: Access,
 ): Promise<number> {
   const verb = at(tokens, 0).upper;
-  const named = new Set(tokens.map(({ value }) => value.toLowerCase()));
-  const everything = tokens.some(
-    ({ text }, index) => text === '*' && ['SELECT', '.'].includes(at(tokens, index - 1).upper),
-  );
-  const mentioned = (table: Table): string[] =>
-    table.schema.map(({ name }) => name).filter((name) => everything || named.has(name.toLowerCase()));
   let total = 0;
   let isFirst = true;
-  for (const [dataset, id] of tablesOf(tokens)) {
+  for (const [dataset, id, place] of tablesOf(tokens)) {
     const isTarget = isFirst && verb !== 'SELECT' && verb !== 'WITH';
     isFirst = false;
     if (isTarget) access.change(verb, dataset, id);
     else access.read(dataset, id);
     const table = catalog.table(dataset, id);
+    const filter = requiredFilter(catalog.project, table);
+    if (filter !== undefined) requireFilterOf(tokens, place, isTarget, filter);
     const isRead = !isTarget || verb !== 'INSERT';
-    if (isRead) total += await sizeOf(connection, table, mentioned(table));
+    const named = isRead ? columnsNamed(tokens, table) : [];
+    readColumns(access, table, named);
+    total += await sizeOf(connection, table, named);
     if (isTarget && changesRows(verb, tokens))
       total += await sizeOf(
         connection,
@@ -71,14 +72,14 @@ const changesRows = (verb: string, tokens: readonly Token[]): boolean =>
   (verb === 'MERGE' &&
     tokens.some(({ upper }, index) => upper === 'THEN' && at(tokens, index + 1).upper !== 'INSERT'));
 
-/** Dataset and id of each table that a statement names, the first as often as it does. */
-function tablesOf(tokens: readonly Token[]): [string, string][] {
-  const found: [string, string][] = [];
+/** Dataset, id and place of each table that a statement names, as often as it does. */
+function tablesOf(tokens: readonly Token[]): [string, string, number][] {
+  const found: [string, string, number][] = [];
   for (const [index, { upper, kind }] of tokens.entries()) {
     const next = at(tokens, index + 1);
     if (kind !== 'word' || !BEFORE.has(upper) || (next.kind !== 'word' && next.kind !== 'quoted')) continue;
     const [dataset, id] = path(tokens, index + 1).parts.slice(-2);
-    if (dataset !== undefined && id !== undefined) found.push([dataset, id]);
+    if (dataset !== undefined && id !== undefined) found.push([dataset, id, index + 1]);
   }
   return found;
 }

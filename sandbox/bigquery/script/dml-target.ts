@@ -2,11 +2,13 @@ import { invalidQuery } from '../../http/errors.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import type { TableRef } from '../translate/names.ts';
 import { at, commas, findTop, path, type Range } from '../translate/ranges.ts';
 import type { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
+import { columnsNamed, readColumns } from './columns.ts';
 import type { Assignment } from './merge-update.ts';
 import type { Compiled, Session } from './session.ts';
 
@@ -37,12 +39,15 @@ export function target(session: Session, tokens: readonly Token[], from: number)
   const table = temporary
     ? undefined
     : session.table(parts, (access, ...name) => access.change(verb, ...name));
+  if (table && !['INSERT', 'TRUNCATE'].includes(verb))
+    readColumns(session.options.access, table, columnsNamed(tokens, table));
   if (table && verb !== 'INSERT' && table.id === session.options.streaming)
     throw inStreamingBuffer(session, table);
   const ref = temporary ?? {
     sql: table ? tableSql(table) : '',
     name: table?.id ?? '',
     columns: table?.schema.map((field) => field.name) ?? [],
+    filter: table && requiredFilter(session.backend.catalog.project, table),
   };
   const as = at(tokens, to).upper === 'AS';
   const next = at(tokens, as ? to + 1 : to);

@@ -1,5 +1,6 @@
 import { invalidQuery } from '../../http/errors.ts';
 import { quote } from '../duckdb/types.ts';
+import { requireFilterIn } from '../translate/partition-filter.ts';
 import { at, closing, path } from '../translate/ranges.ts';
 import type { Token } from '../translate/tokens.ts';
 import {
@@ -63,6 +64,7 @@ async function update(session: Session, tokens: readonly Token[]): Promise<Chang
   if (at(tokens, found.to).upper !== 'SET') throw invalidQuery('Syntax error: Expected keyword SET');
   const where = keyword(tokens, { from: found.to, to: end }, 'WHERE');
   if (where === end) throw invalidQuery('UPDATE must have a WHERE clause');
+  requireFilterIn(tokens, { from: where + 1, to: end }, found.alias, found.ref.filter);
   const from = keyword(tokens, { from: found.to, to: where }, 'FROM');
   const compiled = await session.compile(tokens, (rewriter) => {
     rewriter.learn(found.ref);
@@ -79,6 +81,7 @@ async function remove(session: Session, tokens: readonly Token[]): Promise<Chang
   const end = ending(tokens);
   const where = keyword(tokens, { from: found.to, to: end }, 'WHERE');
   if (where === end) throw invalidQuery('DELETE must have a WHERE clause');
+  requireFilterIn(tokens, { from: where + 1, to: end }, found.alias, found.ref.filter);
   const compiled = await session.compile(tokens, (rewriter) => {
     rewriter.learn(found.ref);
     const condition = rewriter.rewrite({ from: where, to: end });

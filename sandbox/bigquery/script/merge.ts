@@ -1,6 +1,7 @@
 import { invalidQuery } from '../../http/errors.ts';
 import { bound } from '../duckdb/engine.ts';
 import { quote } from '../duckdb/types.ts';
+import { requireFilterIn } from '../translate/partition-filter.ts';
 import { at, closing, type Range } from '../translate/ranges.ts';
 import type { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
@@ -15,6 +16,8 @@ export async function merge(session: Session, tokens: readonly Token[]): Promise
   if (at(tokens, found.to).upper !== 'USING') throw invalidQuery('Syntax error: Expected keyword USING');
   const on = keyword(tokens, { from: found.to, to: end }, 'ON');
   const clauses = whenClauses(tokens, on, end);
+  // BigQuery also takes it from the conditions of all WHEN clauses; that is not looked for here.
+  requireFilterIn(tokens, { from: on + 1, to: clauses[0]?.from ?? end }, found.alias, found.ref.filter);
   const parts = (rewriter: Rewriter) => {
     rewriter.learn(found.ref);
     const source = rewriter.rewrite({ from: found.to + 1, to: on }, { expectTable: true });

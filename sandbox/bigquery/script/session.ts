@@ -7,12 +7,14 @@ import { bound, rows } from '../duckdb/engine.ts';
 import { cancelled } from '../duckdb/failures.ts';
 import { asOf } from '../duckdb/history.ts';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import { snapshotRange } from '../translate/clauses.ts';
 import type { Names, TableRef } from '../translate/names.ts';
 import { Rewriter } from '../translate/rewrite.ts';
 import type { Token } from '../translate/tokens.ts';
 import type { Parameters, Typed } from '../translate/values.ts';
+import { columnsNamed, readColumns } from './columns.ts';
 import { Scope } from './scope.ts';
 import { Transaction } from './transaction.ts';
 
@@ -83,7 +85,8 @@ export class Session {
     const keys = this.backend.keysets.statement(this.options.location, this.options.access);
     try {
       const now = new Date().toISOString();
-      const make = (functions: KeyFunctions) => new Rewriter(tokens, this.#names(now, functions), moments);
+      const make = (functions: KeyFunctions) =>
+        new Rewriter(tokens, this.#names(now, functions, tokens), moments);
       const rewriter = make(keys.functions);
       if (!this.scope.empty) {
         const scout = make(NO_KEYS);
@@ -104,9 +107,14 @@ export class Session {
     return value ?? { type: type ?? 'BIGINT', value: null };
   }
 
-  /** The columns of `(a, b)` or of a query's single row. */
+  /** The columns of `(a, b)`, or of the single row of `(SELECT AS STRUCT a, b …)`. */
   async evaluateTuple(tokens: readonly Token[], types: string[]): Promise<Typed[]> {
-    return this.#values(tokens, (sql) => `SELECT ${sql.trim().replace(/^\(([\s\S]*)\)$/, '$1')}`, types);
+    const words = tokens.slice(0, 4).map(({ upper }) => upper);
+    const isQuery = words.join(' ') === '( SELECT AS STRUCT';
+    // Without AS STRUCT the row's columns are the struct's members.
+    const plain = isQuery ? [...tokens.slice(0, 2), ...tokens.slice(4)] : tokens;
+    const inner = (sql: string): string => sql.trim().replace(/^\(([\s\S]*)\)$/, '$1');
+    return this.#values(plain, (sql) => (isQuery ? inner(sql) : `SELECT ${inner(sql)}`), types);
   }
 
   async #values(
@@ -141,7 +149,7 @@ export class Session {
     return text ?? null;
   }
 
-  #names(now: string, keys: KeyFunctions): Names {
+  #names(now: string, keys: KeyFunctions, tokens: readonly Token[]): Names {
     const { catalog } = this.backend;
     return {
       now,
@@ -156,7 +164,9 @@ export class Session {
         if (temporary) return temporary;
         const table = this.table(parts, (access, ...name) => access.read(...name));
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
-        return { sql, name: table.id, columns: table.schema.map((field) => field.name) };
+        readColumns(this.options.access, table, columnsNamed(tokens, table));
+        const filter = requiredFilter(catalog.project, table);
+        return { sql, name: table.id, columns: table.schema.map((field) => field.name), filter };
       },
     };
   }
@@ -207,7 +217,7 @@ export class Session {
       const range = snapshotRange(tokens, index, tokens.length - 1);
       if (!range) continue;
       await this.backend.catalog.settled();
-      const names = this.#names(new Date().toISOString(), NO_KEYS);
+      const names = this.#names(new Date().toISOString(), NO_KEYS, tokens);
       const rewriter = new Rewriter(tokens, names);
       const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;
       const [[micros] = []] = await rows(this.connection, sql, rewriter.bindings);

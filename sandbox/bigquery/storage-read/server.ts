@@ -17,6 +17,7 @@ import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
 import { Broken } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
+import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { bound } from '../duckdb/engine.ts';
 import { queryFailure } from '../duckdb/failures.ts';
@@ -109,7 +110,8 @@ export async function serveStorageRead(
       .then((metadata) => {
         const caller = callerOf(authorization(metadata));
         admit(caller, backend.catalog.project, call.request);
-        return carriedOut(caller, 'CreateReadSession', () => sessions.create(call.request));
+        const access = new Access(caller, backend.catalog.project);
+        return carriedOut(caller, 'CreateReadSession', () => sessions.create(call.request, access));
       })
       .then(
         (session) => callback(null, session),

@@ -3,11 +3,15 @@ import type { DuckDBValue } from '@duckdb/node-api';
 import type bigquery from '@google-cloud/bigquery-storage/build/protos/protos.js';
 import { GoogleError } from '../../http/errors.ts';
 import { text } from '../../http/router.ts';
+import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { asOf } from '../duckdb/history.ts';
+import { requiredFilter } from '../duckdb/partitioning.ts';
 import type { SchemaField } from '../duckdb/schema.ts';
+import { columnsNamed, readColumns } from '../script/columns.ts';
+import { tokenize } from '../translate/tokens.ts';
 import { ArrowColumns } from './arrow.ts';
 import { type Restriction, restriction } from './restriction.ts';
 
@@ -46,7 +50,7 @@ export class ReadSessions {
   }
 
   /** Opens a session on a table as it is now, or was at the snapshot. @throws GoogleError */
-  async create({ parent, readSession, maxStreamCount }: Request): Promise<ReadSession> {
+  async create({ parent, readSession, maxStreamCount }: Request, access: Access): Promise<ReadSession> {
     const { engine, catalog } = this.#backend;
     // DataFormat.ARROW, as a number or by its name.
     if (readSession?.dataFormat !== 2 && readSession?.dataFormat !== 'ARROW')
@@ -58,8 +62,12 @@ export class ReadSessions {
     const { selectedFields, rowRestriction } = readSession.readOptions ?? {};
     const now = Date.now();
     const snapshotMicros = microsOf(readSession.tableModifiers?.snapshotTime) ?? BigInt(now) * 1000n;
-    const columns = new ArrowColumns(selected(table, selectedFields ?? []));
-    const condition = restriction(rowRestriction ?? '', table);
+    const fields = selected(table, selectedFields ?? []);
+    const restricted = columnsNamed(tokenize(rowRestriction ?? ''), table);
+    readColumns(access, table, [...fields.map(({ name }) => name), ...restricted]);
+    const columns = new ArrowColumns(fields);
+    const filter = requiredFilter(catalog.project, table);
+    const condition = restriction(rowRestriction ?? '', table, filter);
     await catalog.settled();
     const from = asOf(catalog, table, snapshotMicros);
     const [[matching, last] = []] = await engine.use((connection) =>
@@ -107,7 +115,7 @@ export class ReadSessions {
 /** The fields in the order of the table, whatever the order in which they were asked for; all if none was. */
 function selected({ schema, id }: Table, names: readonly string[]): SchemaField[] {
   const wanted = new Set(names.map((name) => name.toLowerCase()));
-  const columns = schema.filter(({ name }) => wanted.size === 0 || wanted.delete(name.toLowerCase()));
+  const columns = schema.filter(({ name }) => names.length === 0 || wanted.delete(name.toLowerCase()));
   if (names.length > 0 && wanted.size > 0)
     throw new GoogleError(
       'INVALID_ARGUMENT',

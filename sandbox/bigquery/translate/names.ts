@@ -1,6 +1,16 @@
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import type { Typed } from './values.ts';
 
+/** What a table of `require_partition_filter` asks of whoever reads it. */
+export interface PartitionFilter {
+  /** Its full name, for messages. */
+  table: string;
+  /** Its partition column. */
+  column: string;
+  /** All of its columns, in lower case: what is compared with one of them is no constant. */
+  columns: ReadonlySet<string>;
+}
+
 /** A table as a statement names it. */
 export interface TableRef {
   /** What stands for it in DuckDB. */
@@ -8,6 +18,8 @@ export interface TableRef {
   /** Its own name, the implicit alias. */
   name: string;
   columns: readonly string[];
+  /** Where it takes no query without such a filter. */
+  filter?: PartitionFilter | undefined;
 }
 
 /** What names in a statement stand for. */

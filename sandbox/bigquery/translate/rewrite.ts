@@ -5,6 +5,7 @@ import { type Aliases, aliasesOf, commonTables, nameOf, snapshotRange } from './
 import { INTERVAL_FUNCTIONS, interval, PART_FUNCTIONS, strftime, unit, writeCall } from './functions.ts';
 import { writeKeyCall } from './key-calls.ts';
 import type { Names, TableRef } from './names.ts';
+import { requireFilterInQuery } from './partition-filter.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
 import type { Token } from './tokens.ts';
 import type { Typed } from './values.ts';
@@ -315,6 +316,8 @@ export class Rewriter {
     const alias = this.#alias(before.to, to);
     const behind = before.micros === undefined ? this.#snapshot(alias.to, to) : { ...before, to: alias.to };
     const table = this.#names.table(parts, behind.micros);
+    if (table.filter !== undefined)
+      requireFilterInQuery(this.tokens, index, alias.name ?? table.name, table.filter);
     this.learn(table);
     out.push(`${table.sql} AS ${quote(alias.name ?? table.name)}`);
     return behind.to;

@@ -86,6 +86,9 @@ describe('values', () => {
     const session = await reader.open({ table: 'poc.people', fields: ['born', 'id'] });
     const [message] = await all(reader.messages(session.streams[0].name));
     expect(tableOf(session, message).schema.names).toEqual(['id', 'born']);
+    // What stands behind the last of them in the table is not among them.
+    const [first] = await reader.rows({ table: 'poc.people', fields: ['id'] });
+    expect(Object.keys(first ?? {})).toEqual(['id']);
     await expect(reader.open({ table: 'poc.people', fields: ['id', 'nick'] })).rejects.toThrow('nick');
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, type Harness, harness, KEY, LOCATION, PROJECT, RING } from '../../support/harness.ts';
+import { storageReader } from '../../support/storage-read.ts';
 
 let h: Harness;
 const MEMBER = 'serviceAccount:a@example-project.iam.gserviceaccount.com';
@@ -150,6 +151,74 @@ it('a load job that names a policy tag must be allowed to set it', async () => {
   const plain = await load([{ name: 'id', type: 'INT64' }]);
   expect(plain.body.status.errorResult.message).toContain('storage.objects.get');
   await unbind('roles/bigquery.dataEditor', TABLE);
+});
+
+describe('a column with a policy tag', () => {
+  const TAG = 'projects/p/locations/l/taxonomies/1/policyTags/2';
+  const READER = 'roles/datacatalog.categoryFineGrainedReader';
+  const GUARDED = `projects/${PROJECT}/datasets/poc/tables/guarded`;
+  const MESSAGE =
+    'Access Denied: BigQuery BigQuery: User has neither fine-grained reader nor masked get permission to get data protected by policy tag "1 : 2" on column poc.guarded.secret.';
+
+  beforeAll(async () => {
+    const fields = [
+      { name: 'id', type: 'INTEGER' },
+      { name: 'secret', type: 'STRING', policyTags: { names: [TAG] } },
+    ];
+    const tableReference = { projectId: PROJECT, datasetId: 'poc', tableId: 'guarded' };
+    await h.rest('POST', `${PATH}/datasets/poc/tables`, { tableReference, schema: { fields } });
+    await bind('roles/bigquery.dataEditor', GUARDED);
+    await bind('roles/bigquery.readSessionUser', `projects/${PROJECT}`);
+  });
+  afterAll(() => unbind('roles/bigquery.dataEditor', GUARDED));
+
+  it.each([
+    'SELECT secret FROM poc.guarded',
+    'SELECT * FROM poc.guarded',
+    'SELECT id FROM poc.guarded WHERE secret IS NULL',
+    "UPDATE poc.guarded SET id = 1 WHERE secret = 'x'",
+    'DELETE FROM poc.guarded WHERE secret IS NULL',
+    'MERGE poc.guarded AS g USING (SELECT 1 AS id) AS s ON g.id = s.id WHEN MATCHED THEN UPDATE SET secret = NULL',
+    'INSERT INTO poc.t (id) SELECT id FROM poc.guarded WHERE secret IS NULL',
+  ])('is not read without the role on the tag: %s', async (sql) => {
+    await bind('roles/bigquery.dataEditor', TABLE);
+    for (const dryRun of [false, true]) {
+      const { status, body } = await as(token, 'POST', `${PATH}/queries`, {
+        query: sql,
+        useLegacySql: false,
+        location: LOCATION,
+        dryRun,
+      });
+      expect([status, body.error?.message]).toEqual([403, MESSAGE]);
+    }
+    await bind(READER, TAG);
+    expect((await query(sql)).status).toBe(200);
+    await unbind(READER, TAG);
+    await unbind('roles/bigquery.dataEditor', TABLE);
+  });
+
+  it('is written without it, and the others are read', async () => {
+    for (const sql of [
+      "INSERT INTO poc.guarded (id, secret) VALUES (1, 'x')",
+      'SELECT id FROM poc.guarded',
+      'SELECT COUNT(*) FROM poc.guarded',
+      'UPDATE poc.guarded SET id = 2 WHERE id = 1',
+    ])
+      expect([sql, (await query(sql)).status]).toEqual([sql, 200]);
+  });
+
+  it('is not read row by row either', async () => {
+    const data = `${PATH}/datasets/poc/tables/guarded/data`;
+    expect((await as(token, 'GET', data)).body.error.message).toBe(MESSAGE);
+    expect((await as(token, 'GET', `${data}?selectedFields=id`)).status).toBe(200);
+    const reader = await storageReader(h.origin, PROJECT, token);
+    await expect(reader.open({ table: 'poc.guarded' })).rejects.toThrow(MESSAGE);
+    await expect(
+      reader.open({ table: 'poc.guarded', fields: ['id'], where: 'secret IS NULL' }),
+    ).rejects.toThrow(MESSAGE);
+    expect(await reader.rows({ table: 'poc.guarded', fields: ['id'] })).toHaveLength(1);
+    await reader.close();
+  });
 });
 
 it('bindings outlive the process, tokens do not', async () => {

@@ -32,6 +32,7 @@ KINDS = {
     "JSON": zt.TypeKind.TYPE_JSON,
     "DATE": zt.TypeKind.TYPE_DATE,
 }
+NAMES = {int(kind): name for name, kind in KINDS.items()}
 # BigQuery's, as far as scripts here use them.
 SYSTEM_VARIABLES = {"row_count": "INT64", "error.message": "STRING", "project_id": "STRING"}
 # What only steers a script, and holds no expression.
@@ -100,6 +101,9 @@ class Judge:
             self._declare(node)
         elif name == "ASTSingleAssignment":
             self._assign(node.variable.id_string, self._text(node.expression))
+        elif name == "ASTAssignmentFromStruct":
+            variables = [variable.id_string for variable in node.variables.identifier_list]
+            self._assign_struct(variables, self._text(node.struct_expression))
         elif name == "ASTIfStatement":
             self._branch(node.condition, node.then_list)
             for clause in node.elseif_clauses.elseif_clauses if node.elseif_clauses else []:
@@ -127,9 +131,12 @@ class Judge:
         self._variables = around
 
     def _declare(self, node: Any) -> None:
-        declared = self._text(node.type)
-        if node.default_value is not None:
-            self._expression(self._text(node.default_value), declared)
+        if node.type is None:
+            declared = self._type(self._text(node.default_value))
+        else:
+            declared = self._text(node.type)
+            if node.default_value is not None:
+                self._expression(self._text(node.default_value), declared)
         for variable in node.variable_list.identifier_list:
             self._variables[variable.id_string] = declared
 
@@ -138,15 +145,27 @@ class Judge:
             raise ValueError(f"Undeclared variable: {variable}")
         self._expression(expression, self._variables[variable])
 
+    def _assign_struct(self, variables: list[str], expression: str) -> None:
+        for variable in variables:
+            if variable not in self._variables:
+                raise ValueError(f"Undeclared variable: {variable}")
+        members = ", ".join(f"CAST(NULL AS {self._variables[variable]})" for variable in variables)
+        self._analyze(f"SELECT STRUCT({members}) AS v UNION ALL SELECT {expression}")
+
     def _branch(self, condition: Any, body: Any) -> None:
         self._expression(self._text(condition), "BOOL")
         self._statements(body.statement_list)
+
+    def _type(self, expression: str) -> str:
+        """The type of an expression, which a variable has that is declared without one."""
+        [column] = self._analyze(f"SELECT ({expression}) AS v").output_column_list
+        return NAMES[int(column.column.type.type_kind)]
 
     def _expression(self, expression: str, wanted: str) -> None:
         """A value of the wanted type, or one that coerces to it: both have to fit one column."""
         self._analyze(f"SELECT CAST(NULL AS {wanted}) AS v UNION ALL SELECT ({expression})")
 
-    def _analyze(self, sql: str) -> None:
+    def _analyze(self, sql: str) -> Any:
         catalog = CatalogBuilder("bigquery").with_builtin_functions(
             zt.ZetaSQLBuiltinFunctionOptions(language_options=self._language)
         )
@@ -166,9 +185,11 @@ class Judge:
             zt.AnalyzerOptions.SystemVariable(name_path=name.split("."), type=kind(declared))
             for name, declared in SYSTEM_VARIABLES.items()
         ]
-        unequal = unequal_joins(Analyzer(options, catalog.build()).analyze_statement(sql))
+        resolved = Analyzer(options, catalog.build()).analyze_statement(sql)
+        unequal = unequal_joins(resolved)
         if unequal:
             raise ValueError("; ".join(unequal))
+        return resolved
 
 
 def judged(request: dict[str, Any]) -> Iterator[dict[str, str | None]]:

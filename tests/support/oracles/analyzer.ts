@@ -32,5 +32,9 @@ export const analyze = (
 export const tablesOf = (d: Deployment) =>
   Object.entries(tableColumns(d)).map(([which, columns]) => ({
     name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,
-    columns,
+    columns: which === 'source' ? [...columns, ...partitionedBy(d)] : columns,
   }));
+
+/** What the stack's own table does not have. */
+const partitionedBy = ({ partitionColumn: name }: Deployment) =>
+  name === null ? [] : [{ name, type: 'DATE' }];

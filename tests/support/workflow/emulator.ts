@@ -67,9 +67,11 @@ async function tokenServer(accessToken: string) {
   };
 }
 
-export async function emulator(box: TestSandbox): Promise<Emulator> {
+/** `given` takes the place of the definition that was deployed. */
+export async function emulator(box: TestSandbox, given?: string): Promise<Emulator> {
   const { folder, state, sandbox, deployment } = box;
-  const { source, account: email } = deployedWorkflow(state);
+  const { source: deployed, account: email } = deployedWorkflow(state);
+  const source = given ?? deployed;
   const accessToken = await box.token(`serviceAccount:${email}`);
   const [python, tokens] = await Promise.all([ensureVenv(), tokenServer(accessToken)]);
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
