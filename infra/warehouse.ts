@@ -25,7 +25,6 @@ export interface WarehouseArgs extends StackArgs {
   keying: Keying;
   storePlaintext: boolean;
   verifyRows: number;
-  bigqueryKek: pulumi.Output<string>;
   /** Policy tag of the plaintext columns. */
   columnPolicyTag?: string | undefined;
   /** CryptoKey for tables at rest; Google's own without one. */
@@ -150,11 +149,8 @@ export class Warehouse extends Component {
     const { source, keysets } = this.tables;
     // The tables are in the text, so the routine waits for them: BigQuery checks it on creation.
     return pulumi
-      .all([args.bigqueryKek, source, keysets])
-      .apply(
-        ([bigqueryKek]) =>
-          `BEGIN\n${readProcedureBody({ ...args, project: args.projectId, bigqueryKek })}\nEND;`,
-      );
+      .all([source, keysets])
+      .apply(() => `BEGIN\n${readProcedureBody({ ...args, project: args.projectId })}\nEND;`);
   }
 
   private procedure(args: WarehouseArgs): pulumi.Output<string> {

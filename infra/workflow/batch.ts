@@ -40,6 +40,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       idFrom: mark('id_from'),
       idCutoff: mark('plan.id_cutoff'),
       keysetVersion: mark('plan.keyset_version'),
+      kmsKey: mark('kms_key'),
       limit: mark('row_limit'),
     }),
   );
@@ -48,7 +49,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   };
   const code = 'default(map.get(e, "code"), 0)';
   return {
-    params: ['run_id', 'owner', 'mode', 'plan', 'anew'],
+    params: ['run_id', 'owner', 'mode', 'plan', 'kms_key', 'anew'],
     steps: [
       {
         read_limits: assign({

@@ -26,6 +26,7 @@ const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
   selected: planned.selected,
   distinct_deks: planned.distinctDeks,
   unauthenticated: planned.unauthenticated,
+  rewrappable: planned.rewrappable,
   id_cutoff: planned.idCutoff,
   streaming_buffer_rows: planned.streamedRows,
   expected_kms_calls: expected.kmsCalls,
@@ -51,6 +52,7 @@ export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): stri
   const rows = table([
     ['values to re-encrypt', planned.selected],
     ...(planned.unauthenticated > 0 ? [['  without a tag', planned.unauthenticated]] : []),
+    ...(planned.rewrappable > 0 ? [['row keysets to seal anew', planned.rewrappable]] : []),
     ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
     ['distinct data keys', planned.distinctDeks],
     ['engine', planned.engine],

@@ -41,6 +41,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     distinctDeks: run.distinct_deks ?? 0,
     unauthenticated: 0,
     erasable: 0,
+    rewrappable: 0,
     streamedRows: 0,
     keysetNearBound: false,
     keyset: await keysetOfVersion(context, run.keyset_version),

@@ -3,6 +3,7 @@ import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import type { Allowed, HeldContext, Plan, RunContext } from './context.ts';
+import { chainValues } from './keyset.ts';
 
 export interface Verified {
   readonly staged: number;
@@ -78,10 +79,15 @@ async function checkRejected(
 }
 
 async function prove({ bigquery, sql }: RunContext, plan: Plan, attempt: string): Promise<number> {
-  const keyset = plan.keyset?.wrapped.toString('base64') ?? null;
+  const { keyset } = plan;
+  if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to open values with');
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
-    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: plan.runId, attempt, keyset });
+    [proof = {}] = await bigquery.query(sql.proveStaged, {
+      run_id: plan.runId,
+      attempt,
+      ...chainValues(keyset),
+    });
   } catch (error) {
     // A missing role or network says nothing about the values.
     if (error instanceof ResealError && error.code !== 'bigquery') throw error;

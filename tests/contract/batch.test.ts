@@ -16,6 +16,7 @@ const run: BatchRun = {
   idFrom: '-9223372036854775808',
   idCutoff: '9223372036854775807',
   keysetVersion: '1',
+  kmsKey: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/bigquery',
   limit: '0',
 };
 const seed = [

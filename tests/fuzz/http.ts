@@ -64,6 +64,7 @@ function requests({ deployment: d }: TestSandbox): Request[] {
     idFrom: '1',
     idCutoff: '1',
     keysetVersion: '1',
+    kmsKey: d.bigqueryKek,
     limit: '0',
   };
   const batch = {

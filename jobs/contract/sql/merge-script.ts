@@ -1,5 +1,6 @@
 import type { Deployment } from '../deployment.ts';
 import { patternsOf } from '../fields.ts';
+import { declareRewrap, rewrapInMerge, rewraps } from './rewrap-row-keysets.ts';
 import { sourceChanges, staged } from './source-changes.ts';
 import { sealedRow } from './staged-rows.ts';
 import { literal, type Statement, statement, table } from './statement.ts';
@@ -12,7 +13,8 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
  * part of it. It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in
  * between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where
  * they are not as many as were verified. A row is written only where its source still has the token it was sealed from
- * (compare-and-set); a row that changed meanwhile is left for the next run. What a value was sealed from earlier must
+ * (compare-and-set); a row that changed meanwhile is left for the next run. In the mode `stale` row keysets of an older
+ * version are sealed anew as well. What a value was sealed from earlier must
  * not outlive its source: where the source is NULL now, or changed and does not open, the sealed value is cleared.
  * Variables have names that no column has: a column would come before the variable.
  *
@@ -31,7 +33,7 @@ DECLARE reseal_rejected INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
 DECLARE reseal_changed INT64 DEFAULT 0;
 DECLARE reseal_erased INT64 DEFAULT 0;
-${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}BEGIN TRANSACTION;
+${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}${rewraps(d) ? `${declareRewrap(d)}\n` : ''}BEGIN TRANSACTION;
 UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
 IF @@row_count > 0 THEN
 SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE run_id = @run_id);
@@ -41,7 +43,7 @@ ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND stag
 ${sourceChanges(d)
   .flatMap(({ sql, after }) => [`${sql};`, ...after])
   .join('\n')}
-DELETE FROM ${table(d, 'rejected')} AS r
+${rewraps(d) ? `${rewrapInMerge(d)}\n` : ''}DELETE FROM ${table(d, 'rejected')} AS r
 WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
   SELECT 1 FROM ${table(d, 'staging')} AS s
   WHERE s.run_id = @run_id AND s.attempt = reseal_attempt AND s.reason IS NOT NULL AND s.id = r.id AND s.field = r.field AND s.resealed_from = r.rejected_from
@@ -51,7 +53,7 @@ SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, $
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
-SET state = 'succeeded', owner = NULL, merged = reseal_merged, erased = reseal_erased, changed_meanwhile = reseal_changed, ended_at = reseal_time, merged_at = CURRENT_TIMESTAMP()
+SET state = 'succeeded', owner = NULL, merged = reseal_merged,${rewraps(d) ? ' rewrapped = reseal_rewrapped,' : ''} erased = reseal_erased, changed_meanwhile = reseal_changed, ended_at = reseal_time, merged_at = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id;
 END IF;
 COMMIT TRANSACTION;`,

@@ -55,6 +55,7 @@ export async function findOrCreate(
         idFrom: input.idFrom,
         idCutoff: input.idCutoff,
         keysetVersion: String(input.keyset.version),
+        kmsKey: input.keyset.kmsKey,
         limit: String(input.limit ?? 0),
       }),
     );

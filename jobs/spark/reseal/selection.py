@@ -76,5 +76,8 @@ def _moments(runs: DataFrame, arguments: Arguments) -> DataFrame:
     Rows that they sealed have the same moment, and are not stale.
     """
     same = (F.col("keying") == arguments.keying) & (F.col("source_format") == arguments.source_format)
-    same &= (F.col("keyset_version") == arguments.keyset_version) & (F.col("state") == "succeeded")
+    same &= F.col("state") == "succeeded"
+    # In row keying the merge seals the row keysets of older versions anew: their values are not taken.
+    version, own = F.col("keyset_version"), arguments.keyset_version
+    same &= (version <= own) if arguments.keying == "row" else (version == own)
     return runs.where(same).select(F.col("ended_at").alias("sealed_at")).distinct()
