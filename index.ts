@@ -23,7 +23,6 @@ const warehouse = new Warehouse('warehouse', {
   ...args,
   tables: tableIds(settings),
   projectId: settings.project,
-  bigqueryKek: keys.bigqueryKek,
   kmsKey: keys.atRest?.bigquery,
 });
 const identity = new Identity('identity', args);

@@ -27,7 +27,6 @@ export interface WarehouseArgs extends StackArgs {
   keying: Keying;
   storePlaintext: boolean;
   verifyRows: number;
-  bigqueryKek: pulumi.Output<string>;
   /** Policy tag of the plaintext columns. */
   columnPolicyTag?: string | undefined;
   /** CryptoKey for tables at rest; Google's own without one. */
@@ -152,10 +151,10 @@ export class Warehouse extends Component {
     const { source, keysets } = this.tables;
     // The tables are in the text, so the routine waits for them: BigQuery checks it on creation.
     return pulumi
-      .all([args.bigqueryKek, source, keysets])
+      .all([source, keysets])
       .apply(
-        ([bigqueryKek]) =>
-          `BEGIN\n${readProcedureBody({ ...args, partitionColumn: args.partitionColumn ?? null, project: args.projectId, bigqueryKek })}\nEND;`,
+        () =>
+          `BEGIN\n${readProcedureBody({ ...args, partitionColumn: args.partitionColumn ?? null, project: args.projectId })}\nEND;`,
       );
   }
 

@@ -42,6 +42,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       wave: mark('string(wave)'),
       waves: mark('string(waves)'),
       keysetVersion: mark('plan.keyset_version'),
+      kmsKey: mark('kms_key'),
       limit: mark('row_limit'),
     }),
   );
@@ -50,7 +51,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   };
   const code = 'default(map.get(e, "code"), 0)';
   return {
-    params: ['run_id', 'wave_id', 'wave', 'waves', 'owner', 'mode', 'plan', 'anew'],
+    params: ['run_id', 'wave_id', 'wave', 'waves', 'owner', 'mode', 'plan', 'kms_key', 'anew'],
     steps: [
       {
         read_limits: assign({

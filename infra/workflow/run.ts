@@ -1,6 +1,14 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, laterWaveId } from '../../jobs/contract/ids.ts';
-import { NO_CUTOFF, NO_FLOOR, type Statements, statements, WHOLE } from '../../jobs/contract/sql/index.ts';
+import {
+  kmsUri,
+  NO_CUTOFF,
+  NO_FLOOR,
+  rewraps,
+  type Statements,
+  statements,
+  WHOLE,
+} from '../../jobs/contract/sql/index.ts';
 import { FEW_REJECTED, MOST_SEALS, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
 import { counted } from './counting.ts';
 import {
@@ -46,6 +54,9 @@ const COUNT_WAVES: Step[] = [
   },
 ];
 
+/** The run's version of the first-level keyset. */
+const KEYSET = { kms: `"${kmsUri('')}" + keyset.kms_key`, keyset: 'keyset.wrapped' };
+
 const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 
 function plan(d: Deployment, sql: Statements): Step[] {
@@ -83,10 +94,12 @@ function plan(d: Deployment, sql: Statements): Step[] {
       lower_id_cutoff: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }),
     },
     { count_values: counted(selection) },
+    ...countRewrappable(d, sql, selection),
     { count_seals: query(sql.sealsUnder, { version: 'newest.version' }, 'sealed') },
     {
       check_seals: choose({
-        [`int(sealed.seals) + int(counted.selected) <= ${MOST_SEALS}`]: 'take_one_wave',
+        [`int(sealed.seals) + int(counted.selected) + int(stale.rewrappable) <= ${MOST_SEALS}`]:
+          'take_one_wave',
       }),
     },
     {
@@ -117,6 +130,17 @@ function plan(d: Deployment, sql: Statements): Step[] {
     },
   ];
 }
+
+/** Row keysets that the merge seals anew count as seals, too. */
+const countRewrappable = (d: Deployment, sql: Statements, selection: Parameters<typeof query>[1]): Step[] => [
+  { expect_none_rewrappable: assign({ stale: { rewrappable: '0' } }) },
+  ...(rewraps(d)
+    ? [
+        { is_stale_mode: choose({ 'mode != "stale"': 'count_seals' }) },
+        { count_rewrappable: query(sql.countRewrappable, selection, 'stale') },
+      ]
+    : []),
+];
 
 /**
  * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
@@ -209,6 +233,7 @@ const stage = (sql: Statements): Step[] => [
         mode: expression('row.mode'),
         anew: expression('anew'),
         plan: expression('row'),
+        kms_key: expression('keyset.kms_key'),
       },
       'outcome',
     ),
@@ -264,7 +289,7 @@ const prove = (d: Deployment, sql: Statements): Step[] => [
       'staged.newly_rejected + " of " + selected + " values would be rejected; " + most.n + " of them because of " + most.reason',
     ),
   },
-  { open_staged: query(sql.proveStaged, { ...ATTEMPT, keyset: 'keyset.wrapped' }, 'proof') },
+  { open_staged: query(sql.proveStaged, { ...ATTEMPT, ...KEYSET }, 'proof') },
   { compare_opened: choose({ 'proof.wrong == "0"': 'mark_verified' }) },
   {
     fail_opened_differs: raise(

@@ -153,11 +153,24 @@ function doctor(command: Command): void {
 }
 
 function keys(command: Command): void {
-  withTarget(command)
-    .description('show the versions of the first-level keyset, or make the next one')
-    .addArgument(new Argument('[action]').choices(['list', 'rotate']).default('list'))
-    .option('--json', 'as JSON')
-    .action(async (action, options) => (await import('./keys.ts')).keysCommand(action, options));
+  command.description('the versions of the first-level keyset: show them, or add one');
+  const action = (name: string, isDefault = false): Command =>
+    withTarget(command.command(name, { isDefault }).exitOverride()).option('--json', 'as JSON');
+  action('list', true)
+    .description('show the versions, and what each has sealed')
+    .action(async (options) => (await import('./keys.ts')).list(options));
+  action('rotate')
+    .description('make the next version, with a new key beside those that there were')
+    .action(async (options) => (await import('./keys.ts')).rotateKeys(options));
+  action('adopt')
+    .description('take a wrapped keyset that was made elsewhere as the next version')
+    .requiredOption('--from <file>', 'the wrapped keyset in base64')
+    .option('--kms-key <name>', 'the CryptoKey that wraps it; without it, that of the newest version')
+    .action(async (options) => (await import('./keys.ts')).adoptKeys(options));
+  action('rewrap')
+    .description('make the next version of the same keys, wrapped by another CryptoKey')
+    .requiredOption('--to <name>', 'the CryptoKey, in full, in the region of the dataset')
+    .action(async (options) => (await import('./keys.ts')).rewrapKeys(options));
 }
 
 function shred(command: Command): void {

@@ -1,32 +1,82 @@
+import { readFile } from 'node:fs/promises';
+import { ResealError } from '../contract/errors.ts';
+import type { RunContext } from '../run/context.ts';
+import { newestKeyset } from '../run/keyset.ts';
+import { adopt, rewrap } from '../upkeep/keyset-adoption.ts';
 import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
 import { runContext } from './connect.ts';
 import { openTarget } from './open-target.ts';
 import { table } from './table.ts';
 
-export interface KeysOptions {
+interface KeysOptions {
   readonly stack?: string;
   readonly state: string;
   readonly json?: boolean;
 }
 
-/** Shows the versions of the first-level keyset, or makes the next one. */
-export async function keysCommand(action: 'list' | 'rotate', options: KeysOptions): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
-  try {
-    const context = await runContext(target, new AbortController().signal);
-    if (action === 'rotate') {
-      const version = await rotate(context);
-      const text = options.json
-        ? JSON.stringify({ version })
-        : `version ${version} of the keyset seals from the next run on; older versions stay readable`;
-      process.stdout.write(`${text}\n`);
-      return;
-    }
+/** Shows the versions of the first-level keyset. */
+export async function list(options: KeysOptions): Promise<void> {
+  await withContext(options, async (context) => {
     const versions = await keysets(context);
     process.stdout.write(options.json ? `${JSON.stringify(versions)}\n` : listed(versions));
+  });
+}
+
+/** Makes the next version. */
+export async function rotateKeys(options: KeysOptions): Promise<void> {
+  await withContext(options, async (context) => said(options, await rotate(context)));
+}
+
+/** Takes a wrapped keyset as the next version. Its bytes come from a file: arguments are seen by other processes. */
+export async function adoptKeys(options: KeysOptions & { from: string; kmsKey?: string }): Promise<void> {
+  const wrapped = await wrappedIn(options.from);
+  await withContext(options, async (context) => {
+    const known = (await newestKeyset(context))?.kmsKey ?? context.deployment.bigqueryKek;
+    await said(options, await adopt(context, { wrapped, kmsKey: options.kmsKey ?? known }));
+  });
+}
+
+/** Adds the newest version under another KMS key. */
+export async function rewrapKeys(options: KeysOptions & { to: string }): Promise<void> {
+  await withContext(options, async (context) => {
+    const version = await rewrap(context, options.to);
+    const next = `then set reseal:bigqueryKek to ${options.to} and run \`pulumi up\` (docs/runbook.md)`;
+    await said(options, version, context.deployment.bigqueryKek === options.to ? undefined : next);
+  });
+}
+
+async function withContext(
+  options: KeysOptions,
+  work: (context: RunContext) => Promise<void>,
+): Promise<void> {
+  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
+  try {
+    await work(await runContext(target, new AbortController().signal));
   } finally {
     await target.close();
   }
+}
+
+function said({ json }: KeysOptions, version: number, next?: string): void {
+  const text = `version ${version} of the keyset seals from the next run on; older versions stay readable`;
+  process.stdout.write(
+    json ? `${JSON.stringify({ version })}\n` : `${text}\n${next === undefined ? '' : `${next}\n`}`,
+  );
+}
+
+/** Base64 in lines, as `base64` writes it. Throws ResealError `keyset-file`. */
+async function wrappedIn(path: string): Promise<Buffer> {
+  const hint = 'name a file with the wrapped keyset in base64 and nothing else';
+  let text: string;
+  try {
+    text = (await readFile(path, 'utf8')).replaceAll(/\s+/g, '');
+  } catch (error) {
+    throw new ResealError('keyset-file', `the file ${path} cannot be read`, { hint, cause: error });
+  }
+  const wrapped = Buffer.from(text, 'base64');
+  if (text === '' || wrapped.toString('base64') !== text)
+    throw new ResealError('keyset-file', `the file ${path} holds no base64`, { hint });
+  return wrapped;
 }
 
 const HEAD = ['version', 'made', 'values', 'seals', 'seals left', 'key'];
@@ -36,7 +86,7 @@ function listed(versions: readonly KeysetVersion[]): string {
   const cells = versions.map(({ version, created_at, values, seals, seals_left, kms_key }) => [
     version,
     created_at.slice(0, 19).replace('T', ' '),
-    values,
+    values ?? '',
     seals,
     seals_left,
     kms_key,

@@ -18,10 +18,16 @@ const namesOf = (fields: readonly Field[]): string[] => ['id', ...fields.map(({ 
  * open is null, and named as unreadable; it breaks no other's read.
  */
 export async function read(options: ReadOptions): Promise<void> {
-  await reading(options, async ({ bigquery, sql, deployment: { fields } }) => {
+  await reading(options, async (context) => {
+    const {
+      bigquery,
+      sql,
+      deployment: { fields },
+    } = context;
     const { unreadableColumn } = await import('../contract/sql/index.ts');
-    const [keyset] = await bigquery.query(sql.newestKeyset, {});
-    if (keyset === undefined)
+    const { chainValues, newestKeyset } = await import('../run/keyset.ts');
+    const keyset = await newestKeyset(context);
+    if (keyset === null)
       throw new ResealError('nothing-resealed', 'no run has re-encrypted anything here yet', {
         hint: 'run `npm run trigger` first',
       });
@@ -37,7 +43,7 @@ export async function read(options: ReadOptions): Promise<void> {
     const line =
       options.format === 'csv' ? (row: Row) => csvLine(names.map((name) => row[name] ?? null)) : ndjsonLine;
     if (options.format === 'csv') await write(csvLine(names));
-    const values = { keyset: keyset.wrapped ?? null, row_limit: options.limit ?? Number.MAX_SAFE_INTEGER };
+    const values = { ...chainValues(keyset), row_limit: options.limit ?? Number.MAX_SAFE_INTEGER };
     let unreadable = 0;
     for await (const page of bigquery.pages(sql.readValues, values)) {
       const rows = page.rows();

@@ -27,6 +27,7 @@ const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
   distinct_deks: planned.distinctDeks,
   waves: planned.waves,
   unauthenticated: planned.unauthenticated,
+  rewrappable: planned.rewrappable,
   id_cutoff: planned.idCutoff,
   streaming_buffer_rows: planned.streamedRows,
   ...(planned.wholePartitions === null ? {} : { partitions: planned.wholePartitions }),
@@ -53,6 +54,7 @@ export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): stri
   const rows = table([
     ['values to re-encrypt', planned.selected],
     ...(planned.unauthenticated > 0 ? [['  without a tag', planned.unauthenticated]] : []),
+    ...(planned.rewrappable > 0 ? [['row keysets to seal anew', planned.rewrappable]] : []),
     ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
     ['distinct data keys', planned.distinctDeks],
     ...(planned.waves > 1 ? [['waves', planned.waves]] : []),

@@ -50,7 +50,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     await page?.write(({ runPage }) => runPage(context, report, linksOf(opened, report)));
     const { next } = opened;
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else if (report.selected || report.erased)
+    else if (report.selected || report.rewrapped || report.erased)
       out(`\n${reportLines(report)}${linkLines(opened, report)}\n${next}\n`);
     else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${next}\n`);
   } catch (error) {

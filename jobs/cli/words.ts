@@ -21,6 +21,7 @@ export function reportRows(report: Report): [string, string | number][] {
     ...counted('selected', report.selected),
     ...counted('merged', report.merged),
     ...counted('  without a tag', report.unauthenticated),
+    ...counted('row keysets sealed anew', report.rewrapped),
     ...counted('rejected', report.rejected),
     ...Object.entries(report.reasons).flatMap(([reason, n]) => counted(`  ${reason}`, n)),
     ...counted('erased', report.erased),

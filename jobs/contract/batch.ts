@@ -43,6 +43,8 @@ export interface BatchRun {
   readonly wave: string;
   readonly waves: string;
   readonly keysetVersion: string;
+  /** The CryptoKey that wraps that version. */
+  readonly kmsKey: string;
   /** The seed's row limit, 0 for none: a jar goes by it, the built-in application by the cut-off. */
   readonly limit: string;
 }
@@ -110,7 +112,7 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--keying=${d.keying}`,
   `--store-plaintext=${d.storePlaintext}`,
   `--source-kek=${d.sourceKek}`,
-  `--bigquery-kek=${d.bigqueryKek}`,
+  `--bigquery-kek=${run.kmsKey}`,
   `--kms-calls-per-second=${d.batch.kmsCallsPerSecond}`,
   '--storage=bigquery',
 ];

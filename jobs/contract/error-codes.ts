@@ -68,6 +68,26 @@ export const ERROR_CODES = {
     'a value still opens after shredding: a run has merged it meanwhile',
     'shred it again',
   ),
+  'keyset-file': usage(
+    'the file of `keys adopt --from` cannot be read, or holds no base64',
+    'name a file with the wrapped keyset in base64 and nothing else',
+  ),
+  'keyset-key': usage(
+    'the key of `keys rewrap --to` or `keys adopt --kms-key` is no CryptoKey of the region that the stack is in, or wraps the keyset already',
+    'name it in full: projects/…/locations/…/keyRings/…/cryptoKeys/…',
+  ),
+  'keyset-unfit': failed(
+    'the primary key of a keyset to adopt is not of AES-GCM with the prefix of Tink',
+    'adopt a keyset that `KEYS.NEW_WRAPPED_KEYSET` or `KEYS.ROTATE_WRAPPED_KEYSET` made',
+  ),
+  'keyset-foreign': failed(
+    'a keyset to adopt does not open what a version of the first-level keyset has sealed: those values would be lost to readers',
+    'adopt one that was rotated from the newest version',
+  ),
+  'keyset-conflict': failed(
+    'another version of the first-level keyset was added in the same moment',
+    'look at `npm run reseal -- keys`, then do it again',
+  ),
   'run-unknown': usage('the ledger has no such run', '`npm run reseal -- history` lists the runs'),
   'run-live': usage(
     'the run is driven by another process, or by an execution of the workflow, which the message names',
@@ -203,7 +223,7 @@ export const ERROR_CODES = {
   'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),
   keyset: failed(
     "the first-level keyset cannot be used: its key does not open it, or the keysets table lacks the run's version",
-    'set `reseal:bigqueryKek` to the key that `keysets.kms_key` names',
+    'restore the row of `keysets` by time travel: `kms_key` has to name the key that wrapped it',
   ),
   'kms-denied': failed(
     'a role is missing on a key',

@@ -86,6 +86,10 @@ export const LEDGER = {
   unauthenticated: nullable('INT64', 'Of those sealed, values without a tag: nothing proves their source'),
   erased: nullable('INT64', 'Sealed values cleared because their source is NULL now'),
   merged: nullable('INT64', 'Values written into the source table'),
+  rewrapped: nullable(
+    'INT64',
+    'Row keysets sealed anew under the newest version inside BigQuery: their values stay as they are',
+  ),
   changed_meanwhile: nullable(
     'INT64',
     'Values whose source changed between stage and merge: left as they were',

@@ -145,6 +145,11 @@ export function keysetColumns(): Column[] {
     column('kms_key', 'STRING', 'The CryptoKey that wraps it', 'REQUIRED'),
     column('algorithm', 'STRING', 'AEAD_AES_GCM_256', 'REQUIRED'),
     column('created_at', 'TIMESTAMP', 'When', 'REQUIRED'),
+    column(
+      'same_keys_as',
+      'INT64',
+      'The version whose keys these are, wrapped by another KMS key since: their seals count together. NULL for a version with a primary key of its own',
+    ),
   ];
 }
 

@@ -57,10 +57,10 @@ export async function checkKeyset({ deployment, bigquery, sql }: RunContext): Pr
   const { version, kms_key: key } = newest;
   if (key !== deployment.bigqueryKek)
     return wrong(
-      'failed',
+      'warning',
       check,
-      `version ${version} is wrapped by ${key}`,
-      'set reseal:bigqueryKek back to that key, or rewrap the keyset (docs/runbook.md)',
+      `version ${version} is wrapped by ${key}, the stack's roles stand on ${deployment.bigqueryKek}`,
+      'set reseal:bigqueryKek to that key and run `pulumi up`, or move the keyset with `npm run reseal -- keys rewrap` (docs/runbook.md)',
     );
   const [row] = await bigquery.query(sql.sealsUnder, { version: version ?? null });
   const seals = Number(row?.seals);

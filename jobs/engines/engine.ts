@@ -14,7 +14,7 @@ export interface StageInput {
   readonly waves: number;
   /** Values of the wave. */
   readonly selected: number;
-  readonly keyset: { readonly version: number; readonly wrapped: Buffer };
+  readonly keyset: { readonly version: number; readonly wrapped: Buffer; readonly kmsKey: string };
   /** The rows of earlier attempts are not whole any more: a further attempt stages all of them again. */
   readonly anew: boolean;
   /** The attempt that the rows are to carry, where the caller has one of its own; its load job derives from it. */

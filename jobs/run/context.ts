@@ -47,6 +47,8 @@ export type ReadContext = Pick<RunContext, 'deployment' | 'bigquery' | 'sql'>;
 export interface RunKeyset {
   readonly version: number;
   readonly wrapped: Buffer;
+  /** The CryptoKey that wraps it. */
+  readonly kmsKey: string;
 }
 
 /** What the plan fixes: the later steps select, count and seal by it and by nothing else. */
@@ -68,6 +70,8 @@ export interface Plan {
   readonly unauthenticated: number;
   /** Values whose source is NULL now and whose sealed form the merge clears; 0 for a resumed run, whose merge counts them. */
   readonly erasable: number;
+  /** Row keysets that the merge will seal anew under the newest version; 0 for a resumed run, whose merge counts them. */
+  readonly rewrappable: number;
   /** Null until the first run has made one: `--plan` changes nothing. */
   readonly keyset: RunKeyset | null;
   /** Rows in the streaming buffer, which are left for a later run; 0 for a resumed run. */

@@ -1,6 +1,7 @@
 import { ResealError } from '../contract/errors.ts';
-import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
+import { NO_CUTOFF, NO_FLOOR, rewraps, WHOLE } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
+import type { Value } from '../google/bigquery.ts';
 import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
 import { sourceState } from './source-table.ts';
@@ -25,6 +26,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
   };
   const [counts] = await bigquery.query(sql.count, selection);
   const selected = Number(counts?.selected);
+  const rewrappable = await countRewrappable(context, selection);
   return {
     runId: options.runId,
     mode: options.mode,
@@ -38,10 +40,11 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     waves: wavesOf(Number(counts?.distinct_deks), waveDeks(context, options)),
     unauthenticated: Number(counts?.unauthenticated),
     erasable: Number(counts?.erasable),
+    rewrappable,
     keyset,
     streamedRows: streamed?.rows ?? 0,
     wholePartitions,
-    keysetNearBound: await nearBound(context, keyset, selected),
+    keysetNearBound: await nearBound(context, keyset, selected + rewrappable),
   };
 }
 
@@ -72,6 +75,16 @@ async function range(
   return { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
 }
 
+/** How many row keysets the merge seals anew: those that only their version of the first-level keyset makes stale. */
+async function countRewrappable(
+  { bigquery, sql, deployment }: RunContext,
+  selection: Record<keyof RunContext['sql']['countRewrappable']['params'], Value>,
+): Promise<number> {
+  if (selection.mode !== 'stale' || !rewraps(deployment)) return 0;
+  const [row] = await bigquery.query(sql.countRewrappable, selection);
+  return Number(row?.rewrappable);
+}
+
 /**
  * A run seals one item a value under the first-level key: the value itself, or its row's keyset. Throws ResealError
  * `keyset-exhausted` where the run would cross the bound; returns whether it will have used half of it.
@@ -79,16 +92,16 @@ async function range(
 async function nearBound(
   { bigquery, sql }: RunContext,
   keyset: RunKeyset | null,
-  selected: number,
+  sealing: number,
 ): Promise<boolean> {
-  if (keyset === null || selected === 0) return false;
+  if (keyset === null || sealing === 0) return false;
   const [row] = await bigquery.query(sql.sealsUnder, { version: keyset.version });
-  const seals = Number(row?.seals) + selected;
+  const seals = Number(row?.seals) + sealing;
   if (seals > MOST_SEALS)
     throw new ResealError(
       'keyset-exhausted',
       `version ${keyset.version} of the first-level keyset would have sealed ${seals} values, more than the 2^32 that one AES-GCM key may`,
-      { hint: 'rotate the keyset: KEYS.ROTATE_WRAPPED_KEYSET makes the next version (docs/runbook.md)' },
+      { hint: 'make the next version: `npm run reseal -- keys rotate` (docs/runbook.md)' },
     );
   return seals > MOST_SEALS / 2;
 }

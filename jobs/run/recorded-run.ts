@@ -42,6 +42,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     waves: run.waves ?? 1,
     unauthenticated: 0,
     erasable: 0,
+    rewrappable: 0,
     streamedRows: 0,
     wholePartitions: null,
     keysetNearBound: false,

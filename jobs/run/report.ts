@@ -2,9 +2,9 @@ import { type LedgerJson, type LedgerRow, ledgerJson } from '../contract/ledger.
 import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../contract/prices.ts';
 import type { ReadContext } from './context.ts';
 import { type Estimate, estimate } from './cost.ts';
-import { keysetOfVersion } from './keyset.ts';
+import { chainValues, keysetOfVersion } from './keyset.ts';
 
-/** At most so many merged values of a field are read back for the report. */
+/** At most so many values of a field, merged or with a row keyset sealed anew, are read back for the report. */
 const READ_BACK_ROWS = 1000;
 
 /**
@@ -71,10 +71,11 @@ async function rejectedByReason({ bigquery, sql }: ReadContext, run: LedgerRow):
 /** A jar's values are left out: only its owner knows their keys. */
 async function readBack(context: ReadContext, run: LedgerRow): Promise<Report['read_back']> {
   const { bigquery, sql, deployment } = context;
-  if ((run.merged ?? 0) === 0 || deployment.batch.jarFile !== null) return { checked: 0, readable: 0 };
+  if ((run.merged ?? 0) + (run.rewrapped ?? 0) === 0 || deployment.batch.jarFile !== null)
+    return { checked: 0, readable: 0 };
   const keyset = await keysetOfVersion(context, run.keyset_version);
-  const wrapped = keyset?.wrapped.toString('base64') ?? null;
-  const values = { keyset: wrapped, resealed_millis: run.resealed_at, row_limit: READ_BACK_ROWS };
+  if (keyset === null) return { checked: 0, readable: 0 };
+  const values = { ...chainValues(keyset), resealed_millis: run.resealed_at, row_limit: READ_BACK_ROWS };
   const fields = await bigquery.query(sql.proveMerged, values);
   const total = (name: 'checked' | 'readable'): number =>
     fields.reduce((sum, field) => sum + Number(field[name]), 0);

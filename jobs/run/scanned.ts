@@ -1,6 +1,7 @@
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
-import { mergeScans } from '../contract/sql/index.ts';
-import type { Plan, RunContext } from './context.ts';
+import { mergeScans, rewrapScans } from '../contract/sql/index.ts';
+import type { Plan, RunContext, RunKeyset } from './context.ts';
+import { chainValues } from './keyset.ts';
 import { selectionOf } from './waves.ts';
 
 /** What BigQuery reads for a run, and bills on demand, in bytes. */
@@ -25,14 +26,27 @@ export async function scanned({ bigquery, sql, deployment }: RunContext, plan: P
     reseal_attempt: '',
     reseal_keyset: '',
   };
+  const rewrapped = ({ snapshotMillis, idFrom, idCutoff }: Plan, keyset: RunKeyset): Promise<number>[] =>
+    rewrapScans(deployment).map((statement) =>
+      bigquery.bytes(statement, {
+        ...chainValues(keyset),
+        time_millis: snapshotMillis,
+        id_from: idFrom,
+        id_cutoff: idCutoff,
+        keyset_version: keyset.version,
+      }),
+    );
   const once = await Promise.all([
     bigquery.bytes(sql.count, selection),
     ...(plan.limit === null ? [] : [bigquery.bytes(sql.cutoff, { ...selection, row_limit: plan.limit })]),
+    ...(plan.rewrappable === 0 || plan.keyset === null
+      ? []
+      : [bigquery.bytes(sql.countRewrappable, selection), ...rewrapped(plan, plan.keyset)]),
     ...(plan.keyset === null
       ? []
       : [
           bigquery.bytes(sql.proveMerged, {
-            keyset: plan.keyset.wrapped.toString('base64'),
+            ...chainValues(plan.keyset),
             resealed_millis: plan.snapshotMillis,
             row_limit: plan.selected,
           }),

@@ -3,6 +3,7 @@ import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import type { Allowed, HeldContext, RunContext } from './context.ts';
+import { chainValues } from './keyset.ts';
 import { untouched, type Wave } from './waves.ts';
 
 export interface Verified {
@@ -79,10 +80,15 @@ async function checkRejected(
 }
 
 async function prove({ bigquery, sql }: RunContext, wave: Wave, attempt: string): Promise<number> {
-  const keyset = wave.keyset?.wrapped.toString('base64') ?? null;
+  const { keyset } = wave;
+  if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to open values with');
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
-    [proof = {}] = await bigquery.query(sql.proveStaged, { run_id: wave.runId, attempt, keyset });
+    [proof = {}] = await bigquery.query(sql.proveStaged, {
+      run_id: wave.runId,
+      attempt,
+      ...chainValues(keyset),
+    });
   } catch (error) {
     // A missing role or network says nothing about the values.
     if (error instanceof ResealError && error.code !== 'bigquery') throw error;

@@ -83,7 +83,7 @@ export function directWork(
     limit: null,
     // Only for a progress that nobody shows, and for the choice of threads.
     selected: 0,
-    keyset: { version: Number(get('keyset-version')), wrapped },
+    keyset: { version: Number(get('keyset-version')), wrapped, kmsKey: get('bigquery-kek') },
   };
   return { deployment, input };
 }

@@ -39,6 +39,30 @@ it('reseal keys lists the versions of the keyset and rotates it', async () => {
   ]);
 });
 
+it('reseal keys adopts a wrapped keyset from a file, and says what is wrong with one', async () => {
+  const file = join(box.folder, 'keyset.b64');
+  const [row = {}] = await box.sql('SELECT TO_BASE64(wrapped) AS wrapped FROM keysets WHERE version = 2');
+  writeFileSync(file, `${row.wrapped?.replaceAll(/.{76}/g, '$&\n')}\n`);
+  expect((await command('keys', 'adopt', '--from', file, '--json')).stdout).toBe('{"version":3}\n');
+  writeFileSync(file, 'not base64!');
+  expect(await command('keys', 'adopt', '--from', file)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('keyset-file'),
+  });
+  expect(await command('keys', 'adopt')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--from'),
+  });
+});
+
+it('reseal keys rewraps to another key of the region only', async () => {
+  const elsewhere = box.deployment.bigqueryKek.replace(/locations\/[^/]+/, 'locations/global');
+  expect(await command('keys', 'rewrap', '--to', elsewhere)).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/keyset-key.*the key is in global/),
+  });
+});
+
 describe('reseal shred', () => {
   it('wants a confirmation, then does it and says what remains', async () => {
     const file = join(box.folder, 'ids.txt');

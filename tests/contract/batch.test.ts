@@ -18,6 +18,7 @@ const run: BatchRun = {
   wave: '0',
   waves: '1',
   keysetVersion: '1',
+  kmsKey: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/bigquery',
   limit: '0',
 };
 const seed = [

@@ -69,7 +69,7 @@ function stage(runId: string, signal = new AbortController().signal) {
     limit: null,
     selected: 10,
     anew: false,
-    keyset: { version: 1, wrapped: Buffer.alloc(0) },
+    keyset: { version: 1, wrapped: Buffer.alloc(0), kmsKey: '' },
   };
   started = 0;
   const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'));

@@ -54,7 +54,7 @@ it('tells a keyset of another key from rejected values', async () => {
     limit: null,
     selected: 1,
     anew: false,
-    keyset: { version: 1, wrapped: randomBytes(200) },
+    keyset: { version: 1, wrapped: randomBytes(200), kmsKey: box.deployment.bigqueryKek },
   } as const;
   await expect(box.context.engines.direct.stage(input, () => {}, signal)).rejects.toMatchObject({
     code: 'keyset',

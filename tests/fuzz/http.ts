@@ -66,6 +66,7 @@ function requests({ deployment: d }: TestSandbox): Request[] {
     wave: '0',
     waves: '1',
     keysetVersion: '1',
+    kmsKey: d.bigqueryKek,
     limit: '0',
   };
   const batch = {

@@ -98,7 +98,7 @@ const deployment = aDeployment({ workflow: 'projects/a-project/locations/us-cent
 const sql = statements(deployment);
 const signal = new AbortController().signal;
 const endpoints = () => endpointsOf(origin, 'any');
-const keyset = { version: 1, wrapped: Buffer.alloc(1) };
+const keyset = { version: 1, wrapped: Buffer.alloc(1), kmsKey: '' };
 const RUN = { runId: 'a-run-of-it', mode: 'pending' as const };
 
 /** One call of each client, as the job makes it. */

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
-import { mergeScans, readProcedureBody, statements } from '../../jobs/contract/sql/index.ts';
+import { mergeScans, readProcedureBody, rewrapScans, statements } from '../../jobs/contract/sql/index.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
@@ -32,6 +32,7 @@ const issued = (d: Deployment) =>
   [
     ...Object.values(statements(d)),
     ...mergeScans(d),
+    ...rewrapScans(d),
     { name: 'procedure', sql: createProcedure(d), params: {} },
   ].map((statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }));
 
@@ -54,7 +55,11 @@ describe("every statement is accepted by Google's analyzer", () => {
 
 it('declares each parameter that it uses, and no other', () => {
   for (const stack of stacks) {
-    for (const { name, sql, params } of [...Object.values(statements(stack)), ...mergeScans(stack)]) {
+    for (const { name, sql, params } of [
+      ...Object.values(statements(stack)),
+      ...mergeScans(stack),
+      ...rewrapScans(stack),
+    ]) {
       const used = [...sql.matchAll(/(?<!@)@([a-z_]+)/g)].map(([, parameter]) => parameter);
       expect({ name, params: Object.keys(params).sort() }).toEqual({
         name,

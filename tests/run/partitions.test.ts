@@ -5,6 +5,7 @@ import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { doctor } from '../../jobs/doctor/examine.ts';
 import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
+import { chainValues, newestKeyset } from '../../jobs/run/keyset.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
 import { scanned } from '../../jobs/run/scanned.ts';
@@ -150,8 +151,10 @@ it('every other statement has the filter, too: shredding, the plan, the doctor, 
   expect(planned).toMatchObject({ selected: 4, wholePartitions: null });
   expect((await scanned(context, planned)).bytes).toBeGreaterThan(0);
   await runBy('day');
-  const keyset = (await context.bigquery.query(context.sql.newestKeyset, {}))[0]?.wrapped ?? '';
-  expect(await context.bigquery.query(context.sql.readValues, { keyset, row_limit: 10 })).toHaveLength(4);
+  const keyset = await newestKeyset(context);
+  if (keyset === null) throw new Error('the run has made no keyset');
+  const values = { ...chainValues(keyset), row_limit: 10 };
+  expect(await context.bigquery.query(context.sql.readValues, values)).toHaveLength(4);
   for (const statement of [context.sql.sourceRows, context.sql.sealedByPrefix])
     expect(await context.bigquery.query(statement, {})).toHaveLength(1);
   expect(await context.bigquery.query(context.sql.rejectedNow, { reason: '' })).toEqual([]);

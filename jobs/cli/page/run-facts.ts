@@ -43,6 +43,26 @@ export function outcomes(report: Report): Outcome[] {
   ];
 }
 
+/** What a run did to values that it did not select. */
+export function besideSelected({ rewrapped, erased }: Report): Outcome[] {
+  const beside: Outcome[] = [
+    {
+      name: 'keyset sealed anew',
+      values: rewrapped ?? 0,
+      colour: 'neutral',
+      means:
+        'their row keysets stand under the newest version of the first-level keyset; the values are as they were',
+    },
+    {
+      name: 'erased',
+      values: erased ?? 0,
+      colour: 'erased',
+      means: 'their source is NULL now, so their sealed form was cleared',
+    },
+  ];
+  return beside.filter(({ values }) => values > 0);
+}
+
 export interface StepTime {
   readonly name: string;
   /** Seconds from the run's snapshot. */
@@ -121,7 +141,8 @@ export function headline(report: Report): string {
   if (report.state === 'failed') return 'The run failed; the source table is untouched';
   if (report.state === 'cancelled') return 'The run was cancelled; the source table is untouched';
   if (report.state !== 'succeeded') return 'The run is under way; the source table is untouched';
-  if (!report.selected && !report.erased) return 'Nothing was left to do';
+  if (!report.selected && !report.rewrapped && !report.erased) return 'Nothing was left to do';
+  if (!report.selected && report.rewrapped) return `${count(report.rewrapped)} row keysets sealed anew`;
   if (!report.selected) return `${count(report.erased)} values erased`;
   return `${count(report.merged)} of ${count(report.selected)} values re-encrypted`;
 }

@@ -5,7 +5,15 @@ import { barChart } from './charts.ts';
 import type { RunPageData } from './data.ts';
 import { dataTable, type Html, html, NOTHING, note, number, page, section } from './html.ts';
 import { moment, seconds, shareOf, stateBadge, usd } from './phrases.ts';
-import { headline, outcomes, planAndActual, remedyOfError, steps, throughput } from './run-facts.ts';
+import {
+  besideSelected,
+  headline,
+  outcomes,
+  planAndActual,
+  remedyOfError,
+  steps,
+  throughput,
+} from './run-facts.ts';
 import { runsSection } from './runs.ts';
 
 /** The page of a run, for who checks it and for who goes on from it. */
@@ -54,8 +62,8 @@ function flow({ report }: RunPageData): Html {
   const title = 'What became of the values';
   const parts = outcomes(report);
   const selected = report.selected ?? 0;
-  const erased = report.erased ?? 0;
-  if (selected === 0 && erased === 0)
+  const beside = besideSelected(report);
+  if (selected === 0 && beside.length === 0)
     return section(title, note('The run selected no value, and found none to erase.'));
   let at = 0;
   const became = parts.map(({ values, colour }, index) => {
@@ -71,9 +79,13 @@ function flow({ report }: RunPageData): Html {
     bars: [
       { row: 'selected', from: 0, to: selected, colour: 'neutral', label: number(selected) },
       ...became,
-      ...(erased > 0
-        ? [{ row: 'erased', from: 0, to: erased, colour: 'erased' as const, label: number(erased) }]
-        : []),
+      ...beside.map(({ name, values, colour }) => ({
+        row: name,
+        from: 0,
+        to: values,
+        colour,
+        label: number(values),
+      })),
     ],
   });
   const rows = [
@@ -81,19 +93,10 @@ function flow({ report }: RunPageData): Html {
       swatch: colour,
       cells: [name, number(values), shareOf(values, selected), means],
     })),
-    ...(erased > 0
-      ? [
-          {
-            swatch: 'erased' as const,
-            cells: [
-              'erased',
-              number(erased),
-              '–',
-              'beside the selected: their source is NULL now, so their sealed form was cleared',
-            ],
-          },
-        ]
-      : []),
+    ...beside.map(({ name, values, colour, means }) => ({
+      swatch: colour,
+      cells: [name, number(values), '–', `beside the selected: ${means}`],
+    })),
   ];
   return section(title, chart, dataTable(['values', 'count', 'share', 'what that means'], rows));
 }

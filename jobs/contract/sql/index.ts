@@ -3,6 +3,7 @@
  * the stack; docs: https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax
  */
 import type { Deployment } from '../deployment.ts';
+import { adoptKeyset, inspectKeyset, opensOther, rewrapKeyset } from './adopted-keysets.ts';
 import {
   ensureKeyset,
   keysetPrefix,
@@ -11,6 +12,7 @@ import {
   newestKeyset,
   rotateKeyset,
   sealedByPrefix,
+  sealsUnder,
 } from './keyset-versions.ts';
 import { readLease, renewLease, takeLease, unfinishedRuns } from './lease-entries.ts';
 import {
@@ -21,11 +23,11 @@ import {
   markVerified,
   openRun,
   readRun,
-  sealsUnder,
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
+import { countRewrappable } from './rewrap-row-keysets.ts';
 import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
@@ -34,8 +36,9 @@ export { ALL_TIME } from './ledger-entries.ts';
 export { mergeScans } from './merge-scans.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
+export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
 export { MODES, type Mode, NO_CUTOFF, NO_FLOOR, WHOLE } from './select-values.ts';
-export type { ParamType, ReadStack, Statement } from './statement.ts';
+export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
 
 /**
  * The statements of a stack, in the order of a run.
@@ -52,6 +55,7 @@ export function statements(d: Deployment) {
     firstId: firstId(d),
     cutoff: cutoff(d),
     count: count(d),
+    countRewrappable: countRewrappable(d),
     ensureKeyset: ensureKeyset(d),
     newestKeyset: newestKeyset(d),
     keysetVersion: keysetVersion(d),
@@ -83,9 +87,13 @@ export function statements(d: Deployment) {
     sealsUnder: sealsUnder(d),
     sourceRows: sourceRows(d),
     keysetVersions: keysetVersions(d),
-    keysetPrefix: keysetPrefix(d),
+    keysetPrefix: keysetPrefix(),
     sealedByPrefix: sealedByPrefix(d),
     rotateKeyset: rotateKeyset(d),
+    rewrapKeyset: rewrapKeyset(d),
+    adoptKeyset: adoptKeyset(d),
+    inspectKeyset: inspectKeyset(),
+    opensOther: opensOther(),
     knownIds: knownIds(d),
     shred: shred(d),
     proveShredded: proveShredded(d),

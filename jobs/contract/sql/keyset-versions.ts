@@ -1,17 +1,33 @@
 import type { Deployment } from '../deployment.ts';
 import { everyPartition } from './partitions.ts';
 import {
-  kmsLiteral,
+  CHAIN,
+  type Chain,
+  GIVEN,
+  keyNameOf,
+  keysetChain,
+  kmsUri,
   literal,
   quoted,
   type ReadStack,
   type Statement,
   statement,
   table,
+  uriOf,
 } from './statement.ts';
 
 /** The key type of every first-level keyset. */
 export const ALGORITHM = 'AEAD_AES_GCM_256';
+
+/** A version as expressions. */
+interface AddedVersion {
+  readonly version: string;
+  /** The URI of the key that wraps it. */
+  readonly kms: string;
+  readonly wrapped: string;
+  /** The version that has its keys already. */
+  readonly sameKeysAs?: string;
+}
 
 /**
  * Adds a version unless it is there, made inside BigQuery: a keyset never leaves Google unwrapped. Two that add one at
@@ -19,16 +35,19 @@ export const ALGORITHM = 'AEAD_AES_GCM_256';
  * does, so the later of the two is run again by BigQuery and then finds the other's row. The update itself changes
  * nothing.
  * https://cloud.google.com/bigquery/docs/data-manipulation-language#dml_statement_conflicts
+ *
+ * @example
+ * addVersion(deployment, { version: '@version', kms: '@kms', wrapped: '@keyset' });
  */
-const addVersion = (d: Deployment, version: string, wrapped: string): string =>
+export const addVersion = (d: Deployment, { version, kms, wrapped, sameKeysAs }: AddedVersion): string =>
   `MERGE ${table(d, 'keysets')} AS k
-USING (SELECT ${version} AS version) AS added
+USING (SELECT ${version} AS version, ${sameKeysAs ?? 'CAST(NULL AS INT64)'} AS same_keys_as) AS added
 ON k.version = added.version
 WHEN MATCHED THEN
   UPDATE SET version = added.version
 WHEN NOT MATCHED THEN
-  INSERT (version, wrapped, kms_key, algorithm, created_at)
-  VALUES (added.version, ${wrapped}, ${literal(d.bigqueryKek)}, '${ALGORITHM}', CURRENT_TIMESTAMP())`;
+  INSERT (version, wrapped, kms_key, algorithm, created_at, same_keys_as)
+  VALUES (added.version, ${wrapped}, ${keyNameOf(kms)}, '${ALGORITHM}', CURRENT_TIMESTAMP(), added.same_keys_as)`;
 
 /**
  * Makes the first keyset where there is none.
@@ -36,26 +55,42 @@ WHEN NOT MATCHED THEN
  * @example
  * await bigquery.query(sql.ensureKeyset, {});
  */
-export const ensureKeyset = (d: Deployment): Statement<never> =>
-  statement('keyset', {}, addVersion(d, '1', `KEYS.NEW_WRAPPED_KEYSET(${kmsLiteral(d)}, '${ALGORITHM}')`));
+export function ensureKeyset(d: Deployment): Statement<never> {
+  const kms = literal(kmsUri(d.bigqueryKek));
+  const wrapped = `KEYS.NEW_WRAPPED_KEYSET(${kms}, '${ALGORITHM}')`;
+  return statement('keyset', {}, addVersion(d, { version: '1', kms, wrapped }));
+}
 
 /**
  * Makes the next version: a new primary key, beside every key that there was.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keysrotate_wrapped_keyset
  *
  * @example
- * const [{ version, wrapped }] = await bigquery.query(sql.newestKeyset, {});
- * await bigquery.query(sql.rotateKeyset, { version: Number(version) + 1, keyset: wrapped });
+ * await bigquery.query(sql.rotateKeyset, { version: newest.version + 1, ...chainValues(newest) });
  */
-export const rotateKeyset = (d: Deployment): Statement<'version' | 'keyset'> =>
+export const rotateKeyset = (d: Deployment): Statement<'version' | keyof typeof CHAIN> =>
   statement(
     'rotate',
-    { version: 'INT64', keyset: 'BYTES' },
-    addVersion(d, '@version', `KEYS.ROTATE_WRAPPED_KEYSET(${kmsLiteral(d)}, @keyset, '${ALGORITHM}')`),
+    { version: 'INT64', ...CHAIN },
+    addVersion(d, {
+      version: '@version',
+      kms: '@kms',
+      wrapped: `KEYS.ROTATE_WRAPPED_KEYSET(@kms, @keyset, '${ALGORITHM}')`,
+    }),
   );
 
 /**
- * Every version with the seals that it has made: what runs staged under it.
+ * What a run of the ledger has sealed under its version of the first-level keyset: the values that it staged, or their
+ * row keysets, and the row keysets that it sealed anew.
+ */
+const SEALS = 'IFNULL(staged, 0) + IFNULL(rewrapped, 0)';
+
+/** Each version once, with the version whose keys it has: its own number unless another KMS key wraps them now. */
+const versions = (d: Deployment): string =>
+  `SELECT *, IFNULL(same_keys_as, version) AS keys_of FROM ${table(d, 'keysets')} WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY version ORDER BY created_at) = 1`;
+
+/**
+ * Every version with the seals that its keys have made: what runs staged or sealed anew under them.
  *
  * @example
  * await bigquery.query(sql.keysetVersions, {});
@@ -65,10 +100,16 @@ export const keysetVersions = (d: Deployment): Statement<never> =>
   statement(
     'keysets',
     {},
-    `SELECT k.version, k.wrapped, k.kms_key, k.algorithm, UNIX_MILLIS(k.created_at) AS created_at, IFNULL(r.seals, 0) AS seals
-FROM (SELECT * FROM ${table(d, 'keysets')} WHERE TRUE QUALIFY ROW_NUMBER() OVER (PARTITION BY version ORDER BY created_at) = 1) AS k
-LEFT JOIN (SELECT keyset_version, SUM(staged) AS seals FROM ${table(d, 'runs')} GROUP BY keyset_version) AS r
-ON r.keyset_version = k.version
+    `SELECT k.version, k.wrapped, k.kms_key, k.algorithm, k.keys_of, UNIX_MILLIS(k.created_at) AS created_at, IFNULL(r.seals, 0) AS seals
+FROM (${versions(d)}) AS k
+LEFT JOIN (
+  SELECT sealing.keys_of, SUM(${SEALS}) AS seals
+  FROM ${table(d, 'runs')} AS run
+  JOIN (${versions(d)}) AS sealing
+  ON sealing.version = run.keyset_version
+  GROUP BY sealing.keys_of
+) AS r
+ON r.keys_of = k.keys_of
 ORDER BY k.version`,
   );
 
@@ -76,13 +117,13 @@ ORDER BY k.version`,
  * What ciphertexts under the primary key of a keyset begin with: Tink's prefix, version byte and key id.
  *
  * @example
- * await bigquery.query(sql.keysetPrefix, { keyset: wrapped }); // [{ prefix: 'AUzp7ic=' }]
+ * await bigquery.query(sql.keysetPrefix, chainValues(version)); // [{ prefix: 'AUzp7ic=' }]
  */
-export const keysetPrefix = (d: Deployment): Statement<'keyset'> =>
+export const keysetPrefix = (): Statement<keyof typeof CHAIN> =>
   statement(
     'keyset_prefix',
-    { keyset: 'BYTES' },
-    `SELECT SUBSTR(AEAD.ENCRYPT(KEYS.KEYSET_CHAIN(${kmsLiteral(d)}, @keyset), b'', b''), 1, 5) AS prefix`,
+    CHAIN,
+    `SELECT SUBSTR(AEAD.ENCRYPT(${keysetChain(GIVEN)}, b'', b''), 1, 5) AS prefix`,
   );
 
 /**
@@ -129,19 +170,56 @@ export const newestKeyset = (d: Deployment): Statement<never> =>
  * The keyset that a resumed run began with.
  *
  * @example
- * await bigquery.query(sql.keysetVersion, { version: 1 }); // [{ version: '1', wrapped: 'CiQA…' }]
+ * await bigquery.query(sql.keysetVersion, { version: 1 }); // [{ version: '1', wrapped: 'CiQA…', kms_key: 'projects/…' }]
  */
 export const keysetVersion = (d: Deployment): Statement<'version'> =>
   statement(
     'keyset_version',
     { version: 'INT64' },
-    `SELECT version, wrapped FROM ${table(d, 'keysets')} WHERE version = @version ORDER BY created_at LIMIT 1`,
+    `SELECT version, wrapped, kms_key FROM ${table(d, 'keysets')} WHERE version = @version ORDER BY created_at LIMIT 1`,
   );
 
+/** The script variables that `declareVersion` declares. */
+export const VERSION: Chain = { kms: 'reseal_kms', keyset: 'reseal_keyset' };
+
 /**
- * The newest as a scalar subquery, for a script variable.
+ * Declares the newest version as script variables. Its number is looked up first: a version that is added in between
+ * must not lend its keyset to another's KMS key.
  *
  * @example
- * `DECLARE reseal_keyset BYTES DEFAULT ${newestWrapped(deployment)};`
+ * `${declareNewest(deployment)} SELECT AEAD.DECRYPT_STRING(${keysetChain(VERSION)}, …)`
  */
-export const newestWrapped = (d: ReadStack): string => `(SELECT wrapped ${newest(d)})`;
+export const declareNewest = (d: ReadStack): string =>
+  `DECLARE reseal_version INT64 DEFAULT (SELECT MAX(version) FROM ${table(d, 'keysets')});
+${declareVersion(d, 'reseal_version')}`;
+
+/**
+ * Declares one version as script variables; `version` is an expression.
+ *
+ * @example
+ * declareVersion(deployment, '3'); // 'DECLARE reseal_kms STRING DEFAULT …'
+ */
+export function declareVersion(d: ReadStack, version: string): string {
+  const of = (expression: string): string =>
+    `(SELECT ${expression} FROM ${table(d, 'keysets')} WHERE version = ${version} ORDER BY created_at LIMIT 1)`;
+  return `DECLARE ${VERSION.kms} STRING DEFAULT ${of(uriOf('kms_key'))};
+DECLARE ${VERSION.keyset} BYTES DEFAULT ${of('wrapped')};`;
+}
+
+/**
+ * How many values, or row keysets, a version of the first-level keyset has sealed so far, together with the versions that have the same
+ * keys.
+ *
+ * @example
+ * await bigquery.query(sql.sealsUnder, { version: 1 }); // [{ seals: '1000' }]
+ */
+export const sealsUnder = (d: Deployment): Statement<'version'> =>
+  statement(
+    'seals',
+    { version: 'INT64' },
+    `SELECT IFNULL(SUM(${SEALS}), 0) AS seals FROM ${table(d, 'runs')}
+WHERE keyset_version IN (
+  SELECT version FROM ${table(d, 'keysets')}
+  WHERE IFNULL(same_keys_as, version) IN (SELECT IFNULL(same_keys_as, version) FROM ${table(d, 'keysets')} WHERE version = @version)
+)`,
+  );

@@ -130,7 +130,7 @@ WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
  * The run ends without a merge, and has no owner any more; it is for its owner alone to say so.
  *
  * @example
- * await bigquery.query(sql.endRun, { run_id: runId, owner, state: 'cancelled', error_code: 'cancelled', error: 'the run was cancelled' });
+ * await bigquery.query(sql.endRun, { run_id: runId, owner, state: 'cancelled', error_code: 'cancelled', error: 'ctrl-C' });
  */
 export const endRun = (d: Deployment): Statement<'run_id' | 'owner' | 'state' | 'error_code' | 'error'> =>
   statement(
@@ -185,17 +185,4 @@ export const history = (d: Deployment): Statement<'before_millis' | 'row_limit'>
     { before_millis: 'INT64', row_limit: 'INT64' },
     `SELECT ${LEDGER_SELECT} FROM ${table(d, 'runs')} AS r
 WHERE UNIX_MILLIS(r.started_at) < @before_millis ORDER BY r.started_at DESC LIMIT @row_limit`,
-  );
-
-/**
- * How many values, or row keysets, each version of the first-level keyset has sealed so far.
- *
- * @example
- * await bigquery.query(sql.sealsUnder, { version: 1 }); // [{ seals: '1000' }]
- */
-export const sealsUnder = (d: Deployment): Statement<'version'> =>
-  statement(
-    'seals',
-    { version: 'INT64' },
-    `SELECT IFNULL(SUM(staged), 0) AS seals FROM ${table(d, 'runs')} WHERE keyset_version = @version`,
   );

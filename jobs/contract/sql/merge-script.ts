@@ -2,6 +2,7 @@ import type { Deployment } from '../deployment.ts';
 import { patternsOf } from '../fields.ts';
 import { declareRanges, findRanges } from './partition-ranges.ts';
 import { withinRanges } from './partitions.ts';
+import { declareRewrap, rewrapInMerge, rewraps } from './rewrap-row-keysets.ts';
 import { sourceChanges, staged } from './source-changes.ts';
 import { sealedRow } from './staged-rows.ts';
 import { literal, type Statement, statement, table } from './statement.ts';
@@ -11,12 +12,15 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
 
 /**
  * The merge of a wave: one transaction, so a wave is merged whole or not at all, and only once, since the ledger's
- * state is part of it. The run's last wave ends the run; after any other it goes on with the next.
- * All waves of a run carry one moment, by which a row says which run sealed it. It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in
- * between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where
- * they are not as many as were verified. A row is written only where its source still has the token it was sealed from
- * (compare-and-set); a row that changed meanwhile is left for the next run. What a value was sealed from earlier must
- * not outlive its source: where the source is NULL now, or changed and does not open, the sealed value is cleared.
+ * state is part of it. The run's last wave ends the run; after any other it goes on with the next. All waves of a run
+ * carry one moment, by which a row says which run sealed it.
+ *
+ * It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in between would have
+ * BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where they are not as many
+ * as were verified. A row is written only where its source still has the token it was sealed from (compare-and-set); a
+ * row that changed meanwhile is left for the next run. In the mode `stale` row keysets of an older version are sealed
+ * anew as well. What a value was sealed from earlier must not outlive its source: where the source is NULL now, or
+ * changed and does not open, the sealed value is cleared.
  * Variables have names that no column has: a column would come before the variable.
  *
  * @example
@@ -34,7 +38,7 @@ DECLARE reseal_rejected INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
 DECLARE reseal_changed INT64 DEFAULT 0;
 DECLARE reseal_erased INT64 DEFAULT 0;
-${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}${declareRanges(d)}BEGIN TRANSACTION;
+${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}${declareRanges(d)}${rewraps(d) ? `${declareRewrap(d)}\n` : ''}BEGIN TRANSACTION;
 UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time, resealed_at = IFNULL(resealed_at, reseal_time) WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
 IF @@row_count > 0 THEN
 SET reseal_time = (SELECT resealed_at FROM ${table(d, 'runs')} WHERE run_id = @run_id);
@@ -45,7 +49,7 @@ ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND wave
 ${findRanges(d)}${sourceChanges(d, withinRanges(d))
   .flatMap(({ sql, after }) => [`${sql};`, ...after])
   .join('\n')}
-DELETE FROM ${table(d, 'rejected')} AS r
+${rewraps(d) ? `${rewrapInMerge(d)}\n` : ''}DELETE FROM ${table(d, 'rejected')} AS r
 WHERE r.source_format = ${literal(d.sourceFormat)} AND EXISTS (
   SELECT 1 FROM ${table(d, 'staging')} AS s
   WHERE s.run_id = @run_id AND s.attempt = reseal_attempt AND s.reason IS NOT NULL AND s.id = r.id AND s.field = r.field AND s.resealed_from = r.rejected_from
@@ -56,7 +60,7 @@ FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
 SET state = IF(${LAST_WAVE}, 'succeeded', 'planned'), owner = IF(${LAST_WAVE}, NULL, owner), ended_at = IF(${LAST_WAVE}, CURRENT_TIMESTAMP(), NULL), merged_at = CURRENT_TIMESTAMP(),
-  merged = IFNULL(merged, 0) + reseal_merged, erased = IFNULL(erased, 0) + reseal_erased, changed_meanwhile = IFNULL(changed_meanwhile, 0) + reseal_changed,
+  merged = IFNULL(merged, 0) + reseal_merged,${rewraps(d) ? ' rewrapped = IFNULL(rewrapped, 0) + reseal_rewrapped,' : ''} erased = IFNULL(erased, 0) + reseal_erased, changed_meanwhile = IFNULL(changed_meanwhile, 0) + reseal_changed,
   waves_merged = IFNULL(waves_merged, 0) + 1, wave_staged = NULL, wave_rejected = NULL, wave_unauthenticated = NULL
 WHERE run_id = @run_id;
 END IF;

@@ -1,9 +1,12 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
-import { newestWrapped } from './keyset-versions.ts';
+import { declareNewest, VERSION } from './keyset-versions.ts';
 import { everyPartition } from './partitions.ts';
 import {
-  kmsLiteral,
+  CHAIN,
+  type Chain,
+  GIVEN,
+  keysetChain,
   literal,
   quoted,
   type ReadStack,
@@ -19,12 +22,6 @@ interface SealedColumns {
   sealed: string;
 }
 
-/**
- * KEYSET_CHAIN takes a literal, a parameter or a script variable, never a column, hence one first-level keyset a
- * statement. The newest opens what every older version sealed: a rotation keeps the keys that there were.
- * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keyskeyset_chain
- */
-const chain = (d: ReadStack, keyset: string): string => `KEYS.KEYSET_CHAIN(${kmsLiteral(d)}, ${keyset})`;
 const aad = ({ id }: SealedColumns): string => `CAST(${id} AS STRING)`;
 
 /**
@@ -33,8 +30,8 @@ const aad = ({ id }: SealedColumns): string => `CAST(${id} AS STRING)`;
  * @example
  * openedUnder(deployment, { id: '`id`', key: '`bq_encryption_key`', sealed: '`bq_encrypted_email`' });
  */
-export function openedUnder(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
-  const first = chain(d, keyset);
+export function openedUnder(d: ReadStack, columns: SealedColumns, chain = GIVEN): string {
+  const first = keysetChain(chain);
   const text = aad(columns);
   const opener =
     d.keying === 'row' ? `AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))` : first;
@@ -49,8 +46,8 @@ export function openedUnder(d: ReadStack, columns: SealedColumns, keyset = '@key
  * @example
  * `SELECT ${opened(deployment, sealedColumns(deployment, field))} AS email FROM ${table(deployment, 'source')}`
  */
-export function opened(d: ReadStack, columns: SealedColumns, keyset = '@keyset'): string {
-  const first = chain(d, keyset);
+export function opened(d: ReadStack, columns: SealedColumns, chain = GIVEN): string {
+  const first = keysetChain(chain);
   const text = aad(columns);
   const rowKeyset = `SAFE.AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))`;
   return `CASE WHEN ${columns.key} IN (SELECT wrapped FROM ${table(d, 'keysets')})
@@ -70,10 +67,10 @@ export const sealedColumns = (d: ReadStack, field: Field): SealedColumns => ({
   sealed: quoted(field.sealed),
 });
 
-/** `id, email, phone, …`: every field opened, for the given keyset expression. */
-function openedFields(d: ReadStack, keyset?: string): string {
+/** `id, email, phone, …`: every field opened. */
+function openedFields(d: ReadStack, chain?: Chain): string {
   const values = d.fields.map(
-    (field) => `${opened(d, sealedColumns(d, field), keyset)} AS ${quoted(field.name)}`,
+    (field) => `${opened(d, sealedColumns(d, field), chain)} AS ${quoted(field.name)}`,
   );
   return [`${quoted(d.idColumn)} AS id`, ...values].join(',\n  ');
 }
@@ -95,12 +92,12 @@ export const unreadableColumn = (field: Field): string => `${field.name}_unreada
  * What an analyst reads: id and values, in the clear; and of each field whether its value could not be opened.
  *
  * @example
- * await bigquery.query(sql.readValues, { keyset: wrapped, row_limit: 20 }); // [{ id: '1', email: 'ada@example.com', email_unreadable: 'false' }]
+ * await bigquery.query(sql.readValues, { ...chainValues(newest), row_limit: 20 }); // [{ id: '1', email: 'ada@example.com', email_unreadable: 'false' }]
  */
-export const readValues = (d: Deployment): Statement<'keyset' | 'row_limit'> =>
+export const readValues = (d: Deployment): Statement<keyof typeof CHAIN | 'row_limit'> =>
   statement(
     'read_values',
-    { keyset: 'BYTES', row_limit: 'INT64' },
+    { ...CHAIN, row_limit: 'INT64' },
     `SELECT id, ${d.fields.map((field) => `${quoted(field.name)}, ${quoted(unreadableColumn(field))} AND ${quoted(field.name)} IS NULL AS ${quoted(unreadableColumn(field))}`).join(', ')}
 FROM (
   SELECT ${openedFields(d)},
@@ -115,13 +112,13 @@ ORDER BY id LIMIT @row_limit`,
  * Reads back, and only counts, what a run merged: at most @row_limit values of each field.
  *
  * @example
- * await bigquery.query(sql.proveMerged, { keyset: wrapped, resealed_millis: '1767323099000', row_limit: 10000 });
- * // [{ field: 'email', readable: '990', checked: '990' }]
+ * const values = { ...chainValues(newest), resealed_millis: '1767323099000', row_limit: 10000 };
+ * await bigquery.query(sql.proveMerged, values); // [{ field: 'email', readable: '990', checked: '990' }]
  */
-export const proveMerged = (d: Deployment): Statement<'keyset' | 'resealed_millis' | 'row_limit'> =>
+export const proveMerged = (d: Deployment): Statement<keyof typeof CHAIN | 'resealed_millis' | 'row_limit'> =>
   statement(
     'read_back',
-    { keyset: 'BYTES', resealed_millis: 'INT64', row_limit: 'INT64' },
+    { ...CHAIN, resealed_millis: 'INT64', row_limit: 'INT64' },
     d.fields
       .map((field) => {
         const columns = sealedColumns(d, field);
@@ -141,14 +138,12 @@ FROM (
 
 /**
  * The body of the stored procedure through which readers get at the values: it looks the newest keyset up
- * into a variable, which KEYSET_CHAIN takes and a plain query could not.
+ * into variables, which KEYSET_CHAIN takes and a plain query could not.
  *
  * @example
  * `CREATE OR REPLACE PROCEDURE reseal_read.read_users() BEGIN ${readProcedureBody(deployment)} END`
  */
-export const readProcedureBody = (
-  d: ReadStack,
-): string => `DECLARE reseal_keyset BYTES DEFAULT ${newestWrapped(d)};
-SELECT ${openedFields(d, 'reseal_keyset')}
+export const readProcedureBody = (d: ReadStack): string => `${declareNewest(d)}
+SELECT ${openedFields(d, VERSION)}
 FROM ${table(d, 'source')}
 WHERE ${anySealed(d)};`;

@@ -1,6 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { everyPartition } from './partitions.ts';
+import { rewrappableIds, rewraps } from './rewrap-row-keysets.ts';
 import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
@@ -38,6 +39,7 @@ const inWave = (d: Deployment, cipherText: string, dek: string): string =>
  * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds.
  * - `rejected`: rejected as it stands, and still not sealed.
  * - `stale`: sealed as it stands, but not by a run that had @keyset_version, the stack's keying and its source format.
+ *   In row keying a value that is stale by the version alone is not selected: the merge seals its row keyset anew.
  *   Merge and ledger note the same moment, so a row says by `resealed_at` which run sealed it. The moment of a run
  *   never changes once a row carries it: the ledger need not be read as of the snapshot.
  * - `all`: every value.
@@ -80,7 +82,7 @@ LEFT JOIN (
 ON rejection.id = u.id AND rejection.rejected_from = u.token
 LEFT JOIN (
   SELECT DISTINCT resealed_at FROM ${table(d, 'runs')}
-  WHERE keyset_version = @keyset_version AND keying = ${literal(d.keying)} AND source_format = ${literal(d.sourceFormat)}
+  WHERE keyset_version ${rewraps(d) ? '<=' : '='} @keyset_version AND keying = ${literal(d.keying)} AND source_format = ${literal(d.sourceFormat)}
 ) AS fresh
 ON fresh.resealed_at = u.resealed_at
 WHERE CASE @mode
@@ -156,6 +158,10 @@ export const sourceRows = (d: Deployment): Statement<never> =>
     `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}${whole(d)}`,
   );
 
+/** The ids of selected values, and of those whose row keyset the merge seals anew. */
+const takenIds = (d: Deployment): string =>
+  rewraps(d) ? `SELECT id FROM (${selectedValues(d)})\nUNION ALL\n${rewrappableIds(d)}` : selectedValues(d);
+
 /**
  * The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected.
  *
@@ -169,7 +175,7 @@ export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_l
     'cutoff',
     { ...SELECTION, row_limit: 'INT64' },
     `SELECT MAX(id) AS id_cutoff
-FROM (SELECT DISTINCT id FROM (${selectedValues(d)}) ORDER BY id LIMIT @row_limit)`,
+FROM (SELECT DISTINCT id FROM (${takenIds(d)}) ORDER BY id LIMIT @row_limit)`,
   );
 
 /** A value of AES-CBC by the length of its IV: 16 bytes are 24 characters of base64, and then comes the dot. */

@@ -2,7 +2,7 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { opened, sealedColumns } from './open-values.ts';
 import { everyPartition } from './partitions.ts';
-import { literal, quoted, type Statement, shredded, statement, table } from './statement.ts';
+import { CHAIN, literal, quoted, type Statement, shredded, statement, table } from './statement.ts';
 
 /** Ids as decimal or own text, one a line: @ids. */
 const IDS = { ids: 'STRING' } as const;
@@ -65,12 +65,12 @@ WHERE ${left};`;
  * Proof by reading: how many values of some ids there are, and how many of them anything still opens or shows.
  *
  * @example
- * await bigquery.query(sql.proveShredded, { ids: '7', field: '', keyset: wrapped }); // [{ checked: '1', readable: '0' }]
+ * await bigquery.query(sql.proveShredded, { ids: '7', field: '', ...chainValues(newest) }); // [{ checked: '1', readable: '0' }]
  */
-export const proveShredded = (d: Deployment): Statement<keyof typeof CHOICE | 'keyset'> =>
+export const proveShredded = (d: Deployment): Statement<keyof typeof CHOICE | keyof typeof CHAIN> =>
   statement(
     'prove_shredded',
-    { ...CHOICE, keyset: 'BYTES' },
+    { ...CHOICE, ...CHAIN },
     `SELECT COUNT(*) AS checked, COUNTIF(opened IS NOT NULL OR plaintext IS NOT NULL) AS readable
 FROM (
 ${d.fields

@@ -1,6 +1,6 @@
 import type { Deployment } from '../deployment.ts';
 import { openedUnder } from './open-values.ts';
-import { literal, type Statement, statement, table, token } from './statement.ts';
+import { CHAIN, literal, type Statement, statement, table, token } from './statement.ts';
 
 /** An attempt: the batch or the load job that wrote the rows. A second one never adds to the first. */
 const ATTEMPT = { run_id: 'STRING', attempt: 'STRING' } as const;
@@ -100,12 +100,12 @@ WHERE run_id = @run_id AND attempt = @attempt AND reason IS NOT NULL GROUP BY re
  * order are a fair sample, the same one each time.
  *
  * @example
- * await bigquery.query(sql.proveStaged, { run_id: runId, attempt, keyset: wrapped }); // [{ checked: '990', wrong: '0' }]
+ * await bigquery.query(sql.proveStaged, { run_id: runId, attempt, ...chainValues(keyset) }); // [{ checked: '990', wrong: '0' }]
  */
-export const proveStaged = (d: Deployment): Statement<keyof typeof ATTEMPT | 'keyset'> =>
+export const proveStaged = (d: Deployment): Statement<keyof typeof ATTEMPT | keyof typeof CHAIN> =>
   statement(
     'prove',
-    { ...ATTEMPT, keyset: 'BYTES' },
+    { ...ATTEMPT, ...CHAIN },
     `SELECT COUNT(*) AS checked, COUNTIF(opened IS NULL OR opened != IFNULL(decrypted_email, opened)) AS wrong
 FROM (
   SELECT ${openedUnder(d, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email

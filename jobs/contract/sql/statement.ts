@@ -21,7 +21,7 @@ export interface Statement<P extends string = string> {
 /** What reading values back needs of a stack; the stored procedure is made before the rest is known. */
 export type ReadStack = Pick<
   Deployment,
-  'project' | 'dataset' | 'tables' | 'partitionColumn' | 'idColumn' | 'fields' | 'keying' | 'bigqueryKek'
+  'project' | 'dataset' | 'tables' | 'partitionColumn' | 'idColumn' | 'fields' | 'keying'
 >;
 
 /**
@@ -63,14 +63,49 @@ export const literal = (text: string): string => `'${text.replace(/[\\']/g, '\\$
  */
 export const quoted = (column: string): string => `\`${column}\``;
 
+/** How BigQuery's key functions begin the name of a Cloud KMS key. */
+const KMS_SCHEME = 'gcp-kms://';
+
 /**
  * How BigQuery's key functions name a Cloud KMS key.
  *
  * @example
- * kmsLiteral(deployment); // "'gcp-kms://projects/…/cryptoKeys/bigquery'"
+ * kmsUri('projects/p/locations/us/keyRings/r/cryptoKeys/k'); // 'gcp-kms://projects/p/…'
  */
-export const kmsLiteral = (d: Pick<Deployment, 'bigqueryKek'>): string =>
-  literal(`gcp-kms://${d.bigqueryKek}`);
+export const kmsUri = (kmsKey: string): string => `${KMS_SCHEME}${kmsKey}`;
+
+/**
+ * The same as an expression of SQL, and back: the table of keysets has resource names.
+ *
+ * @example
+ * uriOf('kms_key'); // "CONCAT('gcp-kms://', kms_key)"
+ */
+export const uriOf = (kmsKey: string): string => `CONCAT('${KMS_SCHEME}', ${kmsKey})`;
+/** @example keyNameOf('@kms'); // "REPLACE(@kms, 'gcp-kms://', '')" */
+export const keyNameOf = (uri: string): string => `REPLACE(${uri}, '${KMS_SCHEME}', '')`;
+
+/**
+ * A version of the first-level keyset as expressions: the URI of the key that wraps it, and its wrapped bytes. Each
+ * version says by itself which key that is; the stack's setting only says it of the first one.
+ */
+export interface Chain {
+  readonly kms: string;
+  readonly keyset: string;
+}
+
+/** The version that a statement is given as parameters. */
+export const CHAIN = { kms: 'STRING', keyset: 'BYTES' } as const;
+export const GIVEN: Chain = { kms: '@kms', keyset: '@keyset' };
+
+/**
+ * KEYSET_CHAIN takes a literal, a parameter or a script variable, never a column, hence one first-level keyset a
+ * statement. The newest opens what every older version sealed: no version is added that does not.
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keyskeyset_chain
+ *
+ * @example
+ * keysetChain(GIVEN); // 'KEYS.KEYSET_CHAIN(@kms, @keyset)'
+ */
+export const keysetChain = ({ kms, keyset }: Chain): string => `KEYS.KEYSET_CHAIN(${kms}, ${keyset})`;
 
 /**
  * The compare-and-set token of a value: SHA-256 of cipher text, newline, data key. The newline is in

@@ -60,6 +60,7 @@ export async function findOrCreate(
         wave: String(input.wave),
         waves: String(input.waves),
         keysetVersion: String(input.keyset.version),
+        kmsKey: input.keyset.kmsKey,
         limit: String(input.limit ?? 0),
       }),
     );

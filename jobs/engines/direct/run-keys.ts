@@ -77,7 +77,8 @@ async function open(
   const { kmsCallsPerSecond: callsPerSecond } = deployment.batch;
   const limits = { pace: pace(callsPerSecond), signal, patience };
   try {
-    const keyset = await openKeyset(keyService(client, limits), deployment.bigqueryKek, input.keyset.wrapped);
+    const { kmsKey, wrapped } = input.keyset;
+    const keyset = await openKeyset(keyService(client, limits), kmsKey, wrapped);
     const service = keyService(client, limits);
     const keys = dataKeys(service, deployment.sourceKek, { capacity: KEY_CAPACITY, callsPerSecond, signal });
     return {
@@ -103,7 +104,7 @@ async function openKeyset(service: KeyService, kek: string, wrapped: Buffer): Pr
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
     throw new ResealError('keyset', `the first-level keyset was not wrapped by ${kek}`, {
-      hint: 'set reseal:bigqueryKek back to the key that kms_key in the table keysets names',
+      hint: 'the table keysets names a key for it that did not wrap it: restore the row by time travel (docs/runbook.md)',
       cause: error,
     });
   }

@@ -82,5 +82,7 @@ def _rests(field: Field, arguments: Arguments) -> Column:
 def _moments(runs: DataFrame, arguments: Arguments) -> DataFrame:
     """The moments of runs that sealed as this one would: the rows that carry them are not stale."""
     same = (F.col("keying") == arguments.keying) & (F.col("source_format") == arguments.source_format)
-    same &= F.col("keyset_version") == arguments.keyset_version
+    # In row keying the merge seals the row keysets of older versions anew: their values are not taken.
+    version, own = F.col("keyset_version"), arguments.keyset_version
+    same &= (version <= own) if arguments.keying == "row" else (version == own)
     return runs.where(same).select(F.col("resealed_at").alias("sealed_at")).distinct()

@@ -82,7 +82,7 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
       (cipher, data, aad) => new DuckDBBlobValue(cipher.seal(data, aad)),
     );
   }
-  registerInspection(connection, keysets);
+  registerInspection(connection);
 }
 
 /** Under SAFE. a row that does not open is NULL, whether its keyset, its ciphertext or its text is at fault. */
@@ -148,18 +148,17 @@ function sources(keysets: Keysets): Source[] {
   ];
 }
 
-function registerInspection(connection: DuckDBConnection, keysets: Keysets): void {
+function registerInspection(connection: DuckDBConnection): void {
   const define = (
     google: string,
     name: string,
-    type: DuckDBType,
     returnType: DuckDBType,
     of: (bytes: Uint8Array) => DuckDBValue,
   ) =>
     connection.registerScalarFunction(
       DuckDBScalarFunction.create({
         name,
-        parameterTypes: [type],
+        parameterTypes: [BLOB],
         returnType,
         specialHandling: true,
         mainFunction: (info, chunk, output) => {
@@ -176,13 +175,10 @@ function registerInspection(connection: DuckDBConnection, keysets: Keysets): voi
         },
       }),
     );
-  const byHandle = (bytes: Uint8Array) => keysets.get(Buffer.from(bytes).toString()).keyset;
   const length = 'KEYS.KEYSET_LENGTH';
   const json = 'KEYS.KEYSET_TO_JSON';
-  define(length, 'keyset_length', BLOB, BIGINT, (bytes) => BigInt(parseKeyset(bytes).keys.length));
-  define(length, 'keyset_length_of_handle', VARCHAR, BIGINT, (bytes) => BigInt(byHandle(bytes).keys.length));
-  define(json, 'keyset_to_json', BLOB, VARCHAR, (bytes) => keysetToJson(parseKeyset(bytes)));
-  define(json, 'keyset_to_json_of_handle', VARCHAR, VARCHAR, (bytes) => keysetToJson(byHandle(bytes)));
+  define(length, 'keyset_length', BIGINT, (bytes) => BigInt(parseKeyset(bytes).keys.length));
+  define(json, 'keyset_to_json', VARCHAR, (bytes) => keysetToJson(parseKeyset(bytes)));
 }
 
 /** Reads a column's cells as bytes, whether it is BLOB or VARCHAR. */

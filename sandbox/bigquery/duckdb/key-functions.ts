@@ -7,4 +7,5 @@ export interface KeyFunctions {
   chain(kms: string, wrapped: Uint8Array): string;
   newWrapped(kms: string, type: string): Buffer;
   rotateWrapped(kms: string, wrapped: Uint8Array, type: string): Buffer;
+  rewrap(source: string, target: string, wrapped: Uint8Array): Buffer;
 }

@@ -84,6 +84,8 @@ export class Keysets {
           const name = 'KEYS.ROTATE_WRAPPED_KEYSET';
           return wrap(name, kms, rotateKeyset(unwrap(name, kms, wrapped)));
         },
+        rewrap: (source, target, wrapped) =>
+          wrap('KEYS.REWRAP_KEYSET', target, unwrap('KEYS.REWRAP_KEYSET', source, wrapped)),
       },
       close: () => {
         for (const handle of handles.values()) this.#open.delete(handle);

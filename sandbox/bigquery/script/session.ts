@@ -42,6 +42,7 @@ const NO_KEYS: KeyFunctions = {
   chain: () => '',
   newWrapped: () => Buffer.alloc(0),
   rotateWrapped: () => Buffer.alloc(0),
+  rewrap: () => Buffer.alloc(0),
 };
 
 /** One script's connection, transaction and variables; it compiles the script's statements for DuckDB. */

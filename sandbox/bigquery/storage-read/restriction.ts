@@ -16,7 +16,7 @@ export interface Restriction {
 function noKeys(): never {
   throw invalidQuery('A row restriction calls no functions of keysets');
 }
-const NO_KEYS: KeyFunctions = { chain: noKeys, newWrapped: noKeys, rotateWrapped: noKeys };
+const NO_KEYS: KeyFunctions = { chain: noKeys, newWrapped: noKeys, rotateWrapped: noKeys, rewrap: noKeys };
 
 const noSubquery = (): GoogleError =>
   new GoogleError('INVALID_ARGUMENT', 'A row restriction has no subqueries.');

@@ -68,6 +68,7 @@ export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ['SUBSTR', call('bq_substr')],
   ['SUBSTRING', call('bq_substr')],
   ['REGEXP_CONTAINS', call('regexp_matches')],
+  ['REGEXP_EXTRACT_ALL', call('regexp_extract_all')],
   ['REGEXP_EXTRACT', ([value, pattern]) => `nullif(regexp_extract(${value}, ${pattern}), '')`],
   ['REGEXP_REPLACE', (args) => `regexp_replace(${args.join(', ')}, 'g')`],
   ['SHA256', call('bq_sha256')],

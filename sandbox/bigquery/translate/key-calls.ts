@@ -81,12 +81,13 @@ export function writeKeyCall(
       return blob(keys.newWrapped(string(0), string(1)));
     case 'KEYS.ROTATE_WRAPPED_KEYSET':
       return blob(keys.rotateWrapped(string(0), bytes(1), string(2)));
+    case 'KEYS.REWRAP_KEYSET':
+      return blob(keys.rewrap(string(0), string(1), bytes(2)));
     case 'KEYS.KEYSET_LENGTH':
     case 'KEYS.KEYSET_TO_JSON': {
-      const set = keyset();
-      const plain = name === 'KEYS.KEYSET_LENGTH' ? 'keyset_length' : 'keyset_to_json';
-      if ('handle' in set) return `${plain}_of_handle(${set.handle})`;
-      return `${plain}(${'sql' in set ? set.sql : write(0)})`;
+      // Google's own analyzer has no signature for a KEYSET_CHAIN: these two take a keyset in the clear.
+      if ('handle' in keyset()) throw invalidQuery(`No matching signature for function ${name}`);
+      return `${name === 'KEYS.KEYSET_LENGTH' ? 'keyset_length' : 'keyset_to_json'}(${write(0)})`;
     }
     case 'AEAD.DECRYPT_STRING':
     case 'AEAD.DECRYPT_BYTES': {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, harness, KEY, LOCATION, type Params, RING } from '../../support/harness.ts';
+import { type Harness, harness, KEY, LOCATION, type Params, RING, SOURCE } from '../../support/harness.ts';
 
 interface Vector {
   kind: string;
@@ -138,11 +138,21 @@ describe('keysets', () => {
     const [[next] = []] = await h.sql(`SELECT ${rotated}`, withKeyset());
     const [[sealed] = []] = await h.sql(`SELECT AEAD.ENCRYPT(${CHAIN}, 'old', '')`, withKeyset());
     const params: Params = { keyset: ['BYTES', next ?? ''], sealed: ['BYTES', sealed ?? ''] };
-    const rows = await h.sql(
-      `SELECT KEYS.KEYSET_LENGTH(${CHAIN}), AEAD.DECRYPT_STRING(${CHAIN}, @sealed, '')`,
-      params,
-    );
-    expect(rows).toEqual([['2', 'old']]);
+    expect(await h.sql(`SELECT AEAD.DECRYPT_STRING(${CHAIN}, @sealed, '')`, params)).toEqual([['old']]);
+    const fresh = `SELECT TO_HEX(SUBSTR(AEAD.ENCRYPT(${CHAIN}, '', ''), 1, 5))`;
+    expect(await h.sql(fresh, params)).not.toEqual(await h.sql(fresh, withKeyset()));
+    expect(await h.failure(`SELECT KEYS.KEYSET_LENGTH(${CHAIN})`, params)).toContain('No matching signature');
+  });
+
+  test('rewrapping keeps the keys and takes another KMS key', async () => {
+    const other = `'gcp-kms://${SOURCE}'`;
+    const [[moved] = []] = await h.sql(`SELECT KEYS.REWRAP_KEYSET(${KMS}, ${other}, @keyset)`, withKeyset());
+    const [[sealed] = []] = await h.sql(`SELECT AEAD.ENCRYPT(${CHAIN}, 'old', '')`, withKeyset());
+    const params: Params = { keyset: ['BYTES', moved ?? ''], sealed: ['BYTES', sealed ?? ''] };
+    const under = (kms: string) =>
+      `SELECT AEAD.DECRYPT_STRING(KEYS.KEYSET_CHAIN(${kms}, @keyset), @sealed, '')`;
+    expect(await h.sql(under(other), params)).toEqual([['old']]);
+    expect(await h.failure(under(KMS), params)).toContain('KEYS.KEYSET_CHAIN failed');
   });
 
   test('as JSON they are what Tink reads', async () => {

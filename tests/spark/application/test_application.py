@@ -248,7 +248,8 @@ def test_stale_values(spark: SparkSession, tmp_path: Path, world: World, kms: Fa
             {**run_of, "resealed_at": moments[1], "keyset_version": 2},
             {**run_of, "resealed_at": moments[2], "keying": "shared"},
             {**run_of, "resealed_at": moments[3], "source_format": "tink"},
-            {**run_of, "resealed_at": moments[6]},
+            # In row keying the merge seals the keysets of older versions anew: their values are not selected.
+            {**run_of, "resealed_at": moments[6], "keyset_version": 0},
             {**run_of, "resealed_at": None},
         ],
     )
