@@ -184,7 +184,7 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     role: 'roles/datacatalog.categoryFineGrainedReader',
     on: 'policy tag',
     when: 'a policy tag',
-    why: 'With `reseal:columnPolicyTag` only: the merge is checked for the columns that it reads.',
+    why: 'With `reseal:columnPolicyTag` only: the plan counts, and the merge and `reseal shred` clear, by what stands in the plaintext column.',
     permissions: ['datacatalog.categories.fineGrainedGet'],
   },
 ];

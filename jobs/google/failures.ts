@@ -169,5 +169,10 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     return new ResealError('source-streaming', said, {
       hint: 'rows that insertAll streamed can be changed after half an hour: --resume the run then',
     });
+  const [, column] = /without a filter over column\(s\) '([^']+)'/.exec(message) ?? [];
+  if (column !== undefined)
+    return new ResealError('source-partition', said, {
+      hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then --resume the run`,
+    });
   return new ResealError('bigquery', said);
 }

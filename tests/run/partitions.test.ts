@@ -165,6 +165,18 @@ it('every other statement has the filter, too: shredding, the plan, the doctor, 
   expect(findings.filter(({ verdict }) => verdict === 'failed')).toEqual([]);
 });
 
+it('a run that meets a table which has come to want a filter says so, and goes on once the stack has the setting', async () => {
+  await rowsBy('tenant');
+  await partitionedBy('tenant', false);
+  const options = direct();
+  const required = beforeStep('merge', () => partitionedBy('tenant'));
+  await expect(run(await contextOf(null), options, required)).rejects.toMatchObject({
+    code: 'source-partition',
+    hint: expect.stringContaining('set reseal:partitionColumn to tenant, `pulumi up`, then --resume'),
+  });
+  expect(await run(await contextOf('tenant'), options, silent)).toMatchObject({ merged: 4 });
+});
+
 describe('the setting and the table', () => {
   const found = async (named: string | null) => {
     const context = await contextOf(named);
