@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { BigQuery, Job, QueryRowsResponse } from '@google-cloud/bigquery';
 import pRetry, { AbortError } from 'p-retry';
 import type { Deployment } from '../contract/deployment.ts';
@@ -103,6 +104,8 @@ export async function bigQueryService(
   signal?: AbortSignal,
   limits = waitLimits(deployment),
 ): Promise<BigQueryService> {
+  // A plan's dry runs all wait for it at once, and Node takes more than ten that do for a leak.
+  if (signal !== undefined) setMaxListeners(0, signal);
   const client = await bigQueryClient(deployment, endpoints);
   const { location } = deployment;
 
