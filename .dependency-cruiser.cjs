@@ -18,6 +18,7 @@ const rooms = [
   { name: 'run', room: '^jobs/run/', may: [CONTRACT, ENVELOPE, GOOGLE, '^jobs/engines/engine\\.ts$'] },
   { name: 'doctor', room: '^jobs/doctor/', may: [CONTRACT, ENVELOPE, GOOGLE, '^jobs/run/context\\.ts$'] },
   { name: 'upkeep', room: '^jobs/upkeep/', may: [CONTRACT, GOOGLE, '^jobs/run/(context|keyset)\\.ts$'] },
+  { name: 'setup', room: '^jobs/setup/', may: [CONTRACT, ENVELOPE, GOOGLE] },
   { name: 'stack', room: '^jobs/stack/', may: [CONTRACT] },
   { name: 'cli', room: '^jobs/cli/', may: ['^jobs/'], except: '^jobs/cli/sandbox\\.ts$' },
   { name: 'cli-sandbox', room: '^jobs/cli/sandbox\\.ts$', may: ['^jobs/', '^sandbox/'] },

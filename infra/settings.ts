@@ -1,3 +1,4 @@
+import { parse } from 'yaml';
 import type { z } from 'zod';
 import { unauthenticatedIn } from '../jobs/contract/deployment.ts';
 import { type Field, withColumns } from '../jobs/contract/fields.ts';
@@ -22,12 +23,12 @@ export interface Settings extends Omit<GivenSettings, 'fields' | 'network' | 'un
 
 const NAMESPACE = 'reseal:';
 
-/** A value as a stack's file means it: text where text is wanted, else what the text says as JSON. */
+/** A value as a stack's file means it: text where text is wanted, else what the text says as YAML, of which JSON is a part. */
 function decode(schema: z.ZodType, text: string) {
   const asText = schema.safeParse(text);
   if (asText.success) return asText;
   try {
-    return schema.safeParse(JSON.parse(text));
+    return schema.safeParse(parse(text));
   } catch {
     return asText;
   }

@@ -14,6 +14,7 @@ export function commands(version: string): Command {
     .version(version, '--version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
+  init(program.command('init'));
   trigger(program.command('trigger'));
   sample(program.command('sample'));
   read(program.command('read'));
@@ -29,6 +30,28 @@ export function commands(version: string): Command {
   vectors(program.command('vectors'));
   for (const command of program.commands) command.exitOverride();
   return program;
+}
+
+function init(command: Command): void {
+  command
+    .description('write the file of a new stack; asks for what no option says')
+    .argument('<stack>', "the stack's name")
+    .option('--project <id>', 'the Google Cloud project')
+    .option('--location <region>', "the region; by default the table's")
+    .option('--dataset <name>', 'the dataset of the table')
+    .option('--table <name>', 'the table with the encrypted values; created where there is none')
+    .option('--id-column <name>', 'its column that identifies a row')
+    .option('--cipher-text <column>', 'its column of the cipher text')
+    .option('--dek <column>', 'its column of the wrapped data key')
+    .option('--field <name>', 'what the values are: names the columns that Reseal fills')
+    .option(
+      '--source-format <name>',
+      'gcm, dotted, tink or tink-envelope; by default what the values look like',
+    )
+    .option('--source-kek <key>', 'the CryptoKey that wraps the data keys: projects/…')
+    .option('--force', 'overwrite the file of a stack that has one')
+    .option('--json', 'print one JSON object on stdout, nothing else')
+    .action(async (stack, options) => (await import('./init.ts')).initCommand(stack, options));
 }
 
 function trigger(command: Command): void {

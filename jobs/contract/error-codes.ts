@@ -101,6 +101,15 @@ export const ERROR_CODES = {
     "the stack's source format or keying has changed since the run began",
     'start a new run, or set it back',
   ),
+  'init-stack': usage('not a name for a stack', 'the message says what a name is'),
+  'init-exists': usage(
+    "the stack's file is there already",
+    'take another name, or overwrite it with `--force`',
+  ),
+  'init-setting': usage(
+    'something that `init` has to know is missing or wrong',
+    'the message names the option and what it wants',
+  ),
   'stack-name': usage(
     'not a name for a stack that comes and goes: one of the kept ones, production, or too long',
     'take another name',

@@ -26,13 +26,16 @@ export interface Endpoints {
 /**
  * Google's clients are imported when first needed: together they take longer to load than `--help` may take.
  */
-export async function bigQueryClient(deployment: Deployment, endpoints?: Endpoints): Promise<BigQuery> {
+export async function bigQueryClient(
+  stack: Pick<Deployment, 'project'> & Partial<Pick<Deployment, 'location'>>,
+  endpoints?: Endpoints,
+): Promise<BigQuery> {
   const { BigQuery } = await import('@google-cloud/bigquery');
-  const { project: projectId, location } = deployment;
-  if (endpoints === undefined) return new BigQuery({ projectId, location });
+  const { project: projectId, location } = stack;
+  const place = { projectId, ...(location === undefined ? {} : { location }) };
+  if (endpoints === undefined) return new BigQuery(place);
   return new BigQuery({
-    projectId,
-    location,
+    ...place,
     apiEndpoint: endpoints.bigquery,
     authClient: await tokenAuth(endpoints),
   });

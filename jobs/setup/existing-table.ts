@@ -1,0 +1,73 @@
+import type { BigQuery } from '@google-cloud/bigquery';
+import { bigQueryFailure, googleFailure } from '../google/failures.ts';
+import type { Specimen } from './source-shape.ts';
+
+/** A table that an application has already. */
+export interface ExistingTable {
+  readonly columns: readonly ExistingColumn[];
+  /** In lower case, as regions are written: BigQuery writes a multi-region `US`. */
+  readonly location: string;
+  readonly rows: number;
+  /** The column that it is partitioned by; null for none, and where it is partitioned by ingestion time. */
+  readonly partitionColumn: string | null;
+}
+
+export interface ExistingColumn {
+  readonly name: string;
+  /** REST's name: INTEGER, STRING, … */
+  readonly type: string;
+}
+
+/**
+ * What BigQuery says of a table: tables.get, which reads no row of it and costs nothing. Null where there is none.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get
+ *
+ * @throws ResealError of BigQuery's, `no-credentials` and the like
+ */
+export async function existingTable(
+  client: BigQuery,
+  dataset: string,
+  table: string,
+): Promise<ExistingTable | null> {
+  try {
+    const [found] = await client.dataset(dataset).table(table).getMetadata();
+    return {
+      columns: (found.schema?.fields ?? []) as ExistingColumn[],
+      location: String(found.location ?? '').toLowerCase(),
+      rows: Number(found.numRows ?? 0),
+      partitionColumn: found.timePartitioning?.field ?? found.rangePartitioning?.field ?? null,
+    };
+  } catch (error) {
+    if (googleFailure(error).status === 'NOT_FOUND') return null;
+    throw bigQueryFailure('table', error);
+  }
+}
+
+/** So many values say what they look like; no more of them leave the table. */
+const SPECIMENS = 20;
+
+/**
+ * A few values with their data keys, in the clear text of neither: tabledata.list, which is not billed.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/list
+ *
+ * @throws ResealError of BigQuery's
+ */
+export async function specimensOf(
+  client: BigQuery,
+  dataset: string,
+  table: string,
+  columns: { readonly cipherText: string; readonly dek: string },
+): Promise<Specimen[]> {
+  try {
+    const selectedFields = `${columns.cipherText},${columns.dek}`;
+    const [rows] = await client
+      .dataset(dataset)
+      .table(table)
+      .getRows({ maxResults: SPECIMENS, autoPaginate: false, selectedFields });
+    return (rows as Record<string, string | null>[])
+      .map((row) => ({ cipherText: row[columns.cipherText] ?? '', dek: row[columns.dek] ?? '' }))
+      .filter(({ cipherText }) => cipherText !== '');
+  } catch (error) {
+    throw bigQueryFailure('table', error);
+  }
+}
