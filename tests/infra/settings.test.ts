@@ -51,6 +51,20 @@ describe('defaults', () => {
     expect(fields.map(({ valuePattern }) => valuePattern)).toEqual(['[0-9]{3}']);
   });
 
+  it('are taken as YAML, too, the way messages show them', () => {
+    const json = loadSettings(
+      { ...least, 'reseal:fields': '[{"name":"email"},{"name":"phone","dek":"dek"}]' },
+      'dev',
+    );
+    const yaml = loadSettings(
+      { ...least, 'reseal:fields': '[{name: email}, {name: phone, dek: dek}]' },
+      'dev',
+    );
+    expect(yaml).toEqual(json);
+    const network = loadSettings({ ...least, 'reseal:network': '{create: true, cidr: 10.1.0.0/24}' }, 'dev');
+    expect(network.network).toEqual({ create: true, cidr: '10.1.0.0/24' });
+  });
+
   it('name the columns of the first field as the seed did, and of a second one by its name', () => {
     const config = { ...least, 'reseal:fields': '[{"name":"email"},{"name":"phone","dek":"dek"}]' };
     const { fields } = loadSettings(config, 'dev');

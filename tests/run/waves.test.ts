@@ -4,7 +4,7 @@ import { abandon } from '../../jobs/run/abandonment.ts';
 import type { Watcher } from '../../jobs/run/context.ts';
 import { resume } from '../../jobs/run/run.ts';
 import { wavesOf } from '../../jobs/run/waves.ts';
-import { Application, type UserRow } from '../support/application.ts';
+import { Application, keysInWaves, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** A run that goes through its data keys in waves ends as one that takes them all at once. */
@@ -12,7 +12,8 @@ import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sa
 const KEYS = 24;
 const ROWS = 60;
 const application = new Application('gcm');
-const keys = Array.from({ length: KEYS }, () => application.newKey());
+const WAVES = 4;
+const keys = keysInWaves(application, WAVES, KEYS / WAVES);
 const users = Array.from({ length: ROWS }, (_, at): UserRow => {
   const key = keys[at % KEYS] as (typeof keys)[number];
   return { id: String(at + 1), cipher_text: key.encrypt(`user${at + 1}@example.com`), dek: key.dek };
@@ -31,7 +32,6 @@ beforeEach(async () => {
   await box.kmsCalls();
 });
 
-const WAVES = 4;
 const waveDeks = KEYS / WAVES;
 const expected = users
   .filter(({ id }) => id !== '7')

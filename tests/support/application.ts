@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SourceFormat } from '../../jobs/contract/settings/choices.ts';
@@ -53,6 +53,17 @@ export class Application {
     writeFileSync(path, JSON.stringify({ algorithm, material_base64: this.kek.toString('base64') }));
     return path;
   }
+}
+
+/** Data keys of which so many fall into each wave of a run: which one it is, a key's SHA-256 decides. */
+export function keysInWaves(application: Application, waves: number, each: number): ApplicationKey[] {
+  const found = Array.from({ length: waves }, (): ApplicationKey[] => []);
+  while (found.some((keys) => keys.length < each)) {
+    const key = application.newKey();
+    const wave = createHash('sha256').update(key.dek).digest().readUInt32BE(0) % waves;
+    if ((found[wave]?.length ?? each) < each) found[wave]?.push(key);
+  }
+  return found.flat();
 }
 
 /** Users as newline-delimited JSON in `folder`; the file's path. */
