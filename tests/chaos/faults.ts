@@ -115,7 +115,7 @@ export async function underFaults(
 ): Promise<FaultOutcome> {
   const state = world.copy();
   const served = await serve(world, state, () => {});
-  const options = optionsOf(engine);
+  const options = optionsOf(world, engine);
   const wrong: string[] = [];
   try {
     const after = await truth(world.deployment, served.owner);

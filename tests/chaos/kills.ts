@@ -65,7 +65,7 @@ export interface Trial {
 /** Kills a run and goes on with it, and holds what it leaves against a run that nothing befell. */
 export async function trial(world: World, engine: EngineName, kill: Kill, expected: Outcome): Promise<Trial> {
   const state = world.copy();
-  const options = optionsOf(engine);
+  const options = optionsOf(world, engine);
   const wrong: string[] = [];
   let [reached, found]: [boolean, string | null] = [true, null];
   try {

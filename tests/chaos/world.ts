@@ -16,6 +16,8 @@ import { testSandbox } from '../support/sandbox.ts';
 export interface World {
   readonly deployment: Deployment;
   readonly dataproc: DataprocWork;
+  /** How many data keys a wave of its runs has; null for all. There are two. */
+  readonly waveDeks: number | null;
   /** A copy of the folder, for one trial. */
   copy(): string;
   close(): void;
@@ -30,7 +32,7 @@ export interface Served {
 }
 
 /** Deploys the stack, loads users that share data keys, one of them unreadable, and stops. */
-export async function deployedWorld(dataproc: DataprocWork): Promise<World> {
+export async function deployedWorld(dataproc: DataprocWork, waveDeks: number | null = null): Promise<World> {
   const box = await testSandbox({}, dataproc);
   const application = new Application('gcm');
   const keys = [application.newKey(), application.newKey()];
@@ -48,6 +50,7 @@ export async function deployedWorld(dataproc: DataprocWork): Promise<World> {
   return {
     deployment: box.deployment,
     dataproc,
+    waveDeks,
     copy() {
       const state = join(folder, String(copies++));
       cpSync(join(folder, 'base'), state, { recursive: true });
