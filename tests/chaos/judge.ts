@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Row } from '../../jobs/google/bigquery.ts';
+import { filesOf, leakingFiles } from '../support/canaries.ts';
 import type { Outcome, Truth } from './truth.ts';
+import type { World } from './world.ts';
 
 /** What is wrong right after trouble: the source table is as it was, or merged as far as the ledger says. */
 export async function notWhole(after: Truth, runId: string, before: Row[]): Promise<string[]> {
@@ -21,3 +23,7 @@ export function differences(found: Outcome, expected: Outcome, runId: string): s
     .filter((name) => text(found[name]) !== text(expected[name]))
     .map((name) => `run ${runId}: ${name} is ${text(found[name])}, and not ${text(expected[name])}`);
 }
+
+/** Which files of a sandbox hold a secret once runs have gone through it. */
+export const leaked = ({ secrets }: World, state: string): string[] =>
+  leakingFiles(filesOf(state), secrets).map((path) => `${path} holds a secret`);

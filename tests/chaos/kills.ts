@@ -4,7 +4,7 @@ import { setFaults } from '../../sandbox/faults/client.ts';
 import { dice } from '../../sandbox/faults/dice.ts';
 import { parseRules, type Rule } from '../../sandbox/faults/rules.ts';
 import { type Called, type Calm, type EngineName, optionsOf } from './calm.ts';
-import { differences, notWhole } from './judge.ts';
+import { differences, leaked, notWhole } from './judge.ts';
 import { goOn } from './runs.ts';
 import { type Outcome, truth } from './truth.ts';
 import { jobVictim, sandboxVictim } from './victims.ts';
@@ -80,6 +80,7 @@ export async function trial(world: World, engine: EngineName, kill: Kill, expect
     } finally {
       await served.close();
     }
+    wrong.push(...leaked(world, state));
   } catch (error) {
     wrong.push(`going on failed: ${error instanceof Error ? `${error.name}: ${error.message}` : error}`);
   } finally {
