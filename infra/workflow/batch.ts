@@ -2,6 +2,7 @@ import { batchBody } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId } from '../../jobs/contract/ids.ts';
 import { NO_FLOOR, statements } from '../../jobs/contract/sql/index.ts';
+import { OVERTIME_MINUTES, PENDING_MINUTES } from '../../jobs/contract/wait-terms.ts';
 import {
   assign,
   call,
@@ -50,6 +51,8 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
     raise: { error_code: 'batch', final: 'no', message: expression('"Dataproc: " + reason') },
   };
   const code = 'default(map.get(e, "code"), 0)';
+  const pendingSeconds = PENDING_MINUTES * 60;
+  const runningSeconds = (PENDING_MINUTES + d.batch.ttlMinutes + OVERTIME_MINUTES) * 60;
   return {
     params: ['run_id', 'wave_id', 'wave', 'waves', 'owner', 'mode', 'plan', 'kms_key', 'anew'],
     steps: [
@@ -125,13 +128,19 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           },
         },
       },
-      { begin_polling: assign({ wait: WAIT.first }) },
+      { begin_polling: assign({ wait: WAIT.first, since: expression('sys.now()') }) },
       { poll_batch: request('get', { url: expression(`"${api}/" + name`) }, 'seen') },
       {
         is_over: choose({
           'seen.body.state == "SUCCEEDED"': 'read_outcome',
           'seen.body.state == "FAILED"': 'read_outcome',
           'seen.body.state == "CANCELLED"': 'fail_batch_cancelled',
+        }),
+      },
+      {
+        is_overdue: choose({
+          [`seen.body.state == "PENDING" and sys.now() - since > ${pendingSeconds}`]: 'cancel_overdue',
+          [`seen.body.state == "RUNNING" and sys.now() - since > ${runningSeconds}`]: 'cancel_overdue',
         }),
       },
       { renew_lease: query(sql.renewLease, { run_id: 'run_id', owner: 'owner' }) },
@@ -150,6 +159,29 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           ...assign({ wait: expression(`math.min(wait * ${WAIT.growth}, ${WAIT.most})`) }),
           next: 'poll_batch',
         },
+      },
+      {
+        cancel_overdue: {
+          try: {
+            steps: [
+              {
+                post_cancel: request(
+                  'post',
+                  { url: expression(`"${api}/" + seen.body.operation + ":cancel"`) },
+                  'cancelled',
+                ),
+              },
+            ],
+          },
+          except: { as: 'e', steps: [{ cannot_cancel: assign({ cancelled: 'no' }) }] },
+        },
+      },
+      // The next one would have to wait as long.
+      {
+        fail_batch_stuck: raise(
+          'batch-stuck',
+          'name + " was " + seen.body.state + " for longer than any batch of this stack should be"',
+        ),
       },
       // Somebody's decision: not tried again.
       {

@@ -1,5 +1,6 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import { OVERTIME_MINUTES, PENDING_MINUTES } from '../contract/wait-terms.ts';
 import { PATIENCE } from './kms.ts';
 
 /** How long what Google works at is waited for. Whatever is later is cancelled, and the run breaks off. */
@@ -22,10 +23,6 @@ const MINUTE_MS = 60_000;
  * https://cloud.google.com/bigquery/quotas#query_jobs, https://cloud.google.com/bigquery/quotas#load_jobs
  */
 const JOB_MINUTES = 6 * 60;
-/** A batch starts within a minute or two; one whose nodes cannot reach each other never does. */
-const PENDING_MINUTES = 30;
-/** Dataproc ends a batch when its time to live is over, and takes a while to do so. */
-const OVERTIME_MINUTES = 10;
 
 /** What holds unless a caller says otherwise. */
 export const waitLimits = ({ batch }: Deployment): WaitLimits => ({

@@ -24,11 +24,13 @@ export interface Called {
   readonly calls: number;
 }
 
-export const optionsOf = (engine: EngineName, runId = newRunId()): RunOptions => ({
-  runId,
+/** A new run of a world's. */
+export const optionsOf = ({ waveDeks }: Pick<World, 'waveDeks'>, engine: EngineName): RunOptions => ({
+  runId: newRunId(),
   mode: 'pending',
   limit: null,
   engine,
+  waveDeks,
 });
 
 /** Runs once, counting the calls of every method. */
@@ -42,7 +44,7 @@ export async function calm(world: World, engine: EngineName): Promise<Calm> {
     );
     await setFaults(served.owner, parseRules({ rules }));
     const since = performance.now();
-    await begin(world.deployment, served.job, optionsOf(engine));
+    await begin(world.deployment, served.job, optionsOf(world, engine));
     const ms = performance.now() - since;
     const response = await fetch(`${served.owner.control}/sandbox/v1/faults`);
     const counted = (await response.json()) as { rules: { rule: Omit<Called, 'calls'>; calls: number }[] };

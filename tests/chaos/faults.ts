@@ -6,7 +6,7 @@ import { ResealError } from '../../jobs/contract/errors.ts';
 import { setFaults } from '../../sandbox/faults/client.ts';
 import { levelOf, parseRules, type Rule } from '../../sandbox/faults/rules.ts';
 import { type Called, type Calm, type EngineName, optionsOf } from './calm.ts';
-import { differences, notWhole } from './judge.ts';
+import { differences, leaked, notWhole } from './judge.ts';
 import { begin, goOn } from './runs.ts';
 import { truth } from './truth.ts';
 import { serve, type World } from './world.ts';
@@ -115,7 +115,7 @@ export async function underFaults(
 ): Promise<FaultOutcome> {
   const state = world.copy();
   const served = await serve(world, state, () => {});
-  const options = optionsOf(engine);
+  const options = optionsOf(world, engine);
   const wrong: string[] = [];
   try {
     const after = await truth(world.deployment, served.owner);
@@ -137,7 +137,7 @@ export async function underFaults(
     wrong.push(...(await notWhole(after, options.runId, before)));
     const report = await goOn(world.deployment, served.job, options);
     if (report.state !== 'succeeded') wrong.push(`the resumed run is ${report.state}`);
-    wrong.push(...differences(await after.outcome(), calm.outcome, options.runId));
+    wrong.push(...differences(await after.outcome(), calm.outcome, options.runId), ...leaked(world, state));
     return { ended, ms, wrong };
   } catch (error) {
     return { ended: 'broken', ms: 0, wrong: [...wrong, `going on failed: ${said(error)}`] };

@@ -4,7 +4,7 @@ import { setFaults } from '../../sandbox/faults/client.ts';
 import { dice } from '../../sandbox/faults/dice.ts';
 import { parseRules, type Rule } from '../../sandbox/faults/rules.ts';
 import { type Called, type Calm, type EngineName, optionsOf } from './calm.ts';
-import { differences, notWhole } from './judge.ts';
+import { differences, leaked, notWhole } from './judge.ts';
 import { goOn } from './runs.ts';
 import { type Outcome, truth } from './truth.ts';
 import { jobVictim, sandboxVictim } from './victims.ts';
@@ -65,7 +65,7 @@ export interface Trial {
 /** Kills a run and goes on with it, and holds what it leaves against a run that nothing befell. */
 export async function trial(world: World, engine: EngineName, kill: Kill, expected: Outcome): Promise<Trial> {
   const state = world.copy();
-  const options = optionsOf(engine);
+  const options = optionsOf(world, engine);
   const wrong: string[] = [];
   let [reached, found]: [boolean, string | null] = [true, null];
   try {
@@ -80,6 +80,7 @@ export async function trial(world: World, engine: EngineName, kill: Kill, expect
     } finally {
       await served.close();
     }
+    wrong.push(...leaked(world, state));
   } catch (error) {
     wrong.push(`going on failed: ${error instanceof Error ? `${error.name}: ${error.message}` : error}`);
   } finally {

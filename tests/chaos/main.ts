@@ -22,6 +22,7 @@ interface Options {
   engine: EngineName;
   batches: DataprocWork;
   every: boolean;
+  waveDeks?: string;
 }
 
 const options = new Command('chaos')
@@ -33,6 +34,7 @@ const options = new Command('chaos')
   .option('--rows <n>', 'one run over so many rows, of which one in a hundred is rejected', '0')
   .option('--failing <share>', 'of the calls of that run', '0.02')
   .option('--seed <n>', 'which', '1')
+  .option('--wave-deks <n>', 'data keys a wave, of two in all; all at once unless given')
   .addOption(
     new Option('--engine <name>', 'of the runs that are killed')
       .choices(['direct', 'dataproc'])
@@ -64,7 +66,7 @@ if (options.rows !== '0') await rows();
 process.exit(wrong === 0 ? 0 : 1);
 
 async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
-  const world = await deployedWorld(options.batches);
+  const world = await deployedWorld(options.batches, Number(options.waveDeks) || null);
   try {
     await work(world);
   } finally {

@@ -17,7 +17,7 @@ export interface Race {
 
 export interface RaceOutcome {
   readonly writes: number;
-  /** How the runs ended: `succeeded` or a code, and how often. */
+  /** How the runs ended: `succeeded` or an error, and how often. */
   readonly ends: Readonly<Record<string, number>>;
   readonly wrong: string[];
 }
@@ -61,7 +61,7 @@ async function ending(box: TestSandbox, wrong: string[]): Promise<string> {
   try {
     return (await box.run()).state;
   } catch (error) {
-    if (error instanceof ResealError && error.code !== 'internal') return error.code;
+    if (error instanceof ResealError && error.code !== 'internal') return `${error.code}: ${error.message}`;
     wrong.push(`a run ended with ${error instanceof Error ? error.message : error}`);
     return 'no code';
   }

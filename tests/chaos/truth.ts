@@ -10,6 +10,8 @@ export interface Truth {
   /** What a finished run leaves, value by value: opened values, rejected ones, the ledger's counts, staging. */
   outcome(): Promise<Outcome>;
   state(runId: string): Promise<string | null>;
+  /** Whether the ledger says that the run has merged anything: all of it, or a wave. */
+  hasMerged(runId: string): Promise<boolean>;
   /** Resolves when whatever was changing tables has ended. */
   settled(): Promise<void>;
 }
@@ -35,6 +37,10 @@ export async function truth(deployment: Deployment, owner: SandboxEndpoints): Pr
     users: () => sql('SELECT * FROM users ORDER BY id'),
     async state(runId) {
       return (await sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state ?? null;
+    },
+    async hasMerged(runId) {
+      const [row] = await sql(`SELECT state, waves_merged FROM runs WHERE run_id = '${runId}'`);
+      return row?.state === 'succeeded' || Number(row?.waves_merged ?? 0) > 0;
     },
     async outcome() {
       return {

@@ -140,7 +140,7 @@ async function untilMerged(
   endpoints: Parameters<typeof goOn>[1],
   said: (line: string) => void,
 ): Promise<string> {
-  const options = optionsOf('direct');
+  const options = optionsOf({ waveDeks: null }, 'direct');
   for (let attempt = 1; attempt <= MOST_RESUMES; attempt++) {
     const since = performance.now();
     const end = await goOn(deployment, endpoints, options).catch((error: unknown) => error);

@@ -16,6 +16,10 @@ import { testSandbox } from '../support/sandbox.ts';
 export interface World {
   readonly deployment: Deployment;
   readonly dataproc: DataprocWork;
+  /** How many data keys a wave of its runs has; null for all. There are two. */
+  readonly waveDeks: number | null;
+  /** What must stand in no file of it: a part of every plaintext, and the data keys. */
+  readonly secrets: readonly Buffer[];
   /** A copy of the folder, for one trial. */
   copy(): string;
   close(): void;
@@ -29,14 +33,17 @@ export interface Served {
   close(): Promise<void>;
 }
 
+/** Stands in every plaintext, and nowhere else. */
+const CANARY = 'canary-chaos-7d1e-';
+
 /** Deploys the stack, loads users that share data keys, one of them unreadable, and stops. */
-export async function deployedWorld(dataproc: DataprocWork): Promise<World> {
-  const box = await testSandbox({}, dataproc);
+export async function deployedWorld(dataproc: DataprocWork, waveDeks: number | null = null): Promise<World> {
+  const box = await testSandbox({ storePlaintext: 'false' }, dataproc);
   const application = new Application('gcm');
   const keys = [application.newKey(), application.newKey()];
   const users = Array.from({ length: 8 }, (_, at) => {
     const key = keys[at % keys.length] as (typeof keys)[number];
-    const cipher_text = at === 5 ? 'no base64' : key.encrypt(`user${at}@example.com`);
+    const cipher_text = at === 5 ? 'no base64' : key.encrypt(`${CANARY}${at}@example.com`);
     return { id: String(at), cipher_text, dek: key.dek };
   });
   await box.load(application, users);
@@ -48,6 +55,8 @@ export async function deployedWorld(dataproc: DataprocWork): Promise<World> {
   return {
     deployment: box.deployment,
     dataproc,
+    waveDeks,
+    secrets: [Buffer.from(CANARY), ...keys.map(({ unwrapped }) => unwrapped)],
     copy() {
       const state = join(folder, String(copies++));
       cpSync(join(folder, 'base'), state, { recursive: true });

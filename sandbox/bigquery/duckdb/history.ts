@@ -10,9 +10,14 @@ export const KEPT_ROWS = 100_000;
 const FEWEST = 3;
 const MOST = 200;
 
-/** How many: as many of a small table as an application that writes beside a run makes, few of a large one. */
-export const keptStates = (rows: number): number =>
-  Math.max(FEWEST, Math.min(MOST, Math.floor((FEWEST * KEPT_ROWS) / Math.max(1, rows))));
+/** DuckDB holds some 24 KB for each column of a table, however few rows it has; all columns of a table's states. */
+const COLUMNS = 600;
+
+/** How many: as many of a small table as an application that writes beside a run makes, few of a large or wide one. */
+export function keptStates(rows: number, columns: number): number {
+  const fitting = Math.min(MOST, (FEWEST * KEPT_ROWS) / Math.max(1, rows), COLUMNS / columns);
+  return Math.max(FEWEST, Math.floor(fitting));
+}
 
 const HOME = `${CATALOG}."_history"`;
 
@@ -34,7 +39,7 @@ export async function remember(connection: DuckDBConnection, catalog: Catalog, t
     async record() {
       const now = Date.now();
       const versions = [...table.versions, { from: table.changedMillis, until: now, copy }];
-      for (const old of versions.splice(0, versions.length - keptStates(count))) {
+      for (const old of versions.splice(0, versions.length - keptStates(count, table.schema.length))) {
         if (old.copy) await connection.run(`DROP TABLE IF EXISTS ${old.copy}`);
       }
       recorded = { versions, changedMillis: now };
@@ -58,6 +63,6 @@ export function asOf(catalog: Catalog, table: Table, micros: bigint): string {
   const version = table.versions.find((one) => millis >= one.from && millis < one.until);
   if (version?.copy) return version.copy;
   throw invalidQuery(
-    `Invalid snapshot time ${millis} for table ${name}. The sandbox keeps the last ${MOST} states of a small table, ${FEWEST} of one of ${KEPT_ROWS} rows, and none of a larger one.`,
+    `Invalid snapshot time ${millis} for table ${name}. The sandbox keeps no older states of a table as large and wide as this one, and none of more than ${KEPT_ROWS} rows.`,
   );
 }

@@ -257,6 +257,22 @@ describe('a batch', () => {
     expect(await rejected(runId)).toEqual([]);
     expect(await staged()).toEqual([{ n: '0' }]);
   });
+
+  it('that does not start is cancelled after a while, and the run goes on with another', async () => {
+    await load('41');
+    const runId = randomUUID();
+    await box.faults({ kind: 'batch-stuck', service: 'dataproc', state: 'PENDING' });
+    const { error } = await workflow.execute({}, runId);
+    expect(error).toEqual({
+      error_code: 'batch-stuck',
+      message: `${parent()}/batches/reseal-${runId} was PENDING for longer than any batch of this stack should be`,
+    });
+    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
+    expect(await ledger(runId)).toMatchObject({ state: 'failed', error_code: 'batch-stuck' });
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { state: 'succeeded' } });
+    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`, `reseal-${runId}-2 SUCCEEDED`]);
+    expect(await users('id = 41')).toEqual(merged('41'));
+  });
 });
 
 it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {

@@ -46,6 +46,7 @@ function onLoopback(source: string, origin: string, location: string): string {
     ['https://storage.googleapis.com', origin],
     ['initial_delay: 30', 'delay: 0.05'],
     ['- wait: 5\n', '- wait: 0.1\n'],
+    ['sys.now() - since > 1800', 'sys.now() - since > 3'],
   ];
   return replaced.reduce((whole, [from, to]) => {
     if (!whole.includes(from)) throw new Error(`the workflow has no ${from}`);
