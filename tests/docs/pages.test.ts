@@ -32,6 +32,13 @@ describe.each(pages)('$path', ({ path, text }) => {
     expect(broken).toEqual([]);
   });
 
+  it('shows images that are there', () => {
+    const shown = [...text.matchAll(/<(?:img|source)[^>]* (?:src|srcset)="([^"]+)"/g)].map(
+      ([, to]) => to ?? '',
+    );
+    expect(shown.filter((to) => !existsSync(join(dirname(path), to)))).toEqual([]);
+  });
+
   it('names files of tests/ that are there', () => {
     const named = [...text.matchAll(/`(tests\/[\w./-]+\.(?:ts|py|json|ndjson))`/g)].map(
       ([, file]) => file ?? '',

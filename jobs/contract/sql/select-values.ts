@@ -145,8 +145,11 @@ FROM (
 WHERE id_cutoff < ${NO_CUTOFF}`,
   );
 
+const LAST_ROOMY_ID = 2n ** 62n;
+
 /**
- * How many rows the source table has, and its highest id, 0 where there is none.
+ * How many rows the source table has, and its highest id, 0 where there is none. Ids from 2^62 are left out: behind the
+ * highest INT64 there is no room for more rows.
  *
  * @example
  * await bigquery.query(sql.sourceRows, {}); // [{ n: '1000', last: '1000' }]
@@ -155,7 +158,7 @@ export const sourceRows = (d: Deployment): Statement<never> =>
   statement(
     'source_rows',
     {},
-    `SELECT COUNT(*) AS n, IFNULL(MAX(${quoted(d.idColumn)}), 0) AS last FROM ${table(d, 'source')}${whole(d)}`,
+    `SELECT COUNT(*) AS n, IFNULL(MAX(IF(${quoted(d.idColumn)} < ${LAST_ROOMY_ID}, ${quoted(d.idColumn)}, NULL)), 0) AS last FROM ${table(d, 'source')}${whole(d)}`,
   );
 
 /** The ids of selected values, and of those whose row keyset the merge seals anew. */
