@@ -224,6 +224,10 @@ export const ERROR_CODES = {
     `half an hour later: ${RESUME}`,
   ),
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
+  'bigquery-busy': failed(
+    'BigQuery turned a statement away as often as it was tried: a limit, another transaction, or a fault of its own that passes',
+    `a few minutes later: ${RESUME}`,
+  ),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
   'keyset-exhausted': failed(
     'the run would cross 2^32 seals under the newest version of the first-level keyset',

@@ -174,5 +174,9 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     return new ResealError('source-partition', said, {
       hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then --resume the run`,
     });
+  if (isTransient(error))
+    return new ResealError('bigquery-busy', said, {
+      hint: 'it says nothing of the values, and passes: --resume the run in a few minutes',
+    });
   return new ResealError('bigquery', said);
 }

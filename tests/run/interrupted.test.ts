@@ -52,3 +52,20 @@ it('says that the ledger could not be written, and how to go on', async () => {
     hint: expect.stringMatching(/--resume .*the ledger could not be written/),
   });
 });
+
+it('says that BigQuery is busy, and not that a value does not open, where the proof meets a lasting limit', async () => {
+  await load('9');
+  await box.faults({
+    kind: 'job-error',
+    service: 'bigquery',
+    reason: 'rateLimitExceeded',
+    sql: 'COUNTIF(opened IS NULL OR',
+    count: null,
+  });
+  await expect(box.run()).rejects.toMatchObject({
+    code: 'bigquery-busy',
+    hint: expect.stringContaining('--resume'),
+  });
+  await box.faults();
+  expect(await box.run()).toMatchObject({ state: 'succeeded' });
+});
