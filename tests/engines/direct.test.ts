@@ -79,6 +79,23 @@ it('stages the rows of one run once, also where two processes drive it', async (
   ]);
 });
 
+it.each([
+  // The client asks four times before it gives up.
+  ['is taken once BigQuery answers again', 4, { loaded: true }],
+  ['is not taken for failed while BigQuery does not answer', null, { code: 'bigquery-busy' }],
+])('a load job whose end cannot be looked up %s', async (_what, count, outcome) => {
+  const runId = newRunId();
+  const { client } = box.context.bigquery;
+  const next = () => nextLoad(client, box.deployment, { runId, wave: 0, anew: false }, signal);
+  const first = await next();
+  await load(client, box.deployment, first.id, Readable.from([Buffer.from('{"id":"8"}\n')]), signal);
+  await box.faults({ kind: 'unavailable', service: 'bigquery', method: 'jobs.get', from: 2, count });
+  const found = await next().catch((error: unknown) => error);
+  expect(found).toMatchObject({ ...outcome, ...('loaded' in outcome ? { id: first.id } : {}) });
+  await box.faults();
+  expect(await next()).toMatchObject({ id: first.id, loaded: true });
+});
+
 it('waits as long as Cloud KMS asks for when the quota is exhausted', async () => {
   const again = application.newKey();
   await box.load(application, [{ id: '2', cipher_text: again.encrypt('b@example.com'), dek: again.dek }]);

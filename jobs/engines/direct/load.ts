@@ -45,11 +45,21 @@ async function outcome(
     return 'loaded';
   } catch (error) {
     if (error === stuck) return givenUp(job, stuck);
-    if (!signal.aborted) return 'failed';
+    if (!signal.aborted) return ended(job, error);
     job.removeAllListeners('complete');
     if (!isTakenOver(signal)) await cancelled(job);
     throw signal.reason;
   }
+}
+
+/**
+ * How a job ended whose end could not be waited for. Only what BigQuery says of the job itself is its failure: a look
+ * that failed says nothing, and the job may yet come through.
+ */
+async function ended(job: Job, cause: unknown): Promise<'loaded' | 'failed'> {
+  const [{ status }] = await answered(job.getMetadata());
+  if (status?.state !== 'DONE') throw cause;
+  return status.errorResult === undefined ? 'loaded' : 'failed';
 }
 
 const stuckLoad = (deployment: Deployment, id: string, jobMs: number): ResealError =>
