@@ -1,7 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
-import { mergeScans, readProcedureBody, rewrapScans, statements } from '../../jobs/contract/sql/index.ts';
+import {
+  mergeScans,
+  readProcedureBody,
+  readView,
+  rewrapScans,
+  statements,
+} from '../../jobs/contract/sql/index.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
@@ -33,6 +39,11 @@ const issued = (d: Deployment) =>
     ...Object.values(statements(d)),
     ...mergeScans(d),
     ...rewrapScans(d),
+    {
+      name: 'view',
+      sql: readView(d, { kms: `'gcp-kms://${d.bigqueryKek}'`, keyset: "b'\\x0a\\x24'" }),
+      params: {},
+    },
     { name: 'procedure', sql: createProcedure(d), params: {} },
   ].map((statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }));
 
