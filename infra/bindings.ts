@@ -12,7 +12,7 @@ export interface BindingsArgs extends StackArgs {
   keys: Keys;
   storage: Storage;
   warehouse: Warehouse;
-  /** E-mail of the group that may call the read procedure. */
+  /** E-mail of the group that may read the values. */
   readers?: string | undefined;
   /** Policy tag of the columns that may hold plaintext. */
   columnPolicyTag?: string | undefined;
@@ -64,6 +64,7 @@ export class Bindings extends Component {
     this.onProject('workflow', 'logging.logWriter', member);
     for (const table of ['source', 'staging', 'rejected', 'keysets', 'runs'] as const)
       this.onTable('workflow', table, 'bigquery.dataEditor', member);
+    this.onReadDataset('workflow', 'bigquery.dataEditor', member);
     this.onBucket('workflow', 'storage.objectViewer', member);
     // BigQuery uses the key on the caller's behalf; the workflow itself cannot call KMS with it.
     this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyEncrypterViaDelegation', member);
@@ -97,22 +98,27 @@ export class Bindings extends Component {
   }
 
   /**
-   * Readers may call the one procedure, in a dataset of its own; the tables they cannot see, as the procedure
-   * is what their dataset lets in, to read. The key answers to BigQuery on their behalf only, and the application's key not at all.
+   * Readers may query and call what is in a dataset of its own; the tables they cannot see, as the procedure and the
+   * views of that dataset are what the tables' dataset lets in, to read. The key answers to BigQuery on their behalf
+   * only, and the application's key not at all.
+   * https://cloud.google.com/bigquery/docs/authorized-datasets
    * https://cloud.google.com/bigquery/docs/authorized-routines
    */
   private readers(member: string): void {
     const { project, warehouse } = this.args;
     this.onProject('readers', 'bigquery.jobUser', member);
     this.onKey('readers', 'bigquery', 'cloudkms.cryptoKeyDecrypterViaDelegation', member);
-    new gcp.bigquery.RoutineIamMember(
-      'readers-read-procedure-bigquery.dataViewer',
+    this.onReadDataset('readers', 'bigquery.dataViewer', member);
+    // The view is made by runs, and made anew with each version of the keyset: only its dataset can be named here.
+    new gcp.bigquery.DatasetAccess(
+      'read-views-authorized',
       {
         project,
-        datasetId: warehouse.readDataset,
-        routineId: warehouse.readProcedure,
-        role: 'roles/bigquery.dataViewer',
-        member,
+        datasetId: warehouse.dataset,
+        authorizedDataset: {
+          dataset: { projectId: project, datasetId: warehouse.readDataset },
+          targetTypes: ['VIEWS'],
+        },
       },
       this.child,
     );
@@ -139,6 +145,15 @@ export class Bindings extends Component {
     new gcp.projects.IAMMember(
       `${who}-project-${role}`,
       { project: this.args.project, role: `roles/${role}`, member },
+      this.child,
+    );
+  }
+
+  private onReadDataset(who: string, role: string, member: pulumi.Input<string>): void {
+    const { project, warehouse } = this.args;
+    new gcp.bigquery.DatasetIamMember(
+      `${who}-read-dataset-${role}`,
+      { project, datasetId: warehouse.readDataset, role: `roles/${role}`, member },
       this.child,
     );
   }

@@ -39,6 +39,7 @@ export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow'>> {
     partitionColumn: settings.partitionColumn ?? null,
     readDataset: warehouse.readDataset,
     readProcedure: warehouse.readProcedure,
+    readView: settings.readView,
     sourceKek: keys.sourceKek,
     bigqueryKek: keys.bigqueryKek,
     batch: pulumi.output({

@@ -12,7 +12,7 @@ import { setting } from '../../jobs/contract/settings/setting.ts';
 /** Who may read, what may be deleted, and who is told. */
 export const guardingSettings = {
   readers: setting(email.optional(), {
-    description: 'A group that may call the read procedure, and nothing else.',
+    description: 'A group that may query the view and call the procedure of `readDataset`, and nothing else.',
     example: 'analysts@example.com',
     absent: 'nobody',
   }),

@@ -77,9 +77,10 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { has_streamed: choose({ 'streamed == ""': 'read_keyset' }) },
     { leave_streamed: assign({ 'clock.snapshot_millis': expression('streamed') }) },
     { read_keyset: query(sql.newestKeyset, {}, 'newest') },
-    { has_keyset: choose({ '"version" in newest': 'take_all_ids' }) },
+    { has_keyset: choose({ '"version" in newest': 'replace_read_view' }) },
     { create_keyset: query(sql.ensureKeyset, {}) },
     { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
+    { replace_read_view: query(sql.replaceReadView, {}) },
     { take_all_ids: assign({ id_from: NO_FLOOR, id_cutoff: NO_CUTOFF }) },
     { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
     // A run with a limit begins behind the one before it, and where nothing is left there, at the lowest id.

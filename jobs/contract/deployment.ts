@@ -85,9 +85,11 @@ export const deploymentSchema = z.object({
   tables: z.object(tables),
   /** What the source table is partitioned by, as the setting says; null for a table that is not, or of which it does not say. */
   partitionColumn: z.string().nullable(),
-  /** Dataset and routine id of the stored procedure that reads users back. */
+  /** The dataset that values are read through, and the id of the stored procedure in it. */
   readDataset: z.string(),
   readProcedure: z.string(),
+  /** The view beside it. */
+  readView: z.string(),
   /** CryptoKey resource names: projects/…/locations/…/keyRings/…/cryptoKeys/… */
   sourceKek: z.string(),
   bigqueryKek: z.string(),

@@ -34,6 +34,7 @@ export const GRANT_TARGETS = [
   'shredded table',
   'keysets table',
   'runs table',
+  'read dataset',
   "the stack's bucket",
   'source key',
   'BigQuery key',
@@ -44,6 +45,7 @@ export type GrantTarget = (typeof GRANT_TARGETS)[number];
 /** What a grant stands on in a stack, in the parts by which Google's methods name it. */
 export type GrantResource =
   | { readonly kind: 'project'; readonly project: string }
+  | { readonly kind: 'dataset'; readonly project: string; readonly dataset: string }
   | { readonly kind: 'table'; readonly project: string; readonly dataset: string; readonly table: string }
   /** A CryptoKey's resource name. */
   | { readonly kind: 'key'; readonly name: string }
@@ -68,6 +70,7 @@ export function grantResource(d: Deployment, on: GrantTarget): GrantResource | n
     'shredded table': table(tables.shredded),
     'keysets table': table(tables.keysets),
     'runs table': table(tables.runs),
+    'read dataset': { kind: 'dataset', project, dataset: d.readDataset },
     "the stack's bucket": { kind: 'bucket', bucket: d.bucket },
     'source key': { kind: 'key', name: d.sourceKek },
     'BigQuery key': { kind: 'key', name: d.bigqueryKek },
@@ -106,6 +109,13 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
   editor('rejected table', 'Selects by them; the merge adds to them.'),
   editor('keysets table', 'Reads the keyset; the first run makes it.'),
   editor('runs table', 'The ledger.'),
+  {
+    role: 'roles/bigquery.dataEditor',
+    on: 'read dataset',
+    when: 'every run',
+    why: 'Makes the view that analysts query, and replaces it with each version of the keyset.',
+    permissions: ['bigquery.tables.create', 'bigquery.tables.update'],
+  },
   {
     role: 'roles/cloudkms.cryptoKeyEncrypterViaDelegation',
     on: 'BigQuery key',

@@ -23,7 +23,7 @@ export async function checkPermissions(d: Deployment, held: Held): Promise<Findi
 
 async function checkGrant(d: Deployment, held: Held, grant: Grant): Promise<Finding | null> {
   const on = grantResource(d, grant.on);
-  if (on === null) return null;
+  if (on === null || on.kind === 'dataset') return null;
   const check = `${grant.role} on ${grant.on}`;
   try {
     const has = await held(on, grant.permissions);

@@ -8,6 +8,8 @@ const ROLES: Readonly<Record<string, string>> = {
   'bigquery.routines.get': 'roles/bigquery.dataViewer',
   'bigquery.tables.get': 'roles/bigquery.dataViewer',
   'bigquery.tables.getData': 'roles/bigquery.dataViewer',
+  'bigquery.tables.create': 'roles/bigquery.dataEditor',
+  'bigquery.tables.update': 'roles/bigquery.dataEditor',
   'bigquery.tables.updateData': 'roles/bigquery.dataEditor',
   'cloudkms.cryptoKeyVersions.useToDecrypt': 'roles/cloudkms.cryptoKeyDecrypter',
   'cloudkms.cryptoKeyVersions.useToDecryptViaDelegation': 'roles/cloudkms.cryptoKeyDecrypterViaDelegation',

@@ -1,8 +1,11 @@
 import type { GrantResource } from '../contract/job-user.ts';
 import { authorised, type Endpoints } from './clients.ts';
 
+/** BigQuery's datasets have no such method. */
+type Askable = Exclude<GrantResource, { readonly kind: 'dataset' }>;
+
 /** Which of some permissions the caller has on a resource. Throws the client library's error. */
-export type Held = (resource: GrantResource, permissions: readonly string[]) => Promise<ReadonlySet<string>>;
+export type Held = (resource: Askable, permissions: readonly string[]) => Promise<ReadonlySet<string>>;
 
 /**
  * Asks Google which permissions the caller has. Each service has the same method, testIamPermissions, which needs no
@@ -17,7 +20,7 @@ export async function heldPermissions(endpoints?: Endpoints): Promise<Held> {
     return data.permissions ?? [];
   }
 
-  async function held(resource: GrantResource, permissions: readonly string[]): Promise<readonly string[]> {
+  async function held(resource: Askable, permissions: readonly string[]): Promise<readonly string[]> {
     switch (resource.kind) {
       case 'project':
         return post(

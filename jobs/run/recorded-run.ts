@@ -57,6 +57,8 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
 export async function openRun(context: HeldContext, planned: Plan, via: Via): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const keyset = planned.keyset ?? (await ensuredKeyset(context));
+  // Before anything is sealed with it, so that readers never meet a value that they cannot open.
+  await bigquery.query(sql.replaceReadView, {});
   await bigquery.query(sql.openRun, {
     run_id: planned.runId,
     via,

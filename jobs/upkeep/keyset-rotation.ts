@@ -74,14 +74,17 @@ export async function knownNewest(context: RunContext): Promise<RunKeyset> {
   });
 }
 
-/** The version that was to be added, unless somebody else's has its number. */
+/** The version that was to be added, unless somebody else's has its number. Readers get it with the view. */
 export async function added(
   context: RunContext,
   version: number,
   isOwn: (keyset: RunKeyset) => boolean,
 ): Promise<number> {
   const keyset = await keysetOfVersion(context, version);
-  if (keyset !== null && isOwn(keyset)) return version;
+  if (keyset !== null && isOwn(keyset)) {
+    await context.bigquery.query(context.sql.replaceReadView, {});
+    return version;
+  }
   throw new ResealError('keyset-conflict', `somebody else added version ${version} in the same moment`, {
     hint: 'nothing was changed; look at `npm run reseal -- keys`, then do it again',
   });

@@ -9,6 +9,7 @@ import {
   onTable,
   routineName,
   tableName,
+  viewsOf,
 } from '../iam/resources.ts';
 
 /** What DML asks for on its target: whoever changes rows by what they hold reads them as well. */
@@ -28,8 +29,8 @@ const CHANGES: Readonly<Record<string, readonly string[]>> = {
 export class Access {
   readonly #caller: Caller;
   readonly #project: string;
-  /** The routine whose body runs; one that it calls is authorised, or not, by itself. */
-  #routine: Caller | undefined;
+  /** The routine whose body runs, or the views of a dataset; one inside another is authorised, or not, by itself. */
+  #authorised: Caller | undefined;
 
   constructor(caller: Caller, project: string) {
     this.#caller = caller;
@@ -51,7 +52,7 @@ export class Access {
 
   /** Any permission on a table. */
   table(permission: string, dataset: string, table: string): void {
-    if (this.#routine?.may(permission, tableName(this.#project, dataset, table))) return;
+    if (this.#authorised?.may(permission, tableName(this.#project, dataset, table))) return;
     this.#caller.require(permission, onTable(this.#project, dataset, table));
   }
 
@@ -78,13 +79,30 @@ export class Access {
   }
 
   /** The body of a routine, which the caller must be let to call. */
-  async within<T>(dataset: string, routine: string, work: () => Promise<T>): Promise<T> {
-    const before = this.#routine;
-    this.#routine = this.#caller.as(`routine:${routineName(this.#project, dataset, routine)}`);
+  within<T>(dataset: string, routine: string, work: () => Promise<T>): Promise<T> {
+    return this.#as(`routine:${routineName(this.#project, dataset, routine)}`, work);
+  }
+
+  /** The query of a view, which the caller must be let to read. */
+  through<T>(dataset: string, work: () => T): T {
+    return this.#as(viewsOf(this.#project, dataset), work);
+  }
+
+  /** Work that is authorised beside its caller, to its end. */
+  #as<T>(member: string, work: () => T): T {
+    const before = this.#authorised;
+    const after = (): void => {
+      this.#authorised = before;
+    };
+    this.#authorised = this.#caller.as(member);
     try {
-      return await work();
-    } finally {
-      this.#routine = before;
+      const result = work();
+      if (result instanceof Promise) return result.finally(after) as T;
+      after();
+      return result;
+    } catch (error) {
+      after();
+      throw error;
     }
   }
 }

@@ -50,6 +50,7 @@ export function directWork(
     partitionColumn: args.get('partition-column') ?? null,
     readDataset: '',
     readProcedure: '',
+    readView: '',
     idColumn: get('id-column'),
     fields: fieldSchema
       .array()

@@ -7,6 +7,7 @@ import {
   routineName,
   serviceAccountName,
   tableName,
+  viewsOf,
 } from '../iam/resources.ts';
 import { AUTHORIZED_ROUTINE } from '../iam/roles.ts';
 
@@ -37,8 +38,17 @@ const SUBJECTS: Readonly<Record<string, (inputs: Inputs, project: string) => str
   },
 };
 
-/** A routine that a dataset lets in is a principal there. */
-function authorised({ routine, datasetId, role }: Inputs, project: string): Binding {
+/** A routine, or the views of a dataset, that a dataset lets in are a principal there. */
+function authorised({ routine, authorizedDataset, datasetId, role }: Inputs, project: string): Binding {
+  if (authorizedDataset !== undefined) {
+    const { dataset } = authorizedDataset as { dataset: { datasetId: string } };
+    return {
+      member: viewsOf(project, dataset.datasetId),
+      // A view only reads.
+      role: 'roles/bigquery.dataViewer',
+      resource: datasetName(project, String(datasetId)),
+    };
+  }
   const { datasetId: home, routineId } = routine as { datasetId: string; routineId: string };
   return {
     member: `routine:${routineName(project, home, routineId)}`,

@@ -1,7 +1,7 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { type GrantResource, grantResource, JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
 import type { Binding } from './policy.ts';
-import { bucketName, projectName, serviceAccountName, tableName } from './resources.ts';
+import { bucketName, datasetName, projectName, serviceAccountName, tableName } from './resources.ts';
 
 /** Who runs the command line: a user whom docs/iam.md has been followed for. */
 export const JOB_USER = 'user:job@sandbox.invalid';
@@ -11,6 +11,8 @@ function fullName(project: string, on: GrantResource): string {
   switch (on.kind) {
     case 'project':
       return projectName(on.project);
+    case 'dataset':
+      return datasetName(on.project, on.dataset);
     case 'table':
       return tableName(on.project, on.dataset, on.table);
     case 'key':

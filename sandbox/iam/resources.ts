@@ -23,6 +23,8 @@ export const tableName = (project: string, dataset: string, table: string): stri
   `${datasetName(project, dataset)}/tables/${table}`;
 export const routineName = (project: string, dataset: string, routine: string): string =>
   `${datasetName(project, dataset)}/routines/${routine}`;
+/** The views of a dataset, as a principal of the datasets that authorise it. */
+export const viewsOf = (project: string, dataset: string): string => `views:${datasetName(project, dataset)}`;
 /** Buckets belong to a project, though their names do not say so. */
 export const bucketName = (project: string, bucket: string): string =>
   `${projectName(project)}/buckets/${bucket}`;

@@ -1,7 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
-import { mergeScans, readProcedureBody, rewrapScans, statements } from '../../jobs/contract/sql/index.ts';
+import {
+  mergeScans,
+  readProcedureBody,
+  readView,
+  rewrapScans,
+  statements,
+} from '../../jobs/contract/sql/index.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
@@ -33,6 +39,11 @@ const issued = (d: Deployment) =>
     ...Object.values(statements(d)),
     ...mergeScans(d),
     ...rewrapScans(d),
+    {
+      name: 'view',
+      sql: readView(d, { kms: `'gcp-kms://${d.bigqueryKek}'`, keyset: "b'\\x0a\\x24'" }),
+      params: {},
+    },
     { name: 'procedure', sql: createProcedure(d), params: {} },
   ].map((statement) => ({ ...statement, name: `${d.dataset} ${statement.name}` }));
 
@@ -72,7 +83,7 @@ it('declares each parameter that it uses, and no other', () => {
 it('filters by the partition column wherever a statement reads or changes the source table', () => {
   for (const stack of stacks) {
     for (const { name, sql } of issued(stack)) {
-      const mentions = sql.match(/(?<!INTO )`[\w.-]+\.users`/g)?.length ?? 0;
+      const mentions = sql.match(/(?<!INTO |VIEW )`[\w.-]+\.users`/g)?.length ?? 0;
       const filters = sql.match(/(?:WHERE|\() ?(?:u\.)?`seen_on` (?:IS NULL|BETWEEN reseal_)/g)?.length ?? 0;
       expect({ name, filters }).toEqual({ name, filters: stack.partitionColumn === null ? 0 : mentions });
     }

@@ -26,8 +26,8 @@ const ALLOWED: Record<string, RegExp> = {
   'roles/bigquery.jobUser': /^project /,
   'roles/logging.logWriter': /^project /,
   'roles/workflows.invoker': /^project /,
-  'roles/bigquery.dataViewer': /^(table|routine) /,
-  'roles/bigquery.dataEditor': /^table /,
+  'roles/bigquery.dataViewer': /^(table|dataset \w+_read$)/,
+  'roles/bigquery.dataEditor': /^(table |dataset \w+_read$)/,
   'roles/cloudkms.cryptoKeyDecrypter': /\/cryptoKeys\/(source|bigquery)$/,
   'roles/cloudkms.cryptoKeyDecrypterViaDelegation': /\/cryptoKeys\/bigquery$/,
   'roles/cloudkms.cryptoKeyEncrypterViaDelegation': /\/cryptoKeys\/bigquery$/,
@@ -37,6 +37,7 @@ const ALLOWED: Record<string, RegExp> = {
   'roles/iam.serviceAccountUser': /\/serviceAccounts\/reseal-[a-z]+-batch@/,
   'roles/datacatalog.categoryFineGrainedReader': /\/policyTags\/\d+$/,
   'roles/bigquery.routineDataViewer': /^dataset /,
+  'authorized views': /^dataset /,
 };
 
 describe.each(STACKS)('stack %s', (stack) => {
@@ -75,7 +76,7 @@ describe.each(STACKS)('stack %s', (stack) => {
     const granted = bindings(await stackProgram(stack));
     const members = granted.map(({ member }) => member.split(/[: ]/)[0]);
     expect(new Set(members)).toEqual(
-      new Set(stack === 'dev' ? ['serviceAccount'] : ['serviceAccount', 'group', 'routine']),
+      new Set(stack === 'dev' ? ['serviceAccount'] : ['serviceAccount', 'group', 'routine', 'views']),
     );
     const readers = granted.filter(({ member }) => member.startsWith('group:'));
     expect(readers.some(({ resource }) => resource.endsWith('/source'))).toBe(false);

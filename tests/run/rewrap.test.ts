@@ -78,7 +78,9 @@ it('the plan says how many, and their seals count', async () => {
   expect(seals).toBe('3');
   await rotate(box.context);
   await box.sql("UPDATE runs SET keyset_version = 3, rewrapped = 4294967294 WHERE mode = 'stale'");
-  await box.sql('UPDATE runs SET ended_at = (SELECT MAX(resealed_at) FROM users) WHERE keyset_version = 1');
+  await box.sql(
+    'UPDATE runs SET resealed_at = (SELECT MAX(resealed_at) FROM users) WHERE keyset_version = 1',
+  );
   await expect(stale()).rejects.toMatchObject({ code: 'keyset-exhausted' });
 });
 

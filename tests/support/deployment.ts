@@ -46,6 +46,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
     partitionColumn: null,
     readDataset: 'encryption_poc_read',
     readProcedure: 'read_users',
+    readView: 'users',
     fields: [EMAIL],
     unauthenticated: unauthenticatedIn('test', given.sourceFormat ?? 'gcm'),
     sourceKek: 'projects/a-project/locations/us-central1/keyRings/ring/cryptoKeys/source',

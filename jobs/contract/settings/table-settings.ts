@@ -41,9 +41,14 @@ export const tableSettings = {
     example: 'runs',
   }),
   readDataset: setting(identifier.optional(), {
-    description: 'The dataset to create for the read procedure: it reads the other one, and lives beside it.',
+    description:
+      'The dataset to create for the view and the procedure that read the values: they read the other one, and live beside it.',
     example: 'encryption_poc_read',
     absent: '`<dataset>_read`',
+  }),
+  readView: setting(identifier.default('users'), {
+    description: 'The view that analysts query: the ids, and every field in the clear.',
+    example: 'users',
   }),
   readProcedure: setting(identifier.default('read_users'), {
     description: 'The stored procedure that reads the values back.',

@@ -26,6 +26,7 @@ import {
 } from './ledger-entries.ts';
 import { merge, rejectedCounts } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
+import { replaceReadView } from './read-view.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { countRewrappable } from './rewrap-row-keysets.ts';
 import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
@@ -36,6 +37,7 @@ export { ALL_TIME } from './ledger-entries.ts';
 export { mergeScans } from './merge-scans.ts';
 export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
+export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
 export { MODES, type Mode, NO_CUTOFF, NO_FLOOR, WHOLE } from './select-values.ts';
 export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
@@ -89,6 +91,7 @@ export function statements(d: Deployment) {
     keysetVersions: keysetVersions(d),
     keysetPrefix: keysetPrefix(),
     sealedByPrefix: sealedByPrefix(d),
+    replaceReadView: replaceReadView(d),
     rotateKeyset: rotateKeyset(d),
     rewrapKeyset: rewrapKeyset(d),
     adoptKeyset: adoptKeyset(d),

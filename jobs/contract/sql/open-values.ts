@@ -67,15 +67,26 @@ export const sealedColumns = (d: ReadStack, field: Field): SealedColumns => ({
   sealed: quoted(field.sealed),
 });
 
-/** `id, email, phone, …`: every field opened. */
-function openedFields(d: ReadStack, chain?: Chain): string {
+/**
+ * `id, email, phone, …`: every field opened.
+ *
+ * @example
+ * `SELECT ${openedFields(deployment)} FROM ${table(deployment, 'source')}`
+ */
+export function openedFields(d: ReadStack, chain?: Chain): string {
   const values = d.fields.map(
     (field) => `${opened(d, sealedColumns(d, field), chain)} AS ${quoted(field.name)}`,
   );
   return [`${quoted(d.idColumn)} AS id`, ...values].join(',\n  ');
 }
 
-function anySealed(d: ReadStack): string {
+/**
+ * Whether a row has any sealed value.
+ *
+ * @example
+ * anySealed(deployment); // '`bq_encrypted_email` IS NOT NULL'
+ */
+export function anySealed(d: ReadStack): string {
   const any = d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL`).join(' OR ');
   return d.partitionColumn === null ? any : `${everyPartition(d)}(${any})`;
 }

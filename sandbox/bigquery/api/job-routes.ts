@@ -8,7 +8,7 @@ import type { Uploads } from '../../http/upload.ts';
 import { onBigQueryProject, projectName } from '../../iam/resources.ts';
 import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
-import { tableSql } from '../duckdb/catalog.ts';
+import { stored, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { readColumns } from '../script/columns.ts';
 import { dml, jobFailure, jobJson, jobOfQuery, schemaJson } from './job-json.ts';
@@ -195,7 +195,7 @@ async function tableData(
   query: URLSearchParams,
   caller: Caller,
 ): Promise<Reply> {
-  const table = catalog.table(params.dataset ?? '', params.table ?? '');
+  const table = stored(catalog.table(params.dataset ?? '', params.table ?? ''), 'list rows of');
   const selected = query.get('selectedFields')?.split(',');
   const columns = table.schema.filter(({ name }) => selected?.includes(name) ?? true);
   const names = columns.map(({ name }) => name);

@@ -13,7 +13,7 @@ import {
 } from '../../http/router.ts';
 import { datasetName } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
-import { type Catalog, type Dataset, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
+import { type Catalog, type Dataset, isView, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
 import { stream, streamingBuffer } from '../duckdb/streamed.ts';
@@ -230,9 +230,11 @@ function namesTables(catalog: Catalog, { definitionBody, strictMode }: Json): vo
     catalog.table(dataset, table);
 }
 
-/** A routine that a dataset lets in has to be there. */
+/** A routine, and a dataset of views, that a dataset lets in has to be there. */
 function namesRoutines(catalog: Catalog, { access }: Json): void {
   for (const entry of Array.isArray(access) ? access : []) {
+    const { datasetId: views } = objectOr(objectOr(objectOr(entry).dataset).dataset);
+    if (views !== undefined) catalog.dataset(String(views));
     const { datasetId, routineId } = objectOr(objectOr(entry).routine);
     if (routineId !== undefined) catalog.routine(required(datasetId, 'datasetId'), String(routineId));
   }
@@ -251,7 +253,7 @@ const datasetJson = (project: string, { id, body, createdMillis }: Dataset, orig
 
 const tableHead = (project: string, { dataset, id, body, createdMillis }: Table, origin: string): Json => ({
   kind: 'bigquery#table',
-  type: 'TABLE',
+  type: isView({ body }) ? 'VIEW' : 'TABLE',
   ...body,
   ...partitioning(body),
   id: `${project}:${dataset}.${id}`,
@@ -269,16 +271,15 @@ function partitioning({ timePartitioning }: Json): Json {
 }
 
 async function tableJson({ catalog, engine }: Backend, table: Table, origin: string): Promise<Json> {
-  const [[count] = []] = await engine.use((connection) =>
-    rows(connection, `SELECT count(*) FROM ${tableSql(table)}`),
-  );
+  const [[count] = []] = isView(table)
+    ? []
+    : await engine.use((connection) => rows(connection, `SELECT count(*) FROM ${tableSql(table)}`));
   return {
     ...tableHead(catalog.project, table, origin),
     schema: { fields: restFields(table.schema) },
     location: text(catalog.dataset(table.dataset).body.location) ?? 'US',
     lastModifiedTime: String(table.changedMillis),
-    numRows: String(count),
-    numBytes: '0',
+    ...(count === undefined ? {} : { numRows: String(count), numBytes: '0' }),
     ...streamingBuffer(table),
   };
 }

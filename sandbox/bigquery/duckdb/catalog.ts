@@ -1,6 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../../http/errors.ts';
-import { type Json, objectOr } from '../../http/router.ts';
+import { type Json, objectOr, text } from '../../http/router.ts';
 import { CATALOG, type Engine, rows } from './engine.ts';
 import { columnsOf, columnsSql, type SchemaField } from './schema.ts';
 import { quote } from './types.ts';
@@ -187,8 +187,25 @@ export class Catalog {
     return table;
   }
 
+  /** Makes a view, or replaces one. */
+  async putView(
+    connection: DuckDBConnection,
+    dataset: string,
+    id: string,
+    body: Json,
+    fields: Json[],
+  ): Promise<void> {
+    this.dataset(dataset);
+    const now = Date.now();
+    const createdMillis = this.findTable(dataset, id)?.createdMillis ?? now;
+    const schema = columnsOf(fields);
+    const view = { dataset, id, body, schema, createdMillis, changedMillis: now, versions: [] };
+    await this.save(connection, 'table', `${dataset}.${id}`, view);
+  }
+
   async deleteTable(connection: DuckDBConnection, dataset: string, id: string): Promise<void> {
     const table = this.table(dataset, id);
+    if (isView(table)) return this.#forget(connection, 'table', `${dataset}.${id}`);
     for (const { copy } of table.versions) if (copy) await connection.run(`DROP TABLE IF EXISTS ${copy}`);
     await connection.run(`DROP TABLE ${tableSql(table)}`);
     await this.#forget(connection, 'table', `${dataset}.${id}`);
@@ -313,6 +330,18 @@ function oneSpelling(what: string, id: string, known: readonly { readonly id: st
     'UNIMPLEMENTED',
     `${what} ${id}: the sandbox has ${like.id} already, and no names that differ in case alone.`,
   );
+}
+
+/** Whether it is a view, which has no rows of its own. */
+export const isView = ({ body }: Pick<Table, 'body'>): boolean => body.view !== undefined;
+
+/** What a view shows. */
+export const viewQuery = ({ body }: Pick<Table, 'body'>): string => text(objectOr(body.view).query) ?? '';
+
+/** Throws GoogleError for a view, which only queries read. */
+export function stored(table: Table, what: string): Table {
+  if (!isView(table)) return table;
+  throw new GoogleError('INVALID_ARGUMENT', `Cannot ${what} ${table.dataset}.${table.id}: it is a view.`);
 }
 
 /** A table's full name in DuckDB. */

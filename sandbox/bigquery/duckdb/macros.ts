@@ -19,6 +19,9 @@ export const MACROS: readonly string[] = [
    (x BLOB, p BIGINT) AS array_slice(x, bq_start(x, p), octet_length(x)),
    (x VARCHAR, p BIGINT, n BIGINT) AS substr(x, CASE WHEN p = 0 THEN 1 ELSE p END, n),
    (x BLOB, p BIGINT, n BIGINT) AS array_slice(x, bq_start(x, p), bq_start(x, p) + n - 1)`,
+  // FORMAT('%T', …): a literal that stands for the value.
+  `bq_literal(x BLOB) AS 'b"' || regexp_replace(hex(x), '(..)', '\\\\x\\1', 'g') || '"',
+   (x VARCHAR) AS '"' || replace(replace(x, '\\', '\\\\'), '"', '\\"') || '"'`,
   'bq_safe_divide(a, b) AS a / nullif(b, 0)',
   'bq_hex(x BLOB) AS lower(hex(x))',
   "bq_utc(x) AS CAST(x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",

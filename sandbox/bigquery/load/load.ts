@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { GoogleError } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
-import { type Catalog, type Table, tableSql } from '../duckdb/catalog.ts';
+import { type Catalog, stored, type Table, tableSql } from '../duckdb/catalog.ts';
 import { type Engine, rows } from '../duckdb/engine.ts';
 import { remember } from '../duckdb/history.ts';
 import { columnsOf, type SchemaField } from '../duckdb/schema.ts';
@@ -98,6 +98,7 @@ async function destination(
   configuration: Json,
 ): Promise<Table> {
   const known = catalog.findTable(dataset, id);
+  if (known) stored(known, 'load into');
   if (!known) {
     if (configuration.createDisposition === 'CREATE_NEVER') return catalog.table(dataset, id);
     if (configuration.schema === undefined) {

@@ -1,12 +1,12 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
-import { type Table, tableSql } from '../duckdb/catalog.ts';
+import { isView, type Table, tableSql, viewQuery } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import { at, path } from '../translate/ranges.ts';
-import type { Token } from '../translate/tokens.ts';
+import { type Token, tokenize } from '../translate/tokens.ts';
 import { columnsNamed, readColumns } from './columns.ts';
 import { requireFilterOf } from './filter-of.ts';
 import type { Statement } from './parse.ts';
@@ -37,10 +37,11 @@ export async function bytesProcessed(
 
 async function ofStatement(
   connection: DuckDBConnection,
-  { catalog }: Backend,
+  backend: Backend,
   tokens: readonly Token[],
   access: Access,
 ): Promise<number> {
+  const { catalog } = backend;
   const verb = at(tokens, 0).upper;
   let total = 0;
   let isFirst = true;
@@ -50,6 +51,11 @@ async function ofStatement(
     if (isTarget) access.change(verb, dataset, id);
     else access.read(dataset, id);
     const table = catalog.table(dataset, id);
+    if (isView(table)) {
+      const query = tokenize(viewQuery(table));
+      total += await access.through(dataset, () => ofStatement(connection, backend, query, access));
+      continue;
+    }
     const filter = requiredFilter(catalog.project, table);
     if (filter !== undefined) requireFilterOf(tokens, place, isTarget, filter);
     const isRead = !isTarget || verb !== 'INSERT';

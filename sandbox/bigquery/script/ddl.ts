@@ -3,11 +3,13 @@ import type { Json } from '../../http/router.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';
 import { columnsOf } from '../duckdb/schema.ts';
-import { quote, restType, sqlType, widen } from '../duckdb/types.ts';
+import { quote, sqlType } from '../duckdb/types.ts';
 import { at, closing, commas, findTop, path, type Range } from '../translate/ranges.ts';
 import type { Token } from '../translate/tokens.ts';
 import type { Statement } from './parse.ts';
+import { fieldsOfQuery } from './query-fields.ts';
 import type { Session } from './session.ts';
+import { createView, dropView } from './views.ts';
 
 /** CREATE, DROP and ALTER of schemas and tables; returns the statement's type in the statistics. */
 export async function runDdl(session: Session, tokens: readonly Token[]): Promise<string> {
@@ -19,6 +21,7 @@ export async function runDdl(session: Session, tokens: readonly Token[]): Promis
     const what = reader.next();
     const quiet = reader.take('IF', 'NOT', 'EXISTS');
     if (what === 'TABLE') return createTable(session, tokens, reader.index, { replace, temporary, quiet });
+    if (what === 'VIEW' && !temporary) return createView(session, tokens, reader.index, { replace, quiet });
     if (what === 'SCHEMA') return createSchema(session, tokens, reader.index, quiet);
     throw invalidQuery(`The sandbox has no CREATE ${what} statement`);
   }
@@ -95,7 +98,8 @@ async function createTable(
   const compiled = query && (await session.compile(tokens, (rewriter) => rewriter.rewrite(query)));
   try {
     await session.transaction.define(async () => {
-      const schema = fields ?? (compiled ? await fieldsOfQuery(session, compiled.sql, compiled.values) : []);
+      const schema =
+        fields ?? (compiled ? await fieldsOfQuery(session.connection, compiled.sql, compiled.values) : []);
       // The old table goes last: the query may read it.
       const rows = `temp.main.${quote('as_select')}`;
       if (compiled) {
@@ -116,23 +120,6 @@ async function createTable(
     compiled?.close();
   }
   return query ? 'CREATE_TABLE_AS_SELECT' : 'CREATE_TABLE';
-}
-
-async function fieldsOfQuery(
-  session: Session,
-  sql: string,
-  values: Record<string, unknown>,
-): Promise<Json[]> {
-  const prepared = await session.connection.prepare(sql);
-  try {
-    if (Object.keys(values).length > prepared.parameterCount) throw invalidQuery('Query parameter not found');
-    return Array.from({ length: prepared.columnCount }, (_, index) => {
-      const { type, mode } = restType(widen(prepared.columnType(index).toString()));
-      return { name: prepared.columnName(index), type, mode };
-    });
-  } finally {
-    prepared.destroySync();
-  }
 }
 
 function emptyQuery(fields: Json[]): string {
@@ -193,6 +180,10 @@ async function drop(session: Session, tokens: readonly Token[], from: number, wh
       .define(() => catalog.deleteTable(session.connection, dataset, name))
       .catch(ignore);
     return 'DROP_TABLE';
+  }
+  if (what === 'VIEW') {
+    await dropView(session, parts).catch(ignore);
+    return 'DROP_VIEW';
   }
   if (what === 'PROCEDURE') {
     const { dataset, name } = session.qualify(parts, 'Procedure');

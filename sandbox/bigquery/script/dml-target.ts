@@ -1,6 +1,6 @@
 import { invalidQuery } from '../../http/errors.ts';
 import type { Table } from '../duckdb/catalog.ts';
-import { tableSql } from '../duckdb/catalog.ts';
+import { stored, tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';
 import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
@@ -39,6 +39,7 @@ export function target(session: Session, tokens: readonly Token[], from: number)
   const table = temporary
     ? undefined
     : session.table(parts, (access, ...name) => access.change(verb, ...name));
+  if (table) stored(table, `change with ${verb}`);
   if (table && !['INSERT', 'TRUNCATE'].includes(verb))
     readColumns(session.options.access, table, columnsNamed(tokens, table));
   if (table && verb !== 'INSERT' && table.id === session.options.streaming)

@@ -149,6 +149,8 @@ class Runner {
       }
       case 'call':
         return this.#call(statement);
+      case 'execute':
+        return this.#execute(statement.sql);
       case 'procedure':
         session.transaction.check();
         await createProcedure(session, statement);
@@ -256,6 +258,24 @@ class Runner {
       }
     } finally {
       session.scope = outer;
+    }
+  }
+
+  /** EXECUTE IMMEDIATE: one statement, which sees no variable of the script around it. */
+  async #execute(tokens: readonly Token[]): Promise<void> {
+    const session = this.#session;
+    const { value } = await session.evaluate(tokens, 'VARCHAR');
+    if (value === null) throw invalidQuery('SQL statement for EXECUTE IMMEDIATE must not be NULL');
+    const source = String(value);
+    const [statement, more] = parseScript(tokenize(source), source);
+    if (statement?.kind !== 'sql' || more !== undefined)
+      throw invalidQuery('EXECUTE IMMEDIATE takes a single statement (the sandbox: of SQL)');
+    const before = session.scope;
+    session.scope = new Scope();
+    try {
+      await this.#sql(statement.tokens);
+    } finally {
+      session.scope = before;
     }
   }
 

@@ -18,6 +18,7 @@ export type Statement =
   | { kind: 'raise'; message: Token[] | null }
   | { kind: 'assert'; test: Token[]; message: Token[] | null }
   | { kind: 'call'; path: string[]; args: Token[][] }
+  | { kind: 'execute'; sql: Token[] }
   | {
       kind: 'procedure';
       path: string[];
@@ -123,6 +124,9 @@ class ScriptParser {
         return this.#procedure(replace);
       }
       case 'EXECUTE':
+        this.#at++;
+        this.#words('IMMEDIATE');
+        return { kind: 'execute', sql: this.#rest() };
       case 'FOR':
       case 'REPEAT':
       case 'CASE':

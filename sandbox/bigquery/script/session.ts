@@ -2,18 +2,19 @@ import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
 import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
-import { type Table, tableSql } from '../duckdb/catalog.ts';
+import { isView, type Table, tableSql, viewQuery } from '../duckdb/catalog.ts';
 import { bound, rows } from '../duckdb/engine.ts';
 import { cancelled } from '../duckdb/failures.ts';
 import { asOf } from '../duckdb/history.ts';
-import type { KeyFunctions } from '../duckdb/key-functions.ts';
+import { type KeyFunctions, NO_KEYS } from '../duckdb/key-functions.ts';
 import { requiredFilter } from '../duckdb/partitioning.ts';
 import { quote } from '../duckdb/types.ts';
 import { snapshotRange } from '../translate/clauses.ts';
 import type { Names, TableRef } from '../translate/names.ts';
 import { Rewriter } from '../translate/rewrite.ts';
-import type { Token } from '../translate/tokens.ts';
+import { type Token, tokenize } from '../translate/tokens.ts';
 import type { Parameters, Typed } from '../translate/values.ts';
+import { viewSql } from '../translate/view-query.ts';
 import { columnsNamed, readColumns } from './columns.ts';
 import { Scope } from './scope.ts';
 import { Transaction } from './transaction.ts';
@@ -37,14 +38,6 @@ export interface Compiled {
 }
 
 const TIMESTAMP = 'TIMESTAMP WITH TIME ZONE';
-/** In the first pass over a statement, which only collects the names of columns. */
-const NO_KEYS: KeyFunctions = {
-  chain: () => '',
-  newWrapped: () => Buffer.alloc(0),
-  rotateWrapped: () => Buffer.alloc(0),
-  rewrap: () => Buffer.alloc(0),
-};
-
 /** One script's connection, transaction and variables; it compiles the script's statements for DuckDB. */
 export class Session {
   readonly backend: Backend;
@@ -150,6 +143,11 @@ export class Session {
     return text ?? null;
   }
 
+  /** What names stand for in a statement of this moment. */
+  names(keys: KeyFunctions, tokens: readonly Token[]): Names {
+    return this.#names(new Date().toISOString(), keys, tokens);
+  }
+
   #names(now: string, keys: KeyFunctions, tokens: readonly Token[]): Names {
     const { catalog } = this.backend;
     return {
@@ -164,12 +162,27 @@ export class Session {
         const temporary = parts.length === 1 && this.temporary.get(parts[0]?.toLowerCase() ?? '');
         if (temporary) return temporary;
         const table = this.table(parts, (access, ...name) => access.read(...name));
+        if (isView(table)) {
+          if (micros !== undefined) throw invalidQuery('The sandbox has no past of views');
+          return this.#view(table, now, keys);
+        }
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
         readColumns(this.options.access, table, columnsNamed(tokens, table));
         const filter = requiredFilter(catalog.project, table);
         return { sql, name: table.id, columns: table.schema.map((field) => field.name), filter };
       },
     };
+  }
+
+  /**
+   * What stands for a view in a statement that reads it. Its tables are asked for as its dataset's: a dataset that
+   * authorises the views of another lets them in in their reader's place.
+   */
+  #view(view: Table, now: string, keys: KeyFunctions): TableRef {
+    const tokens = tokenize(viewQuery(view));
+    const names = this.#names(now, keys, tokens);
+    const { sql, bindings } = this.options.access.through(view.dataset, () => viewSql(tokens, names));
+    return { sql: `(${sql})`, name: view.id, columns: view.schema.map(({ name }) => name), bindings };
   }
 
   /** The catalog's table of a path, for what `ask` asks to be allowed. @throws GoogleError accessDenied, notFound */

@@ -43,6 +43,8 @@ function mutates(statement: Statement, catalog: Catalog, texts: Token[][], depth
     case 'sql':
       return DML.has(at(statement.tokens, 0).upper) || DDL.has(at(statement.tokens, 0).upper);
     case 'procedure':
+    // What it will be is not known yet.
+    case 'execute':
       return true;
     case 'if':
       return [...statement.branches.map(({ body }) => any(body)), any(statement.otherwise)].includes(true);

@@ -6,6 +6,7 @@ import { text } from '../../http/router.ts';
 import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import type { Table } from '../duckdb/catalog.ts';
+import { stored } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
 import { asOf } from '../duckdb/history.ts';
 import { requiredFilter } from '../duckdb/partitioning.ts';
@@ -58,7 +59,7 @@ export class ReadSessions {
     const [, dataset = '', id = ''] =
       /^projects\/[^/]+\/datasets\/([^/]+)\/tables\/([^/]+)$/.exec(readSession.table ?? '') ?? [];
     if (id === '') throw new GoogleError('INVALID_ARGUMENT', 'read_session.table is not a table.');
-    const table = catalog.table(dataset, id);
+    const table = stored(catalog.table(dataset, id), 'open a read session on');
     const { selectedFields, rowRestriction } = readSession.readOptions ?? {};
     const now = Date.now();
     const snapshotMicros = microsOf(readSession.tableModifiers?.snapshotTime) ?? BigInt(now) * 1000n;

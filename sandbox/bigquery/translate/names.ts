@@ -1,3 +1,4 @@
+import type { DuckDBValue } from '@duckdb/node-api';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import type { Typed } from './values.ts';
 
@@ -20,6 +21,8 @@ export interface TableRef {
   columns: readonly string[];
   /** Where it takes no query without such a filter. */
   filter?: PartitionFilter | undefined;
+  /** What a view's query binds. */
+  bindings?: Readonly<Record<string, DuckDBValue>>;
 }
 
 /** What names in a statement stand for. */

@@ -268,6 +268,12 @@ export class Rewriter {
         return this.bind('now', { type: 'TIMESTAMP WITH TIME ZONE', value: this.#names.now });
       case 'CURRENT_DATE':
         return `CAST(bq_utc(${this.bind('now', { type: 'TIMESTAMP WITH TIME ZONE', value: this.#names.now })}) AS DATE)`;
+      case 'FORMAT': {
+        const format = args[0] && this.constant(args[0]);
+        if (format?.value !== '%T' || args.length !== 2)
+          throw invalidQuery("The sandbox has FORMAT('%T', value) only");
+        return `bq_literal(${write(args[1])})`;
+      }
       case 'FORMAT_TIMESTAMP': {
         const format = args[0] && this.constant(args[0]);
         if (typeof format?.value !== 'string') throw invalidQuery('FORMAT_TIMESTAMP needs a constant format');
@@ -319,6 +325,7 @@ export class Rewriter {
     if (table.filter !== undefined)
       requireFilterInQuery(this.tokens, index, alias.name ?? table.name, table.filter);
     this.learn(table);
+    Object.assign(this.bindings, table.bindings);
     out.push(`${table.sql} AS ${quote(alias.name ?? table.name)}`);
     return behind.to;
   }

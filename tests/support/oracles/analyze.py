@@ -114,6 +114,9 @@ class Judge:
             self._statements(node.statement_list_node.statement_list)
         elif name == "ASTRaiseStatement":
             self._expression(self._text(node.message), "STRING")
+        elif name == "ASTExecuteImmediateStatement":
+            # What it makes is handed over beside it, as a statement of its own.
+            self._expression(self._text(node.sql), "STRING")
         elif name == "ASTCreateProcedureStatement":
             self._procedure(node)
         elif name not in STEERING:

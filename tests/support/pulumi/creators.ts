@@ -55,10 +55,12 @@ export function everyCreator(origin: string, token: string): Readonly<Record<str
       }),
     'gcp:serviceaccount/iAMMember:IAMMember': (given) => bind(`/v1/${given.serviceAccountId}`, given),
     'gcp:bigquery/iamMember:IamMember': (given) => bind(`${dataset(given)}/tables/${given.tableId}`, given),
-    'gcp:bigquery/routineIamMember:RoutineIamMember': (given) =>
-      bind(`${dataset(given)}/routines/${given.routineId}`, given),
-    'gcp:bigquery/datasetAccess:DatasetAccess': ({ role, routine, ...given }) =>
-      call(token, 'PATCH', `${origin}${dataset(given)}`, { access: [{ role, routine }] }),
+    'gcp:bigquery/datasetIamMember:DatasetIamMember': ({ role, member, ...given }) =>
+      call(token, 'PATCH', `${origin}${dataset(given)}`, { access: [{ role, iamMember: member }] }),
+    'gcp:bigquery/datasetAccess:DatasetAccess': ({ role, routine, authorizedDataset, ...given }) =>
+      call(token, 'PATCH', `${origin}${dataset(given)}`, {
+        access: [authorizedDataset === undefined ? { role, routine } : { dataset: authorizedDataset }],
+      }),
     'gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember': (given) =>
       bind(`/v1/${given.cryptoKeyId}`, given, ['GET', 'POST']),
     'gcp:storage/bucketIAMMember:BucketIAMMember': (given) =>

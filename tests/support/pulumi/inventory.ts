@@ -40,8 +40,7 @@ const text = (value: unknown): string => String(value);
 const SUBJECTS: Record<string, (inputs: Record<string, unknown>) => string> = {
   'gcp:projects/iAMMember:IAMMember': ({ project }) => `project ${text(project)}`,
   'gcp:bigquery/iamMember:IamMember': ({ datasetId, tableId }) => `table ${text(datasetId)}.${text(tableId)}`,
-  'gcp:bigquery/routineIamMember:RoutineIamMember': ({ datasetId, routineId }) =>
-    `routine ${text(datasetId)}.${text(routineId)}`,
+  'gcp:bigquery/datasetIamMember:DatasetIamMember': ({ datasetId }) => `dataset ${text(datasetId)}`,
   'gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember': ({ cryptoKeyId }) => text(cryptoKeyId),
   'gcp:datacatalog/policyTagIamMember:PolicyTagIamMember': ({ policyTag }) => text(policyTag),
   'gcp:storage/bucketIAMMember:BucketIAMMember': ({ bucket }) => `bucket ${text(bucket)}`,
@@ -50,6 +49,14 @@ const SUBJECTS: Record<string, (inputs: Record<string, unknown>) => string> = {
 
 function binding({ type, inputs }: Recorded): Binding | undefined {
   if (type === 'gcp:bigquery/datasetAccess:DatasetAccess') {
+    if (inputs.authorizedDataset !== undefined) {
+      const { dataset } = inputs.authorizedDataset as { dataset: { datasetId: string } };
+      return {
+        member: `views ${dataset.datasetId}`,
+        role: 'authorized views',
+        resource: `dataset ${text(inputs.datasetId)}`,
+      };
+    }
     const { datasetId: home, routineId } = inputs.routine as { datasetId: string; routineId: string };
     return {
       member: `routine ${home}.${routineId}`,
