@@ -5,6 +5,7 @@ import { resume, run } from '../run/run.ts';
 import type { Target } from './target.ts';
 import type { TriggerOptions } from './trigger-options.ts';
 
+export { checkReady } from '../doctor/examine.ts';
 export { runContext } from './connect.ts';
 export { showPlan } from './show-plan.ts';
 export { unfinishedToResume } from './unfinished.ts';

@@ -28,6 +28,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     target = opened;
     const job = await loading;
     const context = await job.runContext(opened, interrupt.signal);
+    await job.checkReady(context);
     const { mode, limit = null, wave: waveDeks = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
     if (options.plan)

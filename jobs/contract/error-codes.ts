@@ -101,6 +101,10 @@ export const ERROR_CODES = {
     "the stack's source format or keying has changed since the run began",
     'start a new run, or set it back',
   ),
+  'not-ready': failed(
+    'a table or a key is not as a run needs it; nothing was begun',
+    'the message says what to change; `npm run reseal -- doctor` lists everything',
+  ),
   'init-stack': usage('not a name for a stack', 'the message says what a name is'),
   'init-exists': usage(
     "the stack's file is there already",

@@ -31,13 +31,14 @@ export async function checkKeys(d: Deployment, endpoints?: Endpoints): Promise<F
     }
   };
   try {
-    return [await state('source key', d.sourceKek), await state('BigQuery key', d.bigqueryKek), region(d)];
+    return [await state('source key', d.sourceKek), await state('BigQuery key', d.bigqueryKek), keyRegion(d)];
   } finally {
     await client.close();
   }
 }
 
-function region(d: Deployment): Finding {
+/** BigQuery takes keys of the query's own region only. */
+export function keyRegion(d: Deployment): Finding {
   const check = 'region of the BigQuery key';
   const location = /\/locations\/([^/]+)\//.exec(d.bigqueryKek)?.[1] ?? '';
   if (location.toLowerCase() === d.location.toLowerCase()) return ok(check, location);

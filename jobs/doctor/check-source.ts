@@ -1,10 +1,13 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import { patternsOf } from '../contract/fields.ts';
 import { type Reason, Rejection } from '../contract/reasons.ts';
 import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
+import { valueMatcher } from '../contract/value-pattern.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { KeyService } from '../envelope/data-keys.ts';
 import { formatOf } from '../envelope/formats.ts';
+import type { Row } from '../google/bigquery.ts';
 import { type Endpoints, kmsClient } from '../google/clients.ts';
 import { keyService } from '../google/kms.ts';
 import { pace } from '../google/pace.ts';
@@ -15,8 +18,8 @@ import { type Finding, ok, wrong } from './finding.ts';
 const SAMPLE = 20;
 
 /**
- * Opens a few pending values as the setting `sourceFormat` says and forgets what they hold: whether the format, the
- * encoding of the data keys and the KEK are right shows before a run, not after it.
+ * Opens a few pending values as the settings say and forgets what they hold: whether the format, the encoding of the data
+ * keys, the KEK and `valuePattern` are right shows before a run, not after it.
  */
 export async function checkSource(context: RunContext, endpoints?: Endpoints): Promise<Finding> {
   const { deployment: d, bigquery, sql } = context;
@@ -36,9 +39,7 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
   const client = await kmsClient(endpoints);
   try {
     const service = keyService(client, { pace: pace(d.batch.kmsCallsPerSecond) });
-    const outcomes = await Promise.all(
-      rows.map((row) => outcome(service, d, row.cipher_text ?? '', row.dek ?? '')),
-    );
+    const outcomes = await Promise.all(rows.map((row) => outcome(service, d, row)));
     return judged(check, outcomes);
   } catch (error) {
     if (!(error instanceof ResealError)) throw error;
@@ -52,15 +53,19 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
 
 async function outcome(
   service: KeyService,
-  { sourceFormat, sourceKek, unauthenticated }: Deployment,
-  cipherText: string,
-  dek: string,
+  { sourceFormat, sourceKek, unauthenticated, fields }: Deployment,
+  row: Row,
 ): Promise<Reason | 'opened'> {
   const { wrappedKey, prepare } = formatOf(sourceFormat);
+  const [cipherText, dek] = [row.cipher_text ?? '', row.dek ?? ''];
+  const pattern = patternsOf(fields)[row.field ?? ''];
   try {
     const key = await service.unwrap(sourceKek, wrappedKey(dek, cipherText));
     try {
-      prepare(key, unauthenticated)(cipherText).plaintext.fill(0);
+      const { plaintext } = prepare(key, unauthenticated)(cipherText);
+      const matches = pattern === undefined || valueMatcher(pattern)(plaintext);
+      plaintext.fill(0);
+      if (!matches) return 'value-pattern';
     } finally {
       key.fill(0);
     }
@@ -83,6 +88,6 @@ function judged(check: string, outcomes: readonly (Reason | 'opened')[]): Findin
     outcomes.length > FEW_REJECTED ? 'failed' : 'warning',
     check,
     found,
-    'check reseal:sourceFormat and reseal:sourceKek; docs/reasons.md says what each reason means',
+    'check reseal:sourceFormat, reseal:sourceKek and reseal:valuePattern; docs/reasons.md says what each reason means',
   );
 }

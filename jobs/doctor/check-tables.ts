@@ -14,34 +14,46 @@ interface Metadata extends PartitionedTable {
   readonly location?: string;
 }
 
-/** The tables of a stack: whether they are there, in the stack's region, with the columns that a run uses. */
-export async function checkTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
+/**
+ * The tables of a stack: whether they are there, in the stack's region, with the columns that a run uses.
+ *
+ * @throws ResealError of BigQuery's, where it does not say
+ */
+export async function lookAtTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
   const tables = Object.entries(tableColumns(d)) as [TableName, Column[]][];
-  return Promise.all(tables.map(([name, columns]) => checkTable(d, bigquery, name, columns)));
+  return Promise.all(tables.map(([name, columns]) => lookAtTable(d, bigquery, name, columns)));
 }
 
-async function checkTable(
+/** The same, with what BigQuery does not say as a finding. */
+export async function checkTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
+  const tables = Object.entries(tableColumns(d)) as [TableName, Column[]][];
+  const look = ([name, columns]: [TableName, Column[]]): Promise<Finding> =>
+    lookAtTable(d, bigquery, name, columns).catch((error: unknown) => {
+      const { message, hint } = bigQueryFailure('doctor', error);
+      return wrong('failed', nameOf(d, name), message, hint ?? 'see the message');
+    });
+  return Promise.all(tables.map(look));
+}
+
+const nameOf = (d: Deployment, name: TableName): string => `table ${d.dataset}.${d.tables[name]}`;
+
+async function lookAtTable(
   d: Deployment,
   { client }: BigQueryService,
   name: TableName,
   columns: readonly Column[],
 ): Promise<Finding> {
-  const id = `${d.dataset}.${d.tables[name]}`;
-  const check = `table ${id}`;
+  const check = nameOf(d, name);
   let metadata: Metadata;
   try {
     [metadata] = await client.dataset(d.dataset).table(d.tables[name]).getMetadata();
   } catch (error) {
-    const missing = googleFailure(error).status === 'NOT_FOUND';
-    const failure = bigQueryFailure('doctor', error);
-    const remedy = missing
-      ? '`pulumi up` makes it; a source table of your own must be there before'
-      : failure.hint;
+    if (googleFailure(error).status !== 'NOT_FOUND') throw bigQueryFailure('table', error);
     return wrong(
       'failed',
       check,
-      missing ? 'there is no such table' : failure.message,
-      remedy ?? 'see the message',
+      'there is no such table',
+      '`pulumi up` makes it; a source table of your own must be there before',
     );
   }
   const differing = differences(columns, metadata.schema?.fields ?? []);

@@ -1,12 +1,13 @@
+import { ResealError } from '../contract/errors.ts';
 import type { Endpoints } from '../google/clients.ts';
 import { heldPermissions } from '../google/permissions.ts';
 import type { RunContext } from '../run/context.ts';
 import { checkBundle } from './check-bundle.ts';
-import { checkKeys, checkKeyset } from './check-keys.ts';
+import { checkKeys, checkKeyset, keyRegion } from './check-keys.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkPermissions } from './check-permissions.ts';
 import { checkSource } from './check-source.ts';
-import { checkTables } from './check-tables.ts';
+import { checkTables, lookAtTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
 
 /**
@@ -30,6 +31,25 @@ export async function doctor(context: RunContext, endpoints?: Endpoints): Promis
     checkSource(context, endpoints),
   ]);
   return [...found, keyset, ...leftovers, source];
+}
+
+/**
+ * What stands in the way of any run and is seen in a moment, by a look at each table and at the keys' names: a run asks
+ * before it begins. Whether the keys can be used it learns soon enough.
+ *
+ * @throws ResealError `not-ready` with the first thing to change, or BigQuery's own where it does not say
+ */
+export async function checkReady({
+  deployment,
+  bigquery,
+}: Pick<RunContext, 'deployment' | 'bigquery'>): Promise<void> {
+  const found = [...(await lookAtTables(deployment, bigquery)), keyRegion(deployment)];
+  const [first, ...more] = found.filter(({ verdict }) => verdict === 'failed');
+  if (first === undefined) return;
+  const others = more.length === 0 ? '' : `; and ${more.length} more, which \`reseal doctor\` lists`;
+  throw new ResealError('not-ready', `${first.check}: ${first.found}${others}`, {
+    ...(first.remedy === null ? {} : { hint: first.remedy }),
+  });
 }
 
 /** Whether a run may start. */

@@ -3,7 +3,7 @@ import { runContext } from '../../jobs/cli/connect.ts';
 import { findingLines } from '../../jobs/cli/doctor.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
-import { doctor, mayStart } from '../../jobs/doctor/examine.ts';
+import { checkReady, doctor, mayStart } from '../../jobs/doctor/examine.ts';
 import type { Finding, Verdict } from '../../jobs/doctor/finding.ts';
 import { JOB_USER } from '../../sandbox/iam/job-user.ts';
 import { holds } from '../../sandbox/iam/roles.ts';
@@ -146,6 +146,46 @@ it('tells a key that is disabled, and one in another region', async () => {
   expect(all(await examined({ bigqueryKek: elsewhere }), 'failed').map(({ check }) => check)).toContain(
     'region of the BigQuery key',
   );
+});
+
+describe('before a run', () => {
+  const ready = async (given: Partial<Deployment> = {}) => {
+    const deployment = { ...box.deployment, ...given };
+    const context = await runContext(
+      { deployment, endpoints: box.sandbox.endpoints },
+      new AbortController().signal,
+    );
+    return checkReady(context);
+  };
+
+  it('says nothing where tables and keys are as they should be', async () => {
+    await expect(ready()).resolves.toBeUndefined();
+  });
+
+  it('says what to change first where they are not', async () => {
+    const tables = { ...box.deployment.tables, staging: 'nowhere', rejected: 'neither' };
+    await expect(ready({ tables })).rejects.toMatchObject({
+      code: 'not-ready',
+      message: expect.stringMatching(/nowhere: there is no such table; and 1 more/),
+      hint: expect.stringContaining('pulumi up'),
+    });
+    await expect(ready({ idColumn: 'customer' })).rejects.toMatchObject({ code: 'not-ready' });
+    const bigqueryKek = box.deployment.bigqueryKek.replace(/locations\/[^/]+/, 'locations/europe-west1');
+    await expect(ready({ bigqueryKek })).rejects.toMatchObject({ code: 'not-ready' });
+  });
+
+  it('leaves what BigQuery does not say to the code that it has', async () => {
+    await box.faults({ kind: 'denied', service: 'bigquery', method: 'tables.get', count: null });
+    await expect(ready()).rejects.toMatchObject({ code: 'bigquery-denied' });
+    await box.faults();
+  });
+});
+
+it('holds the values that open against the pattern', async () => {
+  const fields = box.deployment.fields.map((field) => ({ ...field, valuePattern: '[0-9]+' }));
+  expect(all(await examined({ fields }), 'failed')).toMatchObject([
+    { check: 'source format gcm', found: '0 of 12 values open; 12 value-pattern' },
+  ]);
 });
 
 it('opens a few values to see whether the source format is right, and shows none', async () => {

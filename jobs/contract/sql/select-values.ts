@@ -207,13 +207,13 @@ FROM (${selectedValues(d)})`,
  * A few of the selected values, for a check of the stack's settings.
  *
  * @example
- * await bigquery.query(sql.sample, { ...selection, row_limit: 5 }); // [{ cipher_text, dek }, …]
+ * await bigquery.query(sql.sample, { ...selection, row_limit: 5 }); // [{ field: 'email', cipher_text, dek }, …]
  */
 export const sample = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
     'sample',
     { ...SELECTION, row_limit: 'INT64' },
-    `SELECT cipher_text, dek FROM (${selectedValues(d)}) LIMIT @row_limit`,
+    `SELECT field, cipher_text, dek FROM (${selectedValues(d)}) LIMIT @row_limit`,
   );
 
 /**
