@@ -20,6 +20,9 @@ import {
 
 /** The commands and statements of the pages, carried out against a sandbox; what they print is what the page shows. */
 
+/** Pages whose statements need tables of the reader's own, and have a test with these beside this one. */
+const ELSEWHERE: readonly string[] = ['docs/analysts.md'];
+
 const folder = mkdtempSync(join(tmpdir(), 'reseal-docs-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -177,7 +180,7 @@ describe('README.md, from a clean clone', () => {
   });
 
   it.each(
-    PAGES.flatMap((path) =>
+    PAGES.filter((path) => !ELSEWHERE.includes(path)).flatMap((path) =>
       blocksOf(path)
         .filter(({ language }) => language === 'sql')
         .map(({ text }, at) => ({ path, at: at + 1, text })),

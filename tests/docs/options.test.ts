@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Command, CommanderError } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { settingsSchema } from '../../infra/settings/schema.ts';
+import { loadSettings } from '../../infra/settings.ts';
 import { commands } from '../../jobs/cli/commands.ts';
 import { blocksOf, commandsIn, PAGES, resealArguments, spansOf, words } from '../support/pages.ts';
 
@@ -112,6 +114,40 @@ describe.each([...PAGES, 'CONTRIBUTING.md'])('%s', (path) => {
     );
     expect(named.filter((key) => !settings.includes(key))).toEqual([]);
   });
+});
+
+/** What a page's commands set together, stack by stack, and what each of its YAML blocks sets. */
+function settingsOf(path: string): Record<string, string>[] {
+  const byStack = new Map<string, Record<string, string>>();
+  const blocks = blocksOf(path);
+  for (const command of blocks
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => commandsIn(text))) {
+    const [tool, , set, key = '', value = '', ...rest] = command;
+    if (tool !== 'pulumi' || set !== 'set' || !key.startsWith('reseal:')) continue;
+    byStack.set(rest.join(' '), { ...byStack.get(rest.join(' ')), [key]: value });
+  }
+  const files = blocks
+    .filter(({ language }) => language === 'yaml')
+    .map(({ text }) => (parse(text) as { config?: Record<string, unknown> }).config)
+    .filter((config) => config !== undefined)
+    .map((config) => Object.entries(config))
+    .map((entries) =>
+      entries.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+    )
+    .map((entries) => Object.fromEntries(entries) as Record<string, string>);
+  return [...byStack.values(), ...files];
+}
+
+it('the program takes what the pages set', () => {
+  const all = PAGES.flatMap(settingsOf);
+  expect(all.length).toBeGreaterThanOrEqual(5);
+  // A page that sets no project is about a stack that has one; a partition column is a table's of the reader's own.
+  for (const given of all) {
+    const own = 'reseal:partitionColumn' in given ? { 'reseal:createSourceTable': 'false' } : {};
+    loadSettings({ 'reseal:project': 'my-project', ...own, ...given }, 'dev');
+  }
+  expect(() => loadSettings({ 'reseal:project': 'my-project', 'reseal:keying': 'rows' }, 'dev')).toThrow();
 });
 
 describe('what the pages are held against', () => {
