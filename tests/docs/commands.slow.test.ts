@@ -230,3 +230,13 @@ it('docs/formats.md: its sample is sealed and read as the page shows', async () 
   }
   expectPrinted(block?.shown ?? 'nothing shown', printed);
 });
+
+it('the seed’s behaviour is one setting away: the plaintext column filled', async () => {
+  const state = join(folder, 'formats');
+  const [setting] = spansOf('docs/sandbox.md').filter((span) => span.includes('storePlaintext=true'));
+  const given = resealArguments(words(setting ?? '')) ?? [];
+  expect(given).toContain('storePlaintext=true');
+  await carryOut(given, state);
+  const stored = await carryOut(['sql', 'SELECT decrypted_email FROM users ORDER BY id', '--csv'], state);
+  expect(stored).toContain('ada@example.com\r\ngrace@example.com\r\nalan@example.com');
+});
