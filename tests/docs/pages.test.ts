@@ -1,18 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { aDeployment } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
-import { sqlBlocks } from '../support/pages.ts';
+import { PAGES, sqlBlocks } from '../support/pages.ts';
 
-const pages = [
-  'README.md',
-  'CONTRIBUTING.md',
-  ...readdirSync('docs')
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => join('docs', name)),
-].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+const pages = [...PAGES, 'CONTRIBUTING.md'].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
 
 /** The anchor that a heading gets when the page is shown: https://github.com/Flet/github-slugger */
 const anchor = (heading: string): string =>
@@ -70,8 +64,12 @@ describe('the SQL of the pages', () => {
         ],
       },
     ];
+    // The analyzer's catalog has no procedures; commands.slow.test.ts calls this one.
+    const call = 'CALL `my-project.encryption_poc_read.read_users`();';
     const statements = pages.flatMap(({ path }) =>
-      sqlBlocks(path).map((sql, at) => ({ name: `${path}, block ${at + 1}`, sql, params: {} })),
+      sqlBlocks(path)
+        .map((sql, at) => ({ name: `${path}, block ${at + 1}`, sql, params: {} }))
+        .filter(({ sql }) => sql.trim() !== call),
     );
     expect(statements.length).toBeGreaterThan(5);
     expect((await analyze(tables, statements)).filter(({ error }) => error !== null)).toEqual([]);

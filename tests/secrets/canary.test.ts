@@ -44,7 +44,7 @@ describe.each(runs)('a run over $format with $keying keying', ({ format, keying 
       application.writeKek(folder),
     ];
     results = [
-      await cli('trigger', ['--state', state, '--setting', 'storePlaintext=false', ...how]),
+      await cli('trigger', ['--state', state, ...how]),
       await cli('reseal', ['history', '--state', state]),
     ];
   });
