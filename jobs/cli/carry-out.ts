@@ -1,7 +1,8 @@
-import type { RunContext, Watcher } from '../run/context.ts';
+import type { Plan, RunContext, Watcher } from '../run/context.ts';
 import { knownRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
+import { confirmSpending } from './spending.ts';
 import type { Target } from './target.ts';
 import type { TriggerOptions } from './trigger-options.ts';
 
@@ -44,7 +45,11 @@ export async function carriedOut(
   { endpoints }: Target,
 ): Promise<Report> {
   const { resume: resumed, engine, mode, limit = null, wave: waveDeks = null } = options;
-  const allowed = { rejected: options.acceptRejected ?? false, takeOver: options.takeOver ?? false };
+  const allowed = {
+    rejected: options.acceptRejected ?? false,
+    takeOver: options.takeOver ?? false,
+    approve: (plan: Plan) => confirmSpending(context, plan, options.yes ?? false),
+  };
   if (options.via === 'job')
     return resumed === undefined
       ? run(context, { runId, engine, mode, limit, waveDeks }, watcher, allowed)

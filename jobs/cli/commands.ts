@@ -79,6 +79,7 @@ function trigger(command: Command): void {
       wholeNumber,
     )
     .option('--plan', 'say what a run would do, and stop')
+    .option('--yes', 'do not ask, whatever the run is expected to cost (reseal:confirmAboveUsd)')
     .option('--resume <run>', 'go on with a run that broke off')
     .option('--take-over', 'with --resume or --run-id: even if somebody still drives the run')
     .option('--detach', 'with --via workflow: start the run and leave it to the cloud')

@@ -1,26 +1,58 @@
 import { batchVcpus } from '../contract/batch.ts';
+import { ResealError } from '../contract/errors.ts';
 import { PRICES_AS_OF } from '../contract/prices.ts';
+import type { EngineName } from '../contract/settings/choices.ts';
+import { type Outcome, reasonsOf, sampledOutcomes } from '../doctor/sampled-values.ts';
+import type { Endpoints } from '../google/clients.ts';
 import type { Plan, RunContext, RunOptions } from '../run/context.ts';
-import { type Estimate, estimate } from '../run/cost.ts';
+import type { Estimate } from '../run/cost.ts';
 import { plan } from '../run/plan.ts';
-import { scanned } from '../run/scanned.ts';
+import { selectionOf } from '../run/waves.ts';
+import { forecast, forecasts } from './forecast.ts';
 import { table } from './table.ts';
 import { usd } from './words.ts';
 
+/** How many values `--plan` tries, a Decrypt call each. */
+const SAMPLE = 100;
+
 /** `--plan`: what a run would do, and nothing more. */
-export async function showPlan(context: RunContext, options: RunOptions, json: boolean): Promise<void> {
+export async function showPlan(
+  context: RunContext,
+  options: RunOptions,
+  json: boolean,
+  endpoints?: Endpoints,
+): Promise<void> {
   const planned = await plan(context, options);
-  const { maxExecutors, kmsCallsPerSecond } = context.deployment.batch;
-  const work = { ...planned, maxExecutors, kmsCallsPerSecond };
-  const expected = estimate(work, await scanned(context, planned));
-  const vcpus = planned.engine === 'dataproc' ? batchVcpus(maxExecutors) : null;
-  if (json) process.stdout.write(`${JSON.stringify(planJson(planned, expected, vcpus))}\n`);
-  else process.stdout.write(planLines(planned, expected, vcpus));
+  const [sample, engines] = await Promise.all([
+    tried(context, planned, endpoints),
+    forecasts(context, planned),
+  ]);
+  const expected = engines.get(planned.engine) ?? (await forecast(context, planned));
+  const vcpus = planned.engine === 'dataproc' ? batchVcpus(context.deployment.batch.maxExecutors) : null;
+  if (json) process.stdout.write(`${JSON.stringify(planJson(planned, expected, vcpus, sample, engines))}\n`);
+  else process.stdout.write(planLines(planned, expected, vcpus, sample, engines));
 }
 
+/** What became of a few of the values; null where none could be tried, for instance by who may not use the key. */
+async function tried(context: RunContext, planned: Plan, endpoints?: Endpoints): Promise<Outcome[] | null> {
+  if (planned.selected === 0 || context.deployment.batch.jarFile !== null) return null;
+  const selection = { ...selectionOf(planned), row_limit: SAMPLE };
+  return sampledOutcomes(context, selection, endpoints).catch((error: unknown) => {
+    if (error instanceof ResealError) return null;
+    throw error;
+  });
+}
+
+type Engines = ReadonlyMap<EngineName, Estimate>;
 type Vcpus = ReturnType<typeof batchVcpus> | null;
 
-const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
+const planJson = (
+  planned: Plan,
+  expected: Estimate,
+  vcpus: Vcpus,
+  sample: Outcome[] | null,
+  engines: Engines,
+): object => ({
   engine: planned.engine,
   mode: planned.mode,
   selected: planned.selected,
@@ -38,7 +70,50 @@ const planJson = (planned: Plan, expected: Estimate, vcpus: Vcpus): object => ({
   expected_cost_usd: expected.costUsd,
   prices_as_of: PRICES_AS_OF,
   ...(vcpus === null ? {} : { batch_vcpus: vcpus }),
+  sample:
+    sample === null
+      ? null
+      : { tried: sample.length, open: opened(sample), rejected: Object.fromEntries(reasonsOf(sample)) },
+  engines: Object.fromEntries(
+    [...engines].map(([name, one]) => [
+      name,
+      {
+        minutes: one.minutes,
+        cost_usd: one.costUsd,
+        kms_usd: one.kmsUsd,
+        dataproc_usd: one.dataprocUsd,
+        bigquery_usd: one.bigQueryUsd,
+      },
+    ]),
+  ),
 });
+
+const opened = (sample: readonly Outcome[]): number => sample.filter((one) => one === 'opened').length;
+
+/** What becomes of the values as far as those that were tried tell, in numbers of the whole. */
+function likely(planned: Plan, sample: readonly Outcome[] | null): [string, number][] {
+  if (sample === null || sample.length === 0) return [];
+  const share = (count: number): number => Math.round((count / sample.length) * planned.selected);
+  return [
+    ['  likely sealed', share(opened(sample))],
+    ...reasonsOf(sample).map(([reason, n]): [string, number] => [`  likely ${reason}`, share(n)]),
+  ];
+}
+
+const enginesTable = (engines: Engines, chosen: EngineName): string =>
+  engines.size < 2
+    ? ''
+    : `\n${table([
+        ['', 'time', 'KMS', 'Dataproc', 'BigQuery', 'together'],
+        ...[...engines].map(([name, one]) => [
+          name === chosen ? `* ${name}` : `  ${name}`,
+          minutes(one.minutes),
+          usd(one.kmsUsd),
+          usd(one.dataprocUsd),
+          usd(one.bigQueryUsd),
+          usd(one.costUsd),
+        ]),
+      ])}\n`;
 
 const minutes = (count: number): string =>
   count < 1 ? `${Math.ceil(count * 60)} s` : `${Math.ceil(count)} min`;
@@ -50,9 +125,16 @@ const size = (bytes: number): string => {
 };
 
 /** What `--plan` prints for people. */
-export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): string {
+export function planLines(
+  planned: Plan,
+  expected: Estimate,
+  vcpus: Vcpus,
+  sample: readonly Outcome[] | null = null,
+  engines: Engines = new Map(),
+): string {
   const rows = table([
     ['values to re-encrypt', planned.selected],
+    ...likely(planned, sample),
     ...(planned.unauthenticated > 0 ? [['  without a tag', planned.unauthenticated]] : []),
     ...(planned.rewrappable > 0 ? [['row keysets to seal anew', planned.rewrappable]] : []),
     ...(planned.erasable > 0 ? [['values to erase', planned.erasable]] : []),
@@ -66,6 +148,9 @@ export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): stri
     ['expected cost', usd(expected.costUsd)],
   ]);
   const notes = [
+    ...(sample === null || sample.length === 0
+      ? []
+      : [`likely: as of ${sample.length} values that were opened and forgotten`]),
     ...(planned.streamedRows === 0
       ? []
       : [
@@ -75,7 +160,7 @@ export function planLines(planned: Plan, expected: Estimate, vcpus: Vcpus): stri
     ...(vcpus === null ? [] : [vcpuNote(vcpus)]),
     `list prices of ${PRICES_AS_OF}; docs/performance.md says what they leave out`,
   ];
-  return rows + notes.map((note) => `${note}\n`).join('');
+  return rows + enginesTable(engines, planned.engine) + notes.map((note) => `${note}\n`).join('');
 }
 
 const vcpuNote = ({ start, most }: NonNullable<Vcpus>): string =>

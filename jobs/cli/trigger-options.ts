@@ -10,6 +10,7 @@ export interface TriggerOptions extends TargetOptions, PageOptions {
   readonly limit?: number;
   readonly wave?: number;
   readonly plan?: boolean;
+  readonly yes?: boolean;
   readonly resume?: string;
   readonly acceptRejected?: boolean;
   readonly takeOver?: boolean;

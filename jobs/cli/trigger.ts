@@ -32,7 +32,12 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     const { mode, limit = null, wave: waveDeks = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
     if (options.plan)
-      return await job.showPlan(context, { runId: fresh, engine, mode, limit, waveDeks }, json);
+      return await job.showPlan(
+        context,
+        { runId: fresh, engine, mode, limit, waveDeks },
+        json,
+        opened.endpoints,
+      );
     if (options.resume === undefined) {
       const asks = !json && !NEW_RUNS_ONLY.some((name) => given.includes(name));
       const isTerminal = process.stdin.isTTY && process.stdout.isTTY;

@@ -83,6 +83,8 @@ export interface BigQueryService {
 /** The part of a table's resource that a run goes by. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table */
 export interface TableResource extends PartitionedTable {
   readonly creationTime?: string;
+  /** Logical bytes, which queries are billed by. */
+  readonly numBytes?: string;
   readonly streamingBuffer?: { readonly estimatedRows?: string; readonly oldestEntryTime?: string };
 }
 

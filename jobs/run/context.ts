@@ -22,6 +22,8 @@ export interface Allowed {
   readonly rejected: boolean;
   /** Go on with a run in the place of whoever still drives it. */
   readonly takeOver?: boolean;
+  /** Asked with the plan of a new run before anything is begun; throws where it is not to be. */
+  readonly approve?: (plan: Plan) => Promise<void>;
 }
 
 /** What a run works with. */

@@ -13,9 +13,11 @@ export interface Estimate {
   readonly kmsCalls: number;
   readonly minutes: number;
   readonly bigQueryBytes: number;
-  /** US$; what BigQuery bills on demand is a part of it. */
+  /** US$: what KMS, Dataproc and BigQuery, on demand, bill together. */
   readonly costUsd: number;
   readonly bigQueryUsd: number;
+  readonly kmsUsd: number;
+  readonly dataprocUsd: number;
 }
 
 interface Work {
@@ -32,13 +34,16 @@ export function estimate(work: Work, { bytes, billed }: Scanned): Estimate {
   const { seconds, milliDcuSeconds } = staging(work);
   const kmsCalls = work.selected === 0 ? 0 : work.distinctDeks;
   const bigQueryUsd = (billed / TIB) * QUERY_USD_PER_TIB;
-  const batchUsd = (milliDcuSeconds / 1000 / 3600) * DCU_USD_PER_HOUR;
+  const dataprocUsd = (milliDcuSeconds / 1000 / 3600) * DCU_USD_PER_HOUR;
+  const kmsUsd = kmsCalls * KMS_USD_PER_CALL;
   return {
     kmsCalls,
     minutes: seconds / 60,
     bigQueryBytes: bytes,
     bigQueryUsd,
-    costUsd: kmsCalls * KMS_USD_PER_CALL + batchUsd + bigQueryUsd,
+    kmsUsd,
+    dataprocUsd,
+    costUsd: kmsUsd + dataprocUsd + bigQueryUsd,
   };
 }
 

@@ -29,6 +29,7 @@ export async function run(
   if ((await readRun(context, options.runId)) !== null)
     return resume(context, options.runId, watcher, allowed);
   const planned = await watcher.step('plan', () => plan(context, options), planSummary);
+  await allowed.approve?.(planned);
   return asOwner(context, async (held) => {
     const opened = await openRun(held, planned, 'job');
     const entered = await heldBy(held, planned.runId, held.owner);

@@ -111,6 +111,10 @@ export const share = z
   .gt(0, { error: 'must be a share above 0' })
   .max(1, { error: 'must be a share, not a percentage: at most 1' });
 
+export const amount = z
+  .number({ error: 'must be an amount of US$' })
+  .min(0, { error: 'must be an amount of US$, from 0' });
+
 export const flag = z.boolean({ error: 'must be true or false' });
 
 /**

@@ -1,7 +1,17 @@
 import { z } from 'zod';
 import { fieldSetting } from '../fields.ts';
 import { ENGINES, KEYINGS, SOURCE_FORMATS, UNAUTHENTICATED } from './choices.ts';
-import { flag, folder, identifier, projectId, region, share, valuePattern, whole } from './patterns.ts';
+import {
+  amount,
+  flag,
+  folder,
+  identifier,
+  projectId,
+  region,
+  share,
+  valuePattern,
+  whole,
+} from './patterns.ts';
 import { setting } from './setting.ts';
 
 /**
@@ -96,6 +106,11 @@ export const runSettings = {
       'A run over more distinct data keys than this goes in waves of about so many, each staged, verified and merged before the next: an interruption loses one wave, and neither the quota of KMS nor the time that a batch may take bounds the run.',
     example: '1000000',
     absent: 'all at once',
+  }),
+  confirmAboveUsd: setting(amount.default(100), {
+    description:
+      'A run started by hand that is expected to cost more than so many US$ asks first; `--yes` answers beforehand.',
+    example: '100',
   }),
   maxRejectedShare: setting(share.default(0.05), {
     description:

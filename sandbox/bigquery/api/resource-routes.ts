@@ -17,6 +17,7 @@ import { type Catalog, type Dataset, isView, type Routine, type Table, tableSql 
 import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
 import { stream, streamingBuffer } from '../duckdb/streamed.ts';
+import { tableBytes } from '../script/bytes.ts';
 
 /** Datasets, tables and routines: https://cloud.google.com/bigquery/docs/reference/rest */
 export function resourceRoutes(backend: Backend): Route[] {
@@ -271,17 +272,20 @@ function partitioning({ timePartitioning }: Json): Json {
 }
 
 async function tableJson({ catalog, engine }: Backend, table: Table, origin: string): Promise<Json> {
-  const [[count] = []] = isView(table)
-    ? []
-    : await engine.use((connection) => rows(connection, `SELECT count(*) FROM ${tableSql(table)}`));
+  const size = isView(table) ? {} : await engine.use((connection) => sizeJson(connection, table));
   return {
     ...tableHead(catalog.project, table, origin),
     schema: { fields: restFields(table.schema) },
     location: text(catalog.dataset(table.dataset).body.location) ?? 'US',
     lastModifiedTime: String(table.changedMillis),
-    ...(count === undefined ? {} : { numRows: String(count), numBytes: '0' }),
+    ...size,
     ...streamingBuffer(table),
   };
+}
+
+async function sizeJson(connection: DuckDBConnection, table: Table): Promise<Json> {
+  const [[count] = []] = await rows(connection, `SELECT count(*) FROM ${tableSql(table)}`);
+  return { numRows: String(count), numBytes: String(await tableBytes(connection, table, Number(count))) };
 }
 
 const routineJson = (project: string, { dataset, id, body, createdMillis }: Routine): Json => ({

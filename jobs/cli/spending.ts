@@ -1,0 +1,35 @@
+import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
+import type { Plan, RunContext } from '../run/context.ts';
+import { estimate } from '../run/cost.ts';
+import { confirm } from './confirm.ts';
+import { forecast } from './forecast.ts';
+import { usd } from './words.ts';
+
+/**
+ * Asks before a run that is expected to cost more than the stack's setting `confirmAboveUsd`; --yes answers beforehand.
+ * Throws ResealError `not-confirmed`.
+ */
+export async function confirmSpending(context: RunContext, plan: Plan, yes: boolean): Promise<void> {
+  const { confirmAboveUsd: most } = context.deployment;
+  if (yes || (await atMost(context, plan)) <= most) return;
+  const { costUsd } = await forecast(context, plan);
+  if (costUsd <= most) return;
+  const words = `The run is expected to cost ${usd(costUsd)}, more than reseal:confirmAboveUsd, ${usd(most)}.`;
+  await confirm(words, 'yes', false, context.signal);
+}
+
+/** More than any run's statements for a field read the source table, and the statements for all fields. */
+const SCANS = { aField: 8, allFields: 4 };
+
+/**
+ * A bound that takes one look at the table, where `forecast` makes a dry run of each statement: for most runs it is far
+ * below what asks for a confirmation. Infinite where BigQuery does not say how large the table is.
+ */
+async function atMost({ bigquery, deployment }: RunContext, plan: Plan): Promise<number> {
+  const { fields, batch } = deployment;
+  const size = Number((await bigquery.tableResource('source')).numBytes ?? 0);
+  if (size === 0) return Number.POSITIVE_INFINITY;
+  const scans = (SCANS.aField * fields.length + SCANS.allFields) * plan.waves;
+  const bytes = scans * Math.max(size, LEAST_QUERY_BYTES);
+  return estimate({ ...plan, ...batch }, { bytes, billed: bytes }).costUsd;
+}
