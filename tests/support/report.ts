@@ -100,7 +100,7 @@ export function aPage(report: Report, given: Partial<RunPageData> = {}): RunPage
     ],
     links: [],
     reading: {
-      call: 'CALL `example-data-prod.encryption_poc_read.read_users`();',
+      query: 'SELECT * FROM `example-data-prod.encryption_poc_read.users` ORDER BY `id` LIMIT 100;',
       script:
         'DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM `example-data-prod.encryption_poc.keysets`);\nSELECT 1;',
     },

@@ -16,7 +16,7 @@ export interface RunPageData {
   readonly before: readonly LedgerJson[];
   readonly links: readonly ConsoleLink[];
   /** SQL that reads the values, to be pasted into BigQuery. */
-  readonly reading: { readonly call: string; readonly script: string };
+  readonly reading: { readonly query: string; readonly script: string };
 }
 
 const RUNS_BEFORE = 9;
@@ -30,7 +30,7 @@ export async function runPageData(
   const before = { before_millis: Date.parse(report.started_at), row_limit: RUNS_BEFORE };
   const runs = await bigquery.query(sql.history, before);
   const keysets = await bigquery.query(sql.keysetVersions, {});
-  const { project, readDataset, readProcedure } = deployment;
+  const { project, readDataset, readView, idColumn } = deployment;
   return {
     stack: deployment,
     report,
@@ -44,7 +44,7 @@ export async function runPageData(
     before: runs.map((row) => ledgerJson(ledgerRow(row))),
     links,
     reading: {
-      call: `CALL \`${project}.${readDataset}.${readProcedure}\`();`,
+      query: `SELECT * FROM \`${project}.${readDataset}.${readView}\` ORDER BY \`${idColumn}\` LIMIT 100;`,
       script: readProcedureBody(deployment),
     },
   };

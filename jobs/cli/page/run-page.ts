@@ -290,14 +290,14 @@ function keysets({ keysets: versions, report }: RunPageData): Html {
   return section(title, sealing ? chart : NOTHING, dataTable(head, rows));
 }
 
-const reading = ({ reading: { call, script }, report }: RunPageData): Html =>
+const reading = ({ reading: { query, script }, report }: RunPageData): Html =>
   report.merged === null && report.state !== 'succeeded'
     ? NOTHING
     : section(
         'Read the values',
         note('To paste into BigQuery, for who has the roles that docs/iam.md lists for readers:'),
-        html`<pre>${call}</pre>`,
-        html`<details><summary>The same written out</summary><pre>${script}</pre></details>`,
+        html`<pre>${query}</pre>`,
+        html`<details><summary>Without the view: what the procedure runs</summary><pre>${script}</pre></details>`,
       );
 
 /** The ledger's row as it is: what every figure above derives from. */

@@ -78,7 +78,9 @@ describe('a run', () => {
       'values',
     ]);
     expect(text).toContain('values a second while staging1,667');
-    expect(text).toContain('CALL `example-data-prod.encryption_poc_read.read_users`();');
+    expect(text).toContain(
+      'SELECT * FROM `example-data-prod.encryption_poc_read.users` ORDER BY `id` LIMIT 100;',
+    );
   });
 
   it('of a million names its batch, the erased and each reason with what to do', () => {
