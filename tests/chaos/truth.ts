@@ -10,7 +10,7 @@ export interface Truth {
   /** What a finished run leaves, value by value: opened values, rejected ones, the ledger's counts, staging. */
   outcome(): Promise<Outcome>;
   state(runId: string): Promise<string | null>;
-  /** Whether the ledger says that the run has merged anything: all of it, or a wave. */
+  /** Whether the ledger says that the run has merged a value, in its only wave or in one of several: one may be empty. */
   hasMerged(runId: string): Promise<boolean>;
   /** Resolves when whatever was changing tables has ended. */
   settled(): Promise<void>;
@@ -39,8 +39,8 @@ export async function truth(deployment: Deployment, owner: SandboxEndpoints): Pr
       return (await sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state ?? null;
     },
     async hasMerged(runId) {
-      const [row] = await sql(`SELECT state, waves_merged FROM runs WHERE run_id = '${runId}'`);
-      return row?.state === 'succeeded' || Number(row?.waves_merged ?? 0) > 0;
+      const [row] = await sql(`SELECT merged, erased FROM runs WHERE run_id = '${runId}'`);
+      return Number(row?.merged ?? 0) + Number(row?.erased ?? 0) > 0;
     },
     async outcome() {
       return {
