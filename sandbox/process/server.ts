@@ -17,6 +17,7 @@ import { underRules } from '../faults/calls.ts';
 import { faultRoutes } from '../faults/control.ts';
 import { methodOf } from '../faults/methods.ts';
 import { Faults } from '../faults/plane.ts';
+import { RequestLog } from '../http/request-log.ts';
 import { type Call, type Route, text } from '../http/router.ts';
 import { type Admit, listen } from '../http/serve.ts';
 import { Uploads } from '../http/upload.ts';
@@ -78,6 +79,7 @@ export async function startServer({
   const keys = new Keys(state);
   const traffic = new Traffic();
   const faults = new Faults(kill);
+  const log = new RequestLog(state);
   const store = new Store(state);
   const uploads = new Uploads(join(state, 'uploads'));
   await uploads.clear();
@@ -97,7 +99,7 @@ export async function startServer({
   let reading: Promise<StorageRead> | undefined;
   const storageRead = (): Promise<StorageRead> => {
     reading ??= import('../bigquery/storage-read/server.ts').then(({ serveStorageRead }) =>
-      serveStorageRead(backend, state, iam.callerOf, faults),
+      serveStorageRead(backend, state, iam.callerOf, faults, log),
     );
     return reading;
   };
@@ -126,7 +128,8 @@ export async function startServer({
     if (method === undefined) return route.handle(call);
     const denied = () => iam.denial(route, call);
     const passing = { ...method, member: call.caller.member, denied };
-    return underRules(faults, passing, () => route.handle(call));
+    const logged = { ...passing, resource: call.url.split('?', 1)[0] ?? '' };
+    return log.logged(logged, () => underRules(faults, passing, () => route.handle(call)));
   };
   const admit: Admit = (route, call) => {
     made.apis.admit(route, call);
@@ -149,6 +152,7 @@ export async function startServer({
       await jobs.close();
       await engine.close();
       await uploads.clear();
+      await log.close();
     },
   };
 }

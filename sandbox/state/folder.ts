@@ -35,6 +35,8 @@ const CONTENTS = [
   'iam.json',
   'inventory.json',
   'kms.json',
+  'requests.ndjson',
+  'requests.older.ndjson',
   'settings.json',
   'spill',
   'storage',

@@ -15,6 +15,7 @@ import { underRules } from '../../faults/calls.ts';
 import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
+import type { RequestLog } from '../../http/request-log.ts';
 import { Broken } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
 import { Access } from '../access.ts';
@@ -95,13 +96,19 @@ export async function serveStorageRead(
   state: string,
   callerOf: (authorization: string | undefined) => Caller,
   faults: Faults,
+  log: RequestLog,
 ): Promise<StorageRead> {
   const sessions = new ReadSessions(backend);
   /** A method's work under the rules of faults; a broken connection is what gRPC's clients take for unavailable. */
-  const carriedOut = async <T>(caller: Caller, method: string, work: () => Promise<T>): Promise<T> => {
+  const carriedOut = async <T>(
+    caller: Caller,
+    method: string,
+    resource: string,
+    work: () => Promise<T>,
+  ): Promise<T> => {
     const denied = () => new GoogleError('PERMISSION_DENIED', 'The caller does not have permission');
     const passing = { service: 'bigquerystorage', method, member: caller.member, denied } as const;
-    const answer = await underRules(faults, passing, work);
+    const answer = await log.logged({ ...passing, resource }, () => underRules(faults, passing, work));
     if (answer instanceof Broken) throw new GoogleError('UNAVAILABLE', 'Connection closed.');
     return answer;
   };
@@ -111,7 +118,8 @@ export async function serveStorageRead(
         const caller = callerOf(authorization(metadata));
         admit(caller, backend.catalog.project, call.request);
         const access = new Access(caller, backend.catalog.project);
-        return carriedOut(caller, 'CreateReadSession', () => sessions.create(call.request, access));
+        const table = call.request.readSession?.table ?? '';
+        return carriedOut(caller, 'CreateReadSession', table, () => sessions.create(call.request, access));
       })
       .then(
         (session) => callback(null, session),
@@ -123,7 +131,8 @@ export async function serveStorageRead(
       .then((metadata) => {
         const caller = callerOf(authorization(metadata));
         caller.require('bigquery.readsessions.getData', onBigQueryProject(backend.catalog.project));
-        return carriedOut(caller, 'ReadRows', () => sendRows(backend, sessions, call));
+        const { readStream } = call.request;
+        return carriedOut(caller, 'ReadRows', readStream ?? '', () => sendRows(backend, sessions, call));
       })
       .then(
         () => call.end(),
