@@ -238,9 +238,9 @@ it('settings that a run turned down leave the sandbox as it was', async () => {
 
 it('ctrl-C cancels the run, says what it left and how to go on, and ends with 130', async () => {
   const state = join(folder, 'cancelled');
-  // Slow enough to be caught in the middle: some 200 data keys at 50 a second.
+  // Slow enough to be caught in the middle, by the first word of its progress: some 200 data keys at 50 a second.
   const slow = ['--state', state, '--setting', 'kmsCallsPerSecond=50'];
-  const { code, stderr } = await cli('trigger', slow, /plan /);
+  const { code, stderr } = await cli('trigger', slow, /stage /);
   expect(code).toBe(130);
   expect(stderr).toContain('the source table is untouched');
   const [, run = ''] = /--resume (\S+);/.exec(stderr) ?? [];
