@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runContext } from '../../jobs/cli/connect.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import type { Row } from '../../jobs/google/bigquery.ts';
@@ -85,9 +84,7 @@ describe('rotating the first-level keyset', () => {
     expect(await box.run({ mode: 'stale' })).toMatchObject({ selected: 0, rewrapped: 0 });
     expect(await box.run()).toMatchObject({ selected: 1, merged: 1 });
     for (const changed of [{ keying: 'shared' as const }, { sourceFormat: 'dotted' as const }]) {
-      const deployment = { ...box.deployment, ...changed };
-      const target = { deployment, endpoints: box.sandbox.endpoints, next: '', close: async () => {} };
-      const context = await runContext(target, new AbortController().signal);
+      const context = await box.under(changed);
       const { selected } = await plan(context, {
         runId: newRunId(),
         mode: 'stale',
@@ -103,9 +100,7 @@ describe('rotating the first-level keyset', () => {
   });
 
   it('leaves rows of shared keying readable', async () => {
-    const deployment = { ...box.deployment, keying: 'shared' as const };
-    const target = { deployment, endpoints: box.sandbox.endpoints, next: '', close: async () => {} };
-    const context = await runContext(target, new AbortController().signal);
+    const context = await box.under({ keying: 'shared' });
     await run(context, { runId: newRunId(), mode: 'pending', limit: 1, engine: 'direct' }, silent);
     await rotate();
     await box.run();

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { runContext } from '../../jobs/cli/connect.ts';
 import { findingLines } from '../../jobs/cli/doctor.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
@@ -26,10 +25,7 @@ beforeAll(async () => {
 afterAll(() => box.close());
 
 async function examined(given: Partial<Deployment> = {}): Promise<Finding[]> {
-  const { endpoints } = box.sandbox;
-  const deployment = { ...box.deployment, ...given };
-  const context = await runContext({ deployment, endpoints }, new AbortController().signal);
-  return doctor(context, endpoints);
+  return doctor(await box.under(given), box.sandbox.endpoints);
 }
 
 /** The findings of a verdict. */
@@ -149,14 +145,7 @@ it('tells a key that is disabled, and one in another region', async () => {
 });
 
 describe('before a run', () => {
-  const ready = async (given: Partial<Deployment> = {}) => {
-    const deployment = { ...box.deployment, ...given };
-    const context = await runContext(
-      { deployment, endpoints: box.sandbox.endpoints },
-      new AbortController().signal,
-    );
-    return checkReady(context);
-  };
+  const ready = async (given: Partial<Deployment> = {}) => checkReady(await box.under(given));
 
   it('says nothing where tables and keys are as they should be', async () => {
     await expect(ready()).resolves.toBeUndefined();

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runContext } from '../../jobs/cli/connect.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import { type BigQueryService, bigQueryService, type Row } from '../../jobs/google/bigquery.ts';
@@ -7,7 +6,7 @@ import { run } from '../../jobs/run/run.ts';
 import { rotate } from '../../jobs/upkeep/keyset-rotation.ts';
 import { shred } from '../../jobs/upkeep/shredding.ts';
 import { bindingsOf } from '../iam/taken-away.ts';
-import { Application } from '../support/application.ts';
+import { Application, usersUnder } from '../support/application.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** The view that analysts query, as a member of the readers' group sees it. */
@@ -15,12 +14,7 @@ import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 const GROUP = 'analysts@example.com';
 const application = new Application();
 const key = application.newKey();
-const users = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, at) => ({
-    id: String(from + at),
-    cipher_text: key.encrypt(`user${from + at}@example.com`),
-    dek: key.dek,
-  }));
+const users = usersUnder(key);
 
 let box: TestSandbox;
 let reader: BigQueryService;
@@ -43,10 +37,7 @@ const query = (sql: string): Promise<Row[]> =>
 const seen = async () =>
   Object.fromEntries((await query(`SELECT id, email FROM ${view}`)).map(({ id, email }) => [id, email]));
 async function inSharedKeying(): Promise<void> {
-  const deployment = { ...box.deployment, keying: 'shared' as const };
-  const endpoints = box.sandbox.endpoints;
-  const target = { deployment, endpoints, next: '', keep: async () => {}, close: async () => {} };
-  const context = await runContext(target, new AbortController().signal);
+  const context = await box.under({ keying: 'shared' });
   await run(context, { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' }, silent);
 }
 

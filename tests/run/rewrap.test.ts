@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runContext } from '../../jobs/cli/connect.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { resume, run } from '../../jobs/run/run.ts';
@@ -112,15 +111,7 @@ it('a limit takes so many rows by id, and the next run those behind them', async
 
 it('values of another keying or format go the engine way, in the same run', async () => {
   await box.load(application, [user(1), user(2)]);
-  const shared = { ...box.deployment, keying: 'shared' as const };
-  const target = {
-    deployment: shared,
-    endpoints: box.sandbox.endpoints,
-    next: '',
-    keep: async () => {},
-    close: async () => {},
-  };
-  const context = await runContext(target, new AbortController().signal);
+  const context = await box.under({ keying: 'shared' });
   await run(context, { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' }, silent);
   await box.load(application, [user(3)]);
   await box.run();

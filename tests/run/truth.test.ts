@@ -104,15 +104,7 @@ it("one bad row breaks nobody else's read", async () => {
 
 it('reads rows of both keyings side by side', async () => {
   await box.run({ limit: 1 });
-  const shared = { ...box.deployment, keying: 'shared' as const };
-  const { runContext } = await import('../../jobs/cli/connect.ts');
-  const target = {
-    deployment: shared,
-    endpoints: box.sandbox.endpoints,
-    next: '',
-    close: async () => {},
-  };
-  const context = await runContext(target, new AbortController().signal);
+  const context = await box.under({ keying: 'shared' });
   const { run } = await import('../../jobs/run/run.ts');
   const options = { runId: newRunId(), mode: 'pending', limit: 1, engine: 'direct' } as const;
   expect(await run(context, options, silent)).toMatchObject({ keying: 'shared', merged: 1 });

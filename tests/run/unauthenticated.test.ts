@@ -1,6 +1,5 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runContext } from '../../jobs/cli/connect.ts';
 import { planLines } from '../../jobs/cli/show-plan.ts';
 import { reportRows } from '../../jobs/cli/words.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
@@ -52,14 +51,7 @@ beforeEach(async () => {
 /** The sandbox under other settings. */
 async function under(given: Partial<Deployment>, valuePattern: string | null = null): Promise<RunContext> {
   const fields = box.deployment.fields.map((field) => ({ ...field, valuePattern }));
-  const target = {
-    deployment: { ...box.deployment, fields, ...given },
-    endpoints: box.sandbox.endpoints,
-    next: '',
-    keep: async () => {},
-    close: async () => {},
-  };
-  return runContext(target, new AbortController().signal);
+  return box.under({ fields, ...given });
 }
 /** A process that ends without recording it in the ledger. */
 const silenced = (context: RunContext): RunContext => ({

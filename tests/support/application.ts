@@ -66,6 +66,16 @@ export function keysInWaves(application: Application, waves: number, each: numbe
   return found.flat();
 }
 
+/** Users with consecutive ids under one data key: user7@example.com has the id 7. */
+export const usersUnder =
+  (key: ApplicationKey) =>
+  (from: number, to: number): UserRow[] =>
+    Array.from({ length: to - from + 1 }, (_, at) => ({
+      id: String(from + at),
+      cipher_text: key.encrypt(`user${from + at}@example.com`),
+      dek: key.dek,
+    }));
+
 /** Users as newline-delimited JSON in `folder`; the file's path. */
 export function writeUsers(folder: string, rows: readonly UserRow[], name = 'users.ndjson'): string {
   const path = join(folder, name);

@@ -21,6 +21,8 @@ export interface TestSandbox {
   readonly sandbox: Sandbox;
   readonly deployment: Deployment;
   readonly context: RunContext;
+  /** What a run works with where the stack has other settings. */
+  under(given: Partial<Deployment>): Promise<RunContext>;
   /** Loads rows as the application left them. */
   load(application: Application, rows: readonly UserRow[]): Promise<void>;
   run(options?: Partial<RunOptions>, watcher?: Watcher, signal?: AbortSignal): Promise<Report>;
@@ -55,8 +57,11 @@ export async function testSandbox(
   const state = join(folder, 'state');
   const sandbox = await startSandbox({ state, stack: 'dev', config, dataproc, fresh: false });
   const deployment = parseDeployment(sandbox.outputs);
-  const target = { deployment, endpoints: sandbox.endpoints, next: '', close: async () => {} };
-  const context = await runContext(target, new AbortController().signal);
+  const under = (given: Partial<Deployment>): Promise<RunContext> => {
+    const target = { deployment: { ...deployment, ...given }, endpoints: sandbox.endpoints };
+    return runContext(target, new AbortController().signal);
+  };
+  const context = await under({});
   const owner = await bigQueryService(deployment, sandbox.owner);
   const { project, dataset } = deployment;
 
@@ -80,6 +85,7 @@ export async function testSandbox(
     sandbox,
     deployment,
     context,
+    under,
     control,
     async faults(...rules) {
       await control('faults', { rules });

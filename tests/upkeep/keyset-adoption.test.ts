@@ -1,23 +1,17 @@
 import { createCipheriv, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { runContext } from '../../jobs/cli/connect.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { newKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
 import { run } from '../../jobs/run/run.ts';
 import { adopt, rewrap } from '../../jobs/upkeep/keyset-adoption.ts';
 import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
 import { JOB_USER } from '../../sandbox/iam/job-user.ts';
-import { Application } from '../support/application.ts';
+import { Application, usersUnder } from '../support/application.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const application = new Application();
 const key = application.newKey();
-const users = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, at) => ({
-    id: String(from + at),
-    cipher_text: key.encrypt(`user${from + at}@example.com`),
-    dek: key.dek,
-  }));
+const users = usersUnder(key);
 const values = (count: number) =>
   Object.fromEntries(Array.from({ length: count }, (_, at) => [String(at + 1), `user${at + 1}@example.com`]));
 
@@ -66,15 +60,7 @@ async function opened(): Promise<Record<string, string | null>> {
   return Object.fromEntries(rows.map(({ id, email }) => [id, email ?? null]));
 }
 async function inSharedKeying(): Promise<void> {
-  const deployment = { ...box.deployment, keying: 'shared' as const };
-  const target = {
-    deployment,
-    endpoints: box.sandbox.endpoints,
-    next: '',
-    keep: async () => {},
-    close: async () => {},
-  };
-  const context = await runContext(target, new AbortController().signal);
+  const context = await box.under({ keying: 'shared' });
   await run(context, { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' }, silent);
 }
 /** A keyset as Cloud KMS wraps it. */

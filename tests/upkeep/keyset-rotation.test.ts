@@ -1,17 +1,12 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
-import { Application } from '../support/application.ts';
+import { Application, usersUnder } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 let box: TestSandbox;
 const application = new Application();
 const key = application.newKey();
-const users = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, at) => ({
-    id: String(from + at),
-    cipher_text: key.encrypt(`user${from + at}@example.com`),
-    dek: key.dek,
-  }));
+const users = usersUnder(key);
 
 beforeAll(async () => {
   box = await testSandbox();
