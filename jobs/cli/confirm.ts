@@ -1,5 +1,5 @@
-import { createInterface } from 'node:readline/promises';
 import { ResealError } from '../contract/errors.ts';
+import { asking } from './asking.ts';
 
 /**
  * Asks on the terminal before something that cannot be undone; `answer` is what has to be typed. Without a terminal
@@ -15,9 +15,7 @@ export async function confirm(
   const hint = 'nothing was changed; --yes confirms it without a question';
   if (!process.stdin.isTTY || !process.stderr.isTTY)
     throw new ResealError('not-confirmed', `${question} There is no terminal to confirm it on.`, { hint });
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // A terminal that is asked hands ctrl-C to whoever asks; it is the command's.
-  terminal.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  const terminal = asking({ input: process.stdin, output: process.stderr });
   try {
     const given = await terminal.question(`${question}\nType ${answer} to go on: `, { signal });
     if (given.trim() !== answer) throw new ResealError('not-confirmed', 'not confirmed', { hint });

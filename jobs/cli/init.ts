@@ -1,8 +1,10 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface, type Interface } from 'node:readline/promises';
+import type { Interface } from 'node:readline/promises';
 import { z } from 'zod';
+import { defaultsOf } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import { type Field, withColumns } from '../contract/fields.ts';
 import type { SourceFormat } from '../contract/settings/choices.ts';
 import { cryptoKey, identifier } from '../contract/settings/patterns.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
@@ -18,6 +20,7 @@ import {
 import { type SourceShape, sourceShape } from '../setup/source-shape.ts';
 import { missingColumns, type StackChoices, stackFile } from '../setup/stack-file.ts';
 import { PROJECT_FOLDER } from '../stack/outputs.ts';
+import { asking } from './asking.ts';
 
 export interface InitOptions {
   readonly project?: string;
@@ -38,7 +41,7 @@ export interface InitOptions {
 export async function initCommand(stack: string, options: InitOptions): Promise<void> {
   const terminal =
     process.stdin.isTTY && process.stderr.isTTY && !options.json
-      ? createInterface({ input: process.stdin, output: process.stderr })
+      ? asking({ input: process.stdin, output: process.stderr })
       : null;
   const say = (text: string): unknown => process.stderr.write(text);
   try {
@@ -83,6 +86,8 @@ export async function init(stack: string, options: InitOptions, place: Place): P
       hint: 'edit it, take another name, or overwrite it with --force',
     });
   const ask = answers(place);
+  const usual = { ...defaultsOf(runSettings), ...defaultsOf(tableSettings) };
+  const [columnsOf] = withColumns(usual.fields) as [Field];
   const project = await ask({
     flag: '--project',
     question: 'Google Cloud project',
@@ -93,14 +98,14 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     flag: '--dataset',
     question: 'BigQuery dataset',
     given: options.dataset,
-    proposed: 'encryption_poc',
+    proposed: usual.dataset,
     schema: tableSettings.dataset,
   });
   const table = await ask({
     flag: '--table',
     question: 'table with the encrypted values',
     given: options.table,
-    proposed: 'users',
+    proposed: usual.sourceTable,
     schema: tableSettings.sourceTable,
   });
   const found = await look(place, { project, dataset, table });
@@ -108,7 +113,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     flag: '--location',
     question: 'region',
     given: options.location,
-    proposed: found?.table.location ?? 'us-central1',
+    proposed: found?.table.location ?? usual.location,
     schema: runSettings.location,
   });
   const columns = found?.table.columns ?? [];
@@ -120,26 +125,26 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     '--id-column',
     'column that identifies a row',
     options.idColumn,
-    likely(columns, 'INTEGER', /^id$|_id$/i, 'id'),
+    likely(columns, 'INTEGER', /^id$|_id$/i, usual.idColumn),
   );
   const cipherText = await column(
     '--cipher-text',
     'column of the cipher text',
     options.cipherText,
-    likely(columns, 'STRING', /cipher|encrypted/i, 'cipher_text'),
+    likely(columns, 'STRING', /cipher|encrypted/i, columnsOf.cipherText),
   );
   const dek = await column(
     '--dek',
     'column of the wrapped data key',
     options.dek,
-    likely(columns, 'STRING', /^dek$|dek|data_?key|wrapped/i, 'dek'),
+    likely(columns, 'STRING', /dek|data_?key|wrapped/i, columnsOf.dek),
   );
   const shape = found === null ? null : await shapeOf(place, found, { dataset, table, cipherText, dek });
   const sourceFormat = await ask({
     flag: '--source-format',
     question: 'source format: gcm, dotted, tink or tink-envelope',
     given: options.sourceFormat,
-    proposed: shape?.format ?? 'gcm',
+    proposed: shape?.format ?? usual.sourceFormat,
     schema: runSettings.sourceFormat,
   });
   const sourceKek = await ask({
@@ -160,7 +165,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     table,
     exists: found !== null,
     idColumn,
-    field: options.field ?? 'email',
+    field: options.field ?? columnsOf.name,
     cipherText,
     dek,
     sourceFormat: sourceFormat as SourceFormat,

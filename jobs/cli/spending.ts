@@ -1,3 +1,4 @@
+import type { Deployment } from '../contract/deployment.ts';
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
 import type { Plan, RunContext } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
@@ -11,7 +12,7 @@ import { usd } from './words.ts';
  */
 export async function confirmSpending(context: RunContext, plan: Plan, yes: boolean): Promise<void> {
   const { confirmAboveUsd: most } = context.deployment;
-  if (yes || (await atMost(context, plan)) <= most) return;
+  if (yes || atMost(context.deployment, plan) <= most) return;
   const { costUsd } = await forecast(context, plan);
   if (costUsd <= most) return;
   const words = `The run is expected to cost ${usd(costUsd)}, more than reseal:confirmAboveUsd, ${usd(most)}.`;
@@ -22,14 +23,12 @@ export async function confirmSpending(context: RunContext, plan: Plan, yes: bool
 const SCANS = { aField: 8, allFields: 4 };
 
 /**
- * A bound that takes one look at the table, where `forecast` makes a dry run of each statement: for most runs it is far
- * below what asks for a confirmation. Infinite where BigQuery does not say how large the table is.
+ * A bound that needs nothing but the table's size, where `forecast` makes a dry run of each statement: for most runs it
+ * is far below what asks for a confirmation. Infinite where BigQuery does not say how large the table is.
  */
-async function atMost({ bigquery, deployment }: RunContext, plan: Plan): Promise<number> {
-  const { fields, batch } = deployment;
-  const size = Number((await bigquery.tableResource('source')).numBytes ?? 0);
-  if (size === 0) return Number.POSITIVE_INFINITY;
+function atMost({ fields, batch }: Deployment, plan: Plan): number {
+  if (plan.sourceBytes === 0) return Number.POSITIVE_INFINITY;
   const scans = (SCANS.aField * fields.length + SCANS.allFields) * plan.waves;
-  const bytes = scans * Math.max(size, LEAST_QUERY_BYTES);
+  const bytes = scans * Math.max(plan.sourceBytes, LEAST_QUERY_BYTES);
   return estimate({ ...plan, ...batch }, { bytes, billed: bytes }).costUsd;
 }

@@ -1,7 +1,7 @@
-import { createInterface } from 'node:readline/promises';
 import { ledgerRow } from '../contract/ledger.ts';
 import type { RunContext } from '../run/context.ts';
 import { isLive } from '../run/lease.ts';
+import { asking, type Terminal } from './asking.ts';
 
 /** A run that broke off and could go on. */
 interface Unfinished {
@@ -30,12 +30,6 @@ async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished 
   };
 }
 
-/** Where a user can be asked. */
-export interface Terminal {
-  readonly input: NodeJS.ReadableStream;
-  readonly output: NodeJS.WritableStream;
-}
-
 /**
  * Says so where an earlier run is unfinished. On a terminal the user may go on with it instead of beginning a new one:
  * then its id is returned. Without one nobody is there to be asked, and what was asked for is done.
@@ -57,18 +51,16 @@ export async function unfinishedToResume(
 /** Only the word for no, its first letter, or the end of the input declines. */
 async function wantsToResume(
   { words }: Unfinished,
-  { input, output }: Terminal,
+  terminal: Terminal,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const asking = createInterface({ input, output });
-  // A terminal that is asked hands ctrl-C to whoever asks; it is the command's.
-  asking.on('SIGINT', () => process.kill(process.pid, 'SIGINT'));
-  const closed = new Promise<string>((resolve) => asking.once('close', () => resolve('no')));
+  const questions = asking(terminal);
+  const closed = new Promise<string>((resolve) => questions.once('close', () => resolve('no')));
   try {
     const question = `${words}; go on with it instead of a new run? [Y/n] `;
-    const answer = await Promise.race([asking.question(question, { signal }), closed]);
+    const answer = await Promise.race([questions.question(question, { signal }), closed]);
     return !/^\s*no?\s*$/i.test(answer);
   } finally {
-    asking.close();
+    questions.close();
   }
 }

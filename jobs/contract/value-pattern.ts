@@ -67,3 +67,19 @@ export function valueMatcher(pattern: string): (value: Uint8Array) => boolean {
   const compiled = RE2JS.compile(pattern);
   return (value) => compiled.testExact(value);
 }
+
+/**
+ * Whether a field's value matches the field's pattern, each compiled once for many values; true for a field without one.
+ *
+ * @example
+ * const matches = valueMatchers({ email: '[^@]+@[^@]+' });
+ * matches('email', Buffer.from('ada@example.com')); // true
+ */
+export function valueMatchers(
+  patterns: Readonly<Record<string, string>>,
+): (field: string, value: Uint8Array) => boolean {
+  const matchers = new Map(
+    Object.entries(patterns).map(([field, pattern]) => [field, valueMatcher(pattern)]),
+  );
+  return (field, value) => matchers.get(field)?.(value) ?? true;
+}

@@ -17,23 +17,29 @@ interface Metadata extends PartitionedTable {
 /**
  * The tables of a stack: whether they are there, in the stack's region, with the columns that a run uses.
  *
- * @throws ResealError of BigQuery's, where it does not say
+ * @param unsaid what to make of a table of which BigQuery does not say; its error is thrown unless given
  */
-export async function lookAtTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
+export async function lookAtTables(
+  d: Deployment,
+  bigquery: BigQueryService,
+  unsaid: (name: TableName, error: unknown) => Finding = thrown,
+): Promise<Finding[]> {
   const tables = Object.entries(tableColumns(d)) as [TableName, Column[]][];
-  return Promise.all(tables.map(([name, columns]) => lookAtTable(d, bigquery, name, columns)));
+  const look = ([name, columns]: [TableName, Column[]]): Promise<Finding> =>
+    lookAtTable(d, bigquery, name, columns).catch((error: unknown) => unsaid(name, error));
+  return Promise.all(tables.map(look));
+}
+
+function thrown(_name: TableName, error: unknown): never {
+  throw error;
 }
 
 /** The same, with what BigQuery does not say as a finding. */
-export async function checkTables(d: Deployment, bigquery: BigQueryService): Promise<Finding[]> {
-  const tables = Object.entries(tableColumns(d)) as [TableName, Column[]][];
-  const look = ([name, columns]: [TableName, Column[]]): Promise<Finding> =>
-    lookAtTable(d, bigquery, name, columns).catch((error: unknown) => {
-      const { message, hint } = bigQueryFailure('doctor', error);
-      return wrong('failed', nameOf(d, name), message, hint ?? 'see the message');
-    });
-  return Promise.all(tables.map(look));
-}
+export const checkTables = (d: Deployment, bigquery: BigQueryService): Promise<Finding[]> =>
+  lookAtTables(d, bigquery, (name, error) => {
+    const { message, hint } = bigQueryFailure('doctor', error);
+    return wrong('failed', nameOf(d, name), message, hint ?? 'see the message');
+  });
 
 const nameOf = (d: Deployment, name: TableName): string => `table ${d.dataset}.${d.tables[name]}`;
 

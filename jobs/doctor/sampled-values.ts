@@ -1,7 +1,7 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { patternsOf } from '../contract/fields.ts';
 import { type Reason, Rejection } from '../contract/reasons.ts';
-import { valueMatcher } from '../contract/value-pattern.ts';
+import { valueMatchers } from '../contract/value-pattern.ts';
 import type { KeyService } from '../envelope/data-keys.ts';
 import { formatOf } from '../envelope/formats.ts';
 import type { Row, Value } from '../google/bigquery.ts';
@@ -29,7 +29,8 @@ export async function sampledOutcomes(
   const client = await kmsClient(endpoints);
   try {
     const service = keyService(client, { pace: pace(deployment.batch.kmsCallsPerSecond) });
-    return await Promise.all(rows.map((row) => outcome(service, deployment, row)));
+    const matches = valueMatchers(patternsOf(deployment.fields));
+    return await Promise.all(rows.map((row) => outcome(service, deployment, matches, row)));
   } finally {
     await client.close();
   }
@@ -37,19 +38,19 @@ export async function sampledOutcomes(
 
 async function outcome(
   service: KeyService,
-  { sourceFormat, sourceKek, unauthenticated, fields }: Deployment,
+  { sourceFormat, sourceKek, unauthenticated }: Deployment,
+  matches: ReturnType<typeof valueMatchers>,
   row: Row,
 ): Promise<Outcome> {
   const { wrappedKey, prepare } = formatOf(sourceFormat);
   const [cipherText, dek] = [row.cipher_text ?? '', row.dek ?? ''];
-  const pattern = patternsOf(fields)[row.field ?? ''];
   try {
     const key = await service.unwrap(sourceKek, wrappedKey(dek, cipherText));
     try {
       const { plaintext } = prepare(key, unauthenticated)(cipherText);
-      const matches = pattern === undefined || valueMatcher(pattern)(plaintext);
+      const fits = matches(row.field ?? '', plaintext);
       plaintext.fill(0);
-      return matches ? 'opened' : 'value-pattern';
+      return fits ? 'opened' : 'value-pattern';
     } finally {
       key.fill(0);
     }

@@ -6,9 +6,10 @@ import type { Keyset, KeysetKey } from './keysets.ts';
  * Tink's wire format for AEAD, which is BigQuery's: 0x01 | key id, big-endian | IV | ciphertext | tag.
  * https://developers.google.com/tink/wire-format#tink_output_prefix
  */
-const VERSION = 1;
+export const TINK_VERSION = 1;
 const PREFIX_BYTES = 5;
-const OVERHEAD_BYTES = PREFIX_BYTES + IV_BYTES + TAG_BYTES;
+/** What a ciphertext has beside the value: prefix, IV and tag. */
+export const TINK_OVERHEAD_BYTES = PREFIX_BYTES + IV_BYTES + TAG_BYTES;
 
 /** What a keyset can do, its keys prepared once for many rows. */
 export interface Aead {
@@ -25,7 +26,7 @@ export interface Aead {
  * tinkPrefix(0x01020304).toString('hex'); // '0101020304'
  */
 export function tinkPrefix(keyId: number, prefix: Buffer = Buffer.allocUnsafe(PREFIX_BYTES)): Buffer {
-  prefix.writeUInt8(VERSION, 0);
+  prefix.writeUInt8(TINK_VERSION, 0);
   prefix.writeUInt32BE(keyId, 1);
   return prefix;
 }
@@ -54,9 +55,9 @@ export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = ae
       return gcmSeal(prefix, primary, plaintext, aad);
     },
     open(ciphertext, aad) {
-      if (ciphertext.length < OVERHEAD_BYTES) throw new Rejection('truncated');
+      if (ciphertext.length < TINK_OVERHEAD_BYTES) throw new Rejection('truncated');
       const view = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.length);
-      if (view[0] !== VERSION) throw new Rejection('version');
+      if (view[0] !== TINK_VERSION) throw new Rejection('version');
       const key = keys.get(view.readUInt32BE(1));
       if (key === undefined) throw new Rejection('unknown-key');
       const body = PREFIX_BYTES + IV_BYTES;

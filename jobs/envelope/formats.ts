@@ -18,7 +18,7 @@ export type Opener = (cipherText: string) => Opened;
 
 const NO_AAD = new Uint8Array();
 /** KmsEnvelopeAead starts with the wrapped key's length, big-endian. */
-const LENGTH_BYTES = 4;
+export const ENVELOPE_LENGTH_BYTES = 4;
 
 interface Format {
   /** The wrapped data key of a row, from its dek column or its cipher text. Throws Rejection. */
@@ -81,10 +81,11 @@ const tink: Format = {
 /** Tink's KmsEnvelopeAead: length | wrapped key | payload, the payload iv | ct | tag. */
 function splitEnvelope(cipherText: string): { wrapped: Buffer; payload: Buffer } {
   const bytes = decodeCipherText(cipherText);
-  if (bytes.length < LENGTH_BYTES) throw new Rejection('truncated');
-  const end = LENGTH_BYTES + bytes.readUInt32BE(0);
-  if (end === LENGTH_BYTES || bytes.length < end + IV_BYTES + TAG_BYTES) throw new Rejection('truncated');
-  return { wrapped: bytes.subarray(LENGTH_BYTES, end), payload: bytes.subarray(end) };
+  if (bytes.length < ENVELOPE_LENGTH_BYTES) throw new Rejection('truncated');
+  const end = ENVELOPE_LENGTH_BYTES + bytes.readUInt32BE(0);
+  if (end === ENVELOPE_LENGTH_BYTES || bytes.length < end + IV_BYTES + TAG_BYTES)
+    throw new Rejection('truncated');
+  return { wrapped: bytes.subarray(ENVELOPE_LENGTH_BYTES, end), payload: bytes.subarray(end) };
 }
 
 const tinkEnvelope: Format = {

@@ -16,7 +16,8 @@ export interface Abandoned {
 
 /**
  * Ends a run that nobody will resume: what it has at work is cancelled, what it staged is removed, and the ledger says
- * `abandoned`. The source table is not touched: waves that are merged stay so. The ledger comes last, so that one that is cut short can be repeated.
+ * `abandoned`. The source table is not touched: waves that are merged stay so. The ledger comes last, so that one that
+ * is cut short can be repeated.
  *
  * @throws ResealError `run-unknown`, `run-live` for one that somebody drives, unless `takeOver` says otherwise
  */

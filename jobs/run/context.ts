@@ -76,6 +76,8 @@ export interface Plan {
   readonly rewrappable: number;
   /** Null until the first run has made one: `--plan` changes nothing. */
   readonly keyset: RunKeyset | null;
+  /** Logical bytes of the source table; 0 where BigQuery does not say, and for a resumed run. */
+  readonly sourceBytes: number;
   /** Rows in the streaming buffer, which are left for a later run; 0 for a resumed run. */
   readonly streamedRows: number;
   /**

@@ -11,7 +11,7 @@ import { wavesOf } from './waves.ts';
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const [clock] = await bigquery.query(sql.clock, {});
-  const { streamed, wholePartitions } = await sourceState(context);
+  const { bytes, streamed, wholePartitions } = await sourceState(context);
   const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const limit = options.limit ?? deployment.readLimitRows;
   const keyset = await newestKeyset(context);
@@ -42,6 +42,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     erasable: Number(counts?.erasable),
     rewrappable,
     keyset,
+    sourceBytes: bytes,
     streamedRows: streamed?.rows ?? 0,
     wholePartitions,
     keysetNearBound: await nearBound(context, keyset, selected + rewrappable),

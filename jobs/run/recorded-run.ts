@@ -43,6 +43,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     unauthenticated: 0,
     erasable: 0,
     rewrappable: 0,
+    sourceBytes: 0,
     streamedRows: 0,
     wholePartitions: null,
     keysetNearBound: false,

@@ -125,10 +125,7 @@ async function carryOutWave(
       await watcher.step(step('verify'), () => verify(context, wave, outcome, allowed), verifySummary);
     }
     context.signal.throwIfAborted();
-    source =
-      wave.waves === 1
-        ? 'the source table is untouched, or merged whole'
-        : `${untouched({ ...wave, wave: number })}, or merged with one wave more`;
+    source += wave.waves === 1 ? ', or merged whole' : ', or merged with one wave more';
     // A heartbeat would have BigQuery roll the merge's transaction back: both write the ledger.
     await lease.stop();
     return await watcher.step(step('merge'), () => merge(context, wave), mergeSummary);

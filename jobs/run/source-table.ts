@@ -13,6 +13,8 @@ export interface Streamed {
 
 /** What the plan has to know of the source table. */
 export interface SourceState {
+  /** Logical bytes, which queries are billed by; 0 where BigQuery does not say. */
+  readonly bytes: number;
   /** Null where no rows are in the streaming buffer. */
   readonly streamed: Streamed | null;
   /** What to tell people of a table whose partitions are all gone through; null where there is nothing to tell. */
@@ -31,6 +33,7 @@ export async function sourceState(context: RunContext): Promise<SourceState> {
   if (partitions.verdict === 'fault')
     throw new ResealError('source-partition', partitions.found, { hint: partitions.remedy });
   return {
+    bytes: Number(source.numBytes ?? 0),
     streamed: await streamedRows(context, source),
     wholePartitions: partitions.verdict === 'fits' ? null : `${partitions.found}; ${partitions.remedy}`,
   };

@@ -6,8 +6,8 @@ import { idOf, type Wave } from './waves.ts';
 const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
 
 /**
- * Has the engine re-encrypt the selected values of a wave into the staging table. What an earlier attempt staged is taken, or
- * with `anew` left aside.
+ * Has the engine re-encrypt the selected values of a wave into the staging table. What an earlier attempt staged is
+ * taken, or with `anew` left aside.
  */
 export async function stage(
   context: HeldContext,

@@ -1,10 +1,10 @@
-import type { SOURCE_FORMATS } from '../contract/settings/choices.ts';
+import type { SourceFormat } from '../contract/settings/choices.ts';
+import { TINK_OVERHEAD_BYTES, TINK_VERSION } from '../envelope/aead.ts';
 import { BLOCK_BYTES, IV_BYTES, TAG_BYTES } from '../envelope/aes.ts';
 import { decodeBase64 } from '../envelope/encoding.ts';
+import { ENVELOPE_LENGTH_BYTES } from '../envelope/formats.ts';
 
 /** How the values of a table look from outside: told from their texts, no key is used and no value opened. */
-
-type SourceFormat = (typeof SOURCE_FORMATS)[number];
 
 /** A value as it stands in the table. */
 export interface Specimen {
@@ -22,11 +22,7 @@ export interface SourceShape {
   readonly dekEncoding: 'base64' | 'hex' | 'mixed' | null;
 }
 
-/** Tink's prefix: a version byte of 1 and a key id. https://developers.google.com/tink/wire-format */
-const TINK_VERSION = 1;
-const TINK_PREFIX_BYTES = 5;
-/** KmsEnvelopeAead begins with the length of the wrapped key. One of Cloud KMS has some hundred bytes. */
-const LENGTH_BYTES = 4;
+/** The wrapped key that begins an envelope: one of Cloud KMS has some hundred bytes. */
 const WRAPPED_KEY = { least: 40, most: 4096 };
 
 /**
@@ -69,11 +65,10 @@ function formatOf(text: string): SourceFormat | null {
   const bytes = decodeBase64(text);
   if (bytes === null || bytes.length < IV_BYTES + TAG_BYTES) return null;
   const wrapped = bytes.readUInt32BE(0);
-  const rest = bytes.length - LENGTH_BYTES - wrapped;
+  const rest = bytes.length - ENVELOPE_LENGTH_BYTES - wrapped;
   if (wrapped >= WRAPPED_KEY.least && wrapped <= WRAPPED_KEY.most && rest >= IV_BYTES + TAG_BYTES)
     return 'tink-envelope';
-  const least = TINK_PREFIX_BYTES + IV_BYTES + TAG_BYTES;
-  return bytes[0] === TINK_VERSION && bytes.length >= least ? 'tink' : 'gcm';
+  return bytes[0] === TINK_VERSION && bytes.length >= TINK_OVERHEAD_BYTES ? 'tink' : 'gcm';
 }
 
 function dekEncodingOf(specimens: readonly Specimen[]): SourceShape['dekEncoding'] {

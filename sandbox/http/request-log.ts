@@ -1,5 +1,6 @@
 import { createWriteStream, renameSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { OLDER_REQUEST_LOG, REQUEST_LOG } from '../state/folder.ts';
 import { GoogleError } from './errors.ts';
 import { Broken } from './router.ts';
 
@@ -13,8 +14,6 @@ export interface LoggedCall {
   readonly resource: string;
 }
 
-const REQUEST_LOG = 'requests.ndjson';
-const OLDER_REQUEST_LOG = 'requests.older.ndjson';
 /** A longer log makes room for the next; two are kept. */
 const MOST_BYTES = 16 * 2 ** 20;
 

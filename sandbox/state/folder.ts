@@ -23,6 +23,8 @@ export interface SandboxInfo {
 const INFO = 'sandbox.json';
 const LOCK = 'sandbox.lock';
 export const DATABASE = 'bigquery.duckdb';
+export const REQUEST_LOG = 'requests.ndjson';
+export const OLDER_REQUEST_LOG = 'requests.older.ndjson';
 /** What a state folder consists of; nothing else is ever deleted. */
 const CONTENTS = [
   INFO,
@@ -35,8 +37,8 @@ const CONTENTS = [
   'iam.json',
   'inventory.json',
   'kms.json',
-  'requests.ndjson',
-  'requests.older.ndjson',
+  REQUEST_LOG,
+  OLDER_REQUEST_LOG,
   'settings.json',
   'spill',
   'storage',

@@ -39,7 +39,8 @@ export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
-export { MODES, type Mode, NO_CUTOFF, NO_FLOOR, WHOLE } from './select-values.ts';
+export { MODES, type Mode, NO_CUTOFF, NO_FLOOR } from './select-values.ts';
+export { type Selection, WHOLE } from './selection.ts';
 export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
 
 /**

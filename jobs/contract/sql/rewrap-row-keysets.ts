@@ -2,6 +2,7 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { declareVersion, VERSION } from './keyset-versions.ts';
 import { everyPartition } from './partitions.ts';
+import { CHOSEN } from './selection.ts';
 import {
   CHAIN,
   type Chain,
@@ -50,24 +51,16 @@ WHERE ${everyPartition(d)}@mode = 'stale' AND ${quoted(d.idColumn)} BETWEEN @id_
     )
     .join('\nUNION ALL\n');
 
-const SELECTION = {
-  mode: 'STRING',
-  snapshot_millis: 'INT64',
-  id_from: 'INT64',
-  id_cutoff: 'INT64',
-  keyset_version: 'INT64',
-} as const;
-
 /**
  * How many row keysets a run will seal anew.
  *
  * @example
  * await bigquery.query(sql.countRewrappable, selection); // [{ rewrappable: '1000' }]
  */
-export const countRewrappable = (d: Deployment): Statement<keyof typeof SELECTION> =>
+export const countRewrappable = (d: Deployment): Statement<keyof typeof CHOSEN> =>
   statement(
     'rewrappable',
-    SELECTION,
+    CHOSEN,
     `SELECT COUNT(*) AS rewrappable
 FROM (${rewrappableIds(d)})`,
   );

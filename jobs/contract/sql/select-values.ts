@@ -2,6 +2,7 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { everyPartition } from './partitions.ts';
 import { rewrappableIds, rewraps } from './rewrap-row-keysets.ts';
+import { SELECTION } from './selection.ts';
 import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
@@ -12,19 +13,6 @@ export type Mode = (typeof MODES)[number];
 export const NO_CUTOFF = '9223372036854775807';
 /** The lowest id of a run that begins at the beginning: the smallest INT64. */
 export const NO_FLOOR = '-9223372036854775808';
-
-const SELECTION = {
-  mode: 'STRING',
-  snapshot_millis: 'INT64',
-  id_from: 'INT64',
-  id_cutoff: 'INT64',
-  keyset_version: 'INT64',
-  wave: 'INT64',
-  waves: 'INT64',
-} as const;
-
-/** All values at once, in place of one wave of several. */
-export const WHOLE = { wave: 0, waves: 1 } as const;
 
 /**
  * Whether a value belongs to a wave, the @wave-th of @waves from 0: by the SHA-256 of its data key, so that each key is

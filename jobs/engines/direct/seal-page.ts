@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { type Reason, Rejection } from '../../contract/reasons.ts';
 import type { Keying, SourceFormat, Unauthenticated } from '../../contract/settings/choices.ts';
-import { valueMatcher } from '../../contract/value-pattern.ts';
+import { valueMatchers } from '../../contract/value-pattern.ts';
 import { aead } from '../../envelope/aead.ts';
 import { asDataKey, type DataKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
@@ -60,9 +60,7 @@ function prepared(key: Unwrapped, prepare: (key: DataKey) => Opener): Opener | R
 export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
   const format = formatOf(setup.sourceFormat);
   const prepare = (key: DataKey) => format.prepare(key, setup.unauthenticated);
-  const matchers = new Map(
-    Object.entries(setup.valuePatterns).map(([field, pattern]) => [field, valueMatcher(pattern)]),
-  );
+  const matches = valueMatchers(setup.valuePatterns);
   const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
   const run = `"run_id":${JSON.stringify(setup.runId)},"attempt":${JSON.stringify(setup.attempt)}`;
   const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
@@ -76,8 +74,7 @@ export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
       const open = openers[key] as Opener | Reason;
       if (typeof open === 'string') throw new Rejection(open);
       const { plaintext, authenticated } = open(page.cipherTexts[row] as string);
-      if (matchers.get(page.fields[row] as string)?.(plaintext) === false)
-        throw new Rejection('value-pattern');
+      if (!matches(page.fields[row] as string, plaintext)) throw new Rejection('value-pattern');
       const sealed = seal(plaintext, id);
       if (!authenticated) lines += ',"unauthenticated":true';
       if (setup.storePlaintext) lines += `,"decrypted_email":${JSON.stringify(plaintext.toString())}`;
