@@ -155,7 +155,7 @@ async function followed(
     },
     ({ status }) => {
       const steps = (status?.currentSteps ?? []).map(({ routine, step }) => `${routine}.${step}`);
-      if (steps.length > 0) progress(steps.join(' › '));
+      if (steps.length > 0) progress({ message: steps.join(' › ') });
     },
     signal,
   ).catch((error: unknown) => {

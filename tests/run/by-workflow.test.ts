@@ -59,7 +59,7 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   const said: string[] = [];
   const watcher: Watcher = {
     async step(name, work, summary) {
-      const result = await work((text) => said.push(`${name} … ${text}`));
+      const result = await work(({ message }) => said.push(`${name} … ${message}`));
       said.push(`${name} ${summary(result)}`);
       return result;
     },
@@ -69,7 +69,7 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   expect(new Set(said)).toEqual(
     new Set([
       'run … main.attempts › run.batch',
-      'run 3 merged, 0 changed meanwhile, 1 rejected',
+      'run 3 merged, 1 rejected',
       'report 3 of 3 merged values read back through SQL',
     ]),
   );
