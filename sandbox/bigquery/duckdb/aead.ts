@@ -11,9 +11,10 @@ import {
   VARCHAR,
 } from '@duckdb/node-api';
 import { Rejection } from '../../../jobs/contract/reasons.ts';
-import { type Aead, aead } from '../../../jobs/envelope/aead.ts';
+import type { Aead } from '../../../jobs/envelope/aead.ts';
 import { aesKeyOnce } from '../../../jobs/envelope/aes.ts';
-import { keysetToJson, parseKeyset } from '../../../jobs/envelope/keysets.ts';
+import { keysetToJson, newKeyset, parseKeyset, serializeKeyset } from '../../../jobs/envelope/keysets.ts';
+import { addRawKey, keysetAead, UnfitKey } from './keyset-aead.ts';
 import type { Keysets } from './keysets.ts';
 import { MARK } from './mark.ts';
 
@@ -74,24 +75,22 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
     for (const safe of [false, true]) {
       define('AEAD.DECRYPT_STRING', 'decrypt_string', VARCHAR, decryptString, safe);
       define('AEAD.DECRYPT_BYTES', 'decrypt_bytes', BLOB, decryptBytes, safe);
+      define('AEAD.ENCRYPT', 'encrypt', BLOB, encrypt, safe);
     }
-    define(
-      'AEAD.ENCRYPT',
-      'encrypt',
-      BLOB,
-      (cipher, data, aad) => new DuckDBBlobValue(cipher.seal(data, aad)),
-    );
   }
-  registerInspection(connection);
+  registerKeys(connection);
 }
 
-/** Under SAFE. a row that does not open is NULL, whether its keyset, its ciphertext or its text is at fault. */
+const encrypt = (cipher: Aead, data: Uint8Array, aad: Uint8Array): DuckDBValue =>
+  new DuckDBBlobValue(cipher.seal(data, aad));
+
+/** Under SAFE. a row that fails is NULL, whether its keyset, its ciphertext, its text or its key is at fault. */
 function orNull<A extends unknown[]>(cell: (...args: A) => DuckDBValue): (...args: A) => DuckDBValue {
   return (...args) => {
     try {
       return cell(...args);
     } catch (error) {
-      if (error instanceof Rejection || error instanceof TypeError) return null;
+      if (error instanceof Rejection || error instanceof TypeError || error instanceof UnfitKey) return null;
       throw error;
     }
   };
@@ -122,9 +121,7 @@ function sources(keysets: Keysets): Source[] {
         const aad = blobs(chunk, 2);
         return (row) => {
           const [key, extra] = [sealed(row), aad(row)];
-          return key === null || extra === null
-            ? null
-            : aead(parseKeyset(first.open(key, extra)), aesKeyOnce);
+          return key === null || extra === null ? null : keysetAead(first.open(key, extra), aesKeyOnce);
         };
       },
     },
@@ -139,8 +136,7 @@ function sources(keysets: Keysets): Source[] {
           const bytes = serialized(row);
           if (bytes === null) return null;
           // A keyset that stands for a whole column is parsed once.
-          if (!last?.bytes.equals(bytes))
-            last = { bytes: Buffer.from(bytes), aead: aead(parseKeyset(bytes)) };
+          if (!last?.bytes.equals(bytes)) last = { bytes: Buffer.from(bytes), aead: keysetAead(bytes) };
           return last.aead;
         };
       },
@@ -148,37 +144,82 @@ function sources(keysets: Keysets): Source[] {
   ];
 }
 
-function registerInspection(connection: DuckDBConnection): void {
-  const define = (
-    google: string,
-    name: string,
-    returnType: DuckDBType,
-    of: (bytes: Uint8Array) => DuckDBValue,
-  ) =>
-    connection.registerScalarFunction(
-      DuckDBScalarFunction.create({
-        name,
-        parameterTypes: [BLOB],
-        returnType,
-        specialHandling: true,
-        mainFunction: (info, chunk, output) => {
-          try {
-            const values = blobs(chunk, 0);
-            for (let row = 0; row < chunk.rowCount; row++) {
-              const value = values(row);
-              output.setItem(row, value === null ? null : of(value));
+/** A function of KEYS.* that is worked out row by row; NULL for a NULL argument. */
+interface RowFunction {
+  readonly google: string;
+  /** DuckDB's name; under SAFE. `_safe` stands behind it. */
+  readonly name: string;
+  readonly types: DuckDBType[];
+  readonly returnType: DuckDBType;
+  /** Makes something new each time. */
+  readonly volatile?: boolean;
+  readonly of: (...cells: Uint8Array[]) => DuckDBValue;
+}
+
+const ROW_FUNCTIONS: readonly RowFunction[] = [
+  {
+    google: 'KEYS.KEYSET_LENGTH',
+    name: 'keyset_length',
+    types: [BLOB],
+    returnType: BIGINT,
+    of: (keyset) => BigInt(parseKeyset(keyset as Uint8Array).keys.length),
+  },
+  {
+    google: 'KEYS.KEYSET_TO_JSON',
+    name: 'keyset_to_json',
+    types: [BLOB],
+    returnType: VARCHAR,
+    of: (keyset) => keysetToJson(parseKeyset(keyset as Uint8Array)),
+  },
+  {
+    google: 'KEYS.NEW_KEYSET',
+    name: 'keyset_new',
+    // The type that the translator has looked at: DuckDB calls no function of ours without an argument.
+    types: [VARCHAR],
+    returnType: BLOB,
+    volatile: true,
+    of: () => new DuckDBBlobValue(serializeKeyset(newKeyset())),
+  },
+  {
+    google: 'KEYS.ADD_KEY_FROM_RAW_BYTES',
+    name: 'keyset_add_raw',
+    types: [BLOB, VARCHAR, BLOB],
+    returnType: BLOB,
+    volatile: true,
+    of: (...cells) => {
+      const [keyset, type, key] = cells as [Uint8Array, Uint8Array, Uint8Array];
+      return new DuckDBBlobValue(addRawKey(keyset, Buffer.from(type).toString(), key));
+    },
+  },
+];
+
+function registerKeys(connection: DuckDBConnection): void {
+  for (const { google, name, types, returnType, volatile = false, of } of ROW_FUNCTIONS)
+    for (const safe of [false, true])
+      connection.registerScalarFunction(
+        DuckDBScalarFunction.create({
+          name: `${name}${safe ? '_safe' : ''}`,
+          parameterTypes: types,
+          returnType,
+          specialHandling: true,
+          volatile,
+          mainFunction: (info, chunk, output) => {
+            try {
+              const columns = types.map((_, column) => blobs(chunk, column));
+              const write = safe ? orNull(of) : of;
+              for (let row = 0; row < chunk.rowCount; row++) {
+                const cells = columns.map((cell) => cell(row));
+                output.setItem(row, cells.every((cell) => cell !== null) ? write(...cells) : null);
+              }
+              output.flush();
+            } catch (error) {
+              info.setError(
+                `${MARK}${error instanceof UnfitKey ? '' : `${google} failed: `}${reason(error)}`,
+              );
             }
-            output.flush();
-          } catch (error) {
-            info.setError(`${MARK}${google} failed: ${reason(error)}`);
-          }
-        },
-      }),
-    );
-  const length = 'KEYS.KEYSET_LENGTH';
-  const json = 'KEYS.KEYSET_TO_JSON';
-  define(length, 'keyset_length', BIGINT, (bytes) => BigInt(parseKeyset(bytes).keys.length));
-  define(json, 'keyset_to_json', VARCHAR, (bytes) => keysetToJson(parseKeyset(bytes)));
+          },
+        }),
+      );
 }
 
 /** Reads a column's cells as bytes, whether it is BLOB or VARCHAR. */
@@ -196,6 +237,7 @@ function blobs(chunk: DuckDBDataChunk, column: number): (row: number) => Bytes {
 
 /** What may be said of a failure: a rejection's reason, and nothing of the value. */
 function reason(error: unknown): string {
+  if (error instanceof UnfitKey) return error.message;
   if (error instanceof Rejection) return `decryption failed (${error.reason})`;
   if (error instanceof TypeError) return 'the plaintext is not valid UTF-8';
   return 'the keyset cannot be used';

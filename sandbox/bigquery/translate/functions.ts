@@ -156,3 +156,17 @@ export function writeCall(name: string, args: string[]): string {
   if (!writer) throw invalidQuery(`Function not found: ${name} (the sandbox has no such function)`);
   return writer(args, name);
 }
+
+/** The functions that the sandbox has under SAFE. */
+const SAFE_CALLS: readonly string[] = ['FROM_BASE64', 'FROM_HEX', 'SUBSTR', 'SUBSTRING'];
+
+/**
+ * A call, written already, that is NULL where it would fail.
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-reference#safe_prefix
+ *
+ * @throws GoogleError for a function that the sandbox does not have under SAFE
+ */
+export function writeSafeCall(name: string, written: string): string {
+  if (SAFE_CALLS.includes(name)) return `TRY(${written})`;
+  throw invalidQuery(`Function not found: SAFE.${name} (the sandbox has no such function)`);
+}

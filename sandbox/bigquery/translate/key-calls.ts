@@ -50,6 +50,16 @@ export function writeKeyCall(
     return typeof value === 'object' && value !== null && 'bytes' in value ? value.bytes : new Uint8Array();
   };
 
+  /** The type of a key: a literal that is not NULL, or a parameter that may be. */
+  const keyType = (index: number, place: string, check = (_type: string): void => undefined): string => {
+    const arg = args[index];
+    const typed = arg && rewriter.constant(arg);
+    if (arg === undefined || typed?.type !== 'VARCHAR')
+      throw invalidQuery(`${place} in function ${name} must be a string literal or query parameter`);
+    if (typed.value !== null) check(String(typed.value));
+    return rewriter.rewrite(arg);
+  };
+
   /** The first argument: a handle for KEYSET_CHAIN, else an expression of BYTES. */
   const keyset = (): { handle: string } | { chain: string[] } | { sql: string } => {
     const arg = args[0];
@@ -74,6 +84,7 @@ export function writeKeyCall(
 
   if (safe && !SAFE_CALLS.includes(name))
     throw invalidQuery(`Function not found: SAFE.${name} (the sandbox has no such function)`);
+  const suffix = safe ? '_safe' : '';
   switch (name) {
     case 'KEYS.KEYSET_CHAIN':
       return `'${keys.chain(string(0), bytes(1))}'`;
@@ -87,11 +98,17 @@ export function writeKeyCall(
     case 'KEYS.KEYSET_TO_JSON': {
       // Google's own analyzer has no signature for a KEYSET_CHAIN: these two take a keyset in the clear.
       if ('handle' in keyset()) throw invalidQuery(`No matching signature for function ${name}`);
-      return `${name === 'KEYS.KEYSET_LENGTH' ? 'keyset_length' : 'keyset_to_json'}(${write(0)})`;
+      return `${name === 'KEYS.KEYSET_LENGTH' ? 'keyset_length' : 'keyset_to_json'}${suffix}(${write(0)})`;
+    }
+    case 'KEYS.NEW_KEYSET':
+      return `keyset_new(${keyType(0, 'First argument (key type)', onlyGcm)})`;
+    case 'KEYS.ADD_KEY_FROM_RAW_BYTES': {
+      const type = keyType(1, 'Second argument (key type)');
+      return `keyset_add_raw${suffix}(${write(0)}, ${type}, ${write(2)})`;
     }
     case 'AEAD.DECRYPT_STRING':
     case 'AEAD.DECRYPT_BYTES': {
-      const kind = `${name === 'AEAD.DECRYPT_STRING' ? 'string' : 'bytes'}${safe ? '_safe' : ''}`;
+      const kind = `${name === 'AEAD.DECRYPT_STRING' ? 'string' : 'bytes'}${suffix}`;
       // The AAD of both is bound as bytes: a STRING is its UTF-8.
       const rest = `${write(1)}, bq_bytes(${write(2)})`;
       const set = keyset();
@@ -102,16 +119,30 @@ export function writeKeyCall(
     case 'AEAD.ENCRYPT': {
       const rest = `bq_bytes(${write(1)}), bq_bytes(${write(2)})`;
       const set = keyset();
-      if ('handle' in set) return `aead_encrypt_of_handle(${set.handle}, ${rest})`;
-      return `aead_encrypt(${'sql' in set ? set.sql : write(0)}, ${rest})`;
+      if ('handle' in set) return `aead_encrypt${suffix}_of_handle(${set.handle}, ${rest})`;
+      return `aead_encrypt${suffix}(${'sql' in set ? set.sql : write(0)}, ${rest})`;
     }
     default:
       throw invalidQuery(`Function not found: ${name} (the sandbox has no such function)`);
   }
 }
 
-/** The functions that the sandbox has under SAFE. */
-const SAFE_CALLS: readonly string[] = ['AEAD.DECRYPT_STRING', 'AEAD.DECRYPT_BYTES'];
+/** The functions that the sandbox has under SAFE.: all that look at values row by row. */
+const SAFE_CALLS: readonly string[] = [
+  'AEAD.DECRYPT_STRING',
+  'AEAD.DECRYPT_BYTES',
+  'AEAD.ENCRYPT',
+  'KEYS.NEW_KEYSET',
+  'KEYS.ADD_KEY_FROM_RAW_BYTES',
+  'KEYS.KEYSET_LENGTH',
+  'KEYS.KEYSET_TO_JSON',
+];
+
+/** @throws GoogleError for any type of keyset but the one that Reseal uses */
+function onlyGcm(type: string): void {
+  if (type === 'AEAD_AES_GCM_256') return;
+  throw invalidQuery(`The sandbox has keysets of type AEAD_AES_GCM_256 only, not ${type}`);
+}
 
 /** `A.B(…)` when a range is nothing else. */
 function callOf({ tokens }: ArgumentWriter, { from, to }: Range): { name: string; args: Range } | undefined {

@@ -2,7 +2,15 @@ import { DuckDBBlobValue, type DuckDBValue } from '@duckdb/node-api';
 import { invalidQuery } from '../../http/errors.ts';
 import { blob, duckdbType, literal, quote } from '../duckdb/types.ts';
 import { type Aliases, aliasesOf, commonTables, nameOf, snapshotRange } from './clauses.ts';
-import { INTERVAL_FUNCTIONS, interval, PART_FUNCTIONS, strftime, unit, writeCall } from './functions.ts';
+import {
+  INTERVAL_FUNCTIONS,
+  interval,
+  PART_FUNCTIONS,
+  strftime,
+  unit,
+  writeCall,
+  writeSafeCall,
+} from './functions.ts';
 import { writeKeyCall } from './key-calls.ts';
 import type { Names, TableRef } from './names.ts';
 import { requireFilterInQuery } from './partition-filter.ts';
@@ -181,6 +189,12 @@ export class Rewriter {
       const name = `${at(this.tokens, index + 2).upper}.${at(this.tokens, index + 4).upper}`;
       const args = { from: index + 6, to: end };
       out.push(writeKeyCall(this, this.#names.keys, name, args, true));
+      return end + 1;
+    }
+    if (upper === 'SAFE' && next.text === '.' && at(this.tokens, index + 3).text === '(') {
+      const end = closing(this.tokens, index + 3);
+      const name = at(this.tokens, index + 2).upper;
+      out.push(writeSafeCall(name, this.#call(name, { from: index + 4, to: end })));
       return end + 1;
     }
     if (next.text === '.' && at(this.tokens, index + 3).text === '(') {
