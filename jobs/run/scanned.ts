@@ -1,4 +1,5 @@
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
+import type { EngineName } from '../contract/settings/choices.ts';
 import { mergeScans, rewrapScans } from '../contract/sql/index.ts';
 import type { Plan, RunContext, RunKeyset } from './context.ts';
 import { chainValues } from './keyset.ts';
@@ -12,13 +13,17 @@ export interface Scanned {
 }
 
 /**
- * What a run's statements over the source table would process, by a dry run of each: the plan's own, the direct
+ * What a run's statements over the source table would process with each of the engines, by one dry run of each statement: the plan's own, the direct
  * engine's read, those of the merge, which come about even if nothing is selected, and the read of what was merged.
  * What each wave of a run reads again is in it as often.
  * Not in it are the rows that the run has yet to stage. A batch reads through the Storage Read API, which has a price
  * of its own.
  */
-export async function scanned({ bigquery, sql, deployment }: RunContext, plan: Plan): Promise<Scanned> {
+export async function scanned<Name extends EngineName>(
+  { bigquery, sql, deployment }: RunContext,
+  plan: Plan,
+  engines: readonly Name[],
+): Promise<Record<Name, Scanned>> {
   const selection = selectionOf(plan);
   const change = {
     run_id: plan.runId,
@@ -54,10 +59,16 @@ export async function scanned({ bigquery, sql, deployment }: RunContext, plan: P
   ]);
   const eachWave = await Promise.all([
     ...(plan.waves > 1 ? [bigquery.bytes(sql.count, selection)] : []),
-    ...(plan.engine === 'direct' && plan.selected > 0 ? [bigquery.bytes(sql.values, selection)] : []),
     ...mergeScans(deployment).map((statement) => bigquery.bytes(statement, change)),
   ]);
-  const sizes = [...once, ...Array.from({ length: plan.waves }, () => eachWave).flat()];
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-  return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
+  const isDirect = (engine: EngineName): boolean => engine === 'direct' && plan.selected > 0;
+  const read = engines.some(isDirect) ? [await bigquery.bytes(sql.values, selection)] : [];
+  const total = (engine: EngineName): Scanned => {
+    const wave = [...eachWave, ...(isDirect(engine) ? read : [])];
+    const sizes = [...once, ...Array.from({ length: plan.waves }, () => wave).flat()];
+    return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
+  };
+  return Object.fromEntries(engines.map((engine) => [engine, total(engine)])) as Record<Name, Scanned>;
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

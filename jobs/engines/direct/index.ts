@@ -82,6 +82,8 @@ interface Stage {
   readonly progress: (now: StageProgress) => void;
 }
 
+const TELL_MS = 500;
+
 /** The lines of the load job, page by page: source page, its data keys, a thread that seals. */
 async function* sealedLines(
   pages: AsyncIterable<Page>,
@@ -107,9 +109,17 @@ async function* sealedLines(
     { concurrency: threads.width },
   ) as AsyncIterable<{ rows: number; lines: Uint8Array }>;
   let rows = 0;
-  for await (const { rows: more, lines } of sealed) {
-    rows += more;
-    progress({ rows, deks: keys.calls() });
-    yield lines;
+  const tell = (): void => progress({ rows, deks: keys.calls() });
+  // The keys of a page can take long, before any of its rows is sealed.
+  const telling = setInterval(tell, TELL_MS);
+  try {
+    for await (const { rows: more, lines } of sealed) {
+      rows += more;
+      tell();
+      yield lines;
+    }
+    progress({ message: 'BigQuery loads what is sealed' });
+  } finally {
+    clearInterval(telling);
   }
 }
