@@ -62,7 +62,7 @@ export class Bindings extends Component {
     this.onProject('workflow', 'dataproc.serverlessEditor', member);
     this.onProject('workflow', 'bigquery.jobUser', member);
     this.onProject('workflow', 'logging.logWriter', member);
-    for (const table of ['source', 'staging', 'rejected', 'keysets', 'runs'] as const)
+    for (const table of ['source', 'staging', 'rejected', 'keysets', 'dataKeys', 'runs'] as const)
       this.onTable('workflow', table, 'bigquery.dataEditor', member);
     this.onReadDataset('workflow', 'bigquery.dataEditor', member);
     this.onBucket('workflow', 'storage.objectViewer', member);

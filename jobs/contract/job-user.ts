@@ -33,6 +33,7 @@ export const GRANT_TARGETS = [
   'rejected table',
   'shredded table',
   'keysets table',
+  'data keys table',
   'runs table',
   'read dataset',
   "the stack's bucket",
@@ -69,6 +70,7 @@ export function grantResource(d: Deployment, on: GrantTarget): GrantResource | n
     'rejected table': table(tables.rejected),
     'shredded table': table(tables.shredded),
     'keysets table': table(tables.keysets),
+    'data keys table': table(tables.dataKeys),
     'runs table': table(tables.runs),
     'read dataset': { kind: 'dataset', project, dataset: d.readDataset },
     "the stack's bucket": { kind: 'bucket', bucket: d.bucket },
@@ -108,6 +110,7 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
   editor('staging table', 'Loads, verifies, merges and removes staged rows.'),
   editor('rejected table', 'Selects by them; the merge adds to them.'),
   editor('keysets table', 'Reads the keyset; the first run makes it.'),
+  editor('data keys table', 'The engine inside BigQuery has its keys there; every merge clears them.'),
   editor('runs table', 'The ledger.'),
   {
     role: 'roles/bigquery.dataEditor',

@@ -1,5 +1,6 @@
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
-import { mergeScans, rewrapScans } from '../contract/sql/index.ts';
+import type { EngineName } from '../contract/settings/choices.ts';
+import { mergeScans, rewrapScans, type Statements } from '../contract/sql/index.ts';
 import type { Plan, RunContext, RunKeyset } from './context.ts';
 import { chainValues } from './keyset.ts';
 import { selectionOf } from './waves.ts';
@@ -12,8 +13,18 @@ export interface Scanned {
 }
 
 /**
- * What a run's statements over the source table would process, by a dry run of each: the plan's own, the direct
- * engine's read, those of the merge, which come about even if nothing is selected, and the read of what was merged.
+ * What an engine has BigQuery read of the source table. What seals inside BigQuery reads the columns of `values`; a dry
+ * run says nothing of a script.
+ */
+const READS = {
+  direct: ['values'],
+  dataproc: [],
+  bigquery: ['dataKeyNames', 'values'],
+} as const satisfies Readonly<Record<EngineName, readonly (keyof Statements)[]>>;
+
+/**
+ * What a run's statements over the source table would process, by a dry run of each: the plan's own, the engine's
+ * reads, those of the merge, which come about even if nothing is selected, and the read of what was merged.
  * What each wave of a run reads again is in it as often.
  * Not in it are the rows that the run has yet to stage. A batch reads through the Storage Read API, which has a price
  * of its own.
@@ -54,7 +65,9 @@ export async function scanned({ bigquery, sql, deployment }: RunContext, plan: P
   ]);
   const eachWave = await Promise.all([
     ...(plan.waves > 1 ? [bigquery.bytes(sql.count, selection)] : []),
-    ...(plan.engine === 'direct' && plan.selected > 0 ? [bigquery.bytes(sql.values, selection)] : []),
+    ...(plan.selected > 0
+      ? READS[plan.engine].map((statement) => bigquery.bytes(sql[statement], selection))
+      : []),
     ...mergeScans(deployment).map((statement) => bigquery.bytes(statement, change)),
   ]);
   const sizes = [...once, ...Array.from({ length: plan.waves }, () => eachWave).flat()];
