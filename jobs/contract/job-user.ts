@@ -10,7 +10,7 @@ export interface Grant {
   /** What it takes part in: any run by hand, only one with an engine, or no run at all. */
   readonly when:
     | 'every run'
-    | '--engine direct'
+    | '--engine direct or bigquery'
     | '--engine dataproc'
     | '--via workflow'
     | 'a policy tag'
@@ -81,6 +81,15 @@ export function grantResource(d: Deployment, on: GrantTarget): GrantResource | n
   return resources[on];
 }
 
+/**
+ * The engines that a grant is for; null for one that is not for engines.
+ *
+ * @example
+ * enginesOf('--engine direct or bigquery'); // ['direct', 'bigquery']
+ */
+export const enginesOf = (when: Grant['when']): readonly string[] | null =>
+  when.startsWith('--engine ') ? when.replace('--engine ', '').split(' or ') : null;
+
 const editor = (on: GrantTarget, why: string): Grant => ({
   role: 'roles/bigquery.dataEditor',
   on,
@@ -136,15 +145,15 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
   {
     role: 'roles/cloudkms.cryptoKeyDecrypter',
     on: 'source key',
-    when: '--engine direct',
+    when: '--engine direct or bigquery',
     why: 'The job unwraps data keys itself.',
     permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {
     role: 'roles/cloudkms.cryptoKeyDecrypter',
     on: 'BigQuery key',
-    when: '--engine direct',
-    why: 'The job unwraps the first-level keyset itself.',
+    when: '--engine direct or bigquery',
+    why: 'The job unwraps the first-level keyset itself; for the engine inside BigQuery the one that its data keys are sealed with.',
     permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {

@@ -128,8 +128,8 @@ export function bigqueryEngine(
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const failure = error instanceof JobFailed ? error.cause : error;
-        if (failure === error || !isTransient(failure) || attempt - first >= RETRIES)
-          throw bigQueryFailure('seal', failure);
+        // A job that was given up and comes through all the same leaves rows of an attempt that nobody merges.
+        if (!isTransient(failure) || attempt - first >= RETRIES) throw bigQueryFailure('seal', failure);
         await sleep(WAIT_MS * 2 ** (attempt - first), undefined, { signal });
       }
     }
