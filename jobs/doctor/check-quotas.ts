@@ -1,12 +1,9 @@
+import { batchVcpus } from '../contract/batch.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import type { TableResource } from '../google/bigquery.ts';
 import { googleFailure } from '../google/failures.ts';
 import type { QuotaLimit, ServiceUsage } from '../google/service-usage.ts';
 import { type Finding, ok, wrong } from './finding.ts';
-
-/** A driver of four vCPUs and two executors of four: https://cloud.google.com/dataproc-serverless/docs/concepts/properties */
-const VCPUS_A_NODE = 4;
-const NODES_AT_START = 3;
 
 /** Quotas against what the settings make of them. The limits are the project's; what of them others use is not known. */
 export async function checkQuotas(
@@ -97,8 +94,7 @@ export function cpuFinding(
   limit: number | null,
 ): Finding {
   const check = 'quota of CPUs';
-  const start = VCPUS_A_NODE * NODES_AT_START;
-  const most = VCPUS_A_NODE * (1 + d.batch.maxExecutors);
+  const { start, most } = batchVcpus(d.batch.maxExecutors);
   const takes = `a batch takes ${start} vCPUs at its start and up to ${most}`;
   if (limit === null)
     return wrong(

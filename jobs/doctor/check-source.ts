@@ -1,5 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
-import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
+import { allIds, WHOLE } from '../contract/sql/index.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { Endpoints } from '../google/clients.ts';
 import type { RunContext } from '../run/context.ts';
@@ -20,8 +20,7 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
   const [clock] = await bigquery.query(sql.clock, {});
   const selection = {
     snapshot_millis: String(clock?.snapshot_millis),
-    id_from: NO_FLOOR,
-    id_cutoff: NO_CUTOFF,
+    ...allIds(d),
     ...WHOLE,
     // Only the mode `stale` asks for it.
     keyset_version: 0,

@@ -174,6 +174,10 @@ describe('before a run', () => {
       hint: expect.stringContaining('pulumi up'),
     });
     await expect(ready({ idColumn: 'customer' })).rejects.toMatchObject({ code: 'not-ready' });
+    await expect(ready({ idType: 'STRING' })).rejects.toMatchObject({
+      message: expect.stringContaining('id is INT64, not STRING'),
+      hint: expect.stringContaining('reseal:idType'),
+    });
     const bigqueryKek = box.deployment.bigqueryKek.replace(/locations\/[^/]+/, 'locations/europe-west1');
     await expect(ready({ bigqueryKek })).rejects.toMatchObject({ code: 'not-ready' });
   });
