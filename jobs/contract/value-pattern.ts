@@ -56,8 +56,12 @@ export function patternFault(pattern: string): string | null {
   return uncommon(pattern);
 }
 
+/** A quotation, an escape, a class of characters, or the beginning of a group with a name. */
+const PART = /\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\[:\^?\w+:\]|\\[\s\S]|[^\]\\])*\]|\(\?</g;
+
 /**
- * The same pattern for a function that looks for it anywhere in a value, as REGEXP_CONTAINS does.
+ * The same pattern for a function that looks for it anywhere in a value, as REGEXP_CONTAINS does. Groups have their names
+ * in the way that every RE2 knows.
  *
  * @example
  * anchored('[^@]+@[^@]+'); // '\\A(?:[^@]+@[^@]+)\\z'
@@ -65,9 +69,12 @@ export function patternFault(pattern: string): string | null {
  */
 export function anchored(pattern: string): string {
   // A quotation that is not ended would take in all that follows.
-  const escapes = pattern.match(/\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]/g) ?? [];
-  const quoting = escapes.some((one) => one.startsWith('\\Q') && !one.endsWith('\\E'));
-  return `\\A(?:${pattern}${quoting ? '\\E' : ''})\\z`;
+  let quoting = false;
+  const known = pattern.replace(PART, (part) => {
+    if (part.startsWith('\\Q')) quoting = !part.endsWith('\\E');
+    return part === '(?<' ? '(?P<' : part;
+  });
+  return `\\A(?:${known}${quoting ? '\\E' : ''})\\z`;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import type { RunOptions } from '../../jobs/run/context.ts';
 import { setFaults } from '../../sandbox/faults/client.ts';
 import { METHOD_NAMES, SERVICES, type Service } from '../../sandbox/faults/methods.ts';
@@ -7,8 +8,6 @@ import { parseRules } from '../../sandbox/faults/rules.ts';
 import { begin } from './runs.ts';
 import { type Outcome, truth } from './truth.ts';
 import { serve, type World } from './world.ts';
-
-export type EngineName = 'direct' | 'dataproc';
 
 /** A run that nothing befell: what it leaves, and where something can befall another. */
 export interface Calm {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Calm, calm, type EngineName } from './calm.ts';
-import { alone, anyCase, type FaultCase, KINDS, underFaults } from './faults.ts';
+import { type Calm, calm } from './calm.ts';
+import { alone, anyCase, type FaultCase, type Faulted, KINDS, underFaults } from './faults.ts';
 import { deployedWorld, type World } from './world.ts';
 
 /** A part of `npm run chaos -- --faults N`, the same faults each time: none of them for ever, which takes its time. */
 let world: World;
-let undisturbed: Record<EngineName, Calm>;
+let undisturbed: Record<Faulted, Calm>;
 beforeAll(async () => {
   world = await deployedWorld('direct');
   undisturbed = { direct: await calm(world, 'direct'), dataproc: await calm(world, 'dataproc') };

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { ERROR_CODES } from '../../jobs/contract/error-codes.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import { setFaults } from '../../sandbox/faults/client.ts';
 import { levelOf, parseRules, type Rule } from '../../sandbox/faults/rules.ts';
-import { type Called, type Calm, type EngineName, optionsOf } from './calm.ts';
+import { type Called, type Calm, optionsOf } from './calm.ts';
 import { differences, leaked, notWhole } from './judge.ts';
 import { begin, goOn } from './runs.ts';
 import { truth } from './truth.ts';
@@ -16,9 +17,12 @@ const LIMITS = { jobMs: 4_000, pendingMs: 3_000, runningMs: 15_000, quotaMs: 4_0
 /** A run under faults that takes longer than this hangs. */
 const HANGS_MS = 150_000;
 
+/** The engines that work under faults of any kind. */
+export type Faulted = Exclude<EngineName, 'bigquery'>;
+
 /** A run under faults. */
 export interface FaultCase {
-  readonly engine: EngineName;
+  readonly engine: Faulted;
   readonly rules: readonly object[];
 }
 
@@ -94,14 +98,14 @@ const given = (rule: object): object =>
   Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined));
 
 /** A run under a fault of this kind. Faults of batches need one. */
-export function alone(kind: Rule['kind'], calm: Readonly<Record<EngineName, Calm>>, lasting = false) {
-  const engine: EngineName = levelOf(kind) === 'batch' ? 'dataproc' : 'direct';
+export function alone(kind: Rule['kind'], calm: Readonly<Record<Faulted, Calm>>, lasting = false) {
+  const engine: Faulted = levelOf(kind) === 'batch' ? 'dataproc' : 'direct';
   return ruleOf(kind, calm[engine].methods, lasting).map((rule): FaultCase => ({ engine, rules: [rule] }));
 }
 
 /** A run under one or two faults of any kinds. */
-export const anyCase = (calm: Readonly<Record<EngineName, Calm>>, lasting = false): fc.Arbitrary<FaultCase> =>
-  fc.constantFrom<EngineName>('direct', 'dataproc').chain((engine) => {
+export const anyCase = (calm: Readonly<Record<Faulted, Calm>>, lasting = false): fc.Arbitrary<FaultCase> =>
+  fc.constantFrom<Faulted>('direct', 'dataproc').chain((engine) => {
     const kinds = KINDS.filter((kind) => engine === 'dataproc' || levelOf(kind) !== 'batch');
     const rule = fc.constantFrom(...kinds).chain((kind) => ruleOf(kind, calm[engine].methods, lasting));
     return fc.array(rule, { minLength: 1, maxLength: 2 }).map((rules): FaultCase => ({ engine, rules }));

@@ -1,9 +1,10 @@
 import { rmSync } from 'node:fs';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import type { RunOptions } from '../../jobs/run/context.ts';
 import { setFaults } from '../../sandbox/faults/client.ts';
 import { dice } from '../../sandbox/faults/dice.ts';
 import { parseRules, type Rule } from '../../sandbox/faults/rules.ts';
-import { type Called, type Calm, type EngineName, optionsOf } from './calm.ts';
+import { type Called, type Calm, optionsOf } from './calm.ts';
 import { differences, leaked, notWhole } from './judge.ts';
 import { goOn } from './runs.ts';
 import { type Outcome, truth } from './truth.ts';

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import fc from 'fast-check';
+import { ENGINES, type EngineName } from '../../jobs/contract/settings/choices.ts';
 import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
-import { calm, type EngineName } from './calm.ts';
+import { calm } from './calm.ts';
 import { anyCase, underFaults } from './faults.ts';
 import { chosen, described, everywhere, trial } from './kills.ts';
 import { race } from './races.ts';
@@ -36,9 +37,7 @@ const options = new Command('chaos')
   .option('--seed <n>', 'which', '1')
   .option('--wave-deks <n>', 'data keys a wave, of two in all; all at once unless given')
   .addOption(
-    new Option('--engine <name>', 'of the runs that are killed')
-      .choices(['direct', 'dataproc'])
-      .default('direct'),
+    new Option('--engine <name>', 'of the runs that are killed').choices([...ENGINES]).default('direct'),
   )
   .addOption(
     new Option('--batches <work>', 'what does the work of batches')

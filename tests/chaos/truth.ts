@@ -7,7 +7,7 @@ import type { SandboxEndpoints } from '../../sandbox/http/endpoints.ts';
 export interface Truth {
   /** Every byte of the source table. */
   users(): Promise<Row[]>;
-  /** What a finished run leaves, value by value: opened values, rejected ones, the ledger's counts, staging. */
+  /** What a finished run leaves, value by value: opened values, rejected ones, the ledger's counts, staging, data keys. */
   outcome(): Promise<Outcome>;
   state(runId: string): Promise<string | null>;
   /** Whether the ledger says that the run has merged a value, in its only wave or in one of several: one may be empty. */
@@ -21,6 +21,8 @@ export interface Outcome {
   readonly rejected: Row[];
   readonly ledger: Row[];
   readonly staged: Row[];
+  /** Data keys that a run inside BigQuery was given. */
+  readonly keys: Row[];
   /** How many moments there are at which values were merged. */
   readonly merges: Row[];
 }
@@ -28,7 +30,7 @@ export interface Outcome {
 export async function truth(deployment: Deployment, owner: SandboxEndpoints): Promise<Truth> {
   const { project, dataset, readDataset, readProcedure } = deployment;
   const bigquery = await bigQueryService(deployment, owner);
-  const tables = /\b(users_temp|users_rejected|users|keysets|runs)\b/g;
+  const tables = /\b(users_temp|users_rejected|users|data_keys|keysets|runs)\b/g;
   const sql = (text: string): Promise<Row[]> => {
     const named = text.replace(tables, (table) => `\`${project}.${dataset}.${table}\``);
     return bigquery.query({ name: 'test', sql: named, params: {} } as Statement<never>, {});
@@ -50,6 +52,7 @@ export async function truth(deployment: Deployment, owner: SandboxEndpoints): Pr
           'SELECT run_id, state, mode, selected, distinct_deks, staged, rejected, merged, changed_meanwhile, error_code, error FROM runs',
         ),
         staged: await sql('SELECT id FROM users_temp'),
+        keys: await sql('SELECT run_id FROM data_keys'),
         merges: await sql('SELECT COUNT(DISTINCT resealed_at) AS n FROM users'),
       };
     },

@@ -4,6 +4,7 @@ import { newRunId, sealJobId } from '../../jobs/contract/ids.ts';
 import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../../jobs/contract/sql/index.ts';
 import { abandon } from '../../jobs/run/abandonment.ts';
+import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
 import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
@@ -60,6 +61,59 @@ describe.each(SOURCE_FORMATS)('%s: BigQuery and the direct engine', (sourceForma
     expect(await box.sql('SELECT COUNT(*) AS n FROM data_keys')).toEqual([{ n: '0' }]);
   });
 });
+
+it('takes several fields that share a data key, in waves, as the direct engine does', async () => {
+  const application = new Application('gcm');
+  const fields = JSON.stringify([{ name: 'email' }, { name: 'phone', dek: 'dek' }]);
+  const box = await testSandbox({ fields, storePlaintext: 'true', maxRejectedShare: '1' });
+  try {
+    await box.load(application, damagedUsers(application, 120, [application.newKey(24)]));
+    await box.sql(`UPDATE users SET phone_cipher_text = CASE WHEN MOD(id, 3) = 0 THEN NULL
+      WHEN MOD(id, 10) = 1 THEN CONCAT('!', cipher_text) ELSE cipher_text END WHERE TRUE`);
+    const outcome = async (engine: 'direct' | 'bigquery') => {
+      const report = await box.run({ engine, mode: 'all', waveDeks: 8, limit: 100 });
+      const { selected, distinct_deks, waves, staged, merged, reasons, kms_calls } = report;
+      const rejected = await box.sql(
+        `SELECT id, field, reason FROM users_rejected WHERE run_id = '${report.run_id}' ORDER BY id, field`,
+      );
+      const users = await box.sql('SELECT id, decrypted_email, decrypted_phone FROM users ORDER BY id');
+      await box.sql('DELETE FROM runs WHERE TRUE');
+      return { selected, distinct_deks, waves, staged, merged, reasons, kms_calls, rejected, users };
+    };
+    const direct = await outcome('direct');
+    expect(direct.waves).toBeGreaterThan(1);
+    expect(direct.users.some((row) => row.decrypted_phone !== null)).toBe(true);
+    await box.sql('UPDATE users SET decrypted_email = NULL, decrypted_phone = NULL WHERE TRUE');
+    expect(await outcome('bigquery')).toEqual(direct);
+  } finally {
+    await box.close();
+  }
+}, 60_000);
+
+it('is what auto takes for a large table, where a batch would cost more', async () => {
+  const application = new Application('gcm');
+  const box = await testSandbox();
+  try {
+    await box.load(application, damagedUsers(application, 20));
+    const chosen = async (given: Parameters<TestSandbox['under']>[0]) =>
+      (await plan(await box.under(given), { runId: newRunId(), mode: 'all', limit: null, engine: 'auto' }))
+        .engine;
+    expect(await chosen({})).toBe('direct');
+    expect(await chosen({ directMaxRows: 0 })).toBe('bigquery');
+    expect(await chosen({ directMaxRows: 0, engines: ['direct', 'dataproc'] })).toBe('dataproc');
+    expect(await chosen({ directMaxRows: 0, engines: ['direct'] })).toBe('direct');
+    await expect(
+      plan(await box.under({ engines: ['dataproc'] }), {
+        runId: newRunId(),
+        mode: 'all',
+        limit: null,
+        engine: 'bigquery',
+      }),
+    ).rejects.toMatchObject({ code: 'engine-not-allowed' });
+  } finally {
+    await box.close();
+  }
+}, 60_000);
 
 describe('a stage that breaks off', () => {
   const application = new Application('gcm');

@@ -1,8 +1,9 @@
-/** One run of the direct engine against a sandbox that is there. Prints its figures as JSON. */
+/** One run of an engine, which the second argument names, against a sandbox that is there. Prints its figures as JSON. */
 import { readFileSync } from 'node:fs';
 import { runContext } from '../../jobs/cli/connect.ts';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import { run } from '../../jobs/run/run.ts';
 
 const { endpoints, outputs } = JSON.parse(readFileSync(process.argv[2] as string, 'utf8'));
@@ -15,7 +16,7 @@ const before = process.cpuUsage();
 const started = performance.now();
 const report = await run(
   context,
-  { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' },
+  { runId: newRunId(), mode: 'pending', limit: null, engine: process.argv[3] as EngineName },
   {
     async step(name, work) {
       const from = performance.now();
