@@ -27,8 +27,8 @@ const defaults: VenvPlan = {
   spark: true,
 };
 
-/** Names and versions of Spark's further jars, and their checksums. */
-const JARS = ['jars.xml', 'jars.sha256'].map((name) => join(root, 'tools/python', name));
+/** Names and versions of Spark's further jars, their checksums, and what fetches them. */
+const JARS = ['jars.xml', 'jars.sha256', 'fetch_jars.py'].map((name) => join(root, 'tools/python', name));
 
 /** Preferred first: the runtime's own Python, then those that the lock resolves for as well. */
 const PYTHONS = ['python3.11', 'python3.12', 'python3.10', 'python3'];

@@ -75,7 +75,8 @@ test('another Python than the lock is for is named in the one line that turns it
 test('Spark runs on the Java of the environment, whatever the PATH and JAVA_HOME say', async () => {
   const { env, jars } = sparkOf(await ensureVenv());
   const java = join(String(env.JAVA_HOME), 'bin', 'java');
-  const settings = spawnSync(java, ['-XshowSettings:properties', '-version'], {
+  // With `on` it would not start without the archive of its own classes.
+  const settings = spawnSync(java, ['-Xshare:on', '-XshowSettings:properties', '-version'], {
     encoding: 'utf8',
     env: { PATH: '/nowhere' },
   });
