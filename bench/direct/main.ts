@@ -3,8 +3,7 @@
  * alone. The job and the sandbox are processes of their own, so each one's CPU is known.
  */
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +11,7 @@ import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
 import { startSandbox } from '../../sandbox/process/start.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
-import { Application } from '../../tests/support/application.ts';
+import { writeUsers } from '../users.ts';
 
 const rows = Number(process.argv[2] ?? 200_000);
 const keyings = KEYINGS.filter((keying) => keying === (process.argv[3] ?? keying));
@@ -42,29 +41,10 @@ function processPeakMb(pid: number): number {
   return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 }
 
-async function writeUsers(folder: string): Promise<{ users: string; kek: string }> {
-  const application = new Application('gcm');
-  const keys = Array.from({ length: DEKS }, () => application.newKey());
-  const users = join(folder, 'users.ndjson');
-  const file = createWriteStream(users);
-  for (let id = 0; id < rows; id++) {
-    const key = keys[id % DEKS] as (typeof keys)[number];
-    const line = JSON.stringify({
-      id: String(id),
-      cipher_text: key.encrypt(`somebody.else${id}@mail.example`),
-      dek: key.dek,
-    });
-    if (!file.write(`${line}\n`)) await once(file, 'drain');
-  }
-  file.end();
-  await once(file, 'finish');
-  return { users, kek: application.writeKek(folder) };
-}
-
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'reseal-bench-'));
 try {
-  const files = await writeUsers(folder);
+  const files = await writeUsers(folder, rows, DEKS);
   for (const keying of keyings) {
     const state = join(folder, keying);
     const config = { keying, storePlaintext: 'false' };
