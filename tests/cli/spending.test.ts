@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { carriedOut } from '../../jobs/cli/carry-out.ts';
-import { forecast } from '../../jobs/cli/forecast.ts';
 import { showPlan } from '../../jobs/cli/show-plan.ts';
 import { confirmSpending } from '../../jobs/cli/spending.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Watcher } from '../../jobs/run/context.ts';
+import { forecast } from '../../jobs/run/forecast.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
 import { Application } from '../support/application.ts';

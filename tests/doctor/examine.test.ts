@@ -381,3 +381,11 @@ it('says that rows are in the streaming buffer, which a run leaves to a later on
   ]);
   expect(mayStart(findings)).toBe(true);
 });
+
+it('tries values that are sealed where only those are left that do not open', async () => {
+  await box.load(application, [{ id: '99', cipher_text: 'no-base64!', dek: key.dek }]);
+  await box.run({ engine: 'direct' });
+  expect(await examined()).toContainEqual(
+    expect.objectContaining({ verdict: 'ok', found: '12 of 13 values open; 1 encoding' }),
+  );
+});

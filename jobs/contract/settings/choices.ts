@@ -3,7 +3,7 @@ export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as cons
 export const KEYINGS = ['row', 'shared'] as const;
 /** What becomes of values that have no tag. */
 export const UNAUTHENTICATED = ['accept', 'reject'] as const;
-export const ENGINES = ['direct', 'dataproc'] as const;
+export const ENGINES = ['direct', 'dataproc', 'bigquery'] as const;
 
 export type SourceFormat = (typeof SOURCE_FORMATS)[number];
 export type Keying = (typeof KEYINGS)[number];
