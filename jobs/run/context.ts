@@ -78,6 +78,8 @@ export interface Plan {
   readonly keyset: RunKeyset | null;
   /** Logical bytes of the source table; 0 where BigQuery does not say, and for a resumed run. */
   readonly sourceBytes: number;
+  /** What a small statement took while the run was planned, in milliseconds; 0 for a resumed run. */
+  readonly statementMillis: number;
   /** Rows in the streaming buffer, which are left for a later run; 0 for a resumed run. */
   readonly streamedRows: number;
   /**

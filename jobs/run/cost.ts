@@ -8,6 +8,15 @@ const BATCH_START_SECONDS = 60;
 /** Rows a second: what a core of a batch manages with BigQuery at both ends, and this process (bench/). */
 const ROWS_PER_CORE = 20_000;
 const ROWS_DIRECT = 25_000;
+/** What this process takes to load Google's client of KMS and to reach it. */
+const DIRECT_START_SECONDS = 0.5;
+/** What calls make of the rate that they may have: they do not arrive as evenly as they are made (bench/). */
+const KMS_RATE_USED = 0.95;
+/**
+ * Statements that a run waits for one after the other, behind its plan: those about the run itself, and those of a wave,
+ * of which the merge's script has half.
+ */
+const STATEMENTS = { ofTheRun: 8, ofAWave: 16 };
 /**
  * What BigQuery's own functions manage has been measured nowhere (docs/limits.md): a guess, at some 10 µs a row and 50
  * slots at work. Beside it a run has some jobs more, which wait for their turn.
@@ -32,6 +41,8 @@ interface Work {
   readonly selected: number;
   readonly distinctDeks: number;
   readonly waves: number;
+  /** What a small statement takes: BigQuery's own pace and the way to it, as the plan has met them. */
+  readonly statementMillis: number;
   readonly kmsCallsPerSecond: number;
   readonly maxExecutors: number;
 }
@@ -45,7 +56,7 @@ export function estimate(work: Work, { bytes, billed }: Scanned): Estimate {
   const kmsUsd = kmsCalls * KMS_USD_PER_CALL;
   return {
     kmsCalls,
-    minutes: seconds / 60,
+    minutes: (seconds + statementSeconds(work)) / 60,
     bigQueryBytes: bytes,
     bigQueryUsd,
     kmsUsd,
@@ -54,13 +65,18 @@ export function estimate(work: Work, { bytes, billed }: Scanned): Estimate {
   };
 }
 
+const statementSeconds = ({ waves, statementMillis }: Work): number =>
+  ((STATEMENTS.ofTheRun + STATEMENTS.ofAWave * waves) * statementMillis) / 1000;
+
 /** The time that staging takes, and what a batch uses of DCUs. */
 function staging(work: Work): { seconds: number; milliDcuSeconds: number } {
   const { selected } = work;
   if (selected === 0) return { seconds: 0, milliDcuSeconds: 0 };
-  const unwrapping = work.distinctDeks / work.kmsCallsPerSecond;
-  if (work.engine === 'direct')
-    return { seconds: Math.max(unwrapping, selected / ROWS_DIRECT), milliDcuSeconds: 0 };
+  const unwrapping = work.distinctDeks / (KMS_RATE_USED * work.kmsCallsPerSecond);
+  if (work.engine === 'direct') {
+    const working = Math.max(unwrapping, selected / ROWS_DIRECT);
+    return { seconds: DIRECT_START_SECONDS + working, milliDcuSeconds: 0 };
+  }
   if (work.engine === 'bigquery')
     return {
       seconds: work.waves * BIGQUERY_START_SECONDS + unwrapping + selected / ROWS_BIGQUERY,

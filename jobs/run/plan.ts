@@ -15,7 +15,10 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
   const { bytes, streamed, wholePartitions } = await sourceState(context);
   const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const limit = options.limit ?? deployment.readLimitRows;
+  // Of a table of few rows, over a connection that is there: what every statement takes at least.
+  const asked = performance.now();
   const keyset = await newestKeyset(context);
+  const statementMillis = performance.now() - asked;
   const selection = {
     mode: options.mode,
     snapshot_millis: snapshotMillis,
@@ -44,6 +47,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     rewrappable,
     keyset,
     sourceBytes: bytes,
+    statementMillis,
     streamedRows: streamed?.rows ?? 0,
     wholePartitions,
     keysetNearBound: await nearBound(context, keyset, selected + rewrappable),

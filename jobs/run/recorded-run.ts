@@ -44,6 +44,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     erasable: 0,
     rewrappable: 0,
     sourceBytes: 0,
+    statementMillis: 0,
     streamedRows: 0,
     wholePartitions: null,
     keysetNearBound: false,

@@ -4,6 +4,7 @@ import { showPlan } from '../../jobs/cli/show-plan.ts';
 import { confirmSpending } from '../../jobs/cli/spending.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Watcher } from '../../jobs/run/context.ts';
+import { forecast } from '../../jobs/run/forecast.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
 import { Application } from '../support/application.ts';
@@ -100,4 +101,22 @@ it('asks before the workflow begins one, too; --yes makes no plan for it', async
   // As far as it comes without a workflow.
   await expect(byWorkflow(true, steps)).rejects.toMatchObject({ code: 'workflow-missing' });
   expect(steps).toEqual(['plan']);
+});
+
+it('what a plan counts is what the run does, and its time has the pace of its own statements in it', async () => {
+  const planned = await plan(box.context, options());
+  const expected = await forecast(box.context, planned);
+  const slower = await forecast(box.context, { ...planned, statementMillis: planned.statementMillis + 1000 });
+  expect(planned.statementMillis).toBeGreaterThan(0);
+  expect((slower.minutes - expected.minutes) * 60).toBeCloseTo(24);
+  await box.kmsCalls();
+  const report = await run(box.context, options(), silent, { rejected: true });
+  expect(report).toMatchObject({
+    selected: planned.selected,
+    distinct_deks: planned.distinctDeks,
+    kms_calls: expected.kmsCalls,
+  });
+  expect(planned).toMatchObject({ selected: 40, distinctDeks: 1 });
+  // Cloud KMS's own count.
+  expect(await box.kmsCalls()).toBe(expected.kmsCalls);
 });

@@ -79,6 +79,7 @@ it('prices them: a table of a tebibyte costs what its four statements read', () 
     selected: 0,
     distinctDeks: 0,
     waves: 1,
+    statementMillis: 0,
     kmsCallsPerSecond: 1,
     maxExecutors: 2,
   } as const;
