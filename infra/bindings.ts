@@ -28,6 +28,7 @@ const TABLES: Partial<Record<GrantTarget, TableName>> = {
   'staging table': 'staging',
   'rejected table': 'rejected',
   'keysets table': 'keysets',
+  'data keys table': 'dataKeys',
   'runs table': 'runs',
 };
 

@@ -40,7 +40,7 @@ export interface WarehouseArgs extends StackArgs {
 const DAY_MILLIS = 86_400_000;
 const STAGING_DAYS = 7;
 
-/** The dataset with the six tables, and the procedure through which values are read back. */
+/** The dataset with the seven tables, and the procedure through which values are read back. */
 export class Warehouse extends Component {
   readonly dataset: pulumi.Output<string>;
   /** Table ids, each known once its table exists. */
@@ -86,6 +86,11 @@ export class Warehouse extends Component {
       }),
       keysets: this.table('keysets', args, columns.keysets, {
         description: 'First-level keysets, wrapped by Cloud KMS',
+      }),
+      dataKeys: this.table('dataKeys', args, columns.dataKeys, {
+        description: 'What the engine inside BigQuery opens the values of a run with; expires within a day',
+        // An hour's partition expires a day after the hour began.
+        timePartitioning: { type: 'HOUR', expirationMs: DAY_MILLIS },
       }),
       runs: this.table('runs', args, columns.runs, { description: 'The ledger: one row a run' }),
     };

@@ -22,8 +22,8 @@ const RULES = `## Rules between settings
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - \`readDataset\` is not \`dataset\`.
 - \`partitionColumn\` is for a source table of your own: \`createSourceTable\` is false.
-- The six tables differ, and so do the columns of all fields; only data keys may be shared.
-- A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` is \`[dataproc]\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
+- The seven tables differ, and so do the columns of all fields; only data keys may be shared.
+- A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` has no \`direct\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
 - The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
 `;
 

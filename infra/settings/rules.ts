@@ -157,8 +157,8 @@ export const rules: Rule[] = [
   {
     reads: ['engines'],
     judge: ({ engines }, stack) =>
-      isProduction(stack) && engines.some((engine) => engine !== 'dataproc')
-        ? wrong('engines', 'must be dataproc alone in production')
+      isProduction(stack) && engines.includes('direct')
+        ? wrong('engines', 'must not have direct in production')
         : [],
   },
   {

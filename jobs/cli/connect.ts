@@ -1,4 +1,5 @@
 import { statements } from '../contract/sql/index.ts';
+import { bigqueryEngine } from '../engines/bigquery/index.ts';
 import { dataprocEngine } from '../engines/dataproc/index.ts';
 import { directEngine } from '../engines/direct/index.ts';
 import { bigQueryService } from '../google/bigquery.ts';
@@ -20,6 +21,7 @@ export async function runContext(
   const engines = {
     direct: directEngine(deployment, bigquery, endpoints, waits),
     dataproc: dataprocEngine(deployment, endpoints, waits),
+    bigquery: bigqueryEngine(deployment, bigquery, endpoints, waits),
   };
   return { deployment, bigquery, sql: statements(deployment), engines, signal };
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { statements } from '../contract/sql/index.ts';
-import { load } from '../engines/direct/load.ts';
+import { load } from '../engines/load.ts';
 import { type SourceKey, sourceKey } from '../envelope/source-keys.ts';
 import { bigQueryService } from '../google/bigquery.ts';
 import { kmsClient } from '../google/clients.ts';

@@ -6,9 +6,9 @@ import { type Outcome, reasonsOf, sampledOutcomes } from '../doctor/sampled-valu
 import type { Endpoints } from '../google/clients.ts';
 import type { Plan, RunContext, RunOptions } from '../run/context.ts';
 import type { Estimate } from '../run/cost.ts';
+import { forecasts } from '../run/forecast.ts';
 import { plan } from '../run/plan.ts';
 import { selectionOf } from '../run/waves.ts';
-import { forecasts } from './forecast.ts';
 import { table } from './table.ts';
 import { usd } from './words.ts';
 

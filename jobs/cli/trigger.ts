@@ -111,7 +111,7 @@ function checkVia({ via, stack, engine }: TriggerOptions): void {
     throw new ResealError('option-stack', '--via workflow needs --stack', {
       hint: 'the sandbox runs no workflows: leave --via out, or name a stack',
     });
-  if (engine === 'direct')
+  if (engine === 'direct' || engine === 'bigquery')
     throw new ResealError('option-engine', 'the workflow always takes a batch', {
       hint: 'leave --engine or --via out',
     });

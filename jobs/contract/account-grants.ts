@@ -60,6 +60,7 @@ export const ACCOUNT_GRANTS: readonly AccountGrant[] = [
     'staging table',
     'rejected table',
     'keysets table',
+    'data keys table',
     'runs table',
     'read dataset',
   ),

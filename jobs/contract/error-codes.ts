@@ -33,7 +33,10 @@ export const ERROR_CODES = {
     '`--via workflow` was used without `--stack`',
     'the sandbox runs no workflows: name a stack',
   ),
-  'option-engine': usage('`--via workflow` was used with `--engine direct`', 'leave one of the two out'),
+  'option-engine': usage(
+    '`--via workflow` was used with `--engine direct` or `--engine bigquery`',
+    'leave one of the two out',
+  ),
   'option-detach': usage(
     '`--detach` was used for a run that this process drives: after the batch it has to verify and merge',
     'add `--via workflow`, which drives the run by itself',

@@ -90,5 +90,17 @@ export const batchId = (wave: string, attempt: number | string): string =>
  * @example
  * loadJobId('pr-123', 1); // 'reseal_pr_123_load_1'
  */
-export const loadJobId = (wave: string, attempt: number): string =>
-  `reseal_${wave.replaceAll('-', '_')}_load_${attempt}`;
+export const loadJobId = (wave: string, attempt: number): string => jobId(wave, 'load', attempt);
+
+/**
+ * The query job that seals a wave's values inside BigQuery, and the load job that brings it the data keys.
+ *
+ * @example
+ * sealJobId('pr-123', 1); // 'reseal_pr_123_seal_1'
+ * keysJobId('pr-123', 1); // 'reseal_pr_123_keys_1'
+ */
+export const sealJobId = (wave: string, attempt: number): string => jobId(wave, 'seal', attempt);
+export const keysJobId = (wave: string, attempt: number): string => jobId(wave, 'keys', attempt);
+
+const jobId = (wave: string, step: string, attempt: number): string =>
+  `reseal_${wave.replaceAll('-', '_')}_${step}_${attempt}`;

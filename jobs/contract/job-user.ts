@@ -10,7 +10,7 @@ export interface Grant {
   /** What it takes part in: any run by hand, only one with an engine, or no run at all. */
   readonly when:
     | 'every run'
-    | '--engine direct'
+    | '--engine direct or bigquery'
     | '--engine dataproc'
     | '--via workflow'
     | 'a policy tag'
@@ -33,6 +33,7 @@ export const GRANT_TARGETS = [
   'rejected table',
   'shredded table',
   'keysets table',
+  'data keys table',
   'runs table',
   'read dataset',
   "the stack's bucket",
@@ -69,6 +70,7 @@ export function grantResource(d: Deployment, on: GrantTarget): GrantResource | n
     'rejected table': table(tables.rejected),
     'shredded table': table(tables.shredded),
     'keysets table': table(tables.keysets),
+    'data keys table': table(tables.dataKeys),
     'runs table': table(tables.runs),
     'read dataset': { kind: 'dataset', project, dataset: d.readDataset },
     "the stack's bucket": { kind: 'bucket', bucket: d.bucket },
@@ -78,6 +80,15 @@ export function grantResource(d: Deployment, on: GrantTarget): GrantResource | n
   };
   return resources[on];
 }
+
+/**
+ * The engines that a grant is for; null for one that is not for engines.
+ *
+ * @example
+ * enginesOf('--engine direct or bigquery'); // ['direct', 'bigquery']
+ */
+export const enginesOf = (when: Grant['when']): readonly string[] | null =>
+  when.startsWith('--engine ') ? when.replace('--engine ', '').split(' or ') : null;
 
 const editor = (on: GrantTarget, why: string): Grant => ({
   role: 'roles/bigquery.dataEditor',
@@ -108,6 +119,7 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
   editor('staging table', 'Loads, verifies, merges and removes staged rows.'),
   editor('rejected table', 'Selects by them; the merge adds to them.'),
   editor('keysets table', 'Reads the keyset; the first run makes it.'),
+  editor('data keys table', 'The engine inside BigQuery has its keys there; every merge clears them.'),
   editor('runs table', 'The ledger.'),
   {
     role: 'roles/bigquery.dataEditor',
@@ -133,15 +145,15 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
   {
     role: 'roles/cloudkms.cryptoKeyDecrypter',
     on: 'source key',
-    when: '--engine direct',
+    when: '--engine direct or bigquery',
     why: 'The job unwraps data keys itself.',
     permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {
     role: 'roles/cloudkms.cryptoKeyDecrypter',
     on: 'BigQuery key',
-    when: '--engine direct',
-    why: 'The job unwraps the first-level keyset itself.',
+    when: '--engine direct or bigquery',
+    why: 'The job unwraps the first-level keyset itself; for the engine inside BigQuery the one that its data keys are sealed with.',
     permissions: ['cloudkms.cryptoKeyVersions.useToDecrypt'],
   },
   {

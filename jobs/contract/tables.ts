@@ -5,7 +5,7 @@ import type { TableName } from './settings/table-settings.ts';
 import { boundType } from './sql/row-ids.ts';
 
 /**
- * The schemas of the six tables, in the form BigQuery's REST API and Pulumi both take. The program
+ * The schemas of the seven tables, in the form BigQuery's REST API and Pulumi both take. The program
  * creates them, the direct engine loads into them, the sandbox runs on them: one definition for all.
  */
 export interface Column {
@@ -170,6 +170,30 @@ export function keysetColumns(): Column[] {
 }
 
 /**
+ * What the engine inside BigQuery opens values with: for each try of a run one row with a keyset that KMS wrapped, and a
+ * row for each data key, sealed with that keyset.
+ *
+ * @example
+ * dataKeyColumns()[0].name; // 'run_id'
+ */
+export function dataKeyColumns(): Column[] {
+  return [
+    column('run_id', 'STRING', 'The run whose values they open', 'REQUIRED'),
+    column('key_set', 'STRING', 'The load job that brings the keys: one try of the run', 'REQUIRED'),
+    column(
+      'wrapped_keyset',
+      'BYTES',
+      'The keyset that the data keys of the try are sealed with, as KMS wrapped it',
+    ),
+    column('name', 'BYTES', 'SHA-256 of the data key as the source has it, wrapped; NULL for the keyset'),
+    column('sealed', 'BYTES', 'What opens its values, sealed; the AAD is the run and the name'),
+    column('key_ids', 'STRING', 'In the format tink: the ids of the keys in it, eight hex digits each'),
+    column('reason', 'STRING', 'Why none of its values opens; docs/reasons.md lists the words'),
+    column('in_job', 'BOOL', 'TRUE for a key that BigQuery cannot use: the job seals its values'),
+  ];
+}
+
+/**
  * The ledger: one row a run.
  *
  * @example
@@ -192,5 +216,6 @@ export const tableColumns = (d: Shape): Record<TableName, Column[]> => ({
   rejected: rejectedColumns(d),
   shredded: shreddedColumns(d),
   keysets: keysetColumns(),
+  dataKeys: dataKeyColumns(),
   runs: runColumns(d),
 });

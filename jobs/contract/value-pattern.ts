@@ -57,6 +57,20 @@ export function patternFault(pattern: string): string | null {
 }
 
 /**
+ * The same pattern for a function that looks for it anywhere in a value, as REGEXP_CONTAINS does.
+ *
+ * @example
+ * anchored('[^@]+@[^@]+'); // '\\A(?:[^@]+@[^@]+)\\z'
+ * anchored('\\Qa.b'); // '\\A(?:\\Qa.b\\E)\\z'
+ */
+export function anchored(pattern: string): string {
+  // A quotation that is not ended would take in all that follows.
+  const escapes = pattern.match(/\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]/g) ?? [];
+  const quoting = escapes.some((one) => one.startsWith('\\Q') && !one.endsWith('\\E'));
+  return `\\A(?:${pattern}${quoting ? '\\E' : ''})\\z`;
+}
+
+/**
  * Whether the whole of a value, in UTF-8, matches a pattern.
  *
  * @example

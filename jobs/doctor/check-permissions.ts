@@ -1,13 +1,13 @@
 import type { Deployment } from '../contract/deployment.ts';
-import { type Grant, grantResource, JOB_USER_GRANTS } from '../contract/job-user.ts';
+import { enginesOf, type Grant, grantResource, JOB_USER_GRANTS } from '../contract/job-user.ts';
 import { googleFailure } from '../google/failures.ts';
 import type { Held } from '../google/permissions.ts';
 import { type Finding, ok, wrong } from './finding.ts';
 
 /** Whether a run can do without the grant, given what the stack allows. */
 function matters(d: Deployment, { when }: Grant): boolean {
-  if (when === '--engine direct') return d.engines.includes('direct');
-  if (when === '--engine dataproc') return d.engines.includes('dataproc');
+  const engines = enginesOf(when);
+  if (engines !== null) return d.engines.some((engine) => engines.includes(engine));
   return when !== '--via workflow' || d.workflow !== null;
 }
 
@@ -30,8 +30,9 @@ async function checkGrant(d: Deployment, held: Held, grant: Grant): Promise<Find
     const lacking = grant.permissions.filter((permission) => !has.has(permission));
     if (lacking.length === 0) return ok(check, grant.when);
     const every = grant.when === 'every run';
+    const engines = enginesOf(grant.when);
     const needed =
-      every || (d.engines.length === 1 && grant.when === `--engine ${d.engines[0]}` && !grant.optional);
+      every || (!grant.optional && engines !== null && d.engines.every((engine) => engines.includes(engine)));
     return wrong(
       needed ? 'failed' : 'warning',
       check,

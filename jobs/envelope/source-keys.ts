@@ -2,7 +2,7 @@ import { createCipheriv, randomBytes } from 'node:crypto';
 import type { SourceFormat } from '../contract/settings/choices.ts';
 import { sealAead } from './aead.ts';
 import { aesKey, gcmSeal } from './aes.ts';
-import { newKeyset, serializeKeyset } from './keysets.ts';
+import { type Keyset, newKeyset, serializeKeyset } from './keysets.ts';
 
 const NONE = Buffer.alloc(0);
 
@@ -17,19 +17,20 @@ export interface SourceKey {
 }
 
 /**
- * A fresh data key of a source format: what `formats.ts` opens, from the application's side. For made-up users.
+ * A fresh data key of a source format, of so many bytes: what `formats.ts` opens, from the application's side. For
+ * made-up users.
  *
  * @example
  * const key = sourceKey('gcm');
  * const wrapped = await wrapKey(client, kek, key.unwrapped);
  * const row = { cipher_text: key.encrypt(wrapped, 'a@example.com'), dek: key.dek(wrapped) };
  */
-export function sourceKey(format: SourceFormat): SourceKey {
-  const raw = randomBytes(32);
+export function sourceKey(format: SourceFormat, bytes: 16 | 24 | 32 = 32): SourceKey {
+  const raw = randomBytes(bytes);
   const dek = (wrapped: Buffer): string => wrapped.toString('base64');
   switch (format) {
     case 'tink': {
-      const keyset = newKeyset();
+      const keyset = keysetOf(raw);
       const encrypt = (_: Buffer, text: string | Buffer): string =>
         sealAead(keyset, Buffer.from(text), NONE).toString('base64');
       return { unwrapped: serializeKeyset(keyset), dek, encrypt };
@@ -43,8 +44,13 @@ export function sourceKey(format: SourceFormat): SourceKey {
   }
 }
 
+function keysetOf(aes: Buffer): Keyset {
+  const { primaryKeyId, keys } = newKeyset();
+  return { primaryKeyId, keys: keys.map((key) => ({ ...key, aes })) };
+}
+
 /**
- * An AesGcmKey (field 3, 32 bytes), wrapped inside each cipher text behind its length of four bytes.
+ * An AesGcmKey (field 3), wrapped inside each cipher text behind its length of four bytes.
  * https://github.com/tink-crypto/tink-java/blob/main/src/main/java/com/google/crypto/tink/aead/KmsEnvelopeAead.java
  */
 function envelopeKey(raw: Buffer): SourceKey {
@@ -69,6 +75,6 @@ function dotted(raw: Buffer, text: Buffer): string {
     return `${sealed.toString('base64', 0, 12)}.${sealed.toString('base64', 12)}`;
   }
   const iv = randomBytes(16);
-  const cipher = createCipheriv('aes-256-cbc', raw, iv);
+  const cipher = createCipheriv(aesKey(raw).cbc, raw, iv);
   return `${iv.toString('base64')}.${Buffer.concat([cipher.update(text), cipher.final()]).toString('base64')}`;
 }

@@ -70,6 +70,11 @@ export interface BigQueryService {
     signal?: AbortSignal,
   ): AsyncGenerator<Page>;
   /**
+   * Issues a statement as the job of that id and does not wait for its end; a job that has the id already is the one.
+   * For a statement that must not be carried out twice. Throws the client's own error.
+   */
+  start<P extends string>(statement: Statement<P>, values: Record<P, Value>, jobId: string): Promise<Job>;
+  /**
    * The bytes that a statement would process, by a dry run: it costs nothing and changes nothing.
    * https://cloud.google.com/bigquery/docs/running-queries#dry-run
    */
@@ -287,5 +292,5 @@ export async function bigQueryService(
     }
   }
 
-  return { client, pages, query: retried, bytes, tableResource };
+  return { client, pages, query: retried, start: issue, bytes, tableResource };
 }

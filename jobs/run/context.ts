@@ -3,7 +3,7 @@ import type { Mode, Statements } from '../contract/sql/index.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { BigQueryService } from '../google/bigquery.ts';
 
-/** Which engine a run is to use; `auto` takes direct for small tables where the stack allows it. */
+/** Which engine a run is to use; `auto` takes the cheapest that the stack allows, direct for small tables alone. */
 export type EngineChoice = 'auto' | Engine['name'];
 
 export interface RunOptions {

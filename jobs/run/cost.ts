@@ -1,5 +1,6 @@
 import { CORES, FIRST_EXECUTORS } from '../contract/batch.ts';
 import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL, QUERY_USD_PER_TIB } from '../contract/prices.ts';
+import type { EngineName } from '../contract/settings/choices.ts';
 import type { Scanned } from './scanned.ts';
 
 /** A batch takes 40 to 60 s to start. https://cloud.google.com/dataproc-serverless/docs/overview */
@@ -7,6 +8,12 @@ const BATCH_START_SECONDS = 60;
 /** Rows a second: what a core of a batch manages with BigQuery at both ends, and this process (bench/). */
 const ROWS_PER_CORE = 20_000;
 const ROWS_DIRECT = 25_000;
+/**
+ * What BigQuery's own functions manage has been measured nowhere (docs/limits.md): a guess, at some 10 µs a row and 50
+ * slots at work. Beside it a run has some jobs more, which wait for their turn.
+ */
+const ROWS_BIGQUERY = 5_000_000;
+const BIGQUERY_START_SECONDS = 20;
 const TIB = 2 ** 40;
 
 export interface Estimate {
@@ -21,7 +28,7 @@ export interface Estimate {
 }
 
 interface Work {
-  readonly engine: 'direct' | 'dataproc';
+  readonly engine: EngineName;
   readonly selected: number;
   readonly distinctDeks: number;
   readonly waves: number;
@@ -54,6 +61,11 @@ function staging(work: Work): { seconds: number; milliDcuSeconds: number } {
   const unwrapping = work.distinctDeks / work.kmsCallsPerSecond;
   if (work.engine === 'direct')
     return { seconds: Math.max(unwrapping, selected / ROWS_DIRECT), milliDcuSeconds: 0 };
+  if (work.engine === 'bigquery')
+    return {
+      seconds: work.waves * BIGQUERY_START_SECONDS + unwrapping + selected / ROWS_BIGQUERY,
+      milliDcuSeconds: 0,
+    };
   // A batch grows with the work; a core is a DCU.
   const executors = Math.min(work.maxExecutors, Math.max(FIRST_EXECUTORS, Math.ceil(selected / 5_000_000)));
   const seconds =

@@ -2,7 +2,8 @@ import { ResealError } from '../contract/errors.ts';
 import { allIds, rewraps, WHOLE } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
 import type { Value } from '../google/bigquery.ts';
-import type { EngineChoice, Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
+import { chooseEngine } from './choose-engine.ts';
+import type { Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
 import { sourceState } from './source-table.ts';
 import { wavesOf } from './waves.ts';
@@ -26,10 +27,11 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
   const [counts] = await bigquery.query(sql.count, selection);
   const selected = Number(counts?.selected);
   const rewrappable = await countRewrappable(context, selection);
-  return {
+  const planned: Plan = {
     runId: options.runId,
     mode: options.mode,
-    engine: chooseEngine(context, options.engine, selected),
+    // Until all is known that the choice goes by.
+    engine: 'dataproc',
     snapshotMillis,
     idFrom: selection.id_from,
     idCutoff: selection.id_cutoff,
@@ -46,6 +48,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     wholePartitions,
     keysetNearBound: await nearBound(context, keyset, selected + rewrappable),
   };
+  return { ...planned, engine: await chooseEngine(context, options.engine, planned) };
 }
 
 /**
@@ -114,21 +117,4 @@ function waveDeks({ deployment }: RunContext, options: RunOptions): number | nul
       hint: 'leave --wave out, or remove reseal:jarFile and reseal:mainClass',
     });
   return given ?? deployment.waveDeks;
-}
-
-function chooseEngine({ deployment }: RunContext, choice: EngineChoice, selected: number): Plan['engine'] {
-  const allowed = deployment.engines;
-  const jar = deployment.batch.jarFile !== null;
-  if (choice === 'auto') {
-    const small = selected <= deployment.directMaxRows || !allowed.includes('dataproc');
-    return small && allowed.includes('direct') && !jar ? 'direct' : 'dataproc';
-  }
-  if (choice === 'direct' && jar)
-    throw new ResealError('engine-jar', "the direct engine cannot run the stack's own jar", {
-      hint: 'leave --engine out, or remove reseal:jarFile and reseal:mainClass',
-    });
-  if (allowed.includes(choice)) return choice;
-  throw new ResealError('engine-not-allowed', `this stack allows no ${choice} engine`, {
-    hint: `use --engine ${allowed.join(' or ')}, or add ${choice} to reseal:engines`,
-  });
 }

@@ -1,6 +1,6 @@
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
 import type { EngineName } from '../contract/settings/choices.ts';
-import { mergeScans, rewrapScans } from '../contract/sql/index.ts';
+import { mergeScans, rewrapScans, type Statements } from '../contract/sql/index.ts';
 import type { Plan, RunContext, RunKeyset } from './context.ts';
 import { chainValues } from './keyset.ts';
 import { selectionOf } from './waves.ts';
@@ -13,8 +13,18 @@ export interface Scanned {
 }
 
 /**
- * What a run's statements over the source table would process with each of the engines, by one dry run of each statement: the plan's own, the direct
- * engine's read, those of the merge, which come about even if nothing is selected, and the read of what was merged.
+ * What an engine has BigQuery read of the source table. What seals inside BigQuery reads the columns of `values`; a dry
+ * run says nothing of a script.
+ */
+const READS = {
+  direct: ['values'],
+  dataproc: [],
+  bigquery: ['dataKeyNames', 'values'],
+} as const satisfies Readonly<Record<EngineName, readonly (keyof Statements)[]>>;
+
+/**
+ * What a run's statements over the source table would process, by one dry run of each, with each of the engines: the
+ * plan's own, the engine's reads, those of the merge, which come about even if nothing is selected, and the read of what was merged.
  * What each wave of a run reads again is in it as often.
  * Not in it are the rows that the run has yet to stage. A batch reads through the Storage Read API, which has a price
  * of its own.
@@ -61,10 +71,15 @@ export async function scanned<Name extends EngineName>(
     ...(plan.waves > 1 ? [bigquery.bytes(sql.count, selection)] : []),
     ...mergeScans(deployment).map((statement) => bigquery.bytes(statement, change)),
   ]);
-  const isDirect = (engine: EngineName): boolean => engine === 'direct' && plan.selected > 0;
-  const read = engines.some(isDirect) ? [await bigquery.bytes(sql.values, selection)] : [];
+  // Two engines may read alike.
+  const names = plan.selected === 0 ? [] : new Set(engines.flatMap((engine) => READS[engine]));
+  const reads = new Map(
+    await Promise.all(
+      [...names].map(async (name) => [name, await bigquery.bytes(sql[name], selection)] as const),
+    ),
+  );
   const total = (engine: EngineName): Scanned => {
-    const wave = [...eachWave, ...(isDirect(engine) ? read : [])];
+    const wave = [...eachWave, ...READS[engine].map((name) => reads.get(name) ?? 0)];
     const sizes = [...once, ...Array.from({ length: plan.waves }, () => wave).flat()];
     return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
   };

@@ -44,8 +44,9 @@ export function directWork(
       rejected: get('rejected-table'),
       keysets: get('keysets-table'),
       runs: get('runs-table'),
-      // No batch works on it.
+      // No batch works on these.
       shredded: '',
+      dataKeys: '',
     },
     partitionColumn: args.get('partition-column') ?? null,
     readDataset: '',

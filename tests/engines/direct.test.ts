@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
-import { load, nextLoad } from '../../jobs/engines/direct/load.ts';
+import { load, nextLoad } from '../../jobs/engines/load.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 

@@ -35,6 +35,8 @@ COMMIT TRANSACTION;`,
   'variables of the types of a query': `DECLARE first, last DEFAULT (SELECT MIN(seen_at) FROM \`p.d.users\`);
 SET (first, last) = (SELECT AS STRUCT MIN(seen_at), MAX(seen_at) FROM \`p.d.users\`);
 SELECT id FROM \`p.d.users\` WHERE seen_at BETWEEN first AND last;`,
+  'a temporary table': `CREATE TEMP TABLE seen AS SELECT id, seen_at AS moment FROM \`p.d.users\`;
+INSERT INTO \`p.d.staging\` (id) SELECT id FROM seen WHERE moment IS NOT NULL;`,
   procedure: `CREATE OR REPLACE PROCEDURE \`p.d.read\`(IN least INT64) OPTIONS (strict_mode = TRUE)
 BEGIN
   DECLARE secret BYTES DEFAULT (SELECT sealed FROM \`p.d.users\` LIMIT 1);
@@ -60,6 +62,8 @@ const bad = {
   'a bad statement inside a script': 'BEGIN TRANSACTION; DELETE FROM `p.d.users` WHERE mail = 1; COMMIT;',
   'a column of a wrong type in a merge':
     'MERGE `p.d.users` AS u USING `p.d.staging` AS s ON u.id = s.id WHEN MATCHED THEN UPDATE SET email = s.id',
+  'a column that a temporary table does not have':
+    'CREATE TEMP TABLE seen AS SELECT id FROM `p.d.users`; SELECT seen_at FROM seen;',
   'bad grammar': 'SELECT FROM WHERE',
   'a procedure that names no such column':
     'CREATE PROCEDURE `p.d.read`() BEGIN SELECT e_mail FROM `p.d.users`; END',

@@ -1,7 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { withColumns } from '../../jobs/contract/fields.ts';
-import { ID_TYPES, type IdType, KEYINGS, type Keying } from '../../jobs/contract/settings/choices.ts';
+import {
+  ID_TYPES,
+  type IdType,
+  KEYINGS,
+  type Keying,
+  SOURCE_FORMATS,
+} from '../../jobs/contract/settings/choices.ts';
 import {
   mergeScans,
   readProcedureBody,
@@ -77,6 +83,24 @@ describe("every statement is accepted by Google's analyzer", () => {
     },
   );
 });
+
+it('reads each source format', async () => {
+  const fields = [{ ...EMAIL, valuePattern: "\\Qit's a@b" }];
+  const ofFormats = SOURCE_FORMATS.flatMap((sourceFormat, at) => {
+    const keying = KEYINGS[at % 2] as Deployment['keying'];
+    const unauthenticated = keying === 'row' ? 'accept' : 'reject';
+    const stack = aDeployment({ sourceFormat, keying, unauthenticated, fields });
+    const { dataKeyNames, sealValues, valuesLeft } = statements(stack);
+    return [dataKeyNames, sealValues, valuesLeft].map((one) => ({
+      ...one,
+      name: `${sourceFormat} ${one.name}`,
+    }));
+  });
+  const errors = (await analyze(tablesOf(aDeployment({ fields })), ofFormats)).filter(
+    ({ error }) => error !== null,
+  );
+  expect(errors).toEqual([]);
+}, 120_000);
 
 it('declares each parameter that it uses, and no other', () => {
   for (const stack of stacks) {

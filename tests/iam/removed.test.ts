@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { writeSample } from '../../jobs/cli/sample.ts';
-import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
+import { enginesOf, JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import { bigQueryService } from '../../jobs/google/bigquery.ts';
 import { executionsClient } from '../../jobs/google/clients.ts';
@@ -39,7 +40,7 @@ afterAll(async () => {
 });
 
 /** A run of the job's, over a row that waits for it. */
-const run = (engine: 'direct' | 'dataproc') => async (): Promise<unknown> => {
+const run = (engine: EngineName) => async (): Promise<unknown> => {
   await pending();
   return box.run({ engine });
 };
@@ -75,6 +76,17 @@ it('a run without a role of whoever starts it', async () => {
     judge(binding, await without(box, binding, act), /the account that runs/);
   }
   expect(await run('direct')()).toMatchObject({ state: 'succeeded' });
+});
+
+it('a run inside BigQuery without a role of whoever starts it', async () => {
+  const bindings = await bindingsOf(box, JOB_USER);
+  for (const [at, binding] of bindings.entries()) {
+    const grant = JOB_USER_GRANTS[at];
+    if (grant?.on !== 'data keys table' && !enginesOf(grant?.when ?? 'every run')?.includes('bigquery'))
+      continue;
+    judge(binding, await without(box, binding, run('bigquery')), /the account that runs/);
+  }
+  expect(await run('bigquery')()).toMatchObject({ state: 'succeeded' });
 });
 
 it("a batch without a role of its account's", async () => {

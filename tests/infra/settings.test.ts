@@ -220,7 +220,12 @@ describe('rules between settings', () => {
       'prod',
       'reseal:columnPolicyTag must be set in production',
     ],
-    ['production runs batches', { engines: '["direct"]' }, 'prod', 'reseal:engines must be dataproc alone'],
+    [
+      'production runs nothing in the job',
+      { engines: '["direct"]' },
+      'prod',
+      'reseal:engines must not have direct',
+    ],
     [
       'production is protected',
       { deletionProtection: 'false', engines: '["dataproc"]' },

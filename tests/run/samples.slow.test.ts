@@ -30,10 +30,13 @@ describe.each([
   const expected = ndjson<Expected>(readFileSync(sample(name, 'expected.ndjson'), 'utf8'));
   const readable = expected.filter((row) => row.email !== undefined);
 
-  it.each(['row', 'shared'])('is re-encrypted with %s keying, every row accounted for', async (keying) => {
+  it.each([
+    ['row', 'direct'],
+    ['shared', 'bigquery'],
+  ])('is re-encrypted with %s keying by the engine %s, every row accounted for', async (keying, engine) => {
     const state = join(folder, `${name}-${keying}`);
     const files = ['--users', sample(name, 'users.ndjson'), '--kek', sample(name, 'kek.json')];
-    const how = ['--source-format', format, '--keying', keying, '--engine', 'direct'];
+    const how = ['--source-format', format, '--keying', keying, '--engine', engine];
     const first = await cli('trigger', ['--fresh', '--state', state, ...files, ...how, '--json']);
     expect(first.stderr).not.toContain('error');
     expect(JSON.parse(first.stdout)).toMatchObject({

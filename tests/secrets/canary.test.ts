@@ -13,11 +13,22 @@ const CANARIES = ['canary-plaintext-7f3a@example.com', 'kanarienvögel-9c1d@exam
 const folder = mkdtempSync(join(tmpdir(), 'reseal-canary-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Every format, every keying; the keyings differ in sealing alone, which no format touches. */
-const runs = SOURCE_FORMATS.map((format, at) => ({ format, keying: KEYINGS[at % KEYINGS.length] ?? 'row' }));
+/**
+ * Every format, every keying; the keyings differ in sealing alone, which no format touches. Inside BigQuery those formats
+ * whose keys are handed over in different ways.
+ */
+const runs = SOURCE_FORMATS.flatMap((format, at) =>
+  (format === 'dotted' || format === 'tink' ? (['direct', 'bigquery'] as const) : (['direct'] as const)).map(
+    (engine, other) => ({
+      format,
+      engine,
+      keying: KEYINGS[(at + other) % KEYINGS.length] ?? 'row',
+    }),
+  ),
+);
 
-describe.each(runs)('a run over $format with $keying keying', ({ format, keying }) => {
-  const state = join(folder, `${format}-${keying}`);
+describe.each(runs)('a run of $engine over $format with $keying keying', ({ format, engine, keying }) => {
+  const state = join(folder, `${format}-${engine}`);
   const application = new Application(format);
   const keys: ApplicationKey[] = [application.newKey(), application.newKey()];
   let results: CliResult[] = [];
@@ -32,12 +43,14 @@ describe.each(runs)('a run over $format with $keying keying', ({ format, keying 
       },
       { id: `${at}3`, cipher_text: `${key.encrypt(CANARIES[at] ?? '')}!`, dek: key.dek },
     ]);
-    const users = writeUsers(folder, rows, `${format}-${keying}.ndjson`);
+    const users = writeUsers(folder, rows, `${format}-${engine}.ndjson`);
     const how = [
       '--source-format',
       format,
       '--keying',
       keying,
+      '--engine',
+      engine,
       '--users',
       users,
       '--kek',

@@ -36,8 +36,8 @@ export class Application {
     return gcmSeal(NONE, aesKey(this.kek), key, NONE);
   }
 
-  newKey(): ApplicationKey {
-    const key = sourceKey(this.format);
+  newKey(bytes: 16 | 24 | 32 = 32): ApplicationKey {
+    const key = sourceKey(this.format, bytes);
     const wrapped = this.wrap(key.unwrapped);
     return {
       unwrapped: key.unwrapped,

@@ -17,6 +17,7 @@ export const RENAMED = {
   shreddedTable: 'gone',
   keysetsTable: 'keyrings',
   runsTable: 'ledger',
+  dataKeysTable: 'lent',
   readDataset: 'crm_clear',
   readView: 'everybody',
   readProcedure: 'read_everybody',

@@ -40,6 +40,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       staging: 'users_temp',
       rejected: 'users_rejected',
       shredded: 'users_shredded',
+      dataKeys: 'data_keys',
       keysets: 'keysets',
       runs: 'runs',
     },

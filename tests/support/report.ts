@@ -59,6 +59,7 @@ const STACK = {
     keysets: 'keysets',
     runs: 'runs',
     shredded: 'users_shredded',
+    dataKeys: 'data_keys',
   },
 };
 const KMS_KEY = 'projects/example-data-prod/locations/us-central1/keyRings/reseal-prod/cryptoKeys/bigquery';

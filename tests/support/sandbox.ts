@@ -108,7 +108,7 @@ export async function testSandbox(
       return run({ ...context, signal }, chosen, watcher);
     },
     sql(text) {
-      const tables = /\b(users_temp|users_rejected|users_shredded|users|keysets|runs)\b/g;
+      const tables = /\b(users_temp|users_rejected|users_shredded|users|data_keys|keysets|runs)\b/g;
       const sql = text.replace(tables, (table) => `\`${project}.${dataset}.${table}\``);
       return owner.query({ name: 'test', sql, params: {} } as Statement<never>, {});
     },

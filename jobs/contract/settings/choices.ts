@@ -8,7 +8,7 @@ export const UNAUTHENTICATED = ['accept', 'reject'] as const;
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/conversion_rules
  */
 export const ID_TYPES = ['INT64', 'STRING', 'NUMERIC', 'DATE', 'DATETIME', 'TIMESTAMP'] as const;
-export const ENGINES = ['direct', 'dataproc'] as const;
+export const ENGINES = ['direct', 'dataproc', 'bigquery'] as const;
 
 export type SourceFormat = (typeof SOURCE_FORMATS)[number];
 export type Keying = (typeof KEYINGS)[number];

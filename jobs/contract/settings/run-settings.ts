@@ -113,7 +113,8 @@ export const runSettings = {
       .min(1, { error: 'must allow at least one engine' })
       .default(['direct', 'dataproc']),
     {
-      description: 'The engines that may run: direct (this process), dataproc (a batch).',
+      description:
+        'The engines that may run: direct (this process), dataproc (a batch), bigquery (inside BigQuery). Production takes no direct.',
       example: '[dataproc]',
     },
   ),

@@ -36,6 +36,11 @@ export const tableSettings = {
     description: 'The table that says which values an operator shredded, and when.',
     example: 'users_shredded',
   }),
+  dataKeysTable: setting(identifier.default('data_keys'), {
+    description:
+      'The table that the engine inside BigQuery opens values with: data keys of a run, sealed; its rows go with the run, and expire within a day.',
+    example: 'data_keys',
+  }),
   runsTable: setting(identifier.default('runs'), {
     description: 'The ledger: one row a run.',
     example: 'runs',
@@ -66,6 +71,7 @@ export const TABLE_SETTINGS = {
   rejected: 'rejectedTable',
   shredded: 'shreddedTable',
   keysets: 'keysetsTable',
+  dataKeys: 'dataKeysTable',
   runs: 'runsTable',
 } as const satisfies Readonly<Record<string, keyof typeof tableSettings>>;
 export type TableName = keyof typeof TABLE_SETTINGS;

@@ -29,9 +29,11 @@ import { proveMerged, readValues } from './open-values.ts';
 import { replaceReadView } from './read-view.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { countRewrappable } from './rewrap-row-keysets.ts';
+import { sealValues, valuesLeft } from './seal-values.ts';
 import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
 import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
+import { clearDataKeys, dataKeyNames, makeTryKeyset, readTryKeyset } from './try-keys.ts';
 
 export { ALL_TIME } from './ledger-entries.ts';
 export { mergeScans } from './merge-scans.ts';
@@ -69,6 +71,12 @@ export function statements(d: Deployment) {
     markStaging: markStaging(d),
     sample: sample(d),
     values: values(d),
+    dataKeyNames: dataKeyNames(d),
+    makeTryKeyset: makeTryKeyset(d),
+    readTryKeyset: readTryKeyset(d),
+    sealValues: sealValues(d),
+    valuesLeft: valuesLeft(d),
+    clearDataKeys: clearDataKeys(d),
     adopt: adopt(d),
     stagedCounts: stagedCounts(d),
     stagedReasons: stagedReasons(d),

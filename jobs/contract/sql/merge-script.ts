@@ -58,6 +58,7 @@ INSERT INTO ${table(d, 'rejected')} (id, field, run_id, reason, dek_fingerprint,
 SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, ${rejectedBy(d)}, resealed_from, reseal_time
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
+DELETE FROM ${table(d, 'dataKeys')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
 SET state = IF(${LAST_WAVE}, 'succeeded', 'planned'), owner = IF(${LAST_WAVE}, NULL, owner), ended_at = IF(${LAST_WAVE}, CURRENT_TIMESTAMP(), NULL), merged_at = CURRENT_TIMESTAMP(),
   merged = IFNULL(merged, 0) + reseal_merged,${rewraps(d) ? ' rewrapped = IFNULL(rewrapped, 0) + reseal_rewrapped,' : ''} erased = IFNULL(erased, 0) + reseal_erased, changed_meanwhile = IFNULL(changed_meanwhile, 0) + reseal_changed,

@@ -1,17 +1,18 @@
 import { setMaxListeners } from 'node:events';
-import { Readable } from 'node:stream';
 import type { Deployment } from '../../contract/deployment.ts';
-import { patternsOf } from '../../contract/fields.ts';
 import { statements } from '../../contract/sql/index.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
-import type { Page } from '../../google/page.ts';
 import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
-import type { Engine, StageInput, StageProgress } from '../engine.ts';
-import { cancelLoads, load, nextLoad } from './load.ts';
-import { type RunKeys, runKeys } from './run-keys.ts';
+import { type Engine, selectionOf } from '../engine.ts';
+import { cancelJobs } from '../job-attempts.ts';
+import { load, loadStep, nextLoad } from '../load.ts';
+import { runKeys } from '../run-keys.ts';
+import { sealedLines } from './sealed-lines.ts';
 import { sourcePage } from './source-page.ts';
-import { type SealingThreads, sealingThreads } from './threads.ts';
+import { sealingThreads } from './threads.ts';
+
+const TELL_MS = 500;
 
 /**
  * The engine in this process: reads in pages, unwraps each data key once, seals in worker threads and streams
@@ -38,24 +39,28 @@ export function directEngine(
       setMaxListeners(0, all);
       const keys = runKeys(deployment, input, all, endpoints, limits);
       const threads = sealingThreads(input.selected);
+      let sealed = 0;
+      const tell = (): void =>
+        progress(
+          sealed === input.selected
+            ? { message: 'BigQuery loads what is sealed' }
+            : { rows: sealed, deks: keys.calls() },
+        );
+      // The keys of a page can take long, before any of its rows is sealed.
+      const telling = setInterval(tell, TELL_MS);
       try {
-        const values = {
-          mode: input.mode,
-          snapshot_millis: input.snapshotMillis,
-          id_from: input.idFrom,
-          id_cutoff: input.idCutoff,
-          keyset_version: input.keyset.version,
-          wave: input.wave,
-          waves: input.waves,
-        };
-        const pages = bigquery.pages(statements(deployment).values, values, all);
+        const pages = bigquery.pages(statements(deployment).values, selectionOf(input), all);
         const lines = sealedLines(pages, {
           deployment,
-          input,
+          runId: input.runId,
           attempt: job.attempt,
-          keys,
+          source: (page) => sourcePage(page, deployment.sourceFormat, keys),
+          keyset: keys.keyset,
           threads,
-          progress,
+          progress: (rows) => {
+            sealed = rows;
+            tell();
+          },
         });
         await load(bigquery.client, deployment, job.id, lines, signal, limits);
         return { kmsCalls: keys.calls(), ...outcome };
@@ -63,63 +68,12 @@ export function directEngine(
         end.abort(error);
         throw error;
       } finally {
+        clearInterval(telling);
         await Promise.all([threads.close(), keys.close()]);
       }
     },
     async discard(_runId, wave, signal) {
-      return { cancelled: await cancelLoads(bigquery.client, deployment, wave, signal), files: 0 };
+      return { cancelled: await cancelJobs(bigquery.client, deployment, loadStep(wave), signal), files: 0 };
     },
   };
-}
-
-/** What a stage works with. */
-interface Stage {
-  readonly deployment: Deployment;
-  readonly input: StageInput;
-  readonly attempt: string;
-  readonly keys: RunKeys;
-  readonly threads: SealingThreads;
-  readonly progress: (now: StageProgress) => void;
-}
-
-const TELL_MS = 500;
-
-/** The lines of the load job, page by page: source page, its data keys, a thread that seals. */
-async function* sealedLines(
-  pages: AsyncIterable<Page>,
-  { deployment, input, attempt, keys, threads, progress }: Stage,
-): AsyncGenerator<Uint8Array> {
-  const { sourceFormat, unauthenticated, keying, storePlaintext } = deployment;
-  const valuePatterns = patternsOf(deployment.fields);
-  const setup = {
-    runId: input.runId,
-    attempt,
-    sourceFormat,
-    unauthenticated,
-    valuePatterns,
-    keying,
-    storePlaintext,
-  };
-  const sealed = Readable.from(pages).map(
-    async (page: Page) => {
-      const source = await sourcePage(page, sourceFormat, keys);
-      const lines = await threads.seal({ ...setup, keyset: await keys.keyset() }, source);
-      return { rows: page.length, lines };
-    },
-    { concurrency: threads.width },
-  ) as AsyncIterable<{ rows: number; lines: Uint8Array }>;
-  let rows = 0;
-  const tell = (): void => progress({ rows, deks: keys.calls() });
-  // The keys of a page can take long, before any of its rows is sealed.
-  const telling = setInterval(tell, TELL_MS);
-  try {
-    for await (const { rows: more, lines } of sealed) {
-      rows += more;
-      tell();
-      yield lines;
-    }
-    progress({ message: 'BigQuery loads what is sealed' });
-  } finally {
-    clearInterval(telling);
-  }
 }

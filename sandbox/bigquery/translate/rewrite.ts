@@ -184,7 +184,11 @@ export class Rewriter {
     const { upper } = token;
     if (UNSUPPORTED.has(upper) && previous?.text !== '.') throw invalidQuery(`The sandbox has no ${upper}`);
     if (upper === 'AS' && previous?.upper === 'SELECT') throw invalidQuery('The sandbox has no SELECT AS');
-    if (upper === 'SAFE' && next.text === '.' && at(this.tokens, index + 5).text === '(') {
+    if (
+      upper === 'SAFE' &&
+      at(this.tokens, index + 3).text === '.' &&
+      at(this.tokens, index + 5).text === '('
+    ) {
       const end = closing(this.tokens, index + 5);
       const name = `${at(this.tokens, index + 2).upper}.${at(this.tokens, index + 4).upper}`;
       const args = { from: index + 6, to: end };

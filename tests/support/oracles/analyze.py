@@ -121,8 +121,19 @@ class Judge:
             self._expression(self._text(node.sql), "STRING")
         elif name == "ASTCreateProcedureStatement":
             self._procedure(node)
+        elif name == "ASTCreateTableStatement" and node.query is not None:
+            self._create_table(node)
         elif name not in STEERING:
             self._analyze(self._text(node))
+
+    def _create_table(self, node: Any) -> None:
+        """What follows may name the table, a temporary one for instance."""
+        columns = [
+            {"name": column.name, "type": NAMES[int(column.column.type.type_kind)]}
+            for column in self._analyze(self._text(node)).output_column_list
+        ]
+        name = ".".join(identifier.id_string for identifier in node.name.names)
+        self._tables = [*self._tables, {"name": name, "columns": columns}]
 
     def _procedure(self, node: Any) -> None:
         self._analyze(self._text(node))

@@ -28,7 +28,7 @@ export const analyze = (
   statements: readonly AnalyzedStatement[],
 ): Promise<Verdict[]> => askPython<Verdict[]>(script, { tables, statements });
 
-/** The six tables of a deployment, as the analyzer's catalog takes them. */
+/** The seven tables of a deployment, as the analyzer's catalog takes them. */
 export const tablesOf = (d: Deployment) =>
   Object.entries(tableColumns(d)).map(([which, columns]) => ({
     name: `${d.project}.${d.dataset}.${d.tables[which as keyof typeof d.tables]}`,

@@ -1,14 +1,14 @@
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
-import type { Deployment } from '../../contract/deployment.ts';
-import { ResealError } from '../../contract/errors.ts';
-import { Rejection } from '../../contract/reasons.ts';
-import { asWrappedKey, type DataKey, type WrappedKey } from '../../envelope/brands.ts';
-import { type DataKeys, dataKeys, type KeyService, type Unwrapped } from '../../envelope/data-keys.ts';
-import { within } from '../../google/bounds.ts';
-import { type Endpoints, kmsClient } from '../../google/clients.ts';
-import { type KeyServiceOptions, keyService, PATIENCE } from '../../google/kms.ts';
-import { pace } from '../../google/pace.ts';
-import type { StageInput } from '../engine.ts';
+import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import { Rejection } from '../contract/reasons.ts';
+import { asWrappedKey, type DataKey, type WrappedKey } from '../envelope/brands.ts';
+import { type DataKeys, dataKeys, type KeyService, type Unwrapped } from '../envelope/data-keys.ts';
+import { within } from '../google/bounds.ts';
+import { type Endpoints, kmsClient } from '../google/clients.ts';
+import { type KeyServiceOptions, keyService, PATIENCE } from '../google/kms.ts';
+import { pace } from '../google/pace.ts';
+import type { StageInput } from './engine.ts';
 
 /**
  * Data keys held at once. Rows come ordered by data key, so a handful would do; what is needed is more than
@@ -21,8 +21,10 @@ const CLOSE_MS = 1_000;
 
 /** Every key that a stage opens with Cloud KMS. */
 export interface RunKeys {
-  /** The first-level keyset, serialised. The bytes are wiped by `close`. */
+  /** The keyset that these were made with, serialised. The bytes are wiped by `close`. */
   keyset(): Promise<Uint8Array>;
+  /** Another keyset that Cloud KMS wrapped, serialised; the same one is unwrapped once. `close` wipes it too. */
+  open(keyset: StageInput['keyset']): Promise<Uint8Array>;
   /** A data key; each is unwrapped once. The bytes belong to the cache: copy or use them at once. */
   unwrap(wrapped: WrappedKey): Promise<Unwrapped>;
   /** Decrypt calls for data keys so far. */
@@ -35,13 +37,14 @@ interface Opened {
   readonly keyset: Uint8Array;
   readonly service: KeyService;
   readonly keys: DataKeys;
+  open(keyset: StageInput['keyset']): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** Begins at once, while BigQuery still collects the rows; whoever first needs a key learns of a failure. */
 export function runKeys(
   deployment: Deployment,
-  input: StageInput,
+  input: Pick<StageInput, 'keyset'>,
   signal: AbortSignal,
   endpoints?: Endpoints,
   patience?: KeyServiceOptions['patience'],
@@ -56,6 +59,7 @@ export function runKeys(
   );
   return {
     keyset: async () => (await opening).keyset,
+    open: async (keyset) => (await opening).open(keyset),
     unwrap: async (wrapped) => (await opening).keys.get(wrapped),
     calls: () => opened?.service.calls ?? 0,
     close: () =>
@@ -68,7 +72,7 @@ export function runKeys(
 
 async function open(
   deployment: Deployment,
-  input: StageInput,
+  input: Pick<StageInput, 'keyset'>,
   signal: AbortSignal,
   endpoints?: Endpoints,
   patience: KeyServiceOptions['patience'] = PATIENCE,
@@ -77,17 +81,24 @@ async function open(
   const { kmsCallsPerSecond: callsPerSecond } = deployment.batch;
   const limits = { pace: pace(callsPerSecond), signal, patience };
   try {
-    const { kmsKey, wrapped } = input.keyset;
-    const keyset = await openKeyset(keyService(client, limits), kmsKey, wrapped);
+    const others = new Map<StageInput['keyset'], Promise<DataKey>>();
+    const openOther = (other: StageInput['keyset']): Promise<DataKey> => {
+      const opened = others.get(other) ?? openKeyset(keyService(client, limits), other);
+      others.set(other, opened);
+      return opened;
+    };
+    const keyset = await openOther(input.keyset);
     const service = keyService(client, limits);
     const keys = dataKeys(service, deployment.sourceKek, { capacity: KEY_CAPACITY, callsPerSecond, signal });
     return {
       keyset,
       service,
       keys,
+      open: openOther,
       async close() {
         keys.clear();
-        keyset.fill(0);
+        for (const opened of await Promise.allSettled(others.values()))
+          if (opened.status === 'fulfilled') opened.value.fill(0);
         await closed(client);
       },
     };
@@ -98,7 +109,10 @@ async function open(
 }
 
 /** The first-level keyset. That its own key does not open it says nothing about any row, so it is no rejection. */
-async function openKeyset(service: KeyService, kek: string, wrapped: Buffer): Promise<DataKey> {
+async function openKeyset(
+  service: KeyService,
+  { kmsKey: kek, wrapped }: StageInput['keyset'],
+): Promise<DataKey> {
   try {
     return await service.unwrap(kek, asWrappedKey(wrapped));
   } catch (error) {

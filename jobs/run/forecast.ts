@@ -1,7 +1,7 @@
 import type { EngineName } from '../contract/settings/choices.ts';
-import type { Plan, RunContext } from '../run/context.ts';
-import { type Estimate, estimate } from '../run/cost.ts';
-import { scanned } from '../run/scanned.ts';
+import type { Plan, RunContext } from './context.ts';
+import { type Estimate, estimate } from './cost.ts';
+import { scanned } from './scanned.ts';
 
 /** What a planned run is likely to take with its own engine. */
 export async function forecast(context: RunContext, plan: Plan): Promise<Estimate> {
@@ -17,7 +17,8 @@ export async function forecasts(context: RunContext, plan: Plan): Promise<Map<En
   return new Map(Object.entries(all) as [EngineName, Estimate][]);
 }
 
-async function estimates(
+/** The same with each of some engines; a dry run that two of them share is made once. */
+export async function estimates(
   context: RunContext,
   plan: Plan,
   engines: readonly EngineName[],

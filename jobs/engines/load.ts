@@ -1,0 +1,109 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { BigQuery, Job } from '@google-cloud/bigquery';
+import type { Deployment } from '../contract/deployment.ts';
+import { loadJobId, waveId } from '../contract/ids.ts';
+import type { TableName } from '../contract/settings/table-settings.ts';
+import { unlessAborted, within } from '../google/bounds.ts';
+import { bigQueryFailure, googleFailure } from '../google/failures.ts';
+import { jobStuck, waitLimits } from '../google/wait-limits.ts';
+import type { StageInput } from './engine.ts';
+import { awaitJob, giveUp, type JobStep, jobDone, nextAttempt } from './job-attempts.ts';
+
+/** The load jobs of a wave, or of an attempt that has a name of its own. */
+export const loadStep = (wave: string): JobStep => ({
+  name: 'load',
+  idOf: (attempt) => loadJobId(wave, attempt),
+});
+
+/** One attempt at loading a run's rows. */
+export interface Load {
+  /** The load job's id. */
+  readonly id: string;
+  /** What stands in the rows. */
+  readonly attempt: string;
+  /** Whether an earlier process has finished it. */
+  readonly loaded: boolean;
+}
+
+/**
+ * The wave's attempt to go on with: the one that an earlier process finished, unless the rows are to be staged anew,
+ * else the first that nobody has begun.
+ */
+export async function nextLoad(
+  client: BigQuery,
+  deployment: Deployment,
+  { runId, wave, anew, attempt: given }: Pick<StageInput, 'runId' | 'wave' | 'anew' | 'attempt'>,
+  signal: AbortSignal,
+  limits = waitLimits(deployment),
+): Promise<Load> {
+  const step = loadStep(given ?? waveId(runId, wave));
+  const { id, done } = await nextAttempt(client, deployment, step, anew, signal, limits);
+  return { id, attempt: given ?? id, loaded: done };
+}
+
+/**
+ * Loads newline-delimited JSON in one job, which BigQuery takes whole or not at all.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+ */
+export async function load(
+  client: BigQuery,
+  deployment: Deployment,
+  id: string,
+  lines: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  { jobMs } = waitLimits(deployment),
+  into: TableName = 'staging',
+): Promise<void> {
+  const target = client.dataset(deployment.dataset).table(deployment.tables[into]);
+  const upload = target.createWriteStream({
+    jobId: id,
+    location: deployment.location,
+    sourceFormat: 'NEWLINE_DELIMITED_JSON',
+    createDisposition: 'CREATE_NEVER',
+    writeDisposition: 'WRITE_APPEND',
+  } as Parameters<typeof target.createWriteStream>[0]);
+  const job = client.job(id, { location: deployment.location });
+  let uploaded: Job | null = null;
+  upload.on('job', (made: Job) => {
+    uploaded = made;
+  });
+  const loaded = new Promise<void>((resolve, reject) => {
+    upload.on('complete', () => resolve());
+    upload.on('error', reject);
+  });
+  const stuck = jobStuck(deployment, 'load', id, jobMs);
+  const end = new AbortController();
+  const ending = AbortSignal.any([signal, end.signal]);
+  try {
+    // Whichever fails first is the cause; the other must not be left unhandled.
+    const both = Promise.all([pipeline(Readable.from(lines), upload, { signal: ending }), loaded]);
+    const inTime = within(jobMs, both, () => stuck);
+    await unlessAborted(inTime, signal);
+  } catch (error) {
+    if (signal.aborted) {
+      if (uploaded !== null) await awaitJob(uploaded, deployment, 'load', signal, jobMs).catch(() => {});
+      throw signal.reason;
+    }
+    if (error === stuck) {
+      end.abort(stuck);
+      // The upload looks at its own job until somebody says otherwise.
+      (uploaded as Job | null)?.removeAllListeners('complete');
+      return giveUp(job, stuck);
+    }
+    // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same.
+    if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(job, stuck, signal, jobMs);
+    throw bigQueryFailure('load', error);
+  }
+}
+
+/** Takes the job that has this run's id for its own. */
+async function existing(job: Job, stuck: Error, signal: AbortSignal, jobMs: number): Promise<void> {
+  const inTime = within(jobMs, jobDone(job), () => stuck);
+  try {
+    await unlessAborted(inTime, signal);
+  } catch (error) {
+    if (error === stuck) return giveUp(job, stuck);
+    throw signal.aborted ? signal.reason : bigQueryFailure('load', error);
+  }
+}

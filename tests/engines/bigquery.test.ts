@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runContext } from '../../jobs/cli/connect.ts';
+import { newRunId, sealJobId } from '../../jobs/contract/ids.ts';
+import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
+import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../../jobs/contract/sql/index.ts';
+import { abandon } from '../../jobs/run/abandonment.ts';
+import { run } from '../../jobs/run/run.ts';
+import { importKek } from '../../sandbox/users/load.ts';
+import { Application } from '../support/application.ts';
+import { damagedUsers } from '../support/damaged-users.ts';
+import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+
+const ROWS = 300;
+
+describe.each(SOURCE_FORMATS)('%s: BigQuery and the direct engine', (sourceFormat) => {
+  let box: TestSandbox;
+  // Both keyings seal the same values, so half of the formats try each.
+  const keying = sourceFormat.startsWith('tink') ? 'shared' : 'row';
+  const columns = `id, decrypted_email, resealed_from${keying === 'shared' ? ', bq_encryption_key' : ''}`;
+  const application = new Application(sourceFormat);
+
+  beforeAll(async () => {
+    box = await testSandbox({
+      sourceFormat,
+      keying,
+      storePlaintext: 'true',
+      maxRejectedShare: '1',
+      valuePattern: '(?s).{0,40}',
+    });
+    // BigQuery takes AES-128, but no AES-192 in GCM: values under such keys go through the job.
+    const more = ([16, 24, 24] as const).map((bytes) => application.newKey(bytes));
+    await box.load(application, damagedUsers(application, ROWS, more));
+  });
+  afterAll(() => box?.close());
+
+  async function outcome(engine: 'direct' | 'bigquery') {
+    await box.kmsCalls();
+    const report = await box.run({ engine, mode: 'all' });
+    expect(report.read_back.readable).toBe(report.read_back.checked);
+    const rejected = await box.sql(
+      `SELECT id, reason, dek_fingerprint, rejected_from FROM users_rejected WHERE run_id = '${report.run_id}' ORDER BY id`,
+    );
+    const users = await box.sql(`SELECT ${columns} FROM users ORDER BY id`);
+    const { selected, distinct_deks, staged, unauthenticated, merged, reasons, kms_calls } = report;
+    expect(await box.kmsCalls()).toBe(kms_calls);
+    const counts = { selected, distinct_deks, staged, unauthenticated, merged, reasons, kms_calls };
+    return { ...counts, rejected, users };
+  }
+
+  it('open the same rows to the same values and reject the others for the same reasons', async () => {
+    const direct = await outcome('direct');
+    expect(direct.staged).toBeGreaterThan(ROWS / 8);
+    expect(direct.rejected.length).toBeGreaterThan(ROWS / 20);
+    expect((direct.unauthenticated ?? 0) > 0).toBe(sourceFormat === 'dotted');
+    await box.sql(
+      `UPDATE users SET decrypted_email = NULL, bq_encryption_key = NULL, bq_encrypted_email = NULL,
+        resealed_at = NULL, resealed_from = NULL WHERE TRUE`,
+    );
+    expect(await outcome('bigquery')).toEqual(direct);
+    expect(await box.sql('SELECT COUNT(*) AS n FROM data_keys')).toEqual([{ n: '0' }]);
+  });
+});
+
+describe('a stage that breaks off', () => {
+  const application = new Application('gcm');
+  const key = application.newKey();
+  const small = application.newKey(24);
+  let box: TestSandbox;
+  let rows = 0;
+  const keyRows = () => box.sql('SELECT COUNT(*) AS n FROM data_keys');
+  const stagedRows = (runId: string) =>
+    box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`);
+
+  beforeAll(async () => {
+    box = await testSandbox();
+    await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
+  });
+  afterAll(() => box?.close());
+
+  /** Two values for a run, one of which BigQuery cannot open. */
+  async function pending(): Promise<void> {
+    for (const { encrypt, dek } of [key, small]) {
+      rows += 1;
+      await box.sql(
+        `INSERT INTO users (id, cipher_text, dek) VALUES (${rows}, '${encrypt(`${rows}@example.com`)}', '${dek}')`,
+      );
+    }
+  }
+
+  /** BigQuery ends the statement that seals for this reason, once. */
+  const failing = (reason: 'backendError' | 'quotaExceeded') =>
+    box.faults({
+      kind: 'job-error',
+      reason,
+      service: 'bigquery',
+      sql: 'CREATE TEMP TABLE reseal_selected',
+      count: 1,
+    });
+
+  it('goes on by another attempt after a fault that passes, the values of the job with it', async () => {
+    await pending();
+    await failing('backendError');
+    const report = await box.run({ engine: 'bigquery' });
+    expect(report).toMatchObject({ state: 'succeeded', merged: 2, kms_calls: 2 });
+    const [run] = await box.sql(`SELECT attempt FROM runs WHERE run_id = '${report.run_id}'`);
+    expect(run?.attempt).toMatch(/_seal_2$/);
+    expect(await keyRows()).toEqual([{ n: '0' }]);
+  });
+
+  it('leaves no data key behind, and goes on once it is resumed', async () => {
+    await pending();
+    const runId = newRunId();
+    await failing('quotaExceeded');
+    await expect(box.run({ runId, engine: 'bigquery' })).rejects.toMatchObject({ code: 'bigquery' });
+    await box.faults();
+    expect(await keyRows()).toEqual([{ n: '0' }]);
+    expect(await box.run({ runId })).toMatchObject({ engine: 'bigquery', merged: 2 });
+    expect(await stagedRows(runId)).toEqual([{ n: '0' }]);
+  }, 60_000);
+
+  it('ends with a signal, the job of BigQuery and the keys with it, and can be abandoned', async () => {
+    await pending();
+    const runId = newRunId();
+    await box.faults({ kind: 'job-stuck', service: 'bigquery', sql: 'CREATE TEMP TABLE reseal_selected' });
+    const stop = new AbortController();
+    const target = { deployment: box.deployment, endpoints: box.sandbox.endpoints };
+    const running = run(
+      await runContext(target, stop.signal),
+      { runId, mode: 'pending', limit: null, engine: 'bigquery' },
+      {
+        step: (_name, work) =>
+          work(({ message }) => {
+            if (message?.startsWith('BigQuery seals')) stop.abort(new Error('ctrl-C'));
+          }),
+      },
+    );
+    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+    await box.faults();
+    expect(await keyRows()).toEqual([{ n: '0' }]);
+    await box.sql(`INSERT INTO data_keys (run_id, key_set) VALUES ('${runId}', 'left by a kill')`);
+    await abandon(box.context, runId, true);
+    expect([await keyRows(), await stagedRows(runId)]).toEqual([[{ n: '0' }], [{ n: '0' }]]);
+    expect(await box.run({ engine: 'bigquery' })).toMatchObject({ merged: 2 });
+  }, 60_000);
+
+  it('has its keys taken away by the merge, where it could not do so itself', async () => {
+    await pending();
+    const runId = newRunId();
+    const killed = beforeStep('merge', async () => {
+      await box.sql(`INSERT INTO data_keys (run_id, key_set) VALUES ('${runId}', 'left by a kill')`);
+    });
+    await box.run({ runId, engine: 'bigquery' }, killed);
+    expect(await keyRows()).toEqual([{ n: '0' }]);
+  });
+
+  it('takes what an earlier process has staged, and stages anew where that is not whole', async () => {
+    await pending();
+    const { stage } = box.context.engines.bigquery;
+    const runId = newRunId();
+    const [keyset] = await box.sql('SELECT version, wrapped, kms_key FROM keysets ORDER BY version DESC');
+    const input = {
+      runId,
+      mode: 'pending',
+      snapshotMillis: String(Date.now()),
+      idFrom: NO_FLOOR,
+      idCutoff: NO_CUTOFF,
+      limit: null,
+      ...WHOLE,
+      selected: 2,
+      keyset: {
+        version: Number(keyset?.version),
+        wrapped: Buffer.from(keyset?.wrapped ?? '', 'base64'),
+        kmsKey: keyset?.kms_key ?? '',
+      },
+      anew: false,
+    } as const;
+    const staged = (anew: boolean) => stage({ ...input, anew }, () => {}, new AbortController().signal);
+    const first = await staged(false);
+    expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 1) });
+    expect(await staged(false)).toMatchObject({ kmsCalls: null, attempt: first.attempt });
+    expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
+    const second = await staged(true);
+    expect(second.attempt).toBe(sealJobId(runId, 2));
+    const rows = `SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${second.attempt}'`;
+    expect(await box.sql(rows)).toEqual([{ n: '2' }]);
+  });
+});
