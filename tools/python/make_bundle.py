@@ -23,7 +23,7 @@ PLATFORMS = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 
 def sources(application: Path) -> str:
-    """What the bundle is made from, as one SHA-256, as jobs/contract/bundle-sources.ts has it of a checkout."""
+    """What the bundle is made from, as one SHA-256; its twin is jobs/contract/bundle-sources.ts."""
     names = ["main.py", "requirements.txt"]
     names += [f"reseal/{path.name}" for path in (application / "reseal").glob("*.py")]
     lines = [f"{sha256((application / name).read_bytes())}  {name}\n" for name in sorted(names)]

@@ -33,13 +33,13 @@ const dataKeys = (d: Deployment): string =>
 export function sealValues(
   d: Deployment,
 ): Statement<keyof typeof SELECTION | keyof typeof TRY | 'attempt' | keyof typeof CHAIN> {
-  const text = idText(d, 'id');
-  const bytes = `CAST(${text} AS BYTES)`;
   const first = keysetChain(GIVEN);
+  const aad = idText(d, 'id');
+  const aadBytes = `CAST(${aad} AS BYTES)`;
   const own = keysetChain({ kms: literal(kmsUri(d.bigqueryKek)), keyset: 'reseal_try_keyset' });
-  const rowKeyset = `AEAD.ENCRYPT(${first}, KEYS.NEW_KEYSET('${ALGORITHM}'), ${bytes})`;
+  const rowKeyset = `AEAD.ENCRYPT(${first}, KEYS.NEW_KEYSET('${ALGORITHM}'), ${aadBytes})`;
   const row = d.keying === 'row';
-  const sealer = row ? `AEAD.DECRYPT_BYTES(${first}, row_keyset, ${bytes})` : first;
+  const sealer = row ? `AEAD.DECRYPT_BYTES(${first}, row_keyset, ${aadBytes})` : first;
   return statement(
     'seal',
     { ...typed(d, SELECTION), ...TRY, attempt: 'STRING', ...CHAIN },
@@ -57,7 +57,7 @@ SELECT id, @run_id, @attempt, field, token, fault,
   IF(fault IS NULL, ${untagged(d)}, NULL),
   ${d.storePlaintext ? 'IF(fault IS NULL, opened_text, NULL)' : 'CAST(NULL AS STRING)'},
   ${row ? 'IF(fault IS NULL, row_keyset, NULL)' : 'CAST(NULL AS BYTES)'},
-  IF(fault IS NULL, AEAD.ENCRYPT(${sealer}, opened_text, ${text}), NULL)
+  IF(fault IS NULL, AEAD.ENCRYPT(${sealer}, opened_text, ${aad}), NULL)
 FROM (
   SELECT *, CASE WHEN source_fault IS NOT NULL THEN source_fault ${openedFaults(d)} END AS fault
   FROM (
