@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line, as `npx reseal` and the scripts of package.json start it. TypeScript runs as it stands, by tsx. */
-import 'tsx';
+/** The command line, as `npx reseal` and the scripts of package.json start it. */
+import { compiled } from './compiled.js';
 
-await import('../jobs/cli/main.ts');
+await import((await compiled('jobs/cli/main.ts')).href);

@@ -1,5 +1,7 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
+import { ACCOUNT_GRANTS } from '../jobs/contract/account-grants.ts';
+import type { GrantTarget } from '../jobs/contract/job-user.ts';
 import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { Component, type StackArgs } from './component.ts';
 import type { Identity } from './identity.ts';
@@ -20,6 +22,16 @@ export interface BindingsArgs extends StackArgs {
   composer?: string | undefined;
 }
 
+/** The tables that roles stand on, by what the table of grants calls them. */
+const TABLES: Partial<Record<GrantTarget, TableName>> = {
+  'source table': 'source',
+  'staging table': 'staging',
+  'rejected table': 'rejected',
+  'keysets table': 'keysets',
+  'data keys table': 'dataKeys',
+  'runs table': 'runs',
+};
+
 /** A service account's full name; one that is named in the settings may belong to another project, as its e-mail address shows. */
 function fullName([project, email]: [string, string]): string {
   const owner = /@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email)?.[1] ?? project;
@@ -36,65 +48,64 @@ export class Bindings extends Component {
   constructor(name: string, args: BindingsArgs) {
     super('Bindings', name);
     this.args = args;
-    this.batch(pulumi.interpolate`serviceAccount:${args.identity.batch}`);
-    this.workflow(pulumi.interpolate`serviceAccount:${args.identity.workflow}`);
-    this.invoker('schedule', args.identity.schedule);
-    if (args.composer !== undefined) this.invoker('composer', args.composer);
+    const accounts = {
+      batch: args.identity.batch,
+      workflow: args.identity.workflow,
+      schedule: args.identity.schedule,
+    };
+    for (const { account, role, on } of ACCOUNT_GRANTS)
+      this.grant(
+        account,
+        role.replace('roles/', ''),
+        on,
+        pulumi.interpolate`serviceAccount:${accounts[account]}`,
+      );
+    if (args.columnPolicyTag !== undefined) this.plaintext(args.columnPolicyTag);
+    if (args.composer !== undefined)
+      this.onProject('composer', 'workflows.invoker', pulumi.interpolate`serviceAccount:${args.composer}`);
     if (args.readers !== undefined) this.readers(`group:${args.readers}`);
     this.registerOutputs({});
   }
 
-  private batch(member: pulumi.Output<string>): void {
-    this.onProject('batch', 'dataproc.worker', member);
-    this.onProject('batch', 'bigquery.readSessionUser', member);
-    this.onProject('batch', 'bigquery.jobUser', member);
-    this.onTable('batch', 'source', 'bigquery.dataViewer', member);
-    this.onTable('batch', 'rejected', 'bigquery.dataViewer', member);
-    this.onTable('batch', 'keysets', 'bigquery.dataViewer', member);
-    this.onTable('batch', 'runs', 'bigquery.dataViewer', member);
-    this.onTable('batch', 'staging', 'bigquery.dataEditor', member);
-    this.onKey('batch', 'source', 'cloudkms.cryptoKeyDecrypter', member);
-    this.onKey('batch', 'bigquery', 'cloudkms.cryptoKeyDecrypter', member);
-    this.onBucket('batch', 'storage.objectAdmin', member);
+  /** A role of the table that the job knows too. */
+  private grant(who: string, role: string, on: GrantTarget, member: pulumi.Output<string>): void {
+    const table = TABLES[on];
+    if (table !== undefined) this.onTable(who, table, role, member);
+    else if (on === 'project') this.onProject(who, role, member);
+    else if (on === 'read dataset') this.onReadDataset(who, role, member);
+    else if (on === "the stack's bucket") this.onBucket(who, role, member);
+    else if (on === 'source key') this.onKey(who, 'source', role, member);
+    else if (on === 'BigQuery key') this.onKey(who, 'bigquery', role, member);
+    else if (on === "the batch's account") this.onBatchAccount(who, role, member);
+    else throw new Error(`the program grants nothing on ${on}`);
   }
 
-  private workflow(member: pulumi.Output<string>): void {
-    this.onProject('workflow', 'dataproc.serverlessEditor', member);
-    this.onProject('workflow', 'bigquery.jobUser', member);
-    this.onProject('workflow', 'logging.logWriter', member);
-    for (const table of ['source', 'staging', 'rejected', 'keysets', 'dataKeys', 'runs'] as const)
-      this.onTable('workflow', table, 'bigquery.dataEditor', member);
-    this.onReadDataset('workflow', 'bigquery.dataEditor', member);
-    this.onBucket('workflow', 'storage.objectViewer', member);
-    // BigQuery uses the key on the caller's behalf; the workflow itself cannot call KMS with it.
-    this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyEncrypterViaDelegation', member);
-    this.onKey('workflow', 'bigquery', 'cloudkms.cryptoKeyDecrypterViaDelegation', member);
-    // A MERGE is checked for the columns that it reads, so it needs the tag to carry the plaintext over.
-    // https://cloud.google.com/bigquery/docs/column-level-security-writes
-    if (this.args.columnPolicyTag !== undefined)
-      new gcp.datacatalog.PolicyTagIamMember(
-        'workflow-plaintext-datacatalog.categoryFineGrainedReader',
-        {
-          policyTag: this.args.columnPolicyTag,
-          role: 'roles/datacatalog.categoryFineGrainedReader',
-          member,
-        },
-        this.child,
-      );
-    new gcp.serviceaccount.IAMMember(
-      'workflow-batch-account-iam.serviceAccountUser',
+  /**
+   * A MERGE is checked for the columns that it reads, so the workflow needs the tag to carry the plaintext over.
+   * https://cloud.google.com/bigquery/docs/column-level-security-writes
+   */
+  private plaintext(policyTag: string): void {
+    new gcp.datacatalog.PolicyTagIamMember(
+      'workflow-plaintext-datacatalog.categoryFineGrainedReader',
       {
-        serviceAccountId: pulumi.all([this.args.project, this.args.identity.batch]).apply(fullName),
-        role: 'roles/iam.serviceAccountUser',
-        member,
+        policyTag,
+        role: 'roles/datacatalog.categoryFineGrainedReader',
+        member: pulumi.interpolate`serviceAccount:${this.args.identity.workflow}`,
       },
       this.child,
     );
   }
 
-  /** Workflows takes no bindings of its own, so starting one is a role on the project. */
-  private invoker(who: string, email: pulumi.Input<string>): void {
-    this.onProject(who, 'workflows.invoker', pulumi.interpolate`serviceAccount:${email}`);
+  private onBatchAccount(who: string, role: string, member: pulumi.Output<string>): void {
+    new gcp.serviceaccount.IAMMember(
+      `${who}-batch-account-${role}`,
+      {
+        serviceAccountId: pulumi.all([this.args.project, this.args.identity.batch]).apply(fullName),
+        role: `roles/${role}`,
+        member,
+      },
+      this.child,
+    );
   }
 
   /**

@@ -1,5 +1,6 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
+import { type Account, accountEmail, accountId } from '../jobs/contract/account-grants.ts';
 import { Component, type StackArgs } from './component.ts';
 
 export interface IdentityArgs extends StackArgs {
@@ -25,12 +26,15 @@ export class Identity extends Component {
     this.registerOutputs({ batch: this.batch, workflow: this.workflow, schedule: this.schedule });
   }
 
-  private account(role: string, { project, stack }: IdentityArgs, description: string) {
+  private account(role: Account, { project, stack }: IdentityArgs, description: string) {
     const account = new gcp.serviceaccount.Account(
       `${role}-account`,
-      { project, accountId: `reseal-${stack}-${role}`, displayName: `Reseal ${stack}: ${role}`, description },
+      { project, accountId: accountId(stack, role), displayName: `Reseal ${stack}: ${role}`, description },
       this.child,
     );
-    return pulumi.interpolate`${account.accountId}@${project}.iam.gserviceaccount.com`;
+    // Known once the account is there, so that nothing names it before.
+    return pulumi
+      .all([account.accountId, project])
+      .apply(([, id]) => accountEmail({ project: id, stack }, role));
   }
 }

@@ -1,24 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
+import { apisOf, FIRST_API } from '../jobs/contract/apis.ts';
 import { Component } from './component.ts';
-
-const ALWAYS = ['bigquery', 'cloudkms', 'iam', 'storage'];
-
-/** What a batch and the workflow that starts it need. */
-const FOR_BATCHES = [
-  'bigquerystorage',
-  'cloudscheduler',
-  'compute',
-  'dataproc',
-  'logging',
-  'monitoring',
-  'workflowexecutions',
-  'workflows',
-];
-
-/** A project's APIs are turned on through this one. */
-const FIRST = 'cloudresourcemanager';
 
 /**
  * An API answers a while after Google says that it is on.
@@ -47,8 +31,8 @@ export class Services extends Component {
         { project, service: `${api}.googleapis.com`, disableOnDestroy: false },
         { ...this.child, dependsOn, hooks: { afterCreate: [activated] } },
       );
-    const first = enable(FIRST, []);
-    const wanted = [...ALWAYS, ...FOR_BATCHES, ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
+    const first = enable(FIRST_API, []);
+    const wanted = [...apisOf({ batches: true }), ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
     const enabled = wanted.map((api) => enable(api, [first]));
     // The agent that gets the workflow's tokens is made when it is first asked for, which may be too late for
     // the first deployment: https://cloud.google.com/workflows/docs/authentication

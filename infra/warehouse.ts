@@ -1,7 +1,7 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import type { Field } from '../jobs/contract/fields.ts';
-import type { Keying, SourceFormat } from '../jobs/contract/settings/choices.ts';
+import type { IdType, Keying, SourceFormat } from '../jobs/contract/settings/choices.ts';
 import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { readProcedureBody } from '../jobs/contract/sql/index.ts';
 import { type Column, tableColumns } from '../jobs/contract/tables.ts';
@@ -22,6 +22,8 @@ export interface WarehouseArgs extends StackArgs {
   /** The project as it stands in the procedure's text. */
   projectId: string;
   idColumn: string;
+  /** Its type, which the ids of the other tables have, too. */
+  idType: IdType;
   fields: Field[];
   sourceFormat: SourceFormat;
   keying: Keying;

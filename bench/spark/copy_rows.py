@@ -5,7 +5,7 @@ import sys
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from reseal.storage import STAGING
+from reseal.storage import staging
 
 
 def main(source: str, target: str) -> None:
@@ -17,7 +17,7 @@ def main(source: str, target: str) -> None:
     staged = users.select(
         *(
             columns.get(column.name, F.lit(None)).cast(column.dataType).alias(column.name)
-            for column in STAGING
+            for column in staging("INT64")
         )
     )
     staged.write.mode("overwrite").parquet(target)

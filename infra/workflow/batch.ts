@@ -1,7 +1,7 @@
 import { batchBody } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId } from '../../jobs/contract/ids.ts';
-import { NO_FLOOR, statements } from '../../jobs/contract/sql/index.ts';
+import { allIds, statements } from '../../jobs/contract/sql/index.ts';
 import { OVERTIME_MINUTES, PENDING_MINUTES } from '../../jobs/contract/wait-terms.ts';
 import {
   assign,
@@ -59,7 +59,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       {
         read_limits: assign({
           row_limit: expression('default(map.get(plan, "row_limit"), "0")'),
-          id_from: expression(`default(map.get(plan, "id_from"), "${NO_FLOOR}")`),
+          id_from: expression(`default(map.get(plan, "id_from"), "${allIds(d).id_from}")`),
         }),
       },
       { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('wave_id'), 1)) }) },

@@ -1,9 +1,8 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, laterWaveId } from '../../jobs/contract/ids.ts';
 import {
+  allIds,
   kmsUri,
-  NO_CUTOFF,
-  NO_FLOOR,
   rewraps,
   type Statements,
   statements,
@@ -32,7 +31,7 @@ export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
     params: ['run_id', 'owner', 'mode', 'row_limit', 'wave_deks', 'accept_rejected', 'take_over'],
-    steps: [...plan(d, sql), ...hold(d, sql), ...stage(sql), ...verify(d, sql), ...merge(sql)],
+    steps: [...plan(d, sql), ...hold(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
   };
 }
 
@@ -81,14 +80,14 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { create_keyset: query(sql.ensureKeyset, {}) },
     { read_created_keyset: query(sql.newestKeyset, {}, 'newest') },
     { replace_read_view: query(sql.replaceReadView, {}) },
-    { take_all_ids: assign({ id_from: NO_FLOOR, id_cutoff: NO_CUTOFF }) },
+    { take_all_ids: assign({ ...allIds(d) }) },
     { is_limited: choose({ 'row_limit == 0': 'count_values' }) },
     // A run with a limit begins behind the one before it, and where nothing is left there, at the lowest id.
     { find_first_id: query(sql.firstId, { mode: 'mode' }, 'next') },
     { raise_id_from: assign({ id_from: expression('default(map.get(next, "id_from"), id_from)') }) },
     { find_next_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
     { has_more: choose({ '"id_cutoff" in highest': 'lower_id_cutoff' }) },
-    { begin_again: assign({ id_from: NO_FLOOR }) },
+    { begin_again: assign({ id_from: allIds(d).id_from }) },
     { find_id_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
     // Nothing selected has no highest id.
     {
@@ -195,13 +194,13 @@ function hold(d: Deployment, sql: Statements): Step[] {
   ];
 }
 
-const stage = (sql: Statements): Step[] => [
+const stage = (d: Deployment, sql: Statements): Step[] => [
   { is_only_wave: choose({ 'waves == 1': 'expect_nothing' }) },
   {
     count_wave: counted({
       mode: 'row.mode',
       snapshot_millis: 'row.snapshot',
-      id_from: `default(map.get(row, "id_from"), "${NO_FLOOR}")`,
+      id_from: `default(map.get(row, "id_from"), "${allIds(d).id_from}")`,
       id_cutoff: 'row.id_cutoff',
       keyset_version: 'row.keyset_version',
       wave: 'string(wave)',

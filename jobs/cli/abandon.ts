@@ -15,7 +15,7 @@ export interface AbandonOptions {
 /** Ends a run that nobody will resume, and says what was done. */
 export async function abandon(runId: string, options: AbandonOptions): Promise<void> {
   const interrupt = onInterrupt(options.json ?? false);
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
+  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, interrupt.signal);
     const abandoned = await abandonRun(context, runId, options.takeOver ?? false);

@@ -1,7 +1,9 @@
 import type { Plan, RunContext, Watcher } from '../run/context.ts';
-import { knownRun } from '../run/recorded-run.ts';
+import { plan } from '../run/plan.ts';
+import { knownRun, readRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
+import { planSummary } from '../run/summaries.ts';
 import { confirmSpending } from './spending.ts';
 import type { Target } from './target.ts';
 import type { TriggerOptions } from './trigger-options.ts';
@@ -15,12 +17,14 @@ export { unfinishedToResume } from './unfinished.ts';
 
 /** Starts the workflow's execution and says how to follow it. */
 export async function detached(
-  { stack, resume: resumed, mode, limit, wave, acceptRejected, takeOver, json }: TriggerOptions,
+  options: TriggerOptions,
   context: RunContext,
   runId: string,
-  { endpoints }: Target,
+  watcher: Watcher,
+  { endpoints }: Pick<Target, 'endpoints'>,
 ): Promise<void> {
-  if (resumed !== undefined) await knownRun(context, resumed);
+  const { stack, mode, limit, wave, acceptRejected, takeOver, json } = options;
+  await approved(options, context, runId, watcher);
   const { startWorkflow } = await import('../run/by-workflow.ts');
   const execution = await startWorkflow(
     context,
@@ -42,7 +46,7 @@ export async function carriedOut(
   context: RunContext,
   runId: string,
   watcher: Watcher,
-  { endpoints }: Target,
+  { endpoints }: Pick<Target, 'endpoints'>,
 ): Promise<Report> {
   const { resume: resumed, engine, mode, limit = null, wave: waveDeks = null } = options;
   const allowed = {
@@ -54,7 +58,31 @@ export async function carriedOut(
     return resumed === undefined
       ? run(context, { runId, engine, mode, limit, waveDeks }, watcher, allowed)
       : resume(context, runId, watcher, allowed);
-  if (resumed !== undefined) await knownRun(context, resumed);
+  await approved(options, context, runId, watcher);
   const { runByWorkflow } = await import('../run/by-workflow.ts');
   return runByWorkflow(context, { runId, mode, limit, waveDeks }, allowed, watcher, endpoints);
+}
+
+/**
+ * The workflow makes a plan of its own; this one is for who has to say yes to what a new run is expected to cost.
+ * Throws ResealError.
+ */
+async function approved(
+  { resume: resumed, mode, limit, wave, yes = false }: TriggerOptions,
+  context: RunContext,
+  runId: string,
+  watcher: Watcher,
+): Promise<void> {
+  if (resumed !== undefined) await knownRun(context, resumed);
+  else if (!yes && (await readRun(context, runId)) === null) {
+    const options = {
+      runId,
+      engine: 'dataproc',
+      mode,
+      limit: limit ?? null,
+      waveDeks: wave ?? null,
+    } as const;
+    const planned = await watcher.step('plan', () => plan(context, options), planSummary);
+    await confirmSpending(context, planned, false);
+  }
 }

@@ -5,11 +5,12 @@ import { z } from 'zod';
 import { defaultsOf } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { type Field, withColumns } from '../contract/fields.ts';
-import type { SourceFormat } from '../contract/settings/choices.ts';
+import type { IdType, SourceFormat } from '../contract/settings/choices.ts';
 import { cryptoKey, identifier } from '../contract/settings/patterns.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
 import { tableSettings } from '../contract/settings/table-settings.ts';
 import { STACK_NAME, STACK_NAME_RULE } from '../contract/stack-name.ts';
+import { sqlTypeName } from '../contract/tables.ts';
 import { bigQueryClient, type Endpoints } from '../google/clients.ts';
 import {
   type ExistingColumn,
@@ -125,8 +126,9 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     '--id-column',
     'column that identifies a row',
     options.idColumn,
-    likely(columns, 'INTEGER', /^id$|_id$/i, usual.idColumn),
+    likely(columns, 'INTEGER', /^id$|_id$/i, likely(columns, 'STRING', /^id$|_id$/i, usual.idColumn)),
   );
+  const idType = idTypeOf(columns, idColumn, usual.idType);
   const cipherText = await column(
     '--cipher-text',
     'column of the cipher text',
@@ -165,6 +167,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     table,
     exists: found !== null,
     idColumn,
+    idType,
     field: options.field ?? columnsOf.name,
     cipherText,
     dek,
@@ -222,6 +225,19 @@ interface Found {
 type Named = Pick<StackChoices, 'project' | 'dataset' | 'table'>;
 
 /** Null where there is no such table; and where nobody may look, which is said: the file can be written all the same. */
+/** The type of the ids of a table that is there. */
+function idTypeOf(columns: readonly ExistingColumn[], idColumn: string, usual: IdType): IdType {
+  const found = columns.find(({ name }) => name.toLowerCase() === idColumn.toLowerCase());
+  if (found === undefined) return usual;
+  const parsed = runSettings.idType.safeParse(sqlTypeName(found.type));
+  if (parsed.success) return parsed.data;
+  throw new ResealError(
+    'init-setting',
+    `${idColumn} is ${sqlTypeName(found.type)}; an id ${parsed.error.issues.map(({ message }) => message).join('; ')}`,
+    { hint: 'name another column with --id-column' },
+  );
+}
+
 async function look({ endpoints, say }: Place, { project, dataset, table }: Named): Promise<Found | null> {
   try {
     const client = await bigQueryClient({ project }, endpoints);

@@ -7,6 +7,7 @@ import { type SourceKey, sourceKey } from '../envelope/source-keys.ts';
 import { bigQueryService } from '../google/bigquery.ts';
 import { kmsClient } from '../google/clients.ts';
 import { wrapKey } from '../google/wrap-key.ts';
+import { sampleIds } from '../setup/sample-ids.ts';
 import { openTarget } from './open-target.ts';
 import type { Target } from './target.ts';
 
@@ -45,7 +46,7 @@ interface Wrapped {
 /**
  * Makes the data keys, has the stack's own source key wrap them, and loads the users in one job.
  *
- * @throws ResealError `sample-rows` for a table with rows, unless they are to be added
+ * @throws ResealError `sample-rows` for a table with rows, unless they are to be added, and for one without room for more
  */
 export async function writeSample(
   { deployment, endpoints }: Pick<Target, 'deployment' | 'endpoints'>,
@@ -57,8 +58,9 @@ export async function writeSample(
     throw new ResealError('sample-rows', `${deployment.tables.source} has ${found?.n} rows already`, {
       hint: 'made-up users are for an empty table; --append adds them behind its highest id',
     });
+  const ids = sampleIds(deployment.idType, { first: found?.first ?? null, last: found?.last ?? null }, rows);
   const keys = await wrappedKeys(deployment, endpoints);
-  const users = lines(deployment, keys, BigInt(found?.last ?? 0), rows);
+  const users = lines(deployment, keys, ids);
   const never = new AbortController().signal;
   await load(bigquery.client, deployment, `reseal_sample_${randomUUID()}`, users, never, undefined, 'source');
   return { rows, data_keys: keys.length };
@@ -81,15 +83,13 @@ async function wrappedKeys(deployment: Deployment, endpoints: Target['endpoints'
 async function* lines(
   { idColumn, fields }: Deployment,
   keys: readonly Wrapped[],
-  last: bigint,
-  rows: number,
+  ids: readonly string[],
 ): AsyncGenerator<Uint8Array> {
-  for (let at = 1; at <= rows; at++) {
-    const id = String(last + BigInt(at));
+  for (const [at, id] of ids.entries()) {
     const { key, wrapped } = keys[at % keys.length] as Wrapped;
     const row: Record<string, string> = { [idColumn]: id };
     for (const { name, cipherText, dek } of fields) {
-      row[cipherText] = key.encrypt(wrapped, `${name}-${id}@example.com`);
+      row[cipherText] = key.encrypt(wrapped, `${name}-${id.replaceAll(/[^\w-]/g, '-')}@example.com`);
       row[dek] = key.dek(wrapped);
     }
     yield Buffer.from(`${JSON.stringify(row)}\n`);

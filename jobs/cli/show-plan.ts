@@ -6,9 +6,9 @@ import { type Outcome, reasonsOf, sampledOutcomes } from '../doctor/sampled-valu
 import type { Endpoints } from '../google/clients.ts';
 import type { Plan, RunContext, RunOptions } from '../run/context.ts';
 import type { Estimate } from '../run/cost.ts';
+import { forecasts } from '../run/forecast.ts';
 import { plan } from '../run/plan.ts';
 import { selectionOf } from '../run/waves.ts';
-import { forecast, forecasts } from './forecast.ts';
 import { table } from './table.ts';
 import { usd } from './words.ts';
 
@@ -27,7 +27,7 @@ export async function showPlan(
     tried(context, planned, endpoints),
     forecasts(context, planned),
   ]);
-  const expected = engines.get(planned.engine) ?? (await forecast(context, planned));
+  const expected = engines.get(planned.engine) as Estimate;
   const vcpus = planned.engine === 'dataproc' ? batchVcpus(context.deployment.batch.maxExecutors) : null;
   if (json) process.stdout.write(`${JSON.stringify(planJson(planned, expected, vcpus, sample, engines))}\n`);
   else process.stdout.write(planLines(planned, expected, vcpus, sample, engines));

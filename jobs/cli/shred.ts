@@ -4,6 +4,7 @@ import { checkShredding, type Shredded, type Shredding, shred } from '../upkeep/
 import { confirm } from './confirm.ts';
 import { runContext } from './connect.ts';
 import { openTarget } from './open-target.ts';
+import { shredIds } from './shred-ids.ts';
 
 export interface ShredOptions {
   readonly stack?: string;
@@ -17,10 +18,11 @@ export interface ShredOptions {
 
 /** Shreds the values of some rows, after a confirmation. */
 export async function shredCommand(given: readonly string[], options: ShredOptions): Promise<void> {
-  const ids = await idsOf(given, options.from);
+  const file = options.from === undefined ? '' : await listed(options.from);
   const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, new AbortController().signal);
+    const ids = shredIds(context.deployment.idType, given, file);
     const shredding: Shredding = {
       ids,
       field: options.field ?? null,
@@ -40,22 +42,6 @@ export async function shredCommand(given: readonly string[], options: ShredOptio
   } finally {
     await target.close();
   }
-}
-
-/** The ids of the command line and of a file, one a line; none twice. Throws ResealError `shred-ids`. */
-async function idsOf(given: readonly string[], from: string | undefined): Promise<string[]> {
-  const lines = from === undefined ? [] : (await listed(from)).split(/\r?\n/);
-  const ids = [...new Set([...given, ...lines].map((id) => id.trim()).filter((id) => id !== ''))];
-  const wrong = ids.find((id) => !/^(0|-?[1-9][0-9]{0,18})$/.test(id));
-  if (wrong !== undefined)
-    throw new ResealError('shred-ids', `${JSON.stringify(wrong.slice(0, 40))} is no id`, {
-      hint: 'ids are whole numbers as the source table has them; a file has one a line',
-    });
-  if (ids.length === 0)
-    throw new ResealError('shred-ids', 'there is no id to shred', {
-      hint: 'name ids, or a file of them with --from',
-    });
-  return ids;
 }
 
 async function listed(path: string): Promise<string> {

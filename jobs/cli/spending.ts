@@ -2,8 +2,8 @@ import type { Deployment } from '../contract/deployment.ts';
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
 import type { Plan, RunContext } from '../run/context.ts';
 import { estimate } from '../run/cost.ts';
+import { forecast } from '../run/forecast.ts';
 import { confirm } from './confirm.ts';
-import { forecast } from './forecast.ts';
 import { usd } from './words.ts';
 
 /**

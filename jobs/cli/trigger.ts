@@ -50,8 +50,8 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
       runId,
       `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
     );
-    if (options.detach) return await job.detached(options, context, runId, opened);
     const watcher = keeping(await watcherFor(options), opened);
+    if (options.detach) return await job.detached(options, context, runId, watcher, opened);
     const report = await job.carriedOut(options, context, runId, watcher, opened);
     await page?.write(({ runPage }) => runPage(context, report, linksOf(opened, report)));
     const { next } = opened;

@@ -1,21 +1,35 @@
 import type { Progress, Watcher } from '../run/context.ts';
+import { Gauge, words } from './gauge.ts';
 
-/** On a terminal: one line a step, with a spinner while it runs. */
+/** Beside the name of a step: the spinner and the spaces around it. */
+const MARGIN = 4;
+
+/** On a terminal: one line a step, with a spinner and how far it is while it runs. */
 export async function terminalWatcher(): Promise<Watcher> {
-  const { Listr } = await import('listr2');
+  const { default: ora } = await import('ora');
   return {
     async step(name, work, summary) {
-      let result: Awaited<ReturnType<typeof work>> | undefined;
       const title = name.padEnd(7);
-      const task = async (_: unknown, view: { title: string; output: string }): Promise<void> => {
-        result = await work((text) => {
-          view.output = text;
-        });
-        view.title = `${title} ${summary(result)}`;
-      };
-      // Signals are the command's: left to itself, Listr would end the process with a code of its own.
-      await new Listr([{ title, task }], { registerSignalListeners: false }).run();
-      return result as Awaited<ReturnType<typeof work>>;
+      const gauge = new Gauge(performance.now());
+      const room = (): number => process.stdout.columns - title.length - MARGIN;
+      const spinner = ora({
+        text: title,
+        suffixText: () => gauge.text(performance.now(), room()),
+        stream: process.stdout,
+        // Ctrl-C is the command's: it has a run to put in order.
+        discardStdin: false,
+      }).start();
+      try {
+        const result = await work((now) => gauge.take(now, performance.now()));
+        spinner.suffixText = '';
+        spinner.succeed(`${title} ${summary(result)}`);
+        return result;
+      } catch (error) {
+        spinner.suffixText = '';
+        // Why is said by whoever catches it.
+        spinner.fail(title);
+        throw error;
+      }
     },
   };
 }
@@ -27,8 +41,9 @@ export function plainWatcher(write: (line: string) => void): Watcher {
   return {
     async step(name, work, summary) {
       let next = Date.now() + EVERY_MS;
-      const progress: Progress = (text) => {
-        if (Date.now() < next) return;
+      const progress: Progress = (now) => {
+        const text = words(now);
+        if (text === '' || Date.now() < next) return;
         next = Date.now() + EVERY_MS;
         write(`${name.padEnd(7)} … ${text}\n`);
       };

@@ -101,6 +101,7 @@ export const ownArguments = (d: Deployment, run: BatchRun): string[] => [
   `--wave=${run.wave}`,
   `--waves=${run.waves}`,
   `--id-column=${d.idColumn}`,
+  `--id-type=${d.idType}`,
   `--fields=${JSON.stringify(d.fields)}`,
   `--rejected-table=${d.tables.rejected}`,
   `--keysets-table=${d.tables.keysets}`,

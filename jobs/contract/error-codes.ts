@@ -278,7 +278,7 @@ export const ERROR_CODES = {
   ),
   'workflow-denied': failed('a role is missing to start the workflow', 'docs/iam.md lists the roles'),
   'workflow-failed': failed(
-    "the execution failed, with the workflow's own message",
+    "the execution failed without a code of Reseal's; the message is the workflow's own",
     '`--resume RUN --via workflow` goes on',
   ),
   'workflow-cancelled': failed('somebody cancelled the execution', '`--resume RUN --via workflow` goes on'),

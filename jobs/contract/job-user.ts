@@ -203,6 +203,22 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
   keyViewer('source key'),
   keyViewer('BigQuery key'),
   {
+    role: 'roles/serviceusage.serviceUsageViewer',
+    on: 'project',
+    when: 'reseal doctor',
+    why: 'Sees which APIs are on and how large the quotas are. No run needs it.',
+    permissions: ['serviceusage.services.get', 'serviceusage.quotas.get'],
+    optional: true,
+  },
+  {
+    role: 'roles/iam.securityReviewer',
+    on: 'project',
+    when: 'reseal doctor',
+    why: 'Sees whether the accounts of batch, workflow and schedule have their roles. It shows every policy of the project; without it those lines are left open. No run needs it.',
+    permissions: ['resourcemanager.projects.getIamPolicy'],
+    optional: true,
+  },
+  {
     role: 'roles/datacatalog.categoryFineGrainedReader',
     on: 'policy tag',
     when: 'a policy tag',

@@ -65,12 +65,15 @@ export const LEDGER = {
   id_from: {
     ...nullable(
       'INT64',
-      'The lowest id that it takes: a run with a row limit begins behind the one before it',
+      'The lowest id that it takes: a run with a row limit begins behind the one before it. Of ids of another type than INT64 `>` and the last id that it does not take; empty for none',
     ),
     exact: true,
   },
   id_cutoff: {
-    ...nullable('INT64', 'The highest id that a row limit lets in'),
+    ...nullable(
+      'INT64',
+      'The highest id that a row limit lets in. Of ids of another type `<=` and that id; empty without a limit',
+    ),
     exact: true,
   },
   selected: nullable('INT64', 'Values to re-encrypt'),
@@ -108,6 +111,9 @@ export const LEDGER = {
   error_code: nullable('STRING', 'Stable code of the failure'),
   error: nullable('STRING', 'What went wrong and what to change'),
 } as const satisfies Readonly<Record<string, LedgerColumn>>;
+
+/** The columns that bound the ids of a run; their type goes by that of the ids. */
+export const BOUNDS: readonly string[] = ['id_from', 'id_cutoff'] satisfies (keyof typeof LEDGER)[];
 
 type Ledger = typeof LEDGER;
 export type LedgerName = keyof Ledger;

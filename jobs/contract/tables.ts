@@ -1,6 +1,8 @@
 import type { Deployment } from './deployment.ts';
-import { LEDGER } from './ledger.ts';
+import { BOUNDS, LEDGER } from './ledger.ts';
+import type { IdType } from './settings/choices.ts';
 import type { TableName } from './settings/table-settings.ts';
+import { boundType } from './sql/row-ids.ts';
 
 /**
  * The schemas of the seven tables, in the form BigQuery's REST API and Pulumi both take. The program
@@ -8,12 +10,24 @@ import type { TableName } from './settings/table-settings.ts';
  */
 export interface Column {
   name: string;
-  type: 'INT64' | 'STRING' | 'BYTES' | 'TIMESTAMP' | 'FLOAT64' | 'BOOL' | 'JSON';
+  type: IdType | 'BYTES' | 'FLOAT64' | 'BOOL' | 'JSON';
   mode: 'REQUIRED' | 'NULLABLE';
   description: string;
 }
 
-type Shape = Pick<Deployment, 'idColumn' | 'fields'>;
+/** REST names some types otherwise than SQL does: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables */
+const SQL_NAMES: Readonly<Record<string, string>> = { INTEGER: 'INT64', FLOAT: 'FLOAT64', BOOLEAN: 'BOOL' };
+
+/**
+ * The name that SQL has for a type of REST's.
+ *
+ * @example
+ * sqlTypeName('INTEGER'); // 'INT64'
+ */
+export const sqlTypeName = (rest: string): string => SQL_NAMES[rest] ?? rest;
+
+type Shape = Pick<Deployment, 'idColumn' | 'idType' | 'fields'>;
+type IdShape = Pick<Deployment, 'idType'>;
 
 const column = (
   name: string,
@@ -33,8 +47,10 @@ const column = (
  * @example
  * sourceColumns(deployment)[0].name; // 'id'
  */
-export function sourceColumns({ idColumn, fields }: Shape): Column[] {
-  const columns = [column(idColumn, 'INT64', 'The customer; also the AAD of every sealed value', 'REQUIRED')];
+export function sourceColumns({ idColumn, idType, fields }: Shape): Column[] {
+  const columns = [
+    column(idColumn, idType, 'The customer; as text the AAD of every sealed value', 'REQUIRED'),
+  ];
   const only = fields.length === 1;
   for (const field of fields) {
     const mode = only ? 'REQUIRED' : 'NULLABLE';
@@ -67,11 +83,11 @@ export const STAGED_PLAINTEXT = 'decrypted_email';
  * Where an engine leaves its rows, sealed or rejected, until the run is verified and merged.
  *
  * @example
- * stagingColumns().map(({ name }) => name).includes('attempt'); // true
+ * stagingColumns(deployment).map(({ name }) => name).includes('attempt'); // true
  */
-export function stagingColumns(): Column[] {
+export function stagingColumns({ idType }: IdShape): Column[] {
   return [
-    column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
+    column('id', idType, 'The row of the source table', 'REQUIRED'),
     column('cipher_text', 'STRING', "The source; written only by a user's own jar"),
     column('dek', 'STRING', "The source; written only by a user's own jar"),
     column(STAGED_PLAINTEXT, 'STRING', 'The value in the clear, where the stack stores plaintext'),
@@ -95,11 +111,11 @@ export function stagingColumns(): Column[] {
  * Rows that could not be re-encrypted, and why.
  *
  * @example
- * rejectedColumns().length; // 9
+ * rejectedColumns(deployment).length; // 9
  */
-export function rejectedColumns(): Column[] {
+export function rejectedColumns({ idType }: IdShape): Column[] {
   return [
-    column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
+    column('id', idType, 'The row of the source table', 'REQUIRED'),
     column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
     column('run_id', 'STRING', 'The run that rejected it', 'REQUIRED'),
     column('reason', 'STRING', 'Why; docs/reasons.md lists the words', 'REQUIRED'),
@@ -120,11 +136,11 @@ export function rejectedColumns(): Column[] {
  * Which values an operator shredded. An entry has nothing of the value.
  *
  * @example
- * shreddedColumns().length; // 5
+ * shreddedColumns(deployment).length; // 5
  */
-export function shreddedColumns(): Column[] {
+export function shreddedColumns({ idType }: IdShape): Column[] {
   return [
-    column('id', 'INT64', 'The row of the source table', 'REQUIRED'),
+    column('id', idType, 'The row of the source table', 'REQUIRED'),
     column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
     column('source', 'STRING', 'Whether the source columns were kept or cleared', 'REQUIRED'),
     column('shredded_at', 'TIMESTAMP', 'When', 'REQUIRED'),
@@ -181,10 +197,12 @@ export function dataKeyColumns(): Column[] {
  * The ledger: one row a run.
  *
  * @example
- * runColumns()[0].name; // 'run_id'
+ * runColumns(deployment)[0].name; // 'run_id'
  */
-export const runColumns = (): Column[] =>
-  Object.entries(LEDGER).map(([name, { type, mode, description }]) => column(name, type, description, mode));
+export const runColumns = (d: IdShape): Column[] =>
+  Object.entries(LEDGER).map(([name, { type, mode, description }]) =>
+    column(name, BOUNDS.includes(name) ? boundType(d) : type, description, mode),
+  );
 
 /**
  * The columns of every table, by the table's part in a run.
@@ -194,10 +212,10 @@ export const runColumns = (): Column[] =>
  */
 export const tableColumns = (d: Shape): Record<TableName, Column[]> => ({
   source: sourceColumns(d),
-  staging: stagingColumns(),
-  rejected: rejectedColumns(),
-  shredded: shreddedColumns(),
+  staging: stagingColumns(d),
+  rejected: rejectedColumns(d),
+  shredded: shreddedColumns(d),
   keysets: keysetColumns(),
   dataKeys: dataKeyColumns(),
-  runs: runColumns(),
+  runs: runColumns(d),
 });

@@ -1,5 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
-import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../contract/sql/index.ts';
+import { allIds, WHOLE } from '../contract/sql/index.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { Endpoints } from '../google/clients.ts';
 import type { RunContext } from '../run/context.ts';
@@ -11,25 +11,26 @@ const SAMPLE = 20;
 
 /**
  * Tries a few pending values: whether the format, the encoding of the data keys, the KEK and `valuePattern` are right
- * shows before a run, not after it.
+ * shows before a run, not after it. Where hardly one is pending, any value will do: what earlier runs left may be just
+ * what does not open.
  */
 export async function checkSource(context: RunContext, endpoints?: Endpoints): Promise<Finding> {
   const { deployment: d, bigquery, sql } = context;
   const check = `source format ${d.sourceFormat}`;
   const [clock] = await bigquery.query(sql.clock, {});
-  const pending = {
-    mode: 'pending',
+  const selection = {
     snapshot_millis: String(clock?.snapshot_millis),
-    id_from: NO_FLOOR,
-    id_cutoff: NO_CUTOFF,
+    ...allIds(d),
     ...WHOLE,
     // Only the mode `stale` asks for it.
     keyset_version: 0,
     row_limit: SAMPLE,
   };
   try {
-    const outcomes = await sampledOutcomes(context, pending, endpoints);
-    return outcomes.length === 0 ? ok(check, 'no pending value to try it on') : judged(check, outcomes);
+    const sampled = (mode: 'pending' | 'all') => sampledOutcomes(context, { ...selection, mode }, endpoints);
+    const pending = await sampled('pending');
+    const outcomes = pending.length > FEW_REJECTED ? pending : await sampled('all');
+    return outcomes.length === 0 ? ok(check, 'no value to try it on') : judged(check, outcomes);
   } catch (error) {
     if (!(error instanceof ResealError)) throw error;
     // Only the direct engine uses the key in this account's name.

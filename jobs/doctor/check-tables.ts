@@ -1,13 +1,10 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { type PartitionedTable, partitionVerdict } from '../contract/partitioning.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
-import { type Column, tableColumns } from '../contract/tables.ts';
+import { type Column, sqlTypeName, tableColumns } from '../contract/tables.ts';
 import type { BigQueryService } from '../google/bigquery.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
 import { type Finding, ok, wrong } from './finding.ts';
-
-/** REST names some types otherwise than SQL does: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables */
-const SQL_NAMES: Readonly<Record<string, string>> = { INTEGER: 'INT64', FLOAT: 'FLOAT64', BOOLEAN: 'BOOL' };
 
 interface Metadata extends PartitionedTable {
   readonly schema?: { readonly fields?: readonly { readonly name?: string; readonly type?: string }[] };
@@ -62,13 +59,16 @@ async function lookAtTable(
       '`pulumi up` makes it; a source table of your own must be there before',
     );
   }
+  const ids = name === 'source' ? d.idColumn : 'id';
   const differing = differences(columns, metadata.schema?.fields ?? []);
   if (differing.length > 0)
     return wrong(
       'failed',
       check,
       differing.join(', '),
-      '`pulumi up`, or add the columns to a table of your own',
+      differing.some((one) => one.startsWith(`${ids} is `))
+        ? `set reseal:idType to the type of the source table's ids; tables that were made with another one have to be made anew (docs/runbook.md)`
+        : '`pulumi up`, or add the columns to a table of your own',
     );
   // https://cloud.google.com/bigquery/docs/locations#specify_locations: a query runs where its tables are.
   const { location } = metadata;
@@ -95,9 +95,7 @@ function differences(
   columns: readonly Column[],
   fields: readonly { readonly name?: string; readonly type?: string }[],
 ): string[] {
-  const types = new Map(
-    fields.map(({ name = '', type = '' }) => [name.toLowerCase(), SQL_NAMES[type] ?? type]),
-  );
+  const types = new Map(fields.map(({ name = '', type = '' }) => [name.toLowerCase(), sqlTypeName(type)]));
   return columns.flatMap(({ name, type }) => {
     const found = types.get(name.toLowerCase());
     if (found === undefined) return [`no column ${name} ${type}`];

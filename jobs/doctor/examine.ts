@@ -1,12 +1,18 @@
 import { ResealError } from '../contract/errors.ts';
 import type { Endpoints } from '../google/clients.ts';
 import { heldPermissions } from '../google/permissions.ts';
+import { policies } from '../google/policies.ts';
+import { serviceUsage } from '../google/service-usage.ts';
 import type { RunContext } from '../run/context.ts';
-import { checkBundle } from './check-bundle.ts';
+import { checkAccounts } from './check-accounts.ts';
+import { checkApis } from './check-apis.ts';
+import { checkBundle, checkConnector } from './check-bundle.ts';
 import { checkKeys, checkKeyset, keyRegion } from './check-keys.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkPermissions } from './check-permissions.ts';
+import { checkQuotas } from './check-quotas.ts';
 import { checkSource } from './check-source.ts';
+import { checkStreaming } from './check-streaming.ts';
 import { checkTables, lookAtTables } from './check-tables.ts';
 import type { Finding } from './finding.ts';
 
@@ -16,15 +22,34 @@ import type { Finding } from './finding.ts';
  */
 export async function doctor(context: RunContext, endpoints?: Endpoints): Promise<Finding[]> {
   const { deployment, bigquery } = context;
-  const held = await heldPermissions(endpoints);
-  const [tables, permissions, keys, bundle] = await Promise.all([
+  const [held, usage, policiesOf] = await Promise.all([
+    heldPermissions(endpoints),
+    serviceUsage(endpoints),
+    policies(endpoints),
+  ]);
+  const [apis, tables, permissions, accounts, keys, bundle] = await Promise.all([
+    checkApis(deployment, usage),
     checkTables(deployment, bigquery),
     checkPermissions(deployment, held),
+    checkAccounts(deployment, policiesOf),
     checkKeys(deployment, endpoints),
     checkBundle(deployment, endpoints),
   ]);
-  const found = [...tables, ...permissions, ...keys, ...bundle];
-  if (found.some(({ verdict }) => verdict === 'failed')) return found;
+  const found = [
+    apis,
+    ...tables,
+    ...permissions,
+    ...accounts,
+    ...keys,
+    ...bundle,
+    ...checkConnector(deployment),
+  ];
+  const resource = tables.some(({ verdict }) => verdict === 'failed')
+    ? null
+    : await bigquery.tableResource('source');
+  found.push(...(await checkQuotas(deployment, resource, usage)));
+  if (resource === null || found.some(({ verdict }) => verdict === 'failed')) return found;
+  found.push(checkStreaming(deployment, resource));
   const [keyset, leftovers, source] = await Promise.all([
     checkKeyset(context),
     checkLeftovers(context),

@@ -42,7 +42,9 @@ export interface Discarded {
 }
 
 export interface StageProgress {
+  /** Values that are sealed or rejected. */
   readonly rows?: number;
+  /** Data keys that have been unwrapped. */
   readonly deks?: number;
   readonly message?: string;
 }

@@ -12,7 +12,7 @@ export interface Sealed {
   readonly key: Ciphertext | null;
   readonly value: Ciphertext;
 }
-/** Seals a value under its row's id, whose decimal text is the AAD. */
+/** Seals a value under the text of its row's id, which is the AAD. */
 export type Sealer = (plaintext: Plaintext, id: string) => Sealed;
 
 /**

@@ -90,6 +90,7 @@ export interface TableResource extends PartitionedTable {
   readonly creationTime?: string;
   /** Logical bytes, which queries are billed by. */
   readonly numBytes?: string;
+  readonly numRows?: string;
   readonly streamingBuffer?: { readonly estimatedRows?: string; readonly oldestEntryTime?: string };
 }
 

@@ -19,6 +19,7 @@ export interface Endpoints {
   readonly workflows: string;
   readonly resourceManager: string;
   readonly iam: string;
+  readonly serviceUsage: string;
   /** The access token that goes along with every call; application default credentials are Google's only. */
   readonly accessToken?: string;
 }
@@ -79,7 +80,7 @@ export async function authorised(
   return { origins: GOOGLE, auth: await new GoogleAuth({ scopes: SCOPE }).getClient() };
 }
 
-type Origins = Pick<Endpoints, 'kms' | 'bigquery' | 'storage' | 'resourceManager' | 'iam'>;
+type Origins = Pick<Endpoints, 'kms' | 'bigquery' | 'storage' | 'resourceManager' | 'iam' | 'serviceUsage'>;
 
 const GOOGLE: Origins = {
   kms: 'https://cloudkms.googleapis.com',
@@ -87,6 +88,7 @@ const GOOGLE: Origins = {
   storage: 'https://storage.googleapis.com',
   resourceManager: 'https://cloudresourcemanager.googleapis.com',
   iam: 'https://iam.googleapis.com',
+  serviceUsage: 'https://serviceusage.googleapis.com',
 };
 
 /** https://developers.google.com/identity/protocols/oauth2/scopes */

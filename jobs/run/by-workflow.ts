@@ -1,4 +1,5 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
+import { ERROR_CODES } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 import { workflowOwner } from '../contract/lease-terms.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
@@ -21,8 +22,8 @@ type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
  * Has the stack's deployed workflow do the run, follows its steps and reports as the job does. The run id is
  * given along, so that the ledger's row can be found; a run that broke off goes on under its own.
  *
- * @throws ResealError `workflow-missing`, `workflow-denied`, `workflow-failed` with the workflow's own message,
- * `workflow-cancelled`, or `cancelled` once the context's signal has been given
+ * @throws ResealError with the code that the workflow raised, the job's own for what befalls a run; `workflow-failed`
+ * where it raised none; `workflow-missing`, `workflow-denied`, `workflow-cancelled`, or `cancelled` once the context's signal has been given
  */
 export async function runByWorkflow(
   context: RunContext,
@@ -155,7 +156,7 @@ async function followed(
     },
     ({ status }) => {
       const steps = (status?.currentSteps ?? []).map(({ routine, step }) => `${routine}.${step}`);
-      if (steps.length > 0) progress(steps.join(' › '));
+      if (steps.length > 0) progress({ message: steps.join(' › ') });
     },
     signal,
   ).catch((error: unknown) => {
@@ -177,12 +178,13 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
   }
   if (state !== 'SUCCEEDED') {
     const { code, message } = raised(execution);
-    const next = `go on with --resume ${runId} --via workflow`;
+    const next = `go on with --resume ${runId} --via workflow${code === 'rejected-share' ? ' --accept-rejected' : ''}`;
     const fault = projectFaultIn(message);
     if (fault !== null) throw new ResealError(fault.code, message, { hint: `${fault.hint}; ${next}` });
     const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
-    throw new ResealError('workflow-failed', message, {
-      hint: `${grant === null ? '' : `${grant}; `}${code === undefined ? '' : `${code}: see docs/errors.md; `}${next}`,
+    // A code of Reseal's is the run's own, whoever drives it: exit codes derive from it.
+    throw new ResealError(code !== undefined && code in ERROR_CODES ? code : 'workflow-failed', message, {
+      hint: `${grant === null ? '' : `${grant}; `}${next}`,
     });
   }
   const run = await readRun(context, runId);

@@ -1,8 +1,8 @@
 import { ResealError } from '../contract/errors.ts';
 import type { EngineName } from '../contract/settings/choices.ts';
 import type { EngineChoice, Plan, RunContext } from './context.ts';
-import { type Estimate, estimate } from './cost.ts';
-import { scanned } from './scanned.ts';
+import type { Estimate } from './cost.ts';
+import { estimates } from './forecast.ts';
 
 /** Costs that are this close count as one, and the time decides: US$. */
 const SAME_USD = 0.01;
@@ -34,12 +34,9 @@ async function best(context: RunContext, planned: Plan): Promise<EngineName> {
   const [first, ...others] = candidates(context, planned.selected);
   // Most stacks leave one: no dry run is made for it.
   if (first === undefined || others.length === 0) return first ?? 'dataproc';
-  const { maxExecutors, kmsCallsPerSecond } = context.deployment.batch;
-  const expected = async (engine: EngineName): Promise<readonly [EngineName, Estimate]> => {
-    const by = { ...planned, engine };
-    return [engine, estimate({ ...by, maxExecutors, kmsCallsPerSecond }, await scanned(context, by))];
-  };
-  const all = await Promise.all([first, ...others].map(expected));
+  const able = [first, ...others];
+  const expected = await estimates(context, planned, able);
+  const all = able.map((engine): readonly [EngineName, Estimate] => [engine, expected[engine]]);
   const least = Math.min(...all.map(([, { costUsd }]) => costUsd));
   const cheap = all.filter(([, { costUsd }]) => costUsd <= least + SAME_USD);
   return cheap.reduce((a, b) => (b[1].minutes < a[1].minutes ? b : a))[0];

@@ -89,8 +89,23 @@ export interface Plan {
   readonly keysetNearBound: boolean;
 }
 
-/** Says what a step is doing, in a few words without any value of a row. */
-export type Progress = (text: string) => void;
+/** What a step is doing: what is known of it, and never a value of a row. */
+export interface Advance {
+  /** In a few words. */
+  readonly message?: string;
+  /** Values that are done, of how many. */
+  readonly values?: Share;
+  /** Data keys that KMS has unwrapped, a call each, of how many. */
+  readonly deks?: Share;
+}
+
+/** A part of a whole. */
+export interface Share {
+  readonly done: number;
+  readonly of: number;
+}
+
+export type Progress = (now: Advance) => void;
 
 /** Follows a run; the command line shows it, tests listen to it. */
 export interface Watcher {

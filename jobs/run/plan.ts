@@ -1,5 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
-import { NO_CUTOFF, NO_FLOOR, rewraps, WHOLE } from '../contract/sql/index.ts';
+import { allIds, rewraps, WHOLE } from '../contract/sql/index.ts';
 import { MOST_SEALS } from '../contract/verdict.ts';
 import type { Value } from '../google/bigquery.ts';
 import { chooseEngine } from './choose-engine.ts';
@@ -20,8 +20,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     mode: options.mode,
     snapshot_millis: snapshotMillis,
     keyset_version: keyset?.version ?? 0,
-    id_from: NO_FLOOR,
-    id_cutoff: NO_CUTOFF,
+    ...allIds(deployment),
     ...WHOLE,
     ...(limit === null ? {} : await range(context, options.mode, limit, snapshotMillis, keyset)),
   };
@@ -57,26 +56,27 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
  * more, from the beginning.
  */
 async function range(
-  { bigquery, sql }: RunContext,
+  { bigquery, sql, deployment }: RunContext,
   mode: RunOptions['mode'],
   limit: number,
   snapshotMillis: string,
   keyset: RunKeyset | null,
 ): Promise<{ id_from: string; id_cutoff: string }> {
   const [next] = await bigquery.query(sql.firstId, { mode });
-  for (const id_from of new Set([next?.id_from ?? NO_FLOOR, NO_FLOOR])) {
+  const all = allIds(deployment);
+  for (const id_from of new Set([next?.id_from ?? all.id_from, all.id_from])) {
     const [last] = await bigquery.query(sql.cutoff, {
       mode,
       snapshot_millis: snapshotMillis,
       keyset_version: keyset?.version ?? 0,
       id_from,
-      id_cutoff: NO_CUTOFF,
+      id_cutoff: all.id_cutoff,
       ...WHOLE,
       row_limit: limit,
     });
     if (last?.id_cutoff != null) return { id_from, id_cutoff: last.id_cutoff };
   }
-  return { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
+  return all;
 }
 
 /** How many row keysets the merge seals anew: those that only their version of the first-level keyset makes stale. */

@@ -1,6 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
 import { type LedgerRow, ledgerRow, type RunState, type Via } from '../contract/ledger.ts';
-import { NO_FLOOR } from '../contract/sql/index.ts';
+import { allIds } from '../contract/sql/index.ts';
 import type { HeldContext, Plan, ReadContext, RunContext } from './context.ts';
 import { ensuredKeyset, keysetOfVersion } from './keyset.ts';
 
@@ -34,7 +34,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     mode: run.mode,
     engine: run.engine,
     snapshotMillis: String(run.snapshot),
-    idFrom: run.id_from ?? NO_FLOOR,
+    idFrom: run.id_from ?? allIds(context.deployment).id_from,
     idCutoff: run.id_cutoff ?? '',
     limit: run.row_limit,
     selected: run.selected ?? 0,

@@ -23,13 +23,17 @@ const READS = {
 } as const satisfies Readonly<Record<EngineName, readonly (keyof Statements)[]>>;
 
 /**
- * What a run's statements over the source table would process, by a dry run of each: the plan's own, the engine's
- * reads, those of the merge, which come about even if nothing is selected, and the read of what was merged.
+ * What a run's statements over the source table would process, by one dry run of each, with each of the engines: the
+ * plan's own, the engine's reads, those of the merge, which come about even if nothing is selected, and the read of what was merged.
  * What each wave of a run reads again is in it as often.
  * Not in it are the rows that the run has yet to stage. A batch reads through the Storage Read API, which has a price
  * of its own.
  */
-export async function scanned({ bigquery, sql, deployment }: RunContext, plan: Plan): Promise<Scanned> {
+export async function scanned<Name extends EngineName>(
+  { bigquery, sql, deployment }: RunContext,
+  plan: Plan,
+  engines: readonly Name[],
+): Promise<Record<Name, Scanned>> {
   const selection = selectionOf(plan);
   const change = {
     run_id: plan.runId,
@@ -65,12 +69,21 @@ export async function scanned({ bigquery, sql, deployment }: RunContext, plan: P
   ]);
   const eachWave = await Promise.all([
     ...(plan.waves > 1 ? [bigquery.bytes(sql.count, selection)] : []),
-    ...(plan.selected > 0
-      ? READS[plan.engine].map((statement) => bigquery.bytes(sql[statement], selection))
-      : []),
     ...mergeScans(deployment).map((statement) => bigquery.bytes(statement, change)),
   ]);
-  const sizes = [...once, ...Array.from({ length: plan.waves }, () => eachWave).flat()];
-  const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-  return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
+  // Two engines may read alike.
+  const names = plan.selected === 0 ? [] : new Set(engines.flatMap((engine) => READS[engine]));
+  const reads = new Map(
+    await Promise.all(
+      [...names].map(async (name) => [name, await bigquery.bytes(sql[name], selection)] as const),
+    ),
+  );
+  const total = (engine: EngineName): Scanned => {
+    const wave = [...eachWave, ...READS[engine].map((name) => reads.get(name) ?? 0)];
+    const sizes = [...once, ...Array.from({ length: plan.waves }, () => wave).flat()];
+    return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
+  };
+  return Object.fromEntries(engines.map((engine) => [engine, total(engine)])) as Record<Name, Scanned>;
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

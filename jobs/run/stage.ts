@@ -1,6 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
-import type { StageOutcome } from '../engines/engine.ts';
-import type { HeldContext, Progress } from './context.ts';
+import type { StageOutcome, StageProgress } from '../engines/engine.ts';
+import type { Advance, HeldContext, Progress } from './context.ts';
 import { idOf, type Wave } from './waves.ts';
 
 const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
@@ -23,12 +23,11 @@ export async function stage(
   const batch = empty ? null : engine.batchId(idOf(wave));
   await bigquery.query(sql.markStaging, { run_id: wave.runId, owner, batch_id: batch ?? '' });
   if (empty) return NOTHING;
-  return engine.stage({ ...wave, keyset, anew }, (now) => progress(described(now, wave)), signal);
+  return engine.stage({ ...wave, keyset, anew }, (now) => progress(advance(now, wave)), signal);
 }
 
-function described(now: { rows?: number; deks?: number; message?: string }, wave: Wave): string {
-  if (now.message !== undefined) return now.message;
-  const rows = now.rows === undefined ? '' : `${now.rows} of ${wave.selected} rows`;
-  const deks = now.deks === undefined ? '' : `${now.deks} of ${wave.distinctDeks} data keys`;
-  return [rows, deks].filter((part) => part !== '').join(', ');
-}
+const advance = ({ message, rows, deks }: StageProgress, wave: Wave): Advance => ({
+  ...(message !== undefined && { message }),
+  ...(rows !== undefined && { values: { done: rows, of: wave.selected } }),
+  ...(deks !== undefined && { deks: { done: deks, of: wave.distinctDeks } }),
+});

@@ -28,19 +28,29 @@ export function planSummary(planned: Plan): string {
   return wholePartitions === null ? work : `${work}; ${wholePartitions}`;
 }
 
-export const stageSummary = ({ kmsCalls }: StageOutcome): string =>
-  kmsCalls === null ? 'staged' : `staged with ${kmsCalls} KMS calls`;
+export function stageSummary({ kmsCalls }: StageOutcome): string {
+  if (kmsCalls === 0) return 'nothing to re-encrypt';
+  return kmsCalls === null ? 'staged' : `staged with ${kmsCalls} KMS calls`;
+}
 
-export const verifySummary = ({ staged, rejected, unauthenticated, opened }: Verified): string =>
-  `${staged} sealed + ${rejected} rejected = ${staged + rejected}; BigQuery opened ${opened ?? 'none'} of them${unauthenticated > 0 ? `; ${unauthenticated} had no tag` : ''}`;
+export function verifySummary({ staged, rejected, unauthenticated, opened }: Verified): string {
+  const all = staged + rejected;
+  if (all === 0) return 'nothing was staged';
+  const counts = rejected > 0 ? `${staged} sealed + ${rejected} rejected = ${all}` : `${staged} sealed`;
+  const untagged = unauthenticated > 0 ? `; ${unauthenticated} had no tag` : '';
+  return `${counts}; BigQuery opened ${opened ?? 'none'} of them${untagged}`;
+}
 
 export function mergeSummary(run: LedgerRow): string {
   const { state, merged, rewrapped, changed_meanwhile: changed, rejected, erased } = run;
-  return [
-    `${merged} merged${state === 'succeeded' ? '' : ' so far'}, ${changed} changed meanwhile, ${rejected} rejected`,
+  const counts = [
+    ...(merged ? [`${merged} merged${state === 'succeeded' ? '' : ' so far'}`] : []),
+    ...(changed ? [`${changed} changed meanwhile`] : []),
+    ...(rejected ? [`${rejected} rejected`] : []),
     ...(rewrapped ? [`${rewrapped} row keysets sealed anew`] : []),
     ...(erased ? [`${erased} erased`] : []),
-  ].join(', ');
+  ];
+  return counts.length === 0 ? 'nothing to merge' : counts.join(', ');
 }
 
 export const reportSummary = ({ read_back: { readable, checked } }: Report): string =>

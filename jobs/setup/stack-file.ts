@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { withColumns } from '../contract/fields.ts';
-import type { SourceFormat } from '../contract/settings/choices.ts';
+import type { IdType, SourceFormat } from '../contract/settings/choices.ts';
 import { isProduction } from '../contract/stack-name.ts';
 import { sourceColumns } from '../contract/tables.ts';
 import type { ExistingTable } from './existing-table.ts';
@@ -15,6 +15,7 @@ export interface StackChoices {
   /** Whether dataset and table are the application's own and are used as they are. */
   readonly exists: boolean;
   readonly idColumn: string;
+  readonly idType: IdType;
   readonly field: string;
   readonly cipherText: string;
   readonly dek: string;
@@ -60,6 +61,9 @@ function entries(choices: StackChoices): Entry[] {
       exists ? 'Dataset and table are the application’s: they are used as they are.' : 'They are created.',
     ],
     ['reseal:idColumn', choices.idColumn, 'The column that identifies a row.'],
+    ...(choices.idType === 'INT64'
+      ? []
+      : ([['reseal:idType', choices.idType, 'The type of that column.']] satisfies Entry[])),
     [
       'reseal:fields',
       [{ name: choices.field, cipherText: choices.cipherText, dek: choices.dek }],
@@ -92,11 +96,13 @@ const optional = (setting: string, value: string | null, comment: string): Entry
  * missingColumns(choices, table); // 'ALTER TABLE `my-project.crm.users`\n  ADD COLUMN …'
  */
 export function missingColumns(choices: StackChoices, { columns }: ExistingTable): string | null {
-  const { project, dataset, table, idColumn, field, cipherText, dek } = choices;
+  const { project, dataset, table, idColumn, idType, field, cipherText, dek } = choices;
   const there = new Set(columns.map(({ name }) => name.toLowerCase()));
-  const lacking = sourceColumns({ idColumn, fields: withColumns([{ name: field, cipherText, dek }]) }).filter(
-    ({ name }) => !there.has(name.toLowerCase()),
-  );
+  const lacking = sourceColumns({
+    idColumn,
+    idType,
+    fields: withColumns([{ name: field, cipherText, dek }]),
+  }).filter(({ name }) => !there.has(name.toLowerCase()));
   if (lacking.length === 0) return null;
   const added = lacking.map(({ name, type }) => `  ADD COLUMN IF NOT EXISTS ${name} ${type}`);
   return `ALTER TABLE \`${project}.${dataset}.${table}\`\n${added.join(',\n')};`;

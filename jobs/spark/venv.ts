@@ -55,6 +55,8 @@ export interface LocalSpark {
   readonly env: Readonly<Record<string, string>>;
   /** The BigQuery connector and Cloud Storage's file system. */
   readonly jars: readonly string[];
+  /** Where an archive of the loaded classes is kept for the JVMs to come; a batch on the sandbox writes it. */
+  readonly classes: string;
 }
 
 /** The Spark of the environment whose Python this is. */
@@ -65,6 +67,7 @@ export function sparkOf(python: string): LocalSpark {
     python,
     env: { JAVA_HOME: join(venv, 'java'), PYSPARK_PYTHON: python, SPARK_LOCAL_IP: '127.0.0.1' },
     jars: readdirSync(jars).map((name) => join(jars, name)),
+    classes: join(venv, 'spark-classes.jsa'),
   };
 }
 

@@ -3,7 +3,7 @@ import { ResealError } from '../contract/errors.ts';
 import type { RunContext } from '../run/context.ts';
 import { chainValues, newestKeyset } from '../run/keyset.ts';
 
-/** Ids that one statement names: 10,000 of the longest INT64 are 200 kB of the 10 MB that a request may have. */
+/** Ids that one statement names: 10,000 of a hundred bytes are 1 MB of the 10 MB that a request may have. */
 const CHUNK = 10_000;
 
 /** Which values to shred. */
@@ -29,7 +29,7 @@ export interface Shredded {
 
 const chunks = (ids: readonly string[]): string[] =>
   Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) =>
-    ids.slice(at * CHUNK, (at + 1) * CHUNK).join('\n'),
+    JSON.stringify(ids.slice(at * CHUNK, (at + 1) * CHUNK)),
   );
 
 /**

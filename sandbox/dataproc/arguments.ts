@@ -53,6 +53,7 @@ export function directWork(
     readProcedure: '',
     readView: '',
     idColumn: get('id-column'),
+    idType: get('id-type') as Deployment['idType'],
     fields: fieldSchema
       .array()
       .nonempty()

@@ -8,6 +8,7 @@ import type { StorageRead } from '../bigquery/storage-read/server.ts';
 import { objectOr } from '../http/router.ts';
 import type { Batch, DriverOutput } from './batches.ts';
 import { runDriver } from './driver.ts';
+import { type SharedClasses, sharedClasses } from './shared-classes.ts';
 
 const application = fileURLToPath(new URL('../../jobs/spark/main.py', import.meta.url));
 
@@ -40,7 +41,8 @@ export async function runSpark(
   try {
     const truststore = await trusting(cloud.storageRead.certificate.path, spark, folder);
     const file = join(folder, 'spark.conf');
-    const settings = { ...given(batch), ...local(spark, folder, truststore), ...endpoints(cloud) };
+    const classes = sharedClasses(spark, folder);
+    const settings = { ...given(batch), ...local(spark, folder, truststore, classes), ...endpoints(cloud) };
     writeFileSync(file, propertiesFile(settings), { mode: 0o600 });
     const env = {
       ...spark.env,
@@ -54,6 +56,7 @@ export async function runSpark(
     const own = new Map([...args, ['kms-endpoint', cloud.origin]]);
     const argv = [...own].map(([name, value]) => `--${name}=${value}`);
     await runDriver(spark.python, [application, ...argv], env, output, signal);
+    classes.keep();
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -67,11 +70,17 @@ function given(batch: Batch): Record<string, string> {
 }
 
 /** A Spark on two cores that leaves nothing outside the batch's folder. */
-function local({ jars }: LocalSpark, folder: string, truststore: string): Record<string, string> {
+function local(
+  { jars }: LocalSpark,
+  folder: string,
+  truststore: string,
+  classes: SharedClasses,
+): Record<string, string> {
   const java = [
     // What a short run costs most is the JVM's optimising compiler.
     '-XX:TieredStopAtLevel=1',
     '-XX:+UseSerialGC',
+    ...classes.options,
     `-Djavax.net.ssl.trustStore="${truststore}"`,
     '-Djavax.net.ssl.trustStoreType=PKCS12',
     `-Djavax.net.ssl.trustStorePassword=${STORE_PASSWORD}`,

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { compiled } from '../../bin/compiled.js';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
@@ -36,9 +36,9 @@ export interface Deployer {
  * Starts a deployer: a process of its own, since Pulumi's mocks and the program's modules exist once a process.
  * It is started early, since loading them takes longer than anything else.
  */
-export function deployer(): Deployer {
-  const child = fork(fileURLToPath(new URL('./program.ts', import.meta.url)), [], {
-    execArgv: ['--import', 'tsx'],
+export async function deployer(): Promise<Deployer> {
+  const child = fork(await compiled('sandbox/deploy/program.ts'), [], {
+    execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   const answered = answerOf(child);
@@ -63,7 +63,7 @@ export function deployer(): Deployer {
 }
 
 /** Deploys the Pulumi program into a sandbox; again, what exists is brought up to date. */
-export const deploy = (options: DeployOptions): Promise<Deployed> => deployer().deploy(options);
+export const deploy = async (options: DeployOptions): Promise<Deployed> => (await deployer()).deploy(options);
 
 function answerOf(child: ChildProcess): Promise<DeployAnswer> {
   return new Promise((resolve) => {

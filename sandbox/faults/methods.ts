@@ -74,6 +74,13 @@ const METHODS = {
     'operations.get': [`GET ${OPERATION}`],
     'operations.cancel': [`POST ${OPERATION}:cancel`],
   },
+  serviceusage: {
+    'services.batchGet': ['GET /v1/{kind}/{project}/services:batchGet'],
+    'consumerQuotaMetrics.list': ['GET /v1beta1/{kind}/{project}/services/{service}/consumerQuotaMetrics'],
+    'consumerQuotaMetrics.get': [
+      'GET /v1beta1/{kind}/{project}/services/{service}/consumerQuotaMetrics/{metric}',
+    ],
+  },
   iam: {
     'serviceAccounts.testIamPermissions': [
       'POST /v1/projects/{project}/serviceAccounts/{email}:testIamPermissions',

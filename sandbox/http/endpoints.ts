@@ -12,6 +12,7 @@ export const endpointsOf = (origin: string, accessToken: string): SandboxEndpoin
   workflows: origin,
   resourceManager: origin,
   iam: origin,
+  serviceUsage: origin,
   accessToken,
   control: origin,
 });

@@ -143,7 +143,17 @@ export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
   [`POST ${KEY}:testIamPermissions`]: NOTHING,
   'GET /storage/v1/b/{bucket}/iam/testPermissions': NOTHING,
   'GET /v1/projects/{project}': ask(pathProject, 'resourcemanager.projects.get'),
+  'GET /v1/{kind}/{project}/services:batchGet': ask(pathProject, 'serviceusage.services.get'),
+  'GET /v1beta1/{kind}/{project}/services/{service}/consumerQuotaMetrics': ask(
+    pathProject,
+    'serviceusage.quotas.get',
+  ),
+  'GET /v1beta1/{kind}/{project}/services/{service}/consumerQuotaMetrics/{metric}': ask(
+    pathProject,
+    'serviceusage.quotas.get',
+  ),
   'POST /v1/{kind}/{project}/services/{service}:enable': ask(pathProject, 'serviceusage.services.enable'),
+  'POST /v1/{kind}/{project}/services/{service}:disable': ask(pathProject, 'serviceusage.services.disable'),
   // Google's reference names no permission for it; whoever may enable the service may make its identity.
   'POST /v1beta1/{kind}/{project}/services/{service}:generateServiceIdentity': ask(
     pathProject,

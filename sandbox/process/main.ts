@@ -80,7 +80,7 @@ async function deployed(
   made: string,
 ): Promise<Deployed> {
   forgetDeployment(state);
-  waiting ??= deployer();
+  waiting ??= await deployer();
   const fresh = await waiting.deploy({ stack, config: settings, endpoints, state });
   keepDeployment(state, made, fresh);
   return fresh;
@@ -94,7 +94,7 @@ try {
   const settings = { bundle: standInBundle(resolve(state)), ...config };
   const made = fingerprint(stack, settings);
   const kept = keptDeployment(state, made);
-  if (kept === undefined) waiting = deployer();
+  if (kept === undefined) waiting = await deployer();
   // After the deployer has begun, which takes longest: loading the services takes a while, too.
   const { startServer } = await import('./server.ts');
   server = await startServer({ state, port: Number(port), dataproc });

@@ -31,6 +31,7 @@ import { Traffic } from '../kms/traffic.ts';
 import { withKeyAtRest } from '../project/at-rest.ts';
 import { policyRoutes } from '../project/policies.ts';
 import { Project } from '../project/project.ts';
+import { quotaRoutes } from '../project/quotas.ts';
 import { projectResourceRoutes } from '../project/routes.ts';
 import { storageRoutes } from '../storage/routes.ts';
 import { Store } from '../storage/store.ts';
@@ -107,7 +108,7 @@ export async function startServer({
   const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch), faults);
   const made = new Project(bare);
-  const resources = [...resourceRoutes(backend), ...storageRoutes(store, uploads)];
+  const resources = [...resourceRoutes(backend, iam.policy), ...storageRoutes(store, uploads)];
   const routes = [
     ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
     ...kmsRoutes(keys, traffic, faults),
@@ -117,6 +118,7 @@ export async function startServer({
     ...storageReadRoutes(storageRead),
     ...permissionRoutes(() => named),
     ...projectResourceRoutes(made),
+    ...quotaRoutes(),
     ...policyRoutes({ policy: iam.policy, project: made, catalog, keys, store }),
     ...controlRoutes(keys, traffic),
     ...faultRoutes(faults),

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { compiled } from '../../bin/compiled.js';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
@@ -55,10 +55,10 @@ export async function startSandbox({
   if (fresh) wipe(folder);
   const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`]);
   const child = fork(
-    fileURLToPath(new URL('./main.ts', import.meta.url)),
+    await compiled('sandbox/process/main.ts'),
     ['--state', folder, '--stack', stack, '--dataproc', dataproc, ...settings],
     // Cores that help to collect garbage wait for each other, and here each has its own work.
-    { execArgv: ['--single-threaded-gc', '--import', 'tsx'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
+    { execArgv: ['--single-threaded-gc'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] },
   );
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   const message = await new Promise<Message>((done) => {

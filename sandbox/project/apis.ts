@@ -11,6 +11,8 @@ const PROJECT_API = 'cloudresourcemanager.googleapis.com';
 export class Apis {
   /** Undefined where all are. */
   readonly #on: Set<string> | undefined;
+  /** Turned off since. */
+  readonly #off = new Set<string>();
 
   constructor(off: boolean) {
     this.#on = off ? new Set(ALWAYS) : undefined;
@@ -20,6 +22,17 @@ export class Apis {
   enable(api: string, project: string): void {
     if (api !== PROJECT_API) this.#require(PROJECT_API, project);
     this.#on?.add(api);
+    this.#off.delete(api);
+  }
+
+  /** Whether an API is on. */
+  has(api: string): boolean {
+    return (this.#on?.has(api) ?? true) && !this.#off.has(api);
+  }
+
+  /** What a fault of no service is: somebody turned an API off. docs/sandbox.md */
+  disable(api: string): void {
+    this.#off.add(api);
   }
 
   /** @throws GoogleError PERMISSION_DENIED for a method of an API that is off */
@@ -30,7 +43,7 @@ export class Apis {
 
   /** https://cloud.google.com/service-usage/docs/troubleshooting */
   #require(api: string, project: string): void {
-    if (this.#on?.has(api) ?? true) return;
+    if (this.has(api)) return;
     throw new GoogleError(
       'PERMISSION_DENIED',
       `${api} has not been used in project ${project} before or it is disabled. Enable it, then retry.`,

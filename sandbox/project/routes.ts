@@ -83,6 +83,13 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
+/** https://cloud.google.com/service-usage/docs/reference/rest/v1/services#Service */
+function serviceJson({ apis }: Project, name: string): Json {
+  const [, parent, api = ''] = /^(projects\/[^/]+)\/services\/([^/]+)$/.exec(name) ?? [];
+  if (parent === undefined) throw new GoogleError('INVALID_ARGUMENT', `${name} is no name of a service.`);
+  return { name, parent, config: { name: api }, state: apis.has(api) ? 'ENABLED' : 'DISABLED' };
+}
+
 /** Service Usage, service accounts, and what else a deployment makes. */
 export function projectResourceRoutes(project: Project): Route[] {
   const id = ({ params }: Call): string => params.project ?? '';
@@ -91,6 +98,19 @@ export function projectResourceRoutes(project: Project): Route[] {
       method: 'GET',
       path: '/v1/projects/{project}',
       handle: (call) => ({ projectId: id(call), lifecycleState: 'ACTIVE' }),
+    },
+    {
+      method: 'GET',
+      path: '/v1/{kind}/{project}/services:batchGet',
+      handle: (call) => ({ services: call.query.getAll('names').map((name) => serviceJson(project, name)) }),
+    },
+    {
+      method: 'POST',
+      path: `/v1/${SERVICE}:disable`,
+      handle: (call) => {
+        project.apis.disable(call.params.service ?? '');
+        return { done: true };
+      },
     },
     {
       method: 'POST',

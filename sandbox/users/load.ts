@@ -45,7 +45,7 @@ export async function loadUsers(
 
 async function load(
   client: BigQuery,
-  { dataset }: Deployment,
+  { dataset, idColumn, idType }: Deployment,
   table: string,
   file: UsersFile,
 ): Promise<number> {
@@ -65,7 +65,7 @@ async function load(
     const message = error instanceof Error ? error.message : String(error);
     const said = message.replace(/^Error while reading data, error message: /, '');
     throw new ResealError('users-row', `${file.path} cannot be loaded: ${said}`, {
-      hint: 'every row needs a whole number as id, and texts as cipher_text and dek',
+      hint: `every row needs ${idType === 'INT64' ? 'a whole number' : `a ${idType}`} as ${idColumn}, and texts as cipher text and data key`,
     });
   }
 }

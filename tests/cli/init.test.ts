@@ -110,6 +110,22 @@ describe('a stack for a table that an application has', () => {
     await box.sql(String(alter));
   });
 
+  it('takes ids of another type as they are, and none that cannot be one', async () => {
+    const table = (name: string) => `\`${box.deployment.project}.${box.deployment.dataset}.${name}\``;
+    await box.sql(
+      `CREATE TABLE ${table('clients')} (client_id STRING NOT NULL, score FLOAT64, cipher_text STRING, dek STRING)`,
+    );
+    const options = { ...where(), table: 'clients', sourceKek: KEK };
+    await made('clients', options);
+    expect(settings('clients')).toMatchObject({ idColumn: 'client_id', idType: 'STRING' });
+    await expect(made('scored', { ...options, idColumn: 'score' })).rejects.toMatchObject({
+      code: 'init-setting',
+      message: expect.stringMatching(
+        /^score is FLOAT64; an id must be one of INT64, STRING, .* NaN equals nothing$/,
+      ),
+    });
+  });
+
   it('has to name the key that wrapped the data keys', async () => {
     await expect(made('people', where())).rejects.toMatchObject({
       code: 'init-setting',

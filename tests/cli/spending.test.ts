@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { carriedOut } from '../../jobs/cli/carry-out.ts';
 import { showPlan } from '../../jobs/cli/show-plan.ts';
 import { confirmSpending } from '../../jobs/cli/spending.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import type { Watcher } from '../../jobs/run/context.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
 import { Application } from '../support/application.ts';
@@ -78,4 +80,24 @@ it('a run above it has to be confirmed, and nothing is begun before', async () =
   });
   expect(await box.sql('SELECT COUNT(*) AS n FROM runs')).toEqual([{ n: '0' }]);
   await confirmSpending(context, await plan(context, options()), true);
+});
+
+it('asks before the workflow begins one, too; --yes makes no plan for it', async () => {
+  const context = { ...under(0), deployment: { ...under(0).deployment, workflow: null } };
+  const byWorkflow = (yes: boolean, steps: string[]) => {
+    const watcher: Watcher = {
+      step(name, work) {
+        steps.push(name);
+        return work(() => {});
+      },
+    };
+    const asked = { via: 'workflow', engine: 'auto', mode: 'pending', state: '', yes } as const;
+    return carriedOut(asked, context, newRunId(), watcher, { endpoints: box.sandbox.endpoints });
+  };
+  const steps: string[] = [];
+  await expect(byWorkflow(false, steps)).rejects.toMatchObject({ code: 'not-confirmed' });
+  expect(steps).toEqual(['plan']);
+  // As far as it comes without a workflow.
+  await expect(byWorkflow(true, steps)).rejects.toMatchObject({ code: 'workflow-missing' });
+  expect(steps).toEqual(['plan']);
 });

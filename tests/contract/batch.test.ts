@@ -83,6 +83,7 @@ describe('the batch body', () => {
           '--wave=0',
           '--waves=1',
           '--id-column=id',
+          '--id-type=INT64',
           `--fields=${JSON.stringify([EMAIL])}`,
           '--rejected-table=users_rejected',
           '--keysets-table=keysets',

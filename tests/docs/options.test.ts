@@ -21,7 +21,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'pulumi stack output': ['--stack'],
   'pulumi config set': ['--stack', '--path'],
   'pulumi preview': ['--stack', '--policy-pack', '--refresh'],
-  'pulumi up': ['--stack', '--policy-pack'],
+  'pulumi up': ['--stack', '--policy-pack', '--refresh'],
   'pulumi destroy': ['--stack'],
   'pulumi import': [],
   'gcloud auth application-default login': [],

@@ -94,10 +94,25 @@ describe('a missing role', () => {
     ]);
   });
 
-  it('of the doctor itself leaves the check open', async () => {
-    const findings = await without('roles/cloudkms.viewer', /./);
+  it.each([
+    { role: 'roles/cloudkms.viewer', open: ['source key'] },
+    {
+      role: 'roles/serviceusage.serviceUsageViewer',
+      open: ['APIs', 'quota of Cloud KMS', 'quota of CPUs'],
+    },
+    {
+      role: 'roles/iam.securityReviewer',
+      open: ['batch', 'workflow', 'schedule'].map((who) => `roles of the ${who}'s account`),
+    },
+  ])('of the doctor itself, $role, leaves its checks open', async ({ role, open }) => {
+    const findings = await without(role, /./);
     expect(mayStart(findings)).toBe(true);
-    expect(all(findings, 'unknown')).toHaveLength(1);
+    const unseen = all(findings, 'unknown');
+    expect(unseen.map(({ check }) => check)).toEqual(open);
+    for (const { found, remedy } of unseen) {
+      expect(found).toMatch(/may not look|[Pp]ermission/);
+      expect(remedy).toContain(role);
+    }
   });
 });
 
@@ -159,6 +174,10 @@ describe('before a run', () => {
       hint: expect.stringContaining('pulumi up'),
     });
     await expect(ready({ idColumn: 'customer' })).rejects.toMatchObject({ code: 'not-ready' });
+    await expect(ready({ idType: 'STRING' })).rejects.toMatchObject({
+      message: expect.stringContaining('id is INT64, not STRING'),
+      hint: expect.stringContaining('reseal:idType'),
+    });
     const bigqueryKek = box.deployment.bigqueryKek.replace(/locations\/[^/]+/, 'locations/europe-west1');
     await expect(ready({ bigqueryKek })).rejects.toMatchObject({ code: 'not-ready' });
   });
@@ -194,4 +213,183 @@ it('names what a broken-off run left in the staging table, and a stack without a
     "the batch's files: the stack was deployed without a bundle",
     'staging table: 1 rows of run gone-run, which the ledger does not know',
   ]);
+});
+
+describe("the accounts' roles", () => {
+  const taken = (account: string, role: string, on: RegExp, given: Partial<Deployment> = {}) => {
+    const binding = { member: `serviceAccount:${account}`, role, resource: '' };
+    return while_(
+      async () => {
+        const { bindings } = (await box.control('iam:bindings')) as { bindings: (typeof binding)[] };
+        Object.assign(
+          binding,
+          bindings.find((one) => one.member === binding.member && one.role === role && on.test(one.resource)),
+        );
+        expect(await box.control('iam:unbind', binding)).toEqual({ removed: true });
+      },
+      () => box.control('iam:bind', binding),
+      () => examined(given),
+    );
+  };
+  const workflow = () => box.deployment.batch.serviceAccount.replace('-batch@', '-workflow@');
+
+  it.each([
+    ['roles/bigquery.dataEditor', /users_temp$/, 'staging table'],
+    ['roles/cloudkms.cryptoKeyDecrypter', /source[^/]*$/, 'source key'],
+    ['roles/storage.objectAdmin', /buckets/, "the stack's bucket"],
+    ['roles/dataproc.worker', /^projects\/[^/]+$/, 'project'],
+  ])('%s of the batch, taken away, is named with account and resource', async (role, on, where) => {
+    const account = box.deployment.batch.serviceAccount;
+    const findings = await taken(account, role, on);
+    expect(all(findings, 'warning')).toMatchObject([
+      {
+        check: "roles of the batch's account",
+        found: `serviceAccount:${account} lacks ${role} on ${where}`,
+      },
+    ]);
+    expect(mayStart(findings)).toBe(true);
+  });
+
+  it('of the batch are needed where no other engine is allowed', async () => {
+    const account = box.deployment.batch.serviceAccount;
+    const findings = await taken(account, 'roles/bigquery.readSessionUser', /./, { engines: ['dataproc'] });
+    expect(all(findings, 'failed').map(({ check }) => check)).toEqual(["roles of the batch's account"]);
+  });
+
+  it.each([
+    ['roles/bigquery.dataEditor', /_read$/, 'read dataset'],
+    ['roles/iam.serviceAccountUser', /serviceAccounts/, "the batch's account"],
+  ])('%s of the workflow, taken away, is named', async (role, on, where) => {
+    const findings = await taken(workflow(), role, on);
+    expect(all(findings, 'warning')).toMatchObject([
+      { found: `serviceAccount:${workflow()} lacks ${role} on ${where}` },
+    ]);
+  });
+});
+
+describe('the APIs', () => {
+  const turned = (api: string, which: 'enable' | 'disable') => async () => {
+    const { serviceUsage, accessToken } = box.sandbox.owner;
+    const path = `/v1/projects/${box.deployment.project}/services/${api}.googleapis.com:${which}`;
+    const answer = await fetch(`${serviceUsage}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${accessToken}` },
+    });
+    expect(answer.status, await answer.text()).toBe(200);
+  };
+
+  it('that only batches need are a warning, unless only batches are allowed', async () => {
+    const off = (given: Partial<Deployment>) =>
+      while_(turned('dataproc', 'disable'), turned('dataproc', 'enable'), () => examined(given));
+    const both = await off({});
+    expect(all(both, 'warning')[0]).toMatchObject({
+      check: 'APIs',
+      found: `dataproc is off in project ${box.deployment.project}`,
+      remedy: expect.stringContaining('gcloud services enable dataproc.googleapis.com'),
+    });
+    expect(mayStart(both)).toBe(true);
+    expect(mayStart(await off({ engines: ['dataproc'] }))).toBe(false);
+  });
+
+  it('that every run needs fail', async () => {
+    const findings = await while_(turned('storage', 'disable'), turned('storage', 'enable'), () =>
+      examined(),
+    );
+    expect(all(findings, 'failed').map(({ check }) => check)).toContain('APIs');
+  });
+});
+
+describe('the quotas', () => {
+  it('of Cloud KMS: says how long the table may take, and warns of a rate above them', async () => {
+    const calls = (kmsCallsPerSecond: number) =>
+      examined({ batch: { ...box.deployment.batch, kmsCallsPerSecond } });
+    expect(await calls(500)).toContainEqual({
+      check: 'quota of Cloud KMS',
+      verdict: 'ok',
+      found:
+        'kmsCallsPerSecond 500 is 30000 calls a minute of 60000; 12 rows with a data key each take 1 minute',
+      remedy: null,
+    });
+    const [warning] = all(await calls(1000), 'warning');
+    expect(warning?.remedy).toMatch(/^lower reseal:kmsCallsPerSecond below 1000/);
+  });
+
+  it.each([
+    { limit: 8, engines: ['direct', 'dataproc'], verdict: 'warning' },
+    { limit: 8, engines: ['dataproc'], verdict: 'failed' },
+    { limit: 12, engines: ['dataproc'], verdict: 'warning' },
+  ] as const)('of CPUs: $limit for $engines is $verdict', async ({ limit, engines, verdict }) => {
+    const quota = (cpus: number) =>
+      box.control('project:quota', { metric: 'compute.googleapis.com/cpus', limit: cpus });
+    const findings = await while_(
+      () => quota(limit),
+      () => quota(72),
+      () => examined({ engines: [...engines] }),
+    );
+    expect(all(findings, verdict)).toMatchObject([
+      {
+        check: 'quota of CPUs',
+        found: `a batch takes 12 vCPUs at its start and up to 36; the quota CPUS of us-central1 is ${limit}`,
+      },
+    ]);
+  });
+});
+
+describe("the batch's versions", () => {
+  it('tells an archive that was made from another checkout, and another connector', async () => {
+    const { application } = box.deployment.batch;
+    const [, bucket, object = ''] = /^gs:\/\/([^/]+)\/([^#]+)/.exec(application?.wheels ?? '') ?? [];
+    const other = object.replace(/[^/]+\.zip$/, 'other.zip');
+    const { storage, accessToken } = box.sandbox.owner;
+    const answer = await fetch(
+      `${storage}/upload/storage/v1/b/${bucket}/o?uploadType=media&name=${encodeURIComponent(other)}`,
+      {
+        method: 'POST',
+        headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/zip' },
+        body: 'PK made elsewhere',
+      },
+    );
+    expect(answer.status, await answer.text()).toBe(200);
+    const findings = await examined({
+      batch: {
+        ...box.deployment.batch,
+        bigqueryConnectorVersion: '0.40.0',
+        application: { main: '', package: '', ...application, wheels: `gs://${bucket}/${other}#wheels` },
+      },
+    });
+    expect(all(findings, 'warning')).toMatchObject([
+      { check: "the batch's files", found: expect.stringMatching(/other\.zip#wheels was not made from/) },
+      { check: 'BigQuery connector', found: 'batches use 0.40.0, the tests of this checkout 0.42.1' },
+    ]);
+  });
+});
+
+it('says that rows are in the streaming buffer, which a run leaves to a later one', async () => {
+  const { project, dataset, tables } = box.deployment;
+  const { bigquery, accessToken } = box.sandbox.owner;
+  const path = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.source}/insertAll`;
+  const row = { id: '99', cipher_text: key.encrypt('streamed@example.com'), dek: key.dek };
+  const answer = await fetch(`${bigquery}${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ rows: [{ insertId: '99', json: row }] }),
+  });
+  expect(answer.status, await answer.text()).toBe(200);
+  const findings = await examined();
+  await box.control('bigquery:flush', {});
+  expect(all(findings, 'warning')).toMatchObject([
+    {
+      check: 'streaming buffer of encryption_poc.users',
+      found: expect.stringMatching(/^some 1 rows, the oldest of \d{4}-/),
+    },
+  ]);
+  expect(mayStart(findings)).toBe(true);
+});
+
+it('tries values that are sealed where only those are left that do not open', async () => {
+  await box.load(application, [{ id: '99', cipher_text: 'no-base64!', dek: key.dek }]);
+  await box.run({ engine: 'direct' });
+  expect(await examined()).toContainEqual(
+    expect.objectContaining({ verdict: 'ok', found: '12 of 13 values open; 1 encoding' }),
+  );
 });

@@ -183,8 +183,8 @@ describe('a stage that breaks off', () => {
       { runId, mode: 'pending', limit: null, engine: 'bigquery' },
       {
         step: (_name, work) =>
-          work((text) => {
-            if (text.startsWith('BigQuery seals')) stop.abort(new Error('ctrl-C'));
+          work(({ message }) => {
+            if (message?.startsWith('BigQuery seals')) stop.abort(new Error('ctrl-C'));
           }),
       },
     );

@@ -90,7 +90,9 @@ it("shows the application's progress as it comes and reports calls and usage", a
   const outcome = await done;
   expect(outcome).toMatchObject({ kmsCalls: 3, batchId: 'reseal-run-good' });
   expect(outcome.milliDcuSeconds).toBeGreaterThan(0);
-  expect(seen).toContainEqual({ rows: 10, deks: 3 });
+  expect(seen).toContainEqual({
+    message: 'batch reseal-run-good is running, unwrapping 3 data keys',
+  });
 });
 
 it('follows the batch that is there instead of making another', async () => {

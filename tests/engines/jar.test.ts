@@ -17,23 +17,32 @@ const folder = mkdtempSync(join(tmpdir(), 'reseal-jar-'));
 const jar = join(folder, 'application.jar');
 let box: TestSandbox;
 
-beforeAll(async () => {
-  execFileSync(await ensureVenv(), [compiler, source, jar]);
-  box = await testSandbox({
+/** A stack that runs the jar, over a table of such ids. */
+async function stackWithJar(
+  ids: readonly string[],
+  settings: Record<string, string> = {},
+): Promise<TestSandbox> {
+  const made = await testSandbox({
     jarFile: 'gs://example-data-dev-reseal-dev/application.jar',
     mainClass: 'Application',
     storePlaintext: 'true',
+    ...settings,
   });
-  const { deployment, sandbox } = box;
+  const { deployment, sandbox } = made;
   const storage = await storageClient(deployment, sandbox.owner);
   await storage.bucket(deployment.bucket).upload(jar, { resumable: false });
   const application = new Application();
   const key = application.newKey();
-  const ids = ['1', '2', '3', '9223372036854775807'];
-  await box.load(
+  await made.load(
     application,
     ids.map((id) => ({ id, cipher_text: key.encrypt(id), dek: key.dek })),
   );
+  return made;
+}
+
+beforeAll(async () => {
+  execFileSync(await ensureVenv(), [compiler, source, jar]);
+  box = await stackWithJar(['1', '2', '3', '9223372036854775807']);
 }, 900_000);
 afterAll(async () => {
   await box.close();
@@ -65,4 +74,17 @@ it('takes what is left, and leaves what was merged as it is', async () => {
 
 it('cannot be run by the direct engine', async () => {
   await expect(box.run({ engine: 'direct' })).rejects.toMatchObject({ code: 'engine-jar' });
+});
+
+it('may have ids of any type', async () => {
+  const ids = ['', 'größe', "it's"];
+  const other = await stackWithJar(ids, { idType: 'STRING' });
+  try {
+    expect(await other.run({ engine: 'auto', limit: 2 })).toMatchObject({ staged: 2, merged: 2 });
+    expect(await other.sql('SELECT id FROM users WHERE resealed_at IS NOT NULL ORDER BY id')).toEqual(
+      ids.slice(0, 2).map((id) => ({ id })),
+    );
+  } finally {
+    await other.close();
+  }
 });

@@ -1,6 +1,13 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { KEYINGS, SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
+import { withColumns } from '../../jobs/contract/fields.ts';
+import {
+  ID_TYPES,
+  type IdType,
+  KEYINGS,
+  type Keying,
+  SOURCE_FORMATS,
+} from '../../jobs/contract/settings/choices.ts';
 import {
   mergeScans,
   readProcedureBody,
@@ -13,16 +20,29 @@ import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 import { analyze, tablesOf } from '../support/oracles/analyzer.ts';
 
 // The source format is a literal in the statements, but for one that counts cipher texts.
-const named = [null, 'seen_on'].flatMap((partitionColumn) =>
+const usual = [null, 'seen_on'].flatMap((partitionColumn) =>
   KEYINGS.flatMap((keying) =>
     [[EMAIL], [EMAIL, PHONE]].map((fields) => ({
       keying,
       fields,
       partitionColumn,
       sourceFormat: keying === 'row' ? ('gcm' as const) : ('tink-envelope' as const),
+      idColumn: 'id',
+      idType: 'INT64' as IdType,
     })),
   ),
 );
+const named = [
+  ...ID_TYPES.map((idType, at) => ({
+    keying: KEYINGS[at % KEYINGS.length] as Keying,
+    fields: [EMAIL, PHONE, ...withColumns([{ name: 'first' }, { name: 'note' }]).slice(1)],
+    partitionColumn: null,
+    sourceFormat: 'gcm' as const,
+    idColumn: 'by',
+    idType,
+  })),
+  ...usual,
+];
 const stacks = named.map((given, at) =>
   aDeployment({ ...given, storePlaintext: given.keying === 'row', dataset: `dataset_${at}` }),
 );
@@ -55,7 +75,7 @@ beforeAll(async () => {
 
 describe("every statement is accepted by Google's analyzer", () => {
   it.each(named.map((given, at) => ({ at, ...given, count: given.fields.length })))(
-    '$keying keying, $sourceFormat, $count fields, partitions by $partitionColumn',
+    '$keying keying, $sourceFormat, $count fields, ids of $idType, partitions by $partitionColumn',
     ({ at }) => {
       const own = verdicts.filter(({ name }) => name.startsWith(`dataset_${at} `));
       expect(own.filter(({ error }) => error !== null)).toEqual([]);

@@ -132,6 +132,16 @@ it('shows five wrong settings in five messages, each with its key and an example
   ]);
 });
 
+it.each([
+  ['FLOAT64', 'two numbers that look alike may differ, and NaN equals nothing'],
+  ['BYTES', 'most bytes are no text, and an id has to be one'],
+  ['BIGNUMERIC', 'Spark has no number of 76 digits; NUMERIC or STRING holds such ids'],
+])('says why no id is %s', (idType, why) => {
+  expect(violations({ 'reseal:project': 'example-data-dev', 'reseal:idType': idType })).toEqual([
+    `reseal:idType must be one of INT64, STRING, NUMERIC, DATE, DATETIME, TIMESTAMP: ${why} (for example: STRING)`,
+  ]);
+});
+
 it('stops the program itself, before any resource', async () => {
   const config = { 'reseal:location': 'global', 'reseal:keying': 'none' };
   await expect(runProgram('dev', config)).rejects.toThrow(

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { exitCode } from '../../jobs/cli/exit.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
@@ -59,7 +60,7 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   const said: string[] = [];
   const watcher: Watcher = {
     async step(name, work, summary) {
-      const result = await work((text) => said.push(`${name} … ${text}`));
+      const result = await work(({ message }) => said.push(`${name} … ${message}`));
       said.push(`${name} ${summary(result)}`);
       return result;
     },
@@ -69,7 +70,7 @@ it('starts the deployed workflow, shows its steps and reports as the job does', 
   expect(new Set(said)).toEqual(
     new Set([
       'run … main.attempts › run.batch',
-      'run 3 merged, 0 changed meanwhile, 1 rejected',
+      'run 3 merged, 1 rejected',
       'report 3 of 3 merged values read back through SQL',
     ]),
   );
@@ -100,14 +101,30 @@ it("raises the workflow's own message, and goes on with the same run afterwards"
   const runId = newRunId();
   await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
   await expect(trigger({ runId })).rejects.toMatchObject({
-    code: 'workflow-failed',
+    code: 'batch-failed',
     message: expect.stringContaining(
       `/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked`,
     ),
-    hint: expect.stringContaining(`batch-failed: see docs/errors.md; go on with --resume ${runId}`),
+    hint: expect.stringContaining(`go on with --resume ${runId}`),
   });
   await box.faults();
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, merged: 1 });
+});
+
+it('ends with the code and the exit code of the job where too many values are rejected', async () => {
+  await box.load(
+    application,
+    Array.from({ length: 12 }, (_, at) => ({ id: String(100 + at), cipher_text: '?', dek: key.dek })),
+  );
+  const runId = newRunId();
+  const byWorkflow: unknown = await trigger({ runId }).catch((error: unknown) => error);
+  expect(byWorkflow).toMatchObject({
+    code: 'rejected-share',
+    hint: `go on with --resume ${runId} --via workflow --accept-rejected`,
+  });
+  await expect(box.run()).rejects.toMatchObject({ code: 'rejected-share' });
+  expect(exitCode(byWorkflow)).toBe(3);
+  await box.sql('DELETE FROM users WHERE id >= 100');
 });
 
 it('cancels the execution with ctrl-C, tells the ledger and says what may still be at work', async () => {
@@ -191,9 +208,8 @@ it('says so where the ledger cannot be told', async () => {
   await box.faults();
   // As far as the ledger knows, the execution still drives the run.
   await expect(trigger({ runId })).rejects.toMatchObject({
-    code: 'workflow-failed',
+    code: 'run-live',
     message: expect.stringMatching(`^run ${runId} is driven by workflow:`),
-    hint: expect.stringContaining('run-live'),
   });
   await expect(resume(box.context, runId, silent)).rejects.toMatchObject({
     code: 'run-live',

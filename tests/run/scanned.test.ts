@@ -21,6 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => box.close());
 
+const read = async (engine: 'direct' | 'dataproc') =>
+  (await scanned(box.context, await planned(engine), [engine]))[engine];
 const planned = (engine: 'direct' | 'dataproc') =>
   plan(box.context, { runId: newRunId(), mode: 'pending', limit: null, engine });
 /** Logical bytes of the given expression over the source table. */
@@ -32,7 +34,7 @@ const sum = async (sql: string): Promise<number> => {
 it('counts what the plan, the read and each statement of the merge read', async () => {
   const source = await sum('SUM(BYTE_LENGTH(cipher_text) + 2 + BYTE_LENGTH(dek) + 2)');
   const ids = 8 * 50;
-  const batch = await scanned(box.context, await planned('dataproc'));
+  const batch = await read('dataproc');
   expect(mergeScans(box.deployment)).toHaveLength(5);
   // The plan's count names id, cipher text and data key in two scans; so do two statements of the merge, and the
   // erasing one the cipher text. Each of the four that change it is billed for the whole table beside them, where
@@ -40,15 +42,34 @@ it('counts what the plan, the read and each statement of the merge read', async 
   const cipherTexts = await sum('SUM(BYTE_LENGTH(cipher_text) + 2)');
   expect(batch.bytes).toBe((2 + 2) * (ids + source) + cipherTexts + 4 * (ids + source) + ids);
   expect(batch.billed).toBe(6 * LEAST_QUERY_BYTES);
-  const direct = await scanned(box.context, await planned('direct'));
+  const direct = await read('direct');
   expect(direct.bytes - batch.bytes).toBe(ids + source);
 
   await box.run();
   const table = await sum(
     'SUM(8 + BYTE_LENGTH(cipher_text) + 2 + BYTE_LENGTH(dek) + 2 + BYTE_LENGTH(bq_encryption_key) + 2 + BYTE_LENGTH(bq_encrypted_email) + 2 + IFNULL(BYTE_LENGTH(decrypted_email) + 2, 0) + 8 + BYTE_LENGTH(resealed_from) + 2)',
   );
-  const after = await scanned(box.context, await planned('direct'));
+  const after = await read('direct');
   expect(after.bytes).toBeGreaterThan(4 * table);
+});
+
+it('asks BigQuery once about a statement, for all engines together', async () => {
+  const asked: string[] = [];
+  const { bigquery } = box.context;
+  const bytes: typeof bigquery.bytes = (statement, values) => {
+    asked.push(statement.sql);
+    return bigquery.bytes(statement, values);
+  };
+  await box.load(application, [{ id: '51', cipher_text: key.encrypt('user51@example.com'), dek: key.dek }]);
+  const plan = await planned('dataproc');
+  const both = await scanned({ ...box.context, bigquery: { ...bigquery, bytes } }, plan, [
+    'direct',
+    'dataproc',
+  ]);
+  expect(new Set(asked).size).toBe(asked.length);
+  expect(both.direct).toEqual(await read('direct'));
+  expect(both.dataproc).toEqual(await read('dataproc'));
+  expect(both.direct.bytes).toBeGreaterThan(both.dataproc.bytes);
 });
 
 it('prices them: a table of a tebibyte costs what its four statements read', () => {

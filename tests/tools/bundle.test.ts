@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundleSources, COMMENT_BYTES, sourcesIn } from '../../jobs/contract/bundle-sources.ts';
 import { ensureVenv, sparkOf } from '../../jobs/spark/venv.ts';
 import { bundle } from '../../tools/bundle.ts';
 
@@ -35,6 +36,11 @@ test('the bundle is the same bytes twice, and tasks import from it', async () =>
     const bytes = readFileSync(join(first, name));
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(hash);
   }
+  // `reseal doctor` tells by their ends what the archives were made from.
+  for (const name of ['reseal.zip', 'wheels.zip'])
+    expect(sourcesIn(readFileSync(join(first, name)).subarray(-COMMENT_BYTES))).toBe(
+      bundleSources('jobs/spark'),
+    );
 
   const version = execFileSync(python, ['-c', 'import sys; print("%d.%d" % sys.version_info[:2])']);
   // Another Python than the runtime's cannot load the bundle's native modules.

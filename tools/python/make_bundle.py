@@ -22,8 +22,20 @@ MARKER = "reseal-wheels.txt"
 PLATFORMS = ["manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64"]
 
 
-def archive(files: dict[str, bytes]) -> bytes:
-    """A zip archive of files in a fixed order, with fixed times and modes."""
+def sources(application: Path) -> str:
+    """What the bundle is made from, as one SHA-256, as jobs/contract/bundle-sources.ts has it of a checkout."""
+    names = ["main.py", "requirements.txt"]
+    names += [f"reseal/{path.name}" for path in (application / "reseal").glob("*.py")]
+    lines = [f"{sha256((application / name).read_bytes())}  {name}\n" for name in sorted(names)]
+    return sha256("".join(lines).encode())
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def archive(files: dict[str, bytes], comment: str) -> bytes:
+    """A zip archive of files in a fixed order, with fixed times and modes, that ends with a comment."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
         for name in sorted(files):
@@ -31,6 +43,7 @@ def archive(files: dict[str, bytes]) -> bytes:
             entry.create_system = 3
             entry.external_attr = 0o100644 << 16
             target.writestr(entry, files[name])
+        target.comment = comment.encode()
     return buffer.getvalue()
 
 
@@ -63,15 +76,16 @@ def main(application: Path, dist: Path) -> int:
         unpacked = wheels(application / "requirements.txt")
     except subprocess.CalledProcessError:
         return 4
+    comment = f"reseal-sources={sources(application)}"
     made = {
         "main.py": (application / "main.py").read_bytes(),
-        "reseal.zip": archive(package(application)),
-        "wheels.zip": archive(unpacked),
+        "reseal.zip": archive(package(application), comment),
+        "wheels.zip": archive(unpacked, comment),
     }
     dist.mkdir(parents=True, exist_ok=True)
     for name, data in made.items():
         (dist / name).write_bytes(data)
-    sys.stdout.write(json.dumps({name: hashlib.sha256(data).hexdigest() for name, data in made.items()}))
+    sys.stdout.write(json.dumps({name: sha256(data) for name, data in made.items()}))
     return 0
 
 

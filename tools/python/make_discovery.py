@@ -39,7 +39,11 @@ METHODS = {
     "monitoring.v1": ["projects.dashboards."],
     "monitoring.v3": ["projects.alertPolicies.", "projects.notificationChannels."],
     "serviceusage.v1": ["services."],
-    "serviceusage.v1beta1": ["services.generateServiceIdentity"],
+    "serviceusage.v1beta1": [
+        "services.consumerQuotaMetrics.get",
+        "services.consumerQuotaMetrics.list",
+        "services.generateServiceIdentity",
+    ],
     "storage.v1": ["buckets.", "objects."],
     "workflowexecutions.v1": ["projects.locations.workflows.executions."],
     "workflows.v1": ["projects.locations.workflows."],

@@ -20,7 +20,7 @@ const NEWER =
  * runtime brings one of its own, which changes with the runtime's minor versions.
  * https://cloud.google.com/dataproc-serverless/docs/guides/bigquery-connector-spark-example
  */
-const CONNECTOR = '0.42.1';
+export const CONNECTOR = '0.42.1';
 
 /** The settings of a Dataproc batch, which reach it under these names. */
 export const batchSettings = {

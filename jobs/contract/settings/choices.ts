@@ -3,9 +3,15 @@ export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as cons
 export const KEYINGS = ['row', 'shared'] as const;
 /** What becomes of values that have no tag. */
 export const UNAUTHENTICATED = ['accept', 'reject'] as const;
+/**
+ * Types that BigQuery casts to STRING and back to the same value, compares and clusters by.
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/conversion_rules
+ */
+export const ID_TYPES = ['INT64', 'STRING', 'NUMERIC', 'DATE', 'DATETIME', 'TIMESTAMP'] as const;
 export const ENGINES = ['direct', 'dataproc', 'bigquery'] as const;
 
 export type SourceFormat = (typeof SOURCE_FORMATS)[number];
 export type Keying = (typeof KEYINGS)[number];
 export type Unauthenticated = (typeof UNAUTHENTICATED)[number];
+export type IdType = (typeof ID_TYPES)[number];
 export type EngineName = (typeof ENGINES)[number];

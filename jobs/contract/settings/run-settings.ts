@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { fieldSetting } from '../fields.ts';
-import { ENGINES, KEYINGS, SOURCE_FORMATS, UNAUTHENTICATED } from './choices.ts';
+import { ENGINES, ID_TYPES, KEYINGS, SOURCE_FORMATS, UNAUTHENTICATED } from './choices.ts';
 import {
   amount,
   flag,
@@ -13,6 +13,20 @@ import {
   whole,
 } from './patterns.ts';
 import { setting } from './setting.ts';
+
+/** Why a column of another type cannot be what tells rows apart. */
+const NO_ID: Readonly<Record<string, string>> = {
+  FLOAT64: 'two numbers that look alike may differ, and NaN equals nothing',
+  BIGNUMERIC: 'Spark has no number of 76 digits; NUMERIC or STRING holds such ids',
+  BYTES: 'most bytes are no text, and an id has to be one',
+  BOOL: 'it tells two rows apart',
+};
+
+/** What is said of a type that `idType` does not take. */
+function idTypeFault({ input }: { readonly input?: unknown }): string {
+  const why = NO_ID[String(input).toUpperCase()];
+  return `must be one of ${ID_TYPES.join(', ')}${why === undefined ? '' : `: ${why}`}`;
+}
 
 /**
  * The settings that reach a run as they stand in a stack's file. Each is defined here and nowhere else: the
@@ -40,8 +54,14 @@ export const runSettings = {
     seed: 'dataproc_bigquery_read_limits',
   }),
   idColumn: setting(identifier.default('id'), {
-    description: 'The INT64 column that identifies a row; the additional data of every sealed value.',
+    description:
+      'The column that identifies a row; its value as text is the additional data of every sealed value.',
     example: 'id',
+  }),
+  idType: setting(z.enum(ID_TYPES, { error: idTypeFault }).default('INT64'), {
+    description:
+      "The type of that column, which the ids of the other tables take, too. In a table of the stack's own it cannot be changed once there is the table.",
+    example: 'STRING',
   }),
   fields: setting(
     z

@@ -41,7 +41,8 @@ export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
-export { MODES, type Mode, NO_CUTOFF, NO_FLOOR } from './select-values.ts';
+export { allIds, boundType, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
+export { MODES, type Mode } from './select-values.ts';
 export { type Selection, WHOLE } from './selection.ts';
 export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
 
@@ -50,8 +51,7 @@ export { kmsUri, type ParamType, type ReadStack, type Statement } from './statem
  *
  * @example
  * const { count } = statements(deployment);
- * const ids = { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
- * const all = { mode: 'pending', snapshot_millis: '1767323045000', ...ids, keyset_version: 1, ...WHOLE };
+ * const all = { mode: 'pending', snapshot_millis: '1767323045000', ...allIds(d), keyset_version: 1, ...WHOLE };
  * await bigquery.query(count, all);
  */
 export function statements(d: Deployment) {

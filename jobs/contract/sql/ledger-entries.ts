@@ -1,10 +1,12 @@
 import type { Deployment } from '../deployment.ts';
-import { CLOSED, LEDGER, LEDGER_SELECT, type LedgerName } from '../ledger.ts';
+import { BOUNDS, CLOSED, LEDGER, LEDGER_SELECT, type LedgerName } from '../ledger.ts';
 import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../prices.ts';
+import { boundType } from './row-ids.ts';
 import { literal, type ParamType, type Statement, statement, table } from './statement.ts';
 
 /** A ledger column as a parameter: a TIMESTAMP is bound as milliseconds. */
-const parameterType = (name: LedgerName): ParamType => {
+const parameterType = (d: Deployment, name: LedgerName): ParamType => {
+  if (BOUNDS.includes(name)) return boundType(d);
   const { type } = LEDGER[name];
   return type === 'TIMESTAMP' ? 'INT64' : type;
 };
@@ -46,7 +48,7 @@ type Planned = (typeof PLANNED)[number];
 export const openRun = (d: Deployment): Statement<Planned> =>
   statement(
     'open',
-    Object.fromEntries(PLANNED.map((name) => [name, parameterType(name)])) as Record<Planned, ParamType>,
+    Object.fromEntries(PLANNED.map((name) => [name, parameterType(d, name)])) as Record<Planned, ParamType>,
     `MERGE ${table(d, 'runs')} AS r
 USING (SELECT @run_id AS run_id) AS entry
 ON r.run_id = entry.run_id

@@ -2,6 +2,7 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { declareNewest, VERSION } from './keyset-versions.ts';
 import { everyPartition } from './partitions.ts';
+import { idText, shownId } from './row-ids.ts';
 import {
   CHAIN,
   type Chain,
@@ -22,8 +23,6 @@ interface SealedColumns {
   sealed: string;
 }
 
-const aad = ({ id }: SealedColumns): string => `CAST(${id} AS STRING)`;
-
 /**
  * The expression that opens a value sealed with the stack's own keying; it fails where a value does not open.
  *
@@ -32,7 +31,7 @@ const aad = ({ id }: SealedColumns): string => `CAST(${id} AS STRING)`;
  */
 export function openedUnder(d: ReadStack, columns: SealedColumns, chain = GIVEN): string {
   const first = keysetChain(chain);
-  const text = aad(columns);
+  const text = idText(d, columns.id);
   const opener =
     d.keying === 'row' ? `AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))` : first;
   return `AEAD.DECRYPT_STRING(${opener}, ${columns.sealed}, ${text})`;
@@ -48,7 +47,7 @@ export function openedUnder(d: ReadStack, columns: SealedColumns, chain = GIVEN)
  */
 export function opened(d: ReadStack, columns: SealedColumns, chain = GIVEN): string {
   const first = keysetChain(chain);
-  const text = aad(columns);
+  const text = idText(d, columns.id);
   const rowKeyset = `SAFE.AEAD.DECRYPT_BYTES(${first}, ${columns.key}, CAST(${text} AS BYTES))`;
   return `CASE WHEN ${columns.key} IN (SELECT wrapped FROM ${table(d, 'keysets')})
     THEN SAFE.AEAD.DECRYPT_STRING(${first}, ${columns.sealed}, ${text})
@@ -109,14 +108,14 @@ export const readValues = (d: Deployment): Statement<keyof typeof CHAIN | 'row_l
   statement(
     'read_values',
     { ...CHAIN, row_limit: 'INT64' },
-    `SELECT id, ${d.fields.map((field) => `${quoted(field.name)}, ${quoted(unreadableColumn(field))} AND ${quoted(field.name)} IS NULL AS ${quoted(unreadableColumn(field))}`).join(', ')}
+    `SELECT ${shownId(d, 'v.id')} AS id, ${d.fields.map((field) => `${quoted(field.name)}, ${quoted(unreadableColumn(field))} AND ${quoted(field.name)} IS NULL AS ${quoted(unreadableColumn(field))}`).join(', ')}
 FROM (
   SELECT ${openedFields(d)},
     ${d.fields.map((field) => `${quoted(field.sealed)} IS NOT NULL AND ${quoted(field.key)} IS NOT NULL AS ${quoted(unreadableColumn(field))}`).join(', ')}
   FROM ${table(d, 'source')}
   WHERE ${anySealed(d)}
-)
-ORDER BY id LIMIT @row_limit`,
+) AS v
+ORDER BY v.id LIMIT @row_limit`,
   );
 
 /**

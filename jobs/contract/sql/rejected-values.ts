@@ -1,10 +1,11 @@
 import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { everyPartition } from './partitions.ts';
+import { shownId } from './row-ids.ts';
 import { literal, quoted, type Statement, statement, table, token } from './statement.ts';
 
 /** What is said of a rejected value: where it stands and why, and nothing of what it holds. */
-const COLUMNS = 'r.id AS id, r.field AS field, r.reason AS reason, r.dek_fingerprint AS dek_fingerprint';
+const COLUMNS = 'r.field AS field, r.reason AS reason, r.dek_fingerprint AS dek_fingerprint';
 const REASON = "(@reason = '' OR r.reason = @reason)";
 const ENTRY = 'r.run_id AS run_id, UNIX_MILLIS(r.rejected_at) AS rejected_at';
 
@@ -19,10 +20,10 @@ export const rejectedByRun = (d: Deployment): Statement<'run_id' | 'reason'> =>
   statement(
     'rejected_values',
     { run_id: 'STRING', reason: 'STRING' },
-    `SELECT ${COLUMNS}, ${ENTRY}
+    `SELECT ${shownId(d, 'r.id')} AS id, ${COLUMNS}, ${ENTRY}
 FROM ${table(d, 'rejected')} AS r
 WHERE r.run_id = @run_id AND ${REASON}
-ORDER BY id, field`,
+ORDER BY r.id, field`,
   );
 
 /**
@@ -35,14 +36,14 @@ export const rejectedNow = (d: Deployment): Statement<'reason'> =>
   statement(
     'rejected_now',
     { reason: 'STRING' },
-    `SELECT id, field, reason, dek_fingerprint, run_id, rejected_at
-FROM (${d.fields.map((field) => rejectedOf(d, field)).join('\nUNION ALL\n')})
-ORDER BY id, field`,
+    `SELECT ${shownId(d, 'v.id')} AS id, field, reason, dek_fingerprint, run_id, rejected_at
+FROM (${d.fields.map((field) => rejectedOf(d, field)).join('\nUNION ALL\n')}) AS v
+ORDER BY v.id, field`,
   );
 
 function rejectedOf(d: Deployment, field: Field): string {
   const own = (name: string): string => `u.${quoted(name)}`;
-  return `SELECT ${COLUMNS}, ${ENTRY}
+  return `SELECT r.id AS id, ${COLUMNS}, ${ENTRY}
 FROM ${table(d, 'rejected')} AS r
 JOIN ${table(d, 'source')} AS u
 ON ${own(d.idColumn)} = r.id AND ${token(own(field.cipherText), own(field.dek))} = r.rejected_from

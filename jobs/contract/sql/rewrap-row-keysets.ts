@@ -2,7 +2,8 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { declareVersion, VERSION } from './keyset-versions.ts';
 import { everyPartition } from './partitions.ts';
-import { CHOSEN } from './selection.ts';
+import { boundType, type IdBounds, idText, withinIds } from './row-ids.ts';
+import { CHOSEN, typed } from './selection.ts';
 import {
   CHAIN,
   type Chain,
@@ -47,7 +48,7 @@ export const rewrappableIds = (d: Deployment): string =>
     .map(
       (field) => `SELECT ${quoted(d.idColumn)} AS id
 FROM ${table(d, 'source')} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)
-WHERE ${everyPartition(d)}@mode = 'stale' AND ${quoted(d.idColumn)} BETWEEN @id_from AND @id_cutoff AND ${staleByVersion(d, field, '@keyset_version')}`,
+WHERE ${everyPartition(d)}@mode = 'stale' AND ${withinIds(d, quoted(d.idColumn))} AND ${staleByVersion(d, field, '@keyset_version')}`,
     )
     .join('\nUNION ALL\n');
 
@@ -60,7 +61,7 @@ WHERE ${everyPartition(d)}@mode = 'stale' AND ${quoted(d.idColumn)} BETWEEN @id_
 export const countRewrappable = (d: Deployment): Statement<keyof typeof CHOSEN> =>
   statement(
     'rewrappable',
-    CHOSEN,
+    typed(d, CHOSEN),
     `SELECT COUNT(*) AS rewrappable
 FROM (${rewrappableIds(d)})`,
   );
@@ -71,8 +72,7 @@ interface Bounds {
   readonly time: string;
   readonly chain: Chain;
   readonly version: string;
-  readonly idFrom: string;
-  readonly idCutoff: string;
+  readonly ids: IdBounds;
 }
 
 /**
@@ -83,13 +83,13 @@ interface Bounds {
  */
 function rewrapRowKeysets(d: Deployment, field: Field, bounds: Bounds): string {
   const [id, key] = [d.idColumn, field.key].map(quoted) as [string, string];
-  const aad = `CAST(CAST(${id} AS STRING) AS BYTES)`;
+  const aad = `CAST(${idText(d, id)} AS BYTES)`;
   const chain = keysetChain(bounds.chain);
   const opened = `SAFE.AEAD.DECRYPT_BYTES(${chain}, ${key}, ${aad})`;
   return `UPDATE ${table(d, 'source')} SET
   ${key} = IFNULL(AEAD.ENCRYPT(${chain}, ${opened}, ${aad}), ${key}),
   ${quoted(field.resealedAt)} = ${bounds.time}
-WHERE ${everyPartition(d)}${id} BETWEEN ${bounds.idFrom} AND ${bounds.idCutoff} AND ${staleByVersion(d, field, bounds.version)}
+WHERE ${everyPartition(d)}${withinIds(d, id, bounds.ids)} AND ${staleByVersion(d, field, bounds.version)}
   AND ${opened} IS NOT NULL`;
 }
 
@@ -104,8 +104,8 @@ export function declareRewrap(d: Deployment): string {
     `(SELECT ${column} FROM ${table(d, 'runs')} WHERE run_id = @run_id)`;
   return `DECLARE reseal_rewrapped INT64 DEFAULT 0;
 DECLARE reseal_mode STRING DEFAULT ${planned('mode')};
-DECLARE reseal_id_from INT64 DEFAULT ${planned('id_from')};
-DECLARE reseal_id_cutoff INT64 DEFAULT ${planned('id_cutoff')};
+DECLARE reseal_id_from ${boundType(d)} DEFAULT ${planned('id_from')};
+DECLARE reseal_id_cutoff ${boundType(d)} DEFAULT ${planned('id_cutoff')};
 DECLARE reseal_version INT64 DEFAULT ${planned('keyset_version')};
 ${declareVersion(d, 'reseal_version')}`;
 }
@@ -124,8 +124,7 @@ ${d.fields
       time: 'reseal_time',
       chain: VERSION,
       version: 'reseal_version',
-      idFrom: 'reseal_id_from',
-      idCutoff: 'reseal_id_cutoff',
+      ids: { id_from: 'reseal_id_from', id_cutoff: 'reseal_id_cutoff' },
     })};
 SET reseal_rewrapped = reseal_rewrapped + @@row_count;`,
   )
@@ -152,8 +151,7 @@ export const rewrapScans = (d: Deployment): Statement<keyof typeof BOUNDS>[] =>
       time: 'TIMESTAMP_MILLIS(@time_millis)',
       chain: GIVEN,
       version: '@keyset_version',
-      idFrom: '@id_from',
-      idCutoff: '@id_cutoff',
+      ids: { id_from: '@id_from', id_cutoff: '@id_cutoff' },
     };
-    return statement(`rewrap_${at + 1}`, BOUNDS, rewrapRowKeysets(d, field, bounds));
+    return statement(`rewrap_${at + 1}`, typed(d, BOUNDS), rewrapRowKeysets(d, field, bounds));
   });

@@ -1,14 +1,13 @@
 import type { Deployment } from '../deployment.ts';
 import { ALGORITHM } from './keyset-versions.ts';
 import { openedFaults, openedSource, sourceFaults, sourceParts, untagged } from './open-sources.ts';
+import { idText, shownId } from './row-ids.ts';
 import { selectedValues } from './select-values.ts';
-import { SELECTION } from './selection.ts';
+import { SELECTION, typed } from './selection.ts';
 import { CHAIN, GIVEN, keysetChain, kmsUri, literal, type Statement, statement, table } from './statement.ts';
 import { tryKeyset } from './try-keys.ts';
 
 const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
-const ID_TEXT = 'CAST(id AS STRING)';
-const ID_BYTES = `CAST(${ID_TEXT} AS BYTES)`;
 
 /** The data keys of a try, one a row. */
 const dataKeys = (d: Deployment): string =>
@@ -34,14 +33,16 @@ const dataKeys = (d: Deployment): string =>
 export function sealValues(
   d: Deployment,
 ): Statement<keyof typeof SELECTION | keyof typeof TRY | 'attempt' | keyof typeof CHAIN> {
+  const text = idText(d, 'id');
+  const bytes = `CAST(${text} AS BYTES)`;
   const first = keysetChain(GIVEN);
   const own = keysetChain({ kms: literal(kmsUri(d.bigqueryKek)), keyset: 'reseal_try_keyset' });
-  const rowKeyset = `AEAD.ENCRYPT(${first}, KEYS.NEW_KEYSET('${ALGORITHM}'), ${ID_BYTES})`;
+  const rowKeyset = `AEAD.ENCRYPT(${first}, KEYS.NEW_KEYSET('${ALGORITHM}'), ${bytes})`;
   const row = d.keying === 'row';
-  const sealer = row ? `AEAD.DECRYPT_BYTES(${first}, row_keyset, ${ID_BYTES})` : first;
+  const sealer = row ? `AEAD.DECRYPT_BYTES(${first}, row_keyset, ${bytes})` : first;
   return statement(
     'seal',
-    { ...SELECTION, ...TRY, attempt: 'STRING', ...CHAIN },
+    { ...typed(d, SELECTION), ...TRY, attempt: 'STRING', ...CHAIN },
     `DECLARE reseal_try_keyset BYTES DEFAULT (${tryKeyset(d)});
 ${
   row
@@ -56,7 +57,7 @@ SELECT id, @run_id, @attempt, field, token, fault,
   IF(fault IS NULL, ${untagged(d)}, NULL),
   ${d.storePlaintext ? 'IF(fault IS NULL, opened_text, NULL)' : 'CAST(NULL AS STRING)'},
   ${row ? 'IF(fault IS NULL, row_keyset, NULL)' : 'CAST(NULL AS BYTES)'},
-  IF(fault IS NULL, AEAD.ENCRYPT(${sealer}, opened_text, ${ID_TEXT}), NULL)
+  IF(fault IS NULL, AEAD.ENCRYPT(${sealer}, opened_text, ${text}), NULL)
 FROM (
   SELECT *, CASE WHEN source_fault IS NOT NULL THEN source_fault ${openedFaults(d)} END AS fault
   FROM (
@@ -89,8 +90,8 @@ const keyAad = "CAST(CONCAT(@run_id, '\\n', TO_HEX(name)) AS BYTES)";
 export const valuesLeft = (d: Deployment): Statement<keyof typeof SELECTION | keyof typeof TRY> =>
   statement(
     'read_left',
-    { ...SELECTION, ...TRY },
-    `SELECT v.id, v.field, v.cipher_text, v.dek, v.token, TO_HEX(k.name) AS key_name, k.sealed AS sealed_key
+    { ...typed(d, SELECTION), ...TRY },
+    `SELECT ${shownId(d, 'v.id')} AS id, v.field, v.cipher_text, v.dek, v.token, TO_HEX(k.name) AS key_name, k.sealed AS sealed_key
 FROM (${sourceParts(d, selectedValues(d))}) AS v
 JOIN (${dataKeys(d)}) AS k
 ON k.name = SHA256(v.key_text)

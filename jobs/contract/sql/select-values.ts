@@ -2,17 +2,13 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { everyPartition } from './partitions.ts';
 import { rewrappableIds, rewraps } from './rewrap-row-keysets.ts';
-import { SELECTION } from './selection.ts';
+import { behind, idText, shownId, upTo, withinIds } from './row-ids.ts';
+import { SELECTION, typed } from './selection.ts';
 import { literal, quoted, type Statement, shredded, statement, table, token } from './statement.ts';
 
 /** Which values a run takes. */
 export const MODES = ['pending', 'rejected', 'stale', 'all'] as const;
 export type Mode = (typeof MODES)[number];
-
-/** The id cut-off of a run without a row limit: the largest INT64. */
-export const NO_CUTOFF = '9223372036854775807';
-/** The lowest id of a run that begins at the beginning: the smallest INT64. */
-export const NO_FLOOR = '-9223372036854775808';
 
 /**
  * Whether a value belongs to a wave, the @wave-th of @waves from 0: by the SHA-256 of its data key, so that each key is
@@ -58,7 +54,7 @@ FROM (
   SELECT ${id} AS id, ${cipherText} AS cipher_text, ${dek} AS dek, ${quoted(field.resealedFrom)} AS resealed_from,
     ${quoted(field.resealedAt)} AS resealed_at, ${token(cipherText, dek)} AS token
   FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}
-  WHERE ${everyPartition(d)}${cipherText} IS NOT NULL AND ${id} BETWEEN @id_from AND @id_cutoff AND NOT ${shredded(field)}
+  WHERE ${everyPartition(d)}${cipherText} IS NOT NULL AND ${withinIds(d, id)} AND NOT ${shredded(field)}
     AND ${inWave(d, cipherText, dek)}
 ) AS u
 LEFT JOIN (
@@ -124,29 +120,30 @@ export const firstId = (d: Deployment): Statement<'mode'> =>
   statement(
     'id_from',
     { mode: 'STRING' },
-    `SELECT id_cutoff + 1 AS id_from
+    `SELECT ${behind(d, 'id_cutoff').from} AS id_from
 FROM (
   SELECT id_cutoff FROM ${table(d, 'runs')}
   WHERE state = 'succeeded' AND mode = @mode AND row_limit IS NOT NULL
   ORDER BY ended_at DESC LIMIT 1
 )
-WHERE id_cutoff < ${NO_CUTOFF}`,
+WHERE ${behind(d, 'id_cutoff').exists}`,
   );
 
-const LAST_ROOMY_ID = 2n ** 62n;
-
 /**
- * How many rows the source table has, and its highest id, 0 where there is none. Ids from 2^62 are left out: behind the
- * highest INT64 there is no room for more rows.
+ * How many rows the source table has, with its lowest and its highest id as text, NULL where there is none.
  *
  * @example
- * await bigquery.query(sql.sourceRows, {}); // [{ n: '1000', last: '1000' }]
+ * await bigquery.query(sql.sourceRows, {}); // [{ n: '1000', first: '1', last: '1000' }]
  */
 export const sourceRows = (d: Deployment): Statement<never> =>
   statement(
     'source_rows',
     {},
-    `SELECT COUNT(*) AS n, IFNULL(MAX(IF(${quoted(d.idColumn)} < ${LAST_ROOMY_ID}, ${quoted(d.idColumn)}, NULL)), 0) AS last FROM ${table(d, 'source')}${whole(d)}`,
+    `SELECT n, ${idText(d, 'lowest')} AS first, ${idText(d, 'highest')} AS last
+FROM (
+  SELECT COUNT(*) AS n, MIN(${quoted(d.idColumn)}) AS lowest, MAX(${quoted(d.idColumn)}) AS highest
+  FROM ${table(d, 'source')}${whole(d)}
+)`,
   );
 
 /** The ids of selected values, and of those whose row keyset the merge seals anew. */
@@ -157,16 +154,15 @@ const takenIds = (d: Deployment): string =>
  * The id of the @row_limit-th selected row, counted from the smallest; NULL where nothing is selected.
  *
  * @example
- * const ids = { id_from: NO_FLOOR, id_cutoff: NO_CUTOFF };
- * const selection = { mode: 'pending', snapshot_millis: '1767323045000', ...ids, keyset_version: 1, ...WHOLE };
+ * const selection = { mode: 'pending', snapshot_millis: '1767323045000', ...allIds(d), keyset_version: 1, ...WHOLE };
  * await bigquery.query(sql.cutoff, { ...selection, row_limit: 100 }); // [{ id_cutoff: '100' }]
  */
 export const cutoff = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
     'cutoff',
-    { ...SELECTION, row_limit: 'INT64' },
-    `SELECT MAX(id) AS id_cutoff
-FROM (SELECT DISTINCT id FROM (${takenIds(d)}) ORDER BY id LIMIT @row_limit)`,
+    { ...typed(d, SELECTION), row_limit: 'INT64' },
+    `SELECT ${upTo(d, 'id')} AS id_cutoff
+FROM (SELECT MAX(id) AS id FROM (SELECT DISTINCT id FROM (${takenIds(d)}) ORDER BY id LIMIT @row_limit))`,
   );
 
 /** A value of AES-CBC by the length of its IV: 16 bytes are 24 characters of base64, and then comes the dot. */
@@ -184,7 +180,7 @@ const LOOKS_UNAUTHENTICATED = `COUNTIF(cipher_text LIKE '${'_'.repeat(24)}.%')`;
 export const count = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'plan',
-    SELECTION,
+    typed(d, SELECTION),
     `SELECT COUNT(*) AS selected, COUNT(DISTINCT ${d.sourceFormat === 'tink-envelope' ? 'cipher_text' : 'dek'}) AS distinct_deks,
   ${d.sourceFormat === 'dotted' ? LOOKS_UNAUTHENTICATED : '0'} AS unauthenticated,
   (SELECT ${d.fields.map((field) => `COUNTIF(${erasable(field)})`).join(' + ')} FROM ${table(d, 'source')} ${AS_OF_SNAPSHOT}${whole(d)}) AS erasable
@@ -200,7 +196,7 @@ FROM (${selectedValues(d)})`,
 export const sample = (d: Deployment): Statement<keyof typeof SELECTION | 'row_limit'> =>
   statement(
     'sample',
-    { ...SELECTION, row_limit: 'INT64' },
+    { ...typed(d, SELECTION), row_limit: 'INT64' },
     `SELECT field, cipher_text, dek FROM (${selectedValues(d)}) LIMIT @row_limit`,
   );
 
@@ -214,6 +210,6 @@ export const sample = (d: Deployment): Statement<keyof typeof SELECTION | 'row_l
 export const values = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'read',
-    SELECTION,
-    `SELECT id, field, cipher_text, dek, token FROM (${selectedValues(d)}) ORDER BY dek, id`,
+    typed(d, SELECTION),
+    `SELECT ${shownId(d, 'id')} AS id, field, cipher_text, dek, token FROM (${selectedValues(d)}) ORDER BY dek, id`,
   );

@@ -1,3 +1,7 @@
+import type { Deployment } from '../deployment.ts';
+import { boundType, type IdBounds } from './row-ids.ts';
+import type { ParamType } from './statement.ts';
+
 /** What the rows of a run are chosen by: parameters of every statement that selects them. */
 export const CHOSEN = {
   mode: 'STRING',
@@ -11,6 +15,17 @@ export const CHOSEN = {
 export const SELECTION = { ...CHOSEN, wave: 'INT64', waves: 'INT64' } as const;
 /** Something for each parameter of a selection: the job has values, the workflow expressions. */
 export type Selection<V> = Readonly<Record<keyof typeof SELECTION, V>>;
+
+/**
+ * The parameters of a selection in a stack, whose ids have their own type of bounds.
+ *
+ * @example
+ * statement('plan', typed(deployment, SELECTION), `SELECT COUNT(*) FROM (${selectedValues(deployment)})`);
+ */
+export const typed = <P extends Readonly<Record<string, ParamType>> & IdBounds<ParamType>>(
+  d: Pick<Deployment, 'idType'>,
+  params: P,
+): Readonly<Record<keyof P, ParamType>> => ({ ...params, id_from: boundType(d), id_cutoff: boundType(d) });
 
 /** All values at once, in place of one wave of several. */
 export const WHOLE = { wave: 0, waves: 1 } as const;

@@ -2,28 +2,28 @@ import type { Deployment } from '../deployment.ts';
 import type { Field } from '../fields.ts';
 import { opened, sealedColumns } from './open-values.ts';
 import { everyPartition } from './partitions.ts';
+import { idText, isNamed } from './row-ids.ts';
 import { CHAIN, literal, quoted, type Statement, shredded, statement, table } from './statement.ts';
 
-/** Ids as decimal or own text, one a line: @ids. */
+/** Ids as their texts, a JSON array: @ids. */
 const IDS = { ids: 'STRING' } as const;
 /** @field is one field's name, or empty for all of them. */
 const CHOICE = { ...IDS, field: 'STRING' } as const;
 
-const named = (id: string): string => `CAST(${id} AS STRING) IN UNNEST(SPLIT(@ids, '\\n'))`;
 const chosen = (d: Deployment, field: Field): string =>
-  `${named(quoted(d.idColumn))} AND @field IN ('', ${literal(field.name)})`;
+  `${isNamed(d, quoted(d.idColumn))} AND @field IN ('', ${literal(field.name)})`;
 
 /**
  * Which of some ids are in the source table.
  *
  * @example
- * await bigquery.query(sql.knownIds, { ids: ['7', '8'].join('\n') }); // [{ id: '7' }]: 8 is not there
+ * await bigquery.query(sql.knownIds, { ids: JSON.stringify(['7', '8']) }); // [{ id: '7' }]: 8 is not there
  */
 export const knownIds = (d: Deployment): Statement<keyof typeof IDS> =>
   statement(
     'known_ids',
     IDS,
-    `SELECT CAST(${quoted(d.idColumn)} AS STRING) AS id FROM ${table(d, 'source')} WHERE ${everyPartition(d)}${named(quoted(d.idColumn))}`,
+    `SELECT ${idText(d, quoted(d.idColumn))} AS id FROM ${table(d, 'source')} WHERE ${everyPartition(d)}${isNamed(d, quoted(d.idColumn))}`,
   );
 
 /**
@@ -33,7 +33,7 @@ export const knownIds = (d: Deployment): Statement<keyof typeof IDS> =>
  * takes, too; the data key alone says nothing.
  *
  * @example
- * await bigquery.query(sql.shred, { ids: '7', field: '', source: 'cleared' });
+ * await bigquery.query(sql.shred, { ids: '["7"]', field: '', source: 'cleared' });
  */
 export const shred = (d: Deployment): Statement<keyof typeof CHOICE | 'source'> =>
   statement(
@@ -65,7 +65,7 @@ WHERE ${left};`;
  * Proof by reading: how many values of some ids there are, and how many of them anything still opens or shows.
  *
  * @example
- * await bigquery.query(sql.proveShredded, { ids: '7', field: '', ...chainValues(newest) }); // [{ checked: '1', readable: '0' }]
+ * await bigquery.query(sql.proveShredded, { ids: '["7"]', field: '', ...chainValues(newest) }); // [{ checked: '1', readable: '0' }]
  */
 export const proveShredded = (d: Deployment): Statement<keyof typeof CHOICE | keyof typeof CHAIN> =>
   statement(
@@ -89,11 +89,11 @@ WHERE ${everyPartition(d)}${chosen(d, field)}`,
  * Sealed values of some ids that runs have staged: they go with the run's merge, which does not take them.
  *
  * @example
- * await bigquery.query(sql.stagedOf, { ids: '7', field: 'email' }); // [{ n: '0' }]
+ * await bigquery.query(sql.stagedOf, { ids: '["7"]', field: 'email' }); // [{ n: '0' }]
  */
 export const stagedOf = (d: Deployment): Statement<keyof typeof CHOICE> =>
   statement(
     'staged_of',
     CHOICE,
-    `SELECT COUNT(*) AS n FROM ${table(d, 'staging')} WHERE ${named('id')} AND @field IN ('', field) AND reason IS NULL`,
+    `SELECT COUNT(*) AS n FROM ${table(d, 'staging')} WHERE ${isNamed(d, 'id')} AND @field IN ('', field) AND reason IS NULL`,
   );

@@ -21,7 +21,7 @@ export interface Statement<P extends string = string> {
 /** What reading values back needs of a stack; the stored procedure is made before the rest is known. */
 export type ReadStack = Pick<
   Deployment,
-  'project' | 'dataset' | 'tables' | 'partitionColumn' | 'idColumn' | 'fields' | 'keying'
+  'project' | 'dataset' | 'tables' | 'partitionColumn' | 'idColumn' | 'idType' | 'fields' | 'keying'
 >;
 
 /**

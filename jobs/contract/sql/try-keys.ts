@@ -2,7 +2,7 @@ import type { Deployment } from '../deployment.ts';
 import { ALGORITHM } from './keyset-versions.ts';
 import { sourceParts } from './open-sources.ts';
 import { selectedValues } from './select-values.ts';
-import { SELECTION } from './selection.ts';
+import { SELECTION, typed } from './selection.ts';
 import { kmsUri, literal, type Statement, statement, table } from './statement.ts';
 
 /** One try of a run to have BigQuery open its values: all keys of the try carry the id of its load job. */
@@ -71,6 +71,6 @@ export const clearDataKeys = (d: Deployment): Statement<keyof typeof TRY> =>
 export const dataKeyNames = (d: Deployment): Statement<keyof typeof SELECTION> =>
   statement(
     'data_keys',
-    SELECTION,
+    typed(d, SELECTION),
     `SELECT DISTINCT key_text AS wrapped FROM (${sourceParts(d, selectedValues(d))}) WHERE key_text IS NOT NULL`,
   );

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { StageProgress } from '../engine.ts';
 
 /**
  * The application's own lines in the driver's output: JSON objects with a `reseal` member, among whatever
@@ -8,9 +7,9 @@ import type { StageProgress } from '../engine.ts';
 const lineSchema = z.discriminatedUnion('reseal', [
   z.object({
     reseal: z.literal('progress'),
-    phase: z.string(),
-    rows: z.number().optional(),
-    deks: z.number().optional(),
+    phase: z.enum(['read', 'unwrap', 'seal']),
+    rows: z.number(),
+    deks: z.number(),
   }),
   z.object({ reseal: z.literal('counts'), kms_calls: z.number() }),
   z.object({ reseal: z.literal('error'), code: z.string(), message: z.string() }),
@@ -27,9 +26,9 @@ export function applicationLine(line: string): Line | null {
   }
 }
 
-export function lineProgress(line: Extract<Line, { reseal: 'progress' }>): StageProgress {
-  return {
-    ...(line.rows === undefined ? {} : { rows: line.rows }),
-    ...(line.deks === undefined ? {} : { deks: line.deks }),
-  };
+/** What the application is at, in words: it says what it has found before each phase, and not how far one is. */
+export function phaseOf({ phase, rows, deks }: Extract<Line, { reseal: 'progress' }>): string {
+  if (phase === 'seal') return `sealing ${rows} values`;
+  if (phase === 'unwrap') return `unwrapping ${deks} data keys`;
+  return rows ? `read ${rows} values under ${deks} data keys` : 'reading';
 }

@@ -10,7 +10,7 @@ import { follow } from '../../google/follow.ts';
 import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
 import { ANSWER_MS, batchStuck, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
-import { applicationLine, lineProgress } from './application-lines.ts';
+import { applicationLine, phaseOf } from './application-lines.ts';
 import { type Batch, cancel, cancelBatches, findOrCreate, stateOf, TERMINAL } from './batches.ts';
 import { type DriverOutput, driverOutput } from './driver-output.ts';
 import { removeFiles } from './temp-files.ts';
@@ -61,6 +61,7 @@ const CLOSE_MS = 1_000;
 /** What the application has said of itself so far. */
 interface Said {
   kmsCalls: number | null;
+  phase: string;
   error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -89,8 +90,10 @@ async function staged(
 ): Promise<StageOutcome> {
   const { client, deployment } = service;
   const account = `the batch's account, ${deployment.batch.serviceAccount}`;
-  const said: Said = { kmsCalls: null, error: null };
+  const said: Said = { kmsCalls: null, phase: '', error: null };
   const id = name.split('/').at(-1) ?? '';
+  const tell = (state: string): void =>
+    progress({ message: `batch ${id} is ${state.toLowerCase()}${said.phase}` });
   const batch = await follow<Batch>(
     {
       name,
@@ -107,12 +110,14 @@ async function staged(
         return [];
       });
       for (const line of lines.map(applicationLine)) {
-        if (line?.reseal === 'progress') progress(lineProgress(line));
-        else if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
+        if (line?.reseal === 'progress') {
+          said.phase = `, ${phaseOf(line)}`;
+          tell('RUNNING');
+        }
+        if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
         else if (line?.reseal === 'error') said.error = line;
       }
-      if (!TERMINAL.includes(stateOf(seen)))
-        progress({ message: `batch ${id} is ${stateOf(seen).toLowerCase()}` });
+      if (!TERMINAL.includes(stateOf(seen))) tell(stateOf(seen));
     },
     signal,
   );

@@ -12,6 +12,8 @@ import { sealedLines } from './sealed-lines.ts';
 import { sourcePage } from './source-page.ts';
 import { sealingThreads } from './threads.ts';
 
+const TELL_MS = 500;
+
 /**
  * The engine in this process: reads in pages, unwraps each data key once, seals in worker threads and streams
  * the result into one load job. Memory holds the pages under way, whatever the size of the table.
@@ -37,6 +39,15 @@ export function directEngine(
       setMaxListeners(0, all);
       const keys = runKeys(deployment, input, all, endpoints, limits);
       const threads = sealingThreads(input.selected);
+      let sealed = 0;
+      const tell = (): void =>
+        progress(
+          sealed === input.selected
+            ? { message: 'BigQuery loads what is sealed' }
+            : { rows: sealed, deks: keys.calls() },
+        );
+      // The keys of a page can take long, before any of its rows is sealed.
+      const telling = setInterval(tell, TELL_MS);
       try {
         const pages = bigquery.pages(statements(deployment).values, selectionOf(input), all);
         const lines = sealedLines(pages, {
@@ -46,7 +57,10 @@ export function directEngine(
           source: (page) => sourcePage(page, deployment.sourceFormat, keys),
           keyset: keys.keyset,
           threads,
-          progress: (rows) => progress({ rows, deks: keys.calls() }),
+          progress: (rows) => {
+            sealed = rows;
+            tell();
+          },
         });
         await load(bigquery.client, deployment, job.id, lines, signal, limits);
         return { kmsCalls: keys.calls(), ...outcome };
@@ -54,6 +68,7 @@ export function directEngine(
         end.abort(error);
         throw error;
       } finally {
+        clearInterval(telling);
         await Promise.all([threads.close(), keys.close()]);
       }
     },

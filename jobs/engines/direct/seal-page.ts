@@ -54,7 +54,7 @@ function prepared(key: Unwrapped, prepare: (key: DataKey) => Opener): Opener | R
 
 /**
  * Re-encrypts a page: returns the lines of a load job in newline-delimited JSON, one a value, sealed or
- * rejected. BYTES are base64 there, INT64 text.
+ * rejected. BYTES are base64 there, ids text of whatever type.
  * https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#details_of_loading_json_data
  */
 export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
@@ -68,7 +68,7 @@ export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
   let lines = '';
   for (let row = 0; row < page.ids.length; row++) {
     const id = page.ids[row] as string;
-    lines += `{"id":"${id}",${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
+    lines += `{"id":${JSON.stringify(id)},${run},"field":${JSON.stringify(page.fields[row])},"resealed_from":"${page.tokens[row]}"`;
     const key = page.keyOf[row] as number;
     try {
       const open = openers[key] as Opener | Reason;

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { compiled } from '../../../bin/compiled.js';
 import { within } from '../../google/bounds.ts';
 import { type PageSetup, type SourcePage, sealPage } from './seal-page.ts';
 
@@ -44,9 +45,8 @@ export function sealingThreads(rows: number): SealingThreads {
 async function start(threads: number) {
   const { Piscina } = await import('piscina');
   return new Piscina({
-    filename: new URL('./worker.ts', import.meta.url).href,
-    // A thread runs TypeScript by tsx, however this process came to.
-    execArgv: ['--import', 'tsx'],
+    filename: (await compiled('jobs/engines/direct/worker.ts')).href,
+    execArgv: [],
     minThreads: threads,
     maxThreads: threads,
     // A thread that waits without its event loop never stores what tsx made of its file, and makes it again each run.

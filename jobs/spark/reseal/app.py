@@ -21,7 +21,7 @@ from reseal.envelopes import envelope_keys
 from reseal.errors import RunError
 from reseal.secret import Secret
 from reseal.selection import selected
-from reseal.storage import STAGING, Storage, storage, wrapped_keyset
+from reseal.storage import Storage, staging, storage, wrapped_keyset
 from reseal.transform import Transform
 from reseal.unwrapping import UnwrapTask
 
@@ -139,6 +139,7 @@ class Run:
         """The staging rows of all fields, sealed and rejected ones in one stream."""
         arguments = self._arguments
         transform = Transform(
+            arguments.id_type,
             arguments.source_format,
             arguments.unauthenticated,
             arguments.keying,
@@ -160,7 +161,7 @@ class Run:
                 sealed_rows.select(
                     *(
                         columns.get(column.name, F.lit(None)).cast(column.dataType).alias(column.name)
-                        for column in STAGING
+                        for column in staging(arguments.id_type)
                     )
                 )
             )

@@ -11,12 +11,11 @@ Unauthenticated = Literal["accept", "reject"]
 SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
 Mode = Literal["pending", "rejected", "stale", "all"]
 Storage = Literal["bigquery", "parquet"]
+IdType = Literal["INT64", "STRING", "NUMERIC", "DATE", "DATETIME", "TIMESTAMP"]
 
 # Up to this many distinct data keys are broadcast, so that rows are never shuffled. At some 250 bytes a key
 # that is 50 MB in each Python worker; with more keys, rows and keys meet in a shuffle join.
 BROADCAST_DEKS = 200_000
-# The smallest INT64: no id is left out.
-NO_FLOOR = -(2**63)
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,13 @@ class Arguments:
     attempt: str
     snapshot_millis: int
     mode: Mode
-    id_from: int
-    id_cutoff: int
+    # The bounds of the ids, as reseal/row_ids.py reads them.
+    id_from: str
+    id_cutoff: str
     wave: int
     waves: int
     id_column: str
+    id_type: IdType
     fields: tuple[Field, ...]
     rejected: str
     keysets: str
@@ -107,11 +108,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--attempt", required=True)
     parser.add_argument("--snapshot-millis", type=int, required=True)
     parser.add_argument("--mode", choices=("pending", "rejected", "stale", "all"), required=True)
-    parser.add_argument("--id-from", type=int, default=NO_FLOOR)
-    parser.add_argument("--id-cutoff", type=int, required=True)
+    parser.add_argument("--id-from", default="")
+    parser.add_argument("--id-cutoff", default="")
     parser.add_argument("--wave", type=int, default=0)
     parser.add_argument("--waves", type=int, default=1)
     parser.add_argument("--id-column", default="id")
+    types = ("INT64", "STRING", "NUMERIC", "DATE", "DATETIME", "TIMESTAMP")
+    parser.add_argument("--id-type", choices=types, default="INT64")
     parser.add_argument("--fields", type=_fields, required=True)
     parser.add_argument("--rejected-table", dest="rejected", required=True)
     parser.add_argument("--keysets-table", dest="keysets", required=True)

@@ -1,4 +1,4 @@
-"""Seals the values of a record batch in BigQuery's AEAD format; the AAD is the decimal id.
+"""Seals the values of a record batch in BigQuery's AEAD format; the AAD is the text of the id.
 
 https://cloud.google.com/bigquery/docs/aead-encryption-concepts
 The IVs, keys and prefixes of a whole record batch are one numpy matrix each: no Python runs for a single row.
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from reseal.columns import Ints, Octets, cut, equal_parts, objects
+from reseal.columns import Octets, cut, equal_parts
 from reseal.keysets import IV_BYTES, PREFIX_BYTES, VERSION, Aead, serialize_one_key
 
 HEADER_BYTES = PREFIX_BYTES + IV_BYTES
@@ -40,11 +40,6 @@ def _headers(prefixes: Octets, rows: int) -> Octets:
     return headers
 
 
-def _aads(ids: Ints) -> list[bytes]:
-    """The ids' decimal texts."""
-    return objects(pa.array(ids).cast(pa.string()).cast(pa.binary()))
-
-
 def _joined(headers: Octets, sealed: list[bytes]) -> Any:
     """Header and ciphertext of each row."""
     separator = pa.scalar(b"", pa.binary())
@@ -59,10 +54,10 @@ class SharedSealer:
         prefix, self._cipher = keyset.primary()
         self._prefix = np.frombuffer(prefix, np.uint8)
 
-    def seal(self, ids: Ints, plain: list[bytes]) -> Sealed:
-        """Seals values under their ids."""
+    def seal(self, aads: list[bytes], plain: list[bytes]) -> Sealed:
+        """Seals values under the texts of their ids."""
         headers = _headers(self._prefix, len(plain))
-        sealed = list(map(self._cipher.encrypt, cut(headers[:, PREFIX_BYTES:]), plain, _aads(ids)))
+        sealed = list(map(self._cipher.encrypt, cut(headers[:, PREFIX_BYTES:]), plain, aads))
         return Sealed(_joined(headers, sealed), None)
 
 
@@ -79,8 +74,8 @@ class RowSealer:
         self._key_at = keyset_bytes.index(marked)
         self._ids_at = (keyset_bytes.index(varint), keyset_bytes.rindex(varint))
 
-    def seal(self, ids: Ints, plain: list[bytes]) -> Sealed:
-        """Seals values under their ids."""
+    def seal(self, aads: list[bytes], plain: list[bytes]) -> Sealed:
+        """Seals values under the texts of their ids."""
         rows = len(plain)
         key_ids = _key_ids(rows)
         keysets = self._keysets(key_ids)
@@ -88,7 +83,6 @@ class RowSealer:
         prefixes[:, 0] = VERSION
         prefixes[:, 1:] = key_ids.astype(">u4").view(np.uint8).reshape(rows, 4)
         value_headers, key_headers = _headers(prefixes, rows), _headers(self._prefix, rows)
-        aads = _aads(ids)
         row_keys = cut(keysets[:, self._key_at : self._key_at + KEY_BYTES])
         inputs = zip(row_keys, cut(value_headers[:, PREFIX_BYTES:]), plain, aads, strict=True)
         values = [AESGCM(key).encrypt(iv, value, aad) for key, iv, value, aad in inputs]

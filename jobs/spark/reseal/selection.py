@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from reseal.arguments import Arguments, Field
+from reseal.row_ids import within
 
 
 def token(cipher_text: Column, dek: Column) -> Column:
@@ -29,7 +30,7 @@ def selected(
     mode, id_column = arguments.mode, arguments.id_column
     shredded = F.col(field.sealed).isNotNull() & F.col(field.key).isNull()
     present = F.col(field.cipher_text).isNotNull()
-    present &= (F.col(id_column) >= arguments.id_from) & (F.col(id_column) <= arguments.id_cutoff)
+    present &= within(F.col(id_column), arguments)
     values = source.where(present & ~shredded).select(
         F.col(id_column).alias("id"),
         F.col(field.cipher_text).alias("cipher_text"),

@@ -14,13 +14,13 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from reseal.arguments import Arguments
+from reseal.arguments import Arguments, IdType
 from reseal.errors import RunError
+from reseal.row_ids import TYPES
 
-# The staging table (jobs/contract/tables.ts). Its id is REQUIRED, and a load job compares modes.
-STAGING = StructType(
+# The staging table (jobs/contract/tables.ts) but its id.
+STAGED = StructType(
     [
-        StructField("id", LongType(), nullable=False),
         StructField("cipher_text", StringType()),
         StructField("dek", StringType()),
         StructField("decrypted_email", StringType()),
@@ -37,7 +37,6 @@ STAGING = StructType(
 )
 REJECTED = StructType(
     [
-        StructField("id", LongType()),
         StructField("field", StringType()),
         StructField("source_format", StringType()),
         StructField("reason", StringType()),
@@ -54,6 +53,11 @@ RUNS = StructType(
     ]
 )
 KEYSETS = StructType([StructField("version", LongType()), StructField("wrapped", BinaryType())])
+
+
+def staging(id_type: IdType) -> StructType:
+    """The staging table. Its id is REQUIRED, and a load job compares modes."""
+    return StructType([StructField("id", TYPES[id_type], nullable=False), *STAGED])
 
 
 class Storage(Protocol):
@@ -157,7 +161,8 @@ class Parquet:
 
     def source(self) -> DataFrame:
         """Reads users; the folder itself is the snapshot."""
-        columns = {self._arguments.id_column: StructField(self._arguments.id_column, LongType())}
+        id_column, id_type = self._arguments.id_column, TYPES[self._arguments.id_type]
+        columns = {id_column: StructField(id_column, id_type)}
         for field in self._arguments.fields:
             columns[field.cipher_text] = StructField(field.cipher_text, StringType())
             columns[field.dek] = StructField(field.dek, StringType())
@@ -168,7 +173,9 @@ class Parquet:
 
     def rejected(self) -> DataFrame:
         """Reads users_rejected."""
-        return self._read("users_rejected", REJECTED)
+        return self._read(
+            "users_rejected", StructType([StructField("id", TYPES[self._arguments.id_type]), *REJECTED])
+        )
 
     def keysets(self) -> DataFrame:
         """Reads keysets."""
@@ -184,7 +191,7 @@ class Parquet:
 
     def written(self) -> DataFrame:
         """Reads the output folder back."""
-        return self._spark.read.schema(STAGING).parquet(self._arguments.output)
+        return self._spark.read.schema(staging(self._arguments.id_type)).parquet(self._arguments.output)
 
     def scratch(self) -> str:
         """Beside the output folder."""
@@ -196,11 +203,16 @@ RANDOM_COLUMNS = ("id", "bq_encryption_key", "bq_encrypted_email", "resealed_fro
 
 
 def write_plainly(spark: SparkSession) -> None:
-    """Turns off compression and dictionaries for staged files: they cannot make ciphertexts smaller.
+    """Has values written as they are: compression and dictionaries cannot make ciphertexts smaller.
 
     https://github.com/apache/parquet-java/blob/master/parquet-hadoop/README.md
     """
     spark.conf.set("spark.sql.parquet.compression.codec", "uncompressed")
+    # Days and moments of ids are of the proleptic Gregorian calendar, as in BigQuery, and moments as exact.
+    for kind in ("datetimeRebaseMode", "int96RebaseMode"):
+        for direction in ("Read", "Write"):
+            spark.conf.set(f"spark.sql.parquet.{kind}In{direction}", "CORRECTED")
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     context: Any = spark.sparkContext
     settings = context._jsc.hadoopConfiguration()
     for column in RANDOM_COLUMNS:

@@ -11,12 +11,13 @@ import pyarrow as pa
 from pyspark import Broadcast
 from pyspark.sql.types import StructType
 
-from reseal.arguments import Keying, SourceFormat, Unauthenticated
+from reseal.arguments import IdType, Keying, SourceFormat, Unauthenticated
 from reseal.bundle import activate
 from reseal.envelopes import envelope_fault
 from reseal.reasons import Reason
+from reseal.row_ids import texts
 from reseal.secret import Secret
-from reseal.storage import STAGING
+from reseal.storage import staging
 from reseal.unwrapping import KEYSET_NAME
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ TOKEN_BYTES = 32
 class Transform:
     """Travels in the closure of the sealing tasks, which is the only way by which secrets reach them."""
 
+    id_type: IdType
     source_format: SourceFormat
     unauthenticated: Unauthenticated
     keying: Keying
@@ -51,7 +53,7 @@ class Transform:
         names += ["unauthenticated"] if self.source_format == "dotted" else []
         names += ["decrypted_email"] if self.store_plaintext else []
         names += ["bq_encryption_key"] if self.keying == "row" else []
-        return StructType([column for column in STAGING if column.name in names])
+        return StructType([column for column in staging(self.id_type) if column.name in names])
 
     def columns(self) -> list[str]:
         """The columns that `apply` needs."""
@@ -79,7 +81,7 @@ class Transform:
             if record_batch.num_rows:
                 opened, keys = self._open(record_batch, prepared)
                 opened = opened if pattern is None else pattern.keep(opened)
-                ids = record_batch.column("id").to_numpy()[opened.rows]
+                ids = texts(record_batch.column("id").take(pa.array(opened.rows)))
                 yield self._staging(record_batch, keys, opened, sealer.seal(ids, opened.plain))
 
     def _open(self, source: Any, prepared: "PreparedKeys") -> "tuple[Opened, KeyColumn]":

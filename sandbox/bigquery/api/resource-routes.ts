@@ -11,6 +11,7 @@ import {
   required,
   text,
 } from '../../http/router.ts';
+import type { Policy } from '../../iam/policy.ts';
 import { datasetName } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { type Catalog, type Dataset, isView, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
@@ -18,9 +19,10 @@ import { rows } from '../duckdb/engine.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
 import { stream, streamingBuffer } from '../duckdb/streamed.ts';
 import { tableBytes } from '../script/bytes.ts';
+import { withAccess } from './dataset-access.ts';
 
 /** Datasets, tables and routines: https://cloud.google.com/bigquery/docs/reference/rest */
-export function resourceRoutes(backend: Backend): Route[] {
+export function resourceRoutes(backend: Backend, policy: Policy): Route[] {
   const { catalog, engine } = backend;
   /** One change of the catalog, whole or not at all. */
   const write = <T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T> =>
@@ -89,7 +91,8 @@ export function resourceRoutes(backend: Backend): Route[] {
     {
       method: 'GET',
       path: DATASET,
-      handle: (call) => datasetJson(catalog.project, catalog.dataset(dataset(call)), call.origin),
+      handle: (call) =>
+        withAccess(policy, datasetJson(catalog.project, catalog.dataset(dataset(call)), call.origin)),
     },
     { method: 'PATCH', path: DATASET, handle: patchDataset },
     { method: 'PUT', path: DATASET, handle: patchDataset },

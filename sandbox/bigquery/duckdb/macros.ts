@@ -6,8 +6,8 @@
 export const MACROS: readonly string[] = [
   'bq_bytes(x VARCHAR) AS encode(x), (x BLOB) AS x',
   `bq_string(x BLOB) AS decode(x), (x VARCHAR) AS x, (x BIGINT) AS CAST(x AS VARCHAR),
-   (x BOOLEAN) AS CAST(x AS VARCHAR), (x DATE) AS CAST(x AS VARCHAR), (x TIMESTAMP) AS CAST(x AS VARCHAR),
-   (x TIMESTAMPTZ) AS CAST(x AS VARCHAR),
+   (x BOOLEAN) AS CAST(x AS VARCHAR), (x DATE) AS CAST(x AS VARCHAR), (x TIMESTAMP) AS bq_moment(x), (x TIMESTAMPTZ) AS bq_moment(bq_utc(x)) || '+00',
+   (x DECIMAL(38,9)) AS regexp_replace(CAST(x AS VARCHAR), '\\.?0+$', ''),
    (x DOUBLE) AS regexp_replace(CAST(x AS VARCHAR), '\\.0$', '')`,
   'bq_length(x VARCHAR) AS length(x), (x BLOB) AS octet_length(x)',
   'bq_byte_length(x VARCHAR) AS octet_length(encode(x)), (x BLOB) AS octet_length(x)',
@@ -24,11 +24,14 @@ export const MACROS: readonly string[] = [
    (x VARCHAR) AS '"' || replace(replace(x, '\\', '\\\\'), '"', '\\"') || '"'`,
   'bq_safe_divide(a, b) AS a / nullif(b, 0)',
   'bq_hex(x BLOB) AS lower(hex(x))',
-  "bq_utc(x) AS CAST(x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
   'bq_safe_utf8(x) AS CASE WHEN TRY(decode(x)) IS NOT NULL THEN decode(x) END',
 ];
 
 /** Macros that others are made of. */
 export const BASE_MACROS: readonly string[] = [
+  "bq_utc(x) AS CAST(x AS TIMESTAMPTZ) AT TIME ZONE 'UTC'",
+  // A fraction has three digits or six, or there is none.
+  `bq_moment(x) AS strftime(x, '%Y-%m-%d %H:%M:%S') || CASE WHEN epoch_us(x) % 1000000 = 0 THEN ''
+   WHEN epoch_us(x) % 1000 = 0 THEN strftime(x, '.%g') ELSE strftime(x, '.%f') END`,
   'bq_start(x, p) AS CASE WHEN p > 0 THEN p WHEN p = 0 THEN 1 ELSE greatest(octet_length(x) + p + 1, 1) END',
 ];

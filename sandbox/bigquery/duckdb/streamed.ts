@@ -61,10 +61,14 @@ export async function checkStreamed(connection: DuckDBConnection, table: Table):
   const missing = `SELECT * FROM ${bufferSql(table)} EXCEPT ALL SELECT * FROM ${tableSql(table)}`;
   const [[changed] = []] = await rows(connection, `SELECT count(*) FROM (${missing})`);
   if (Number(changed) === 0) return;
-  throw invalidQuery(
-    `UPDATE or DELETE statement over table ${table.dataset}.${table.id} would affect rows in the streaming buffer, which is not supported`,
-  );
+  throw inStreamingBuffer(table);
 }
+
+/** What DML fails with that would change a row of the buffer. https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations */
+export const inStreamingBuffer = ({ dataset, id }: Table): GoogleError =>
+  invalidQuery(
+    `UPDATE or DELETE statement over table ${dataset}.${id} would affect rows in the streaming buffer, which is not supported`,
+  );
 
 /** `streamingBuffer` of a table's resource. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Streamingbuffer */
 export const streamingBuffer = ({ streamed }: Table): Json =>

@@ -3,6 +3,7 @@ import type { Table } from '../duckdb/catalog.ts';
 import { stored, tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';
 import { requiredFilter } from '../duckdb/partitioning.ts';
+import { inStreamingBuffer } from '../duckdb/streamed.ts';
 import { quote } from '../duckdb/types.ts';
 import type { TableRef } from '../translate/names.ts';
 import { at, commas, findTop, path, type Range } from '../translate/ranges.ts';
@@ -42,8 +43,7 @@ export function target(session: Session, tokens: readonly Token[], from: number)
   if (table) stored(table, `change with ${verb}`);
   if (table && !['INSERT', 'TRUNCATE'].includes(verb))
     readColumns(session.options.access, table, columnsNamed(tokens, table));
-  if (table && verb !== 'INSERT' && table.id === session.options.streaming)
-    throw inStreamingBuffer(session, table);
+  if (table && verb !== 'INSERT' && table.id === session.options.streaming) throw inStreamingBuffer(table);
   const ref = temporary ?? {
     sql: table ? tableSql(table) : '',
     name: table?.id ?? '',
@@ -57,14 +57,6 @@ export function target(session: Session, tokens: readonly Token[], from: number)
     return { table, ref, alias: next.value, to: as ? to + 2 : to + 1 };
   }
   return { table, ref, alias: ref.name, to };
-}
-
-/** https://cloud.google.com/bigquery/docs/data-manipulation-language#limitations */
-function inStreamingBuffer({ backend: { catalog } }: Session, { dataset, id }: Table) {
-  const name = `${catalog.project}.${dataset}.${id}`;
-  return invalidQuery(
-    `UPDATE or DELETE statement over table ${name} would affect rows in the streaming buffer, which is not supported`,
-  );
 }
 
 /** The index of the end token. */

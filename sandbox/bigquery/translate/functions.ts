@@ -81,6 +81,8 @@ export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ['SAFE_CONVERT_BYTES_TO_STRING', call('bq_safe_utf8')],
   ['TO_JSON_STRING', ([value]) => `CAST(to_json(${value}) AS VARCHAR)`],
   ['JSON_VALUE', call('json_extract_string')],
+  ['JSON_VALUE_ARRAY', ([value]) => `json_extract_string(${value}, '$[*]')`],
+  ['STRING', utcText],
   ['TIMESTAMP', ([value]) => `CAST((${value}) AS TIMESTAMPTZ)`],
   ['DATE', ([value]) => `CAST(bq_utc(${value}) AS DATE)`],
   ['TIMESTAMP_SECONDS', ([value]) => micros(1_000_000, value)],
@@ -92,6 +94,12 @@ export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   // The mark tells ERROR()'s message, which is meant to be read, from DuckDB's, which may hold a value.
   ['ERROR', ([message]) => `error('${MARK}' || CAST((${message}) AS VARCHAR))`],
 ]);
+
+/** STRING of a moment, in the one time zone that is needed. */
+function utcText([value, zone]: readonly string[]): string {
+  if (zone === "'UTC'") return `bq_string(CAST((${value}) AS TIMESTAMPTZ))`;
+  throw invalidQuery("The sandbox has STRING(timestamp, 'UTC') alone");
+}
 
 /** Functions with a keyword for an argument: TIMESTAMP_TRUNC(t, DAY). */
 export const PART_FUNCTIONS: ReadonlyMap<string, (args: string[], part: string) => string> = new Map([

@@ -3,7 +3,6 @@
 import io
 import os
 
-import numpy as np
 import pytest
 import tink
 from cryptography.exceptions import InvalidTag
@@ -17,7 +16,7 @@ from reseal.secret import Secret
 from reseal.session_key import SessionKey
 from support.tables import World
 
-IDS = np.array([1, -5, 2**53 + 1, 2**63 - 1, -(2**63)])
+IDS = [b"1", b"-5", b"9007199254740993", "größe'".encode(), b""]
 VALUES = [b"a@x", "größe@x".encode(), b"", b"b" * 3000, b"\n"]
 
 
@@ -25,7 +24,7 @@ def test_shared_keying_is_read_by_tink(world: World) -> None:
     sealed = SharedSealer(Aead(parse_keyset(world.keyset()))).seal(IDS, VALUES)
     values = sealed.values.to_pylist()
     primitive = world.handle.primitive(aead.Aead)
-    assert [primitive.decrypt(v, b"%d" % i) for v, i in zip(values, IDS, strict=True)] == VALUES
+    assert [primitive.decrypt(v, i) for v, i in zip(values, IDS, strict=True)] == VALUES
     assert sealed.keys is None
 
 
@@ -35,9 +34,9 @@ def test_row_keying_is_read_by_tink(world: World) -> None:
     first = world.handle.primitive(aead.Aead)
     materials = set()
     for row_id, key, value, plain in zip(IDS, keys, values, VALUES, strict=True):
-        keyset = first.decrypt(key, b"%d" % row_id)
+        keyset = first.decrypt(key, row_id)
         handle = cleartext_keyset_handle.read(tink.BinaryKeysetReader(keyset))
-        assert handle.primitive(aead.Aead).decrypt(value, b"%d" % row_id) == plain
+        assert handle.primitive(aead.Aead).decrypt(value, row_id) == plain
         info = tink_pb2.Keyset.FromString(keyset)
         assert len(info.key) == 1
         assert info.primary_key_id == info.key[0].key_id >= 2**28
@@ -49,7 +48,7 @@ def test_nothing_random_is_used_twice(world: World) -> None:
     sealer = RowSealer(Aead(parse_keyset(world.keyset())))
     ivs = set()
     for _ in range(3):
-        sealed = sealer.seal(np.arange(500), [b"x"] * 500)
+        sealed = sealer.seal([b"1"] * 500, [b"x"] * 500)
         for part in (sealed.values, sealed.keys):
             ivs |= {value[5:17] for value in part.to_pylist()}
     assert len(ivs) == 3 * 2 * 500

@@ -31,6 +31,8 @@ KINDS = {
     "BOOL": zt.TypeKind.TYPE_BOOL,
     "JSON": zt.TypeKind.TYPE_JSON,
     "DATE": zt.TypeKind.TYPE_DATE,
+    "NUMERIC": zt.TypeKind.TYPE_NUMERIC,
+    "DATETIME": zt.TypeKind.TYPE_DATETIME,
 }
 NAMES = {int(kind): name for name, kind in KINDS.items()}
 # BigQuery's, as far as scripts here use them.

@@ -48,15 +48,22 @@ class World:
 Row = dict[str, Any]
 
 
-def write_input(folder: Path, world: World, users: list[Row], rejected: list[Row] | None = None) -> None:
+def write_input(
+    folder: Path,
+    world: World,
+    users: list[Row],
+    rejected: list[Row] | None = None,
+    id_type: pa.DataType | None = None,
+) -> None:
     """Writes users, users_rejected and keysets."""
     names = sorted({name for row in users for name in row} | {"resealed_from"} - {"id"})
     types = {name: pa.binary() if name.endswith(BINARY) else pa.string() for name in names}
     if "resealed_at" in types:
         types["resealed_at"] = pa.timestamp("us", tz="UTC")
-    schema = pa.schema({**types, "id": pa.int64()})
+    id_type = id_type or pa.int64()
+    schema = pa.schema({**types, "id": id_type})
     _write(folder / "users", pa.Table.from_pylist(users, schema))
-    write_tables_beside_users(folder, world, rejected or [])
+    write_tables_beside_users(folder, world, rejected or [], id_type)
 
 
 BINARY = ("resealed_from", "bq_encryption_key", "bq_encrypted_email")
@@ -69,21 +76,23 @@ RUNS = pa.schema(
         "resealed_at": pa.timestamp("us", tz="UTC"),
     }
 )
-REJECTED = pa.schema(
-    {
-        "id": pa.int64(),
-        "field": pa.string(),
-        "source_format": pa.string(),
-        "reason": pa.string(),
-        "value_pattern": pa.string(),
-        "rejected_from": pa.binary(),
-    }
-)
+REJECTED = {
+    "field": pa.string(),
+    "source_format": pa.string(),
+    "reason": pa.string(),
+    "value_pattern": pa.string(),
+    "rejected_from": pa.binary(),
+}
 
 
-def write_tables_beside_users(folder: Path, world: World, rejected: Sequence[Row] = ()) -> None:
+def write_tables_beside_users(
+    folder: Path, world: World, rejected: Sequence[Row] = (), id_type: pa.DataType | None = None
+) -> None:
     """Writes users_rejected, and keysets with the world's keyset as version 1."""
-    _write(folder / "users_rejected", pa.Table.from_pylist(list(rejected), REJECTED))
+    _write(
+        folder / "users_rejected",
+        pa.Table.from_pylist(list(rejected), pa.schema({"id": id_type or pa.int64(), **REJECTED})),
+    )
     wrapped = wrap(world.bigquery_kek, world.keyset())
     _write(folder / "keysets", pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}))
 
@@ -155,9 +164,9 @@ def staged(folder: Path) -> list[Row]:
     return rows
 
 
-def read_back(world: World, row: Row, keying: str) -> str:
+def read_back(world: World, row: Row, keying: str, aad: bytes | None = None) -> str:
     """A staged row's value, opened by official Tink the way BigQuery's AEAD functions do."""
-    aad = str(row["id"]).encode()
+    aad = str(row["id"]).encode() if aad is None else aad
     handle = world.handle
     if keying == "row":
         keyset = handle.primitive(aead.Aead).decrypt(row["bq_encryption_key"], aad)

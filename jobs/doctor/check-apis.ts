@@ -1,0 +1,30 @@
+import { apisOf, FIRST_API } from '../contract/apis.ts';
+import type { Deployment } from '../contract/deployment.ts';
+import { googleFailure } from '../google/failures.ts';
+import type { ServiceUsage } from '../google/service-usage.ts';
+import { type Finding, ok, wrong } from './finding.ts';
+
+/** Whether the APIs are on that `pulumi up` turned on: only those of the batch can be done without. */
+export async function checkApis(d: Deployment, usage: ServiceUsage): Promise<Finding> {
+  const check = 'APIs';
+  const needed = apisOf({ batches: d.engines.length === 1 && d.engines[0] === 'dataproc' });
+  const wanted = [FIRST_API, ...apisOf({ batches: true })];
+  try {
+    const off = await usage.off(d.project, wanted);
+    if (off.length === 0) return ok(check, `all ${wanted.length} are on`);
+    return wrong(
+      off.some((api) => needed.includes(api)) ? 'failed' : 'warning',
+      check,
+      `${off.join(', ')} ${off.length === 1 ? 'is' : 'are'} off in project ${d.project}`,
+      `\`pulumi up --refresh\`, or \`gcloud services enable ${off.map((api) => `${api}.googleapis.com`).join(' ')} --project ${d.project}\``,
+    );
+  } catch (error) {
+    const { message } = googleFailure(error);
+    return wrong(
+      'unknown',
+      check,
+      message,
+      'grant roles/serviceusage.serviceUsageViewer on the project to see',
+    );
+  }
+}
