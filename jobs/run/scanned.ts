@@ -79,7 +79,7 @@ export async function scanned<Name extends EngineName>(
     ),
   );
   const total = (engine: EngineName): Scanned => {
-    const wave = [...eachWave, ...READS[engine].map((name) => reads.get(name) ?? 0)];
+    const wave = [...eachWave, ...READS[engine].flatMap((name) => reads.get(name) ?? [])];
     const sizes = [...once, ...Array.from({ length: plan.waves }, () => wave).flat()];
     return { bytes: sum(sizes), billed: sum(sizes.map((size) => Math.max(size, LEAST_QUERY_BYTES))) };
   };

@@ -1,5 +1,6 @@
+import { RE2JS } from 're2js';
 import { describe, expect, it } from 'vitest';
-import { patternFault, valueMatcher } from '../../jobs/contract/value-pattern.ts';
+import { anchored, patternFault, valueMatcher } from '../../jobs/contract/value-pattern.ts';
 
 /** What a pattern matches is in tests/fixtures/values.json, for both engines. */
 
@@ -46,4 +47,15 @@ it('takes linear time', () => {
   const began = performance.now();
   expect(valueMatcher('(a*)*b')(Buffer.from('a'.repeat(50_000)))).toBe(false);
   expect(performance.now() - began).toBeLessThan(5_000);
+});
+
+it('is held at both ends for a function that looks anywhere', () => {
+  const matches = (pattern: string, text: string): boolean => RE2JS.compile(anchored(pattern)).test(text);
+  expect(matches('a|ab', 'ab')).toBe(true);
+  expect(matches('a|ab', 'abc')).toBe(false);
+  // The backslash before the end of a quotation is part of it.
+  expect(anchored(String.raw`\Qa\\E.`)).toBe(String.raw`\A(?:\Qa\\E.)\z`);
+  expect(matches(String.raw`\Qa.b`, 'a.b')).toBe(true);
+  expect(matches(String.raw`\Qa.b`, 'a.bc')).toBe(false);
+  expect(anchored('(?<n>x)[(?<]')).toBe(String.raw`\A(?:(?P<n>x)[(?<])\z`);
 });

@@ -18,7 +18,6 @@ export const RENAMED = {
   keysetsTable: 'keyrings',
   dataKeysTable: 'passing_keys',
   runsTable: 'ledger',
-  dataKeysTable: 'lent',
   readDataset: 'crm_clear',
   readView: 'everybody',
   readProcedure: 'read_everybody',
