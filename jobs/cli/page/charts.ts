@@ -120,6 +120,20 @@ function drawing(
     ],
     color: { type: 'identity' },
   });
-  svg.setAttribute('role', 'img');
+  accessible(svg, bars);
   return svg.outerHTML;
+}
+
+/**
+ * Names what can be reached, and nothing else: Plot labels its groups, which have no role that takes a name. What has
+ * links is no image, since nothing inside an image is read out. https://www.w3.org/TR/wai-aria-1.2/#img
+ */
+function accessible(svg: ReturnType<typeof Plot.plot>, bars: readonly Bar[]): void {
+  for (const group of svg.querySelectorAll('g[aria-label]')) group.removeAttribute('aria-label');
+  const links = [...svg.querySelectorAll('a')];
+  for (const link of links) {
+    const bar = bars.find(({ href }) => href === link.getAttribute('href'));
+    if (bar !== undefined) link.setAttribute('aria-label', bar.row);
+  }
+  svg.setAttribute('role', links.length > 0 ? 'group' : 'img');
 }
