@@ -57,7 +57,7 @@ async function listed(path: string): Promise<string> {
 
 function shreddedLines({ ids, values, staged, source }: Shredded, sourceKek: string): string[] {
   return [
-    `shredded ${ids} rows; none of their ${values} values opens any more`,
+    `rows shredded: ${ids}, values: ${values}; none opens any more`,
     source === 'cleared'
       ? 'the source columns are cleared, too'
       : `the source columns still hold the values: whoever may use ${sourceKek} can open them; --source clears them`,

@@ -75,7 +75,7 @@ describe('reseal shred', () => {
     expect(await box.sql('SELECT COUNT(*) AS n FROM users_shredded')).toEqual([{ n: '0' }]);
     const { code, stdout } = await command('shred', '1', '--from', file, '--yes');
     expect(code).toBe(0);
-    expect(stdout).toContain('shredded 2 rows; none of their 2 values opens any more');
+    expect(stdout).toContain('rows shredded: 2, values: 2; none opens any more');
     expect(stdout).toMatch(/whoever may use projects\/.* can open them; --source clears them/);
     expect(stdout).not.toContain('@example.com');
     expect((await command('read')).stdout).toContain('{"id":"2","email":"user2@example.com"}');

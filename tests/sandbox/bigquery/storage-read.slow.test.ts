@@ -6,8 +6,8 @@ import { type Reader, storageReader } from '../../support/storage-read.ts';
 const ROWS = 1_000_000;
 /** What the rows take in Arrow, at the least. */
 const BYTES = ROWS * 250;
-/** What the sandbox may need on top while it hands them out: a few messages of some 4 MB each, and garbage. */
-const MOST_BYTES = 120_000_000;
+/** What the sandbox may need on top while it hands them out: a few messages of some 4 MB each, and much garbage. */
+const MOST_BYTES = 0.64 * BYTES;
 
 let box: TestSandbox;
 let reader: Reader;
