@@ -38,11 +38,11 @@ export function findingLines(findings: readonly Finding[]): string[] {
     ...(remedy === null ? [] : [`         change: ${remedy}`]),
   ]);
   const count = (verdict: Verdict): number => findings.filter((one) => one.verdict === verdict).length;
-  const failed = count('failed');
+  const [failed, warnings] = [count('failed'), count('warning')];
   const others = [
-    { n: count('warning'), what: count('warning') === 1 ? 'warning' : 'warnings' },
-    { n: count('unknown'), what: 'not checked' },
-  ].flatMap(({ n, what }) => (n === 0 ? [] : `${n} ${what}`));
+    [warnings, warnings === 1 ? 'warning' : 'warnings'],
+    [count('unknown'), 'not checked'],
+  ].flatMap(([n, what]) => (n === 0 ? [] : `${n} ${what}`));
   const outcome = failed === 0 ? 'a run may start' : `${failed} to mend before a run may start`;
   return [...lines, '', [outcome, ...others].join(', ')];
 }

@@ -2,13 +2,13 @@ import { batchVcpus } from '../contract/batch.ts';
 import { ResealError } from '../contract/errors.ts';
 import { PRICES_AS_OF } from '../contract/prices.ts';
 import type { EngineName } from '../contract/settings/choices.ts';
-import { type Outcome, reasonsOf, sampledOutcomes } from '../doctor/sampled-values.ts';
+import { selectionOf } from '../contract/sql/index.ts';
+import { type Outcome, outcomesOf, reasonsOf, sampledValues } from '../doctor/sampled-values.ts';
 import type { Endpoints } from '../google/clients.ts';
 import type { Plan, RunContext, RunOptions } from '../run/context.ts';
 import type { Estimate } from '../run/cost.ts';
 import { forecasts } from '../run/forecast.ts';
 import { plan } from '../run/plan.ts';
-import { selectionOf } from '../run/waves.ts';
 import { table } from './table.ts';
 import { usd } from './words.ts';
 
@@ -37,10 +37,12 @@ export async function showPlan(
 async function tried(context: RunContext, planned: Plan, endpoints?: Endpoints): Promise<Outcome[] | null> {
   if (planned.selected === 0 || context.deployment.batch.jarFile !== null) return null;
   const selection = { ...selectionOf(planned), row_limit: SAMPLE };
-  return sampledOutcomes(context, selection, endpoints).catch((error: unknown) => {
+  try {
+    return await outcomesOf(context, await sampledValues(context, selection), endpoints);
+  } catch (error) {
     if (error instanceof ResealError) return null;
     throw error;
-  });
+  }
 }
 
 type Engines = ReadonlyMap<EngineName, Estimate>;

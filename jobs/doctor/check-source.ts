@@ -1,10 +1,10 @@
 import { ResealError } from '../contract/errors.ts';
-import { allIds, WHOLE } from '../contract/sql/index.ts';
+import { allIds, type Mode, WHOLE } from '../contract/sql/index.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { Endpoints } from '../google/clients.ts';
 import type { RunContext } from '../run/context.ts';
 import { type Finding, ok, wrong } from './finding.ts';
-import { type Outcome, reasonsOf, sampledOutcomes } from './sampled-values.ts';
+import { type Outcome, outcomesOf, reasonsOf, sampledValues } from './sampled-values.ts';
 
 /** Values that are tried: a Decrypt call each, so few. */
 const SAMPLE = 20;
@@ -27,9 +27,10 @@ export async function checkSource(context: RunContext, endpoints?: Endpoints): P
     row_limit: SAMPLE,
   };
   try {
-    const sampled = (mode: 'pending' | 'all') => sampledOutcomes(context, { ...selection, mode }, endpoints);
+    const sampled = (mode: Mode) => sampledValues(context, { ...selection, mode });
     const pending = await sampled('pending');
-    const outcomes = pending.length > FEW_REJECTED ? pending : await sampled('all');
+    const values = pending.length > FEW_REJECTED ? pending : await sampled('all');
+    const outcomes = await outcomesOf(context, values, endpoints);
     return outcomes.length === 0 ? ok(check, 'no value to try it on') : judged(check, outcomes);
   } catch (error) {
     if (!(error instanceof ResealError)) throw error;

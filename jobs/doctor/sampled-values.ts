@@ -14,17 +14,26 @@ import type { RunContext } from '../run/context.ts';
 export type Outcome = Reason | 'opened';
 
 /**
- * Opens a few of the selected values as the stack's settings say, and forgets what they hold. Each costs a Decrypt call.
+ * A few of the selected values, as they are encrypted.
  *
  * @param selection what `sql.sample` is bound to
- * @throws ResealError of BigQuery's and Cloud KMS's, where no value can be tried
+ * @throws ResealError of BigQuery's
  */
-export async function sampledOutcomes(
-  { deployment, bigquery, sql }: Pick<RunContext, 'deployment' | 'bigquery' | 'sql'>,
+export const sampledValues = (
+  { bigquery, sql }: Pick<RunContext, 'bigquery' | 'sql'>,
   selection: Record<keyof typeof sql.sample.params, Value>,
+): Promise<Row[]> => bigquery.query(sql.sample, selection);
+
+/**
+ * Opens sampled values as the stack's settings say, and forgets what they hold. Each costs a Decrypt call.
+ *
+ * @throws ResealError of Cloud KMS's, where no value can be tried
+ */
+export async function outcomesOf(
+  { deployment }: Pick<RunContext, 'deployment'>,
+  rows: readonly Row[],
   endpoints?: Endpoints,
 ): Promise<Outcome[]> {
-  const rows = await bigquery.query(sql.sample, selection);
   if (rows.length === 0) return [];
   const client = await kmsClient(endpoints);
   try {

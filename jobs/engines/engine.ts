@@ -1,5 +1,5 @@
 import type { EngineName } from '../contract/settings/choices.ts';
-import type { Mode, Selection } from '../contract/sql/index.ts';
+import type { Mode } from '../contract/sql/index.ts';
 
 /** What the plan fixed and the engine works from. */
 export interface StageInput {
@@ -67,14 +67,3 @@ export interface Engine {
    */
   discard(runId: string, wave: string, signal: AbortSignal): Promise<Discarded>;
 }
-
-/** What the statements that select a wave's values are bound to. */
-export const selectionOf = (input: StageInput): Selection<string | number> => ({
-  mode: input.mode,
-  snapshot_millis: input.snapshotMillis,
-  id_from: input.idFrom,
-  id_cutoff: input.idCutoff,
-  keyset_version: input.keyset.version,
-  wave: input.wave,
-  waves: input.waves,
-});

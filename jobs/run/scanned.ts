@@ -1,9 +1,8 @@
 import { LEAST_QUERY_BYTES } from '../contract/prices.ts';
 import type { EngineName } from '../contract/settings/choices.ts';
-import { mergeScans, rewrapScans, type Statements } from '../contract/sql/index.ts';
+import { mergeScans, rewrapScans, type Statements, selectionOf } from '../contract/sql/index.ts';
 import type { Plan, RunContext, RunKeyset } from './context.ts';
 import { chainValues } from './keyset.ts';
-import { selectionOf } from './waves.ts';
 
 /** What BigQuery reads for a run, and bills on demand, in bytes. */
 export interface Scanned {

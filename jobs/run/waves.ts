@@ -1,5 +1,5 @@
 import { waveId } from '../contract/ids.ts';
-import { WHOLE } from '../contract/sql/index.ts';
+import { selectionOf } from '../contract/sql/index.ts';
 import type { Plan, ReadContext } from './context.ts';
 
 /**
@@ -15,20 +15,10 @@ export interface Wave extends Plan {
 export const wavesOf = (distinctDeks: number, waveDeks: number | null): number =>
   waveDeks === null ? 1 : Math.max(1, Math.ceil(distinctDeks / waveDeks));
 
-/** What the statements that select values are bound to. */
-export const selectionOf = (plan: Plan) => ({
-  mode: plan.mode,
-  snapshot_millis: plan.snapshotMillis,
-  keyset_version: plan.keyset?.version ?? 0,
-  id_from: plan.idFrom,
-  id_cutoff: plan.idCutoff,
-  ...WHOLE,
-});
-
 /** The wave of that number, from 0, with its counts. */
 export async function waveOf({ bigquery, sql }: ReadContext, plan: Plan, wave: number): Promise<Wave> {
   if (plan.waves === 1) return { ...plan, wave };
-  const [counts] = await bigquery.query(sql.count, { ...selectionOf(plan), wave, waves: plan.waves });
+  const [counts] = await bigquery.query(sql.count, selectionOf(plan, { wave, waves: plan.waves }));
   return {
     ...plan,
     wave,

@@ -43,7 +43,7 @@ export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
 export { allIds, boundType, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
 export { MODES, type Mode } from './select-values.ts';
-export { type Selection, WHOLE } from './selection.ts';
+export { type Selection, selectionOf, WHOLE } from './selection.ts';
 export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
 
 /**

@@ -29,3 +29,33 @@ export const typed = <P extends Readonly<Record<string, ParamType>> & IdBounds<P
 
 /** All values at once, in place of one wave of several. */
 export const WHOLE = { wave: 0, waves: 1 } as const;
+
+/** What a plan fixed of the values that its run takes. */
+interface Planned {
+  readonly mode: string;
+  readonly snapshotMillis: string;
+  readonly idFrom: string;
+  readonly idCutoff: string;
+  /** Null where the stack has none yet. */
+  readonly keyset: { readonly version: number } | null;
+}
+
+/**
+ * What the statements that select a run's values are bound to: all of them, or those of one wave.
+ *
+ * @example
+ * await bigquery.query(sql.count, selectionOf(plan));
+ * await bigquery.query(sql.count, selectionOf(plan, { wave: 0, waves: 3 }));
+ */
+export const selectionOf = (
+  plan: Planned,
+  { wave, waves }: { readonly wave: number; readonly waves: number } = WHOLE,
+): Selection<string | number> => ({
+  mode: plan.mode,
+  snapshot_millis: plan.snapshotMillis,
+  id_from: plan.idFrom,
+  id_cutoff: plan.idCutoff,
+  keyset_version: plan.keyset?.version ?? 0,
+  wave,
+  waves,
+});

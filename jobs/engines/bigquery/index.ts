@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../../contract/deployment.ts';
 import { keysJobId, sealJobId, waveId } from '../../contract/ids.ts';
-import { kmsUri, statements } from '../../contract/sql/index.ts';
+import { kmsUri, selectionOf, statements } from '../../contract/sql/index.ts';
 import { aead } from '../../envelope/aead.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
@@ -11,7 +11,7 @@ import { bigQueryFailure, isTransient } from '../../google/failures.ts';
 import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import { sealedLines } from '../direct/sealed-lines.ts';
 import { sealingThreads } from '../direct/threads.ts';
-import { type Engine, type StageInput, type StageProgress, selectionOf } from '../engine.ts';
+import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import { awaitJob, cancelJobs, JobFailed, type JobStep, nextAttempt } from '../job-attempts.ts';
 import { load, loadStep, nextLoad } from '../load.ts';
 import { type RunKeys, runKeys } from '../run-keys.ts';
@@ -67,7 +67,7 @@ export function bigqueryEngine(
       unwrap: keys.unwrap,
       aead: aead(parseKeyset(await keys.keyset())),
     };
-    const pages = bigquery.pages(sql.dataKeyNames, selectionOf(input), signal);
+    const pages = bigquery.pages(sql.dataKeyNames, selectionOf(input, input), signal);
     const lines = async function* (): AsyncGenerator<Buffer> {
       for await (const page of sealedKeys(pages, sealing, counts)) {
         progress({ deks: keys.calls() });
@@ -85,7 +85,7 @@ export function bigqueryEngine(
     const own = aead(parseKeyset(await keys.keyset()));
     const threads = sealingThreads(input.selected);
     try {
-      const values = { ...selectionOf(input), run_id: input.runId, key_set: keySet };
+      const values = { ...selectionOf(input, input), run_id: input.runId, key_set: keySet };
       const lines = sealedLines(bigquery.pages(sql.valuesLeft, values, signal), {
         deployment,
         runId: input.runId,
@@ -109,7 +109,7 @@ export function bigqueryEngine(
       if (inJob) await sealLeft(one, id);
       progress({ message: `BigQuery seals ${input.selected} values` });
       const values = {
-        ...selectionOf(input),
+        ...selectionOf(input, input),
         run_id: input.runId,
         key_set: keySet,
         attempt: id,

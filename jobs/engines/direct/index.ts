@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import type { Deployment } from '../../contract/deployment.ts';
-import { statements } from '../../contract/sql/index.ts';
+import { selectionOf, statements } from '../../contract/sql/index.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
 import type { Endpoints } from '../../google/clients.ts';
 import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
-import { type Engine, selectionOf } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import { cancelJobs } from '../job-attempts.ts';
 import { load, loadStep, nextLoad } from '../load.ts';
 import { runKeys } from '../run-keys.ts';
@@ -49,7 +49,7 @@ export function directEngine(
       // The keys of a page can take long, before any of its rows is sealed.
       const telling = setInterval(tell, TELL_MS);
       try {
-        const pages = bigquery.pages(statements(deployment).values, selectionOf(input), all);
+        const pages = bigquery.pages(statements(deployment).values, selectionOf(input, input), all);
         const lines = sealedLines(pages, {
           deployment,
           runId: input.runId,
