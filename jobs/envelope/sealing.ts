@@ -52,7 +52,7 @@ const template = (() => {
   const aes = Buffer.alloc(KEY_BYTES, 0xa5);
   const bytes = serializeKeyset({
     primaryKeyId: MIN_ID,
-    keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: true }],
+    keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, siv: null, enabled: true, tinkPrefix: true }],
   });
   const id = Buffer.alloc(VARINT_BYTES);
   writeVarint(id, 0, MIN_ID);
