@@ -52,7 +52,7 @@ class Threads:
     def _count(self, process: Path) -> None:
         for thread in (process / "task").iterdir():
             with suppress(OSError):
-                # The name stands in brackets and may have any byte; fields 14 and 15 are user and system time.
+                # A name in brackets, of any bytes; user and system time are fields 14 and 15.
                 head, fields = (thread / "stat").read_text().rsplit(")", 1)
                 user, system = fields.split()[11:13]
                 self._ticks[process.name, thread.name] = head.split("(", 1)[1], int(user) + int(system)
