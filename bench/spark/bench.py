@@ -30,7 +30,7 @@ from statistics import mean
 
 from cpu import Cost, Group, measure
 from users import make_tables
-from variants import CONF, VARIANTS, build_java, command
+from variants import CONF, KEYINGS, VARIANTS, build_java, command
 
 from support.fake_kms import FakeKms
 from support.tables import World
@@ -59,7 +59,7 @@ def report(margins: dict[str, Cost]) -> None:
         if keying in micros:
             met = verdict(micros[keying] <= most)
             say(f"{keying}: {micros[keying]:.2f} µs; the bound of {most} is {met}")
-    for keying in ("shared", "row"):
+    for keying in KEYINGS:
         for java in ("java", "java-staging"):
             if keying in micros and java in micros:
                 share = micros[keying] / micros[java]
