@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { newRunId } from '../../jobs/contract/ids.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import { type BigQueryService, bigQueryService, type Row } from '../../jobs/google/bigquery.ts';
+import { run } from '../../jobs/run/run.ts';
+import { rotate } from '../../jobs/upkeep/keyset-rotation.ts';
 import { bindingsOf } from '../iam/taken-away.ts';
 import { Application } from '../support/application.ts';
 import { sqlBlocks } from '../support/pages.ts';
-import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** Every statement of the analysts' page does what the page says of it, for who has the roles that it names. */
 
@@ -87,6 +90,51 @@ it.each<[string, string[], object[]]>([
 
 it('calls the procedure', async () => {
   expect(await query(reader, block('CALL'))).toHaveLength(4);
+});
+
+describe('in deterministic keying', () => {
+  beforeAll(async () => {
+    await box.sql(
+      'INSERT INTO users (id, cipher_text, dek) SELECT 44, cipher_text, dek FROM users WHERE id = 42',
+    );
+    const options = { limit: null, engine: 'direct' } as const;
+    const context = await box.under({ keying: 'deterministic' });
+    for (const mode of ['pending', 'stale'] as const)
+      await run(context, { ...options, runId: newRunId(), mode }, silent);
+  });
+  afterAll(async () => {
+    await box.sql('DELETE FROM users WHERE id = 44');
+    await box.run({ mode: 'stale' });
+  });
+
+  it('groups and joins by tokens', async () => {
+    expect(await query(reader, block('GROUP BY email_token'))).toEqual([
+      { customers: '1', addresses: '2' },
+      { customers: '2', addresses: '1' },
+    ]);
+    expect(await query(reader, block('same_email_as'))).toEqual([{ id: '44', same_email_as: '42' }]);
+  });
+
+  it('finds a value by its token, with one role more', async () => {
+    const sql = block('DETERMINISTIC_ENCRYPT');
+    await expect(query(reader, sql)).rejects.toMatchObject({ code: 'bigquery-denied' });
+    const { project, dataset } = box.deployment;
+    const resource = `projects/${project}/datasets/${dataset}/tables/keysets`;
+    await box.control('iam:bind', { member: ADA, role: 'roles/bigquery.dataViewer', resource });
+    expect(await query(reader, sql)).toEqual([{ id: '42' }, { id: '44' }]);
+  });
+
+  it('parts equal values when the keyset is rotated, until mode stale has re-encrypted all', async () => {
+    const context = await box.under({ keying: 'deterministic' });
+    const pairs = () => query(reader, block('same_email_as'));
+    await rotate(context);
+    await box.sql('UPDATE users SET resealed_from = NULL WHERE id = 44');
+    const options = { limit: null, engine: 'direct' } as const;
+    await run(context, { ...options, runId: newRunId(), mode: 'pending' }, silent);
+    expect(await pairs()).toEqual([]);
+    await run(context, { ...options, runId: newRunId(), mode: 'stale' }, silent);
+    expect(await pairs()).toEqual([{ id: '44', same_email_as: '42' }]);
+  });
 });
 
 describe('a view of one’s own', () => {

@@ -54,6 +54,8 @@ describe('the SQL of the pages', () => {
         columns: [
           { name: 'id', type: 'INT64' },
           { name: 'email', type: 'STRING' },
+          // In deterministic keying.
+          { name: 'email_token', type: 'BYTES' },
         ],
       },
       {
