@@ -53,7 +53,7 @@ try {
         .join(', ')})`,
     );
     print(
-      `  CPU µs a row: job ${micros(cpu)} + sandbox ${micros(sandboxCpu)} = ${micros(cpu + sandboxCpu)}; node:crypto alone ${micros(alone)}`,
+      `  CPU µs a row: job ${micros(cpu)} + sandbox ${micros(sandboxCpu)} = ${micros(cpu + sandboxCpu)}; ${keying === 'deterministic' ? 'node:crypto and @noble/ciphers' : 'node:crypto'} alone ${micros(alone)}`,
     );
     print(
       `  job and sandbox / crypto alone: ${((cpu + sandboxCpu) / alone).toFixed(2)}; job / crypto alone: ${(cpu / alone).toFixed(2)}`,

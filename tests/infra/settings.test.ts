@@ -186,6 +186,12 @@ describe('rules between settings', () => {
       'dev',
       'reseal:fields must not use a column for two things: bq_encrypted_email',
     ],
+    [
+      'a column of the read view is one thing',
+      { keying: 'deterministic', fields: '[{"name":"email"},{"name":"Email_Token"}]' },
+      'dev',
+      'reseal:fields must not name a field email_token: the read view has that column for a token',
+    ],
     ['a table is one thing', { runsTable: 'users' }, 'dev', 'reseal:runsTable must not be the table of'],
     ['the BigQuery key is near', { bigqueryKek: KEY }, 'dev', 'reseal:bigqueryKek is in europe-west1'],
     ['the key at rest is near', { cmek: KEY }, 'dev', 'reseal:cmek is in europe-west1'],

@@ -72,7 +72,7 @@ export function inspectKeyset(d: Deployment): Statement<keyof typeof CHAIN> {
   return statement(
     'inspect_keyset',
     CHAIN,
-    `SELECT BYTE_LENGTH(sealed) = ${overhead} AND SUBSTR(sealed, 1, 1) = b'\\x01' AND ${decryptBytes}(${keysetChain(GIVEN)}, sealed, b'reseal') = b'' AS fits
+    `SELECT BYTE_LENGTH(sealed) = ${overhead} AND SUBSTR(sealed, 1, 1) = b'\\x01' AND SAFE.${decryptBytes}(${keysetChain(GIVEN)}, sealed, b'reseal') = b'' AS fits
 FROM (SELECT SAFE.${encrypt}(${keysetChain(GIVEN)}, b'', b'reseal') AS sealed)`,
   );
 }
