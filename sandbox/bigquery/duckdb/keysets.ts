@@ -113,10 +113,12 @@ export class Keysets {
 }
 
 function opened(keyset: Keyset): OpenKeyset {
-  let prepared: Aead | undefined;
-  const once = (prepare: (keyset: Keyset) => Aead) => (): Aead => {
-    prepared ??= prepare(keyset);
-    return prepared;
+  const once = (prepare: (keyset: Keyset) => Aead): (() => Aead) => {
+    let prepared: Aead | undefined;
+    return () => {
+      prepared ??= prepare(keyset);
+      return prepared;
+    };
   };
   return { aead: once(aeadOf), deterministic: once(deterministicOf) };
 }

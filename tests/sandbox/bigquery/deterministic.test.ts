@@ -98,6 +98,9 @@ it("a keyset of one type is none of the other's", async () => {
     expect(await failure(call)).toContain(`${call.slice(0, call.indexOf('('))} failed`);
     expect(await one(`SAFE.${call}`)).toBeNull();
   }
+  // Also where the same statement uses the keyset for what it is.
+  const both = `AEAD.ENCRYPT(${AEAD_CHAIN}, b'a', b'') = DETERMINISTIC_ENCRYPT(${AEAD_CHAIN}, b'a', b'')`;
+  expect(await failure(both)).toContain('DETERMINISTIC_ENCRYPT failed');
   // A branch that is not taken is not evaluated.
   expect(
     await one(
