@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from support.tables import World, wrap, write_tables_beside_users
+from support.tables import World, world_of, wrap, write_tables_beside_users
 
 DEKS = 1000
 FILE_ROWS = 500_000
 
 
 def make_tables(folder: Path, rows: int, world: World) -> None:
-    """Writes users, users_rejected and keysets."""
+    """Writes users, users_rejected and keysets: version 1 is of AES-GCM, version 2 of AES-SIV."""
     keys = [os.urandom(32) for _ in range(DEKS)]
     ciphers = [AESGCM(key).encrypt for key in keys]
     deks = pa.array([base64.b64encode(wrap(world.source_kek, key)).decode() for key in keys])
@@ -38,4 +38,4 @@ def make_tables(folder: Path, rows: int, world: World) -> None:
             }
         )
         pq.write_table(table, folder / "users" / f"part-{start}.parquet")
-    write_tables_beside_users(folder, world)
+    write_tables_beside_users(folder, world, keysets=[world_of("deterministic").keyset()])

@@ -29,9 +29,11 @@ PLAIN_FILES = [
         for part in ("--conf", f"spark.hadoop.parquet.enable.dictionary#{column}=false")
     ),
 ]
+KEYINGS = ("shared", "row", "deterministic")
 VARIANTS = {
     "shared": "the application, shared keying",
     "row": "the application, row keying",
+    "deterministic": "the application, deterministic keying",
     "copy": "a plain copy with the staging schema",
     "java": "the usual way: Java, Tink; cipher_text and dek in staging",
     "java-staging": "Java, Tink, writing the application's own staging rows",
@@ -51,11 +53,16 @@ def build_java(work: Path) -> list[str]:
 
 def command(variant: str, folder: Path, kms: FakeKms, world: World, jars: list[str]) -> list[str]:
     """The command that runs a variant."""
-    if variant in ("shared", "row"):
+    if variant in KEYINGS:
         return [
             sys.executable,
             str(APPLICATION / "main.py"),
-            *arguments(folder, kms.endpoint, keying=variant),
+            *arguments(
+                folder,
+                kms.endpoint,
+                keying=variant,
+                keyset_version="2" if variant == "deterministic" else "1",
+            ),
         ]
     paths = [str(folder / "in" / "users"), str(folder / "out")]
     if variant == "copy":

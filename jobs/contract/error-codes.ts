@@ -245,6 +245,10 @@ export const ERROR_CODES = {
     "the first-level keyset cannot be used: its key does not open it, or the keysets table lacks the run's version",
     'restore the row of `keysets` by time travel: `kms_key` has to name the key that wrapped it',
   ),
+  'keyset-type': failed(
+    'the first-level keyset is of the type of another keying; nothing was staged',
+    'set `reseal:keying` back, or start a new run: a run takes the newest keyset of its keying',
+  ),
   'kms-denied': failed(
     'a role is missing on a key',
     'grant roles/cloudkms.cryptoKeyDecrypter to the account that the message is about',

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from py4j.protocol import Py4JError
@@ -114,7 +114,8 @@ class Run:
         """
         arguments = self._arguments
         task = UnwrapTask(arguments.kms_endpoint, arguments.bigquery_kek, self._session, 1)
-        results = self._spark.sparkContext.parallelize([wrapped], 1).mapPartitions(task.keyset).collect()
+        unwrap = partial(task.keyset, keying=arguments.keying)
+        results = self._spark.sparkContext.parallelize([wrapped], 1).mapPartitions(unwrap).collect()
         check(results)
         sealed = results[0].sealed
         if sealed is None:
@@ -147,6 +148,7 @@ class Run:
             self._session,
             keyset,
             keys.broadcast,
+            arguments.fields[0].name,
         )
         produced = transform.schema()
         staged = []
@@ -155,7 +157,7 @@ class Run:
             columns = {name: F.col(name) for name in produced.names}
             columns |= {"run_id": F.lit(arguments.run_id), "attempt": F.lit(arguments.attempt)}
             columns |= {"field": F.lit(field.name)}
-            of_field = replace(transform, value_pattern=field.value_pattern)
+            of_field = replace(transform, field=field.name, value_pattern=field.value_pattern)
             sealed_rows = rows.select(*transform.columns()).mapInArrow(of_field.apply, produced)
             staged.append(
                 sealed_rows.select(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-Keying = Literal["row", "shared"]
+Keying = Literal["row", "shared", "deterministic"]
 Unauthenticated = Literal["accept", "reject"]
 SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
 Mode = Literal["pending", "rejected", "stale", "all"]
@@ -124,7 +124,8 @@ def _parser() -> argparse.ArgumentParser:
     formats = ("gcm", "dotted", "tink", "tink-envelope")
     parser.add_argument("--source-format", choices=formats, required=True)
     parser.add_argument("--unauthenticated", choices=("accept", "reject"), required=True)
-    parser.add_argument("--keying", choices=("row", "shared"), required=True)
+    keyings = ("row", "shared", "deterministic")
+    parser.add_argument("--keying", choices=keyings, required=True)
     parser.add_argument("--store-plaintext", type=_boolean, default=False)
     parser.add_argument("--source-kek", required=True)
     parser.add_argument("--bigquery-kek", required=True)

@@ -1,6 +1,7 @@
 """The part of google.crypto.tink.Keyset that BigQuery's AEAD functions use, and Tink's AEAD wire format.
 
-Field numbers and enum values: proto/tink.proto and proto/aes_gcm.proto of the Tink project.
+Field numbers and enum values: proto/tink.proto, proto/aes_gcm.proto and proto/aes_siv.proto of the Tink
+project.
 https://developers.google.com/tink/wire-format
 """
 
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from reseal.reasons import Rejection
 
 AES_GCM_TYPE_URL = b"type.googleapis.com/google.crypto.tink.AesGcmKey"
+AES_SIV_TYPE_URL = b"type.googleapis.com/google.crypto.tink.AesSivKey"
 ENABLED = 1
 PREFIX_TINK = 1
 SYMMETRIC = 1
@@ -24,10 +26,11 @@ TAG_BYTES = 16
 
 @dataclass(frozen=True, repr=False)
 class Key:
-    """One key; `aes` is None for a key of another type than AES-GCM."""
+    """One key: an AES-GCM key has `aes`, an AES-SIV key `siv`, a key of another type neither."""
 
     id: int
     aes: bytes | None
+    siv: bytes | None
     enabled: bool
     tink_prefix: bool
 
@@ -88,15 +91,21 @@ def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 def parse_aes_gcm_key(data: bytes) -> bytes:
     """The key_value (field 3) of a serialised AesGcmKey. Raises Rejection `key-length`."""
+    key = _key_value(data, 3)
+    if key is None:
+        raise Rejection("key-length")
+    return key
+
+
+def _key_value(data: bytes, field: int) -> bytes | None:
+    """The bytes of a field; None if there are none, or the message is malformed."""
     key: bytes | None = None
     try:
         for number, value in _fields(data):
-            if number == 3 and isinstance(value, bytes):
+            if number == field and isinstance(value, bytes):
                 key = value
     except (ValueError, IndexError):
-        key = None
-    if key is None:
-        raise Rejection("key-length")
+        return None
     return key
 
 
@@ -126,7 +135,9 @@ def _parse_key(data: bytes) -> Key:
         elif number == 4:
             prefix = value
     aes = parse_aes_gcm_key(material) if type_url == AES_GCM_TYPE_URL else None
-    return Key(key_id, aes, status == ENABLED, prefix == PREFIX_TINK)
+    # AesSivKey.key_value is field 2.
+    siv = _key_value(material, 2) if type_url == AES_SIV_TYPE_URL else None
+    return Key(key_id, aes, siv, status == ENABLED, prefix == PREFIX_TINK)
 
 
 def parse_keyset(data: bytes) -> Keyset:

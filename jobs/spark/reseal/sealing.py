@@ -1,10 +1,13 @@
-"""Seals the values of a record batch in BigQuery's AEAD format; the AAD is the text of the id.
+"""Seals the values of a record batch in BigQuery's AEAD format.
+
+The AAD is the text of the id; in deterministic keying, where equal values have to be equal, the field's name.
 
 https://cloud.google.com/bigquery/docs/aead-encryption-concepts
 The IVs, keys and prefixes of a whole record batch are one numpy matrix each: no Python runs for a single row.
 """
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from reseal.arguments import Keying
 from reseal.columns import Octets, cut, equal_parts
-from reseal.keysets import IV_BYTES, PREFIX_BYTES, VERSION, Aead, serialize_one_key
+from reseal.deterministic_aead import DeterministicAead
+from reseal.keysets import IV_BYTES, PREFIX_BYTES, VERSION, Aead, Keyset, serialize_one_key
 
 HEADER_BYTES = PREFIX_BYTES + IV_BYTES
 KEY_BYTES = 32
@@ -28,8 +33,12 @@ class Sealed:
     """The sealed values of a record batch, as Arrow binary arrays."""
 
     values: Any
-    # The sealed row keysets; None in shared keying, where the merge puts in the wrapped first-level keyset.
+    # The sealed row keysets; None in other keyings, where the merge puts in the wrapped first-level keyset.
     keys: Any
+
+
+# Seals values under their AADs, of which there are as many.
+Seal = Callable[[list[bytes], list[bytes]], Sealed]
 
 
 def _headers(prefixes: Octets, rows: int) -> Octets:
@@ -59,6 +68,21 @@ class SharedSealer:
         headers = _headers(self._prefix, len(plain))
         sealed = list(map(self._cipher.encrypt, cut(headers[:, PREFIX_BYTES:]), plain, aads))
         return Sealed(_joined(headers, sealed), None)
+
+
+class DeterministicSealer:
+    """Deterministic keying: equal values of a field are equal ciphertexts under the primary AES-SIV key."""
+
+    def __init__(self, keyset: DeterministicAead) -> None:
+        prefix, self._cipher = keyset.primary()
+        self._prefix = pa.scalar(prefix, pa.binary())
+
+    def seal(self, aads: list[bytes], plain: list[bytes]) -> Sealed:
+        """Seals values under their field's name."""
+        sealed = list(map(self._cipher.encrypt, plain, ([aad] for aad in aads)))
+        separator = pa.scalar(b"", pa.binary())
+        values = pc.binary_join_element_wise(self._prefix, pa.array(sealed, pa.binary()), separator)
+        return Sealed(values, None)
 
 
 class RowSealer:
@@ -107,3 +131,11 @@ def _key_ids(rows: int) -> npt.NDArray[np.uint32]:
     """Random key ids of [2^28, 2^32)."""
     ids = np.frombuffer(os.urandom(rows * 4), np.uint32)
     return np.where(ids < MIN_KEY_ID, ids | np.uint32(2**31), ids)
+
+
+def sealer(keying: Keying, keyset: Keyset) -> Seal:
+    """The function that seals in a keying. Raises Rejection `unknown-key` or `key-length`."""
+    if keying == "deterministic":
+        return DeterministicSealer(DeterministicAead(keyset)).seal
+    aead = Aead(keyset)
+    return SharedSealer(aead).seal if keying == "shared" else RowSealer(aead).seal

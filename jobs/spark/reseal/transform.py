@@ -44,6 +44,8 @@ class Transform:
     keyset: bytes
     # The data keys; None in the join plan, where rows bring their keys.
     unwrapped: "Broadcast[dict[Name, Unwrapped]] | None"
+    # The name of the field whose values these are.
+    field: str
     # What the field's values have to match.
     value_pattern: str | None = None
 
@@ -65,15 +67,14 @@ class Transform:
     def apply(self, record_batches: Iterable[Any]) -> Iterable[Any]:
         """Re-encrypts record batches of the columns that `columns` names."""
         activate()
-        from reseal.keysets import Aead, parse_keyset
+        from reseal.keysets import parse_keyset
         from reseal.prepared_keys import PreparedKeys
-        from reseal.sealing import RowSealer, SharedSealer
+        from reseal.sealing import sealer
         from reseal.session_key import SessionKey
         from reseal.value_pattern import ValuePattern
 
         session = SessionKey(self.session)
-        keyset = Aead(parse_keyset(session.open(self.keyset, KEYSET_NAME)))
-        sealer = SharedSealer(keyset) if self.keying == "shared" else RowSealer(keyset)
+        seal = sealer(self.keying, parse_keyset(session.open(self.keyset, KEYSET_NAME)))
         unwrapped = None if self.unwrapped is None else self.unwrapped.value
         prepared = PreparedKeys(self.source_format, session, unwrapped)
         pattern = None if self.value_pattern is None else ValuePattern(self.value_pattern)
@@ -81,8 +82,15 @@ class Transform:
             if record_batch.num_rows:
                 opened, keys = self._open(record_batch, prepared)
                 opened = opened if pattern is None else pattern.keep(opened)
-                ids = texts(record_batch.column("id").take(pa.array(opened.rows)))
-                yield self._staging(record_batch, keys, opened, sealer.seal(ids, opened.plain))
+                yield self._staging(
+                    record_batch, keys, opened, seal(self._aads(record_batch, opened), opened.plain)
+                )
+
+    def _aads(self, source: Any, opened: "Opened") -> list[bytes]:
+        """What each opened value is bound to."""
+        if self.keying == "deterministic":
+            return [self.field.encode()] * len(opened.plain)
+        return texts(source.column("id").take(pa.array(opened.rows)))
 
     def _open(self, source: Any, prepared: "PreparedKeys") -> "tuple[Opened, KeyColumn]":
         from reseal.columns import slices

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from reseal.arguments import Keying
 from reseal.bundle import activate
 from reseal.encoding import decode_dek
 from reseal.errors import RunError
@@ -68,10 +69,11 @@ class UnwrapTask:
                 yield done[0]._replace(calls=kms.calls - before)
                 yield from done[1:]
 
-    def keyset(self, wrapped: Iterable[bytes]) -> Iterator[UnwrapResult]:
-        """Unwraps the first-level keyset and checks that it can seal."""
+    def keyset(self, wrapped: Iterable[bytes], keying: Keying) -> Iterator[UnwrapResult]:
+        """Unwraps the first-level keyset and checks that it can seal in the keying."""
         activate()
-        from reseal.keysets import Aead, parse_keyset
+        from reseal.first_level import check_first_level
+        from reseal.keysets import parse_keyset
         from reseal.kms import Kms
         from reseal.pace import Pace
         from reseal.session_key import SessionKey
@@ -80,7 +82,7 @@ class UnwrapTask:
         for ciphertext in wrapped:
             try:
                 keyset = kms.decrypt(self.kek, ciphertext)
-                Aead(parse_keyset(keyset)).primary()
+                check_first_level(parse_keyset(keyset), keying)
                 sealed = SessionKey(self.session).seal(keyset, KEYSET_NAME)
                 yield UnwrapResult("", sealed, None, kms.calls, None, None)
             except Rejection as rejection:

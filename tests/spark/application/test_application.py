@@ -25,6 +25,8 @@ from support.tables import (
     World,
     read_back,
     sample,
+    staged,
+    world_of,
     wrap,
     write_input,
     write_runs,
@@ -38,7 +40,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
 
 
-# Every pair of sample, keying and plan occurs once.
+# Every pair of sample, keying and plan occurs once, and deterministic keying once.
 @pytest.mark.parametrize(
     ("name", "source_format", "keying", "few"),
     [
@@ -46,6 +48,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
         ("small", "gcm", "shared", "0"),
         ("medium", "dotted", "row", "0"),
         ("medium", "dotted", "shared", "200000"),
+        ("small", "gcm", "deterministic", "0"),
     ],
 )
 def test_samples(
@@ -58,6 +61,7 @@ def test_samples(
     few: str,
 ) -> None:
     world, users, expected = sample(name)
+    world.handle = world_of(keying).handle
     kms = FakeKms(world.kms_keys())
     write_input(tmp_path / "in", world, users)
     rows = run(spark, tmp_path, kms, source_format=source_format, keying=keying, broadcast_deks=few)
@@ -103,9 +107,9 @@ def test_data_keys_of_one_number_take_the_join(
     kms.close()
 
 
-@pytest.mark.parametrize("keying", ["row", "shared"])
+@pytest.mark.parametrize("keying", ["row", "shared", "deterministic"])
 def test_no_row_can_be_opened(spark: SparkSession, tmp_path: Path, keying: str) -> None:
-    world = World()
+    world = world_of(keying)
     kms = FakeKms(world.kms_keys())
     dek = b64(wrap(world.source_kek, os.urandom(32)))
     write_input(tmp_path / "in", world, [{"id": n, "cipher_text": "?", "dek": dek} for n in range(3)])
@@ -337,6 +341,48 @@ def test_wide_ids_repeated_ids_and_no_dek(
     assert rejected[0]["resealed_from"] == token(users[5])
     opened = sorted((row["id"], read_back(world, row, "row")) for row in rows if not row["reason"])
     assert opened == sorted((row["id"], f"u{row['id']}@x") for row in users[:5])
+
+
+def test_equal_values_of_a_field_are_equal_in_deterministic_keying(
+    spark: SparkSession, tmp_path: Path, kms: FakeKms
+) -> None:
+    world = world_of("deterministic")
+    kms.keys = world.kms_keys()
+    users = []
+    for n, value in enumerate(["a@x", "b@x", "a@x", ""]):
+        key = os.urandom(32)
+        other = {"phone_cipher_text": gcm(key, value), "phone_resealed_from": None}
+        users.append(user(world, n, value, key) | other)
+    write_input(tmp_path / "in", world, users)
+    phone = {"name": "phone", "cipherText": "phone_cipher_text", "resealedFrom": "phone_resealed_from"}
+    fields = json.dumps([FIELD, {**FIELD, **phone}])
+    rows = run(spark, tmp_path, kms, keying="deterministic", fields=fields)
+    sealed = {(row["field"], row["id"]): row["bq_encrypted_email"] for row in rows}
+    assert sealed["email", 0] == sealed["email", 2]
+    assert len(set(sealed.values())) == 6, "three values, each of two fields"
+    assert [read_back(world, row, "deterministic") for row in sorted(rows, key=lambda row: row["id"])] == [
+        *("a@x", "a@x", "b@x", "b@x", "a@x", "a@x", "", "")
+    ]
+    assert run(spark, tmp_path, kms, keying="deterministic", fields=fields, run_id="another-run")
+    assert {row["bq_encrypted_email"] for row in staged(tmp_path)} == set(sealed.values()), "and in every run"
+
+
+@pytest.mark.parametrize("keying", ["row", "shared", "deterministic"])
+def test_a_keyset_of_the_type_of_another_keying(
+    spark: SparkSession, tmp_path: Path, kms: FakeKms, keying: str
+) -> None:
+    world = world_of("row" if keying == "deterministic" else "deterministic")
+    kms.keys = world.kms_keys()
+    write_input(tmp_path / "in", world, [user(world, 1, "u@x")])
+    with pytest.raises(RunError) as caught:
+        run(spark, tmp_path, kms, keying=keying)
+    assert caught.value.code == "keyset-type"
+    types = ["DETERMINISTIC_AEAD_AES_SIV_CMAC_256", "AEAD_AES_GCM_256"]
+    found, needed = reversed(types) if keying == "deterministic" else types
+    assert caught.value.message == (
+        f"the first-level keyset is of the type {found}; the keying {keying} needs {needed}"
+    )
+    assert kms.decrypts(SOURCE_KEK) == 0
 
 
 @PLANS

@@ -13,13 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import tink
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from tink import aead, cleartext_keyset_handle
+from tink import aead, cleartext_keyset_handle, daead
 
 SOURCE_KEK = "projects/p/locations/us-central1/keyRings/app/cryptoKeys/kek"
 BIGQUERY_KEK = "projects/p/locations/us-central1/keyRings/bq/cryptoKeys/kek"
 SAMPLES = Path(os.environ.get("RESEAL_SAMPLES", Path(__file__).parents[3] / "fixtures" / "samples"))
 
 aead.register()
+daead.register()
 
 
 def wrap(kek: bytes, key: bytes) -> bytes:
@@ -43,6 +44,14 @@ class World:
 
     def kms_keys(self) -> dict[str, bytes]:
         return {SOURCE_KEK: self.source_kek, BIGQUERY_KEK: self.bigquery_kek}
+
+
+def world_of(keying: str) -> World:
+    """A world whose first-level keyset is of the type that the keying needs."""
+    if keying != "deterministic":
+        return World()
+    template = daead.deterministic_aead_key_templates.AES256_SIV
+    return World(handle=tink.new_keyset_handle(template))
 
 
 Row = dict[str, Any]
@@ -86,15 +95,20 @@ REJECTED = {
 
 
 def write_tables_beside_users(
-    folder: Path, world: World, rejected: Sequence[Row] = (), id_type: pa.DataType | None = None
+    folder: Path,
+    world: World,
+    rejected: Sequence[Row] = (),
+    id_type: pa.DataType | None = None,
+    keysets: Sequence[bytes] = (),
 ) -> None:
-    """Writes users_rejected, and keysets with the world's keyset as version 1."""
+    """Writes users_rejected, and keysets with the world's keyset as version 1 and others behind it."""
     _write(
         folder / "users_rejected",
         pa.Table.from_pylist(list(rejected), pa.schema({"id": id_type or pa.int64(), **REJECTED})),
     )
-    wrapped = wrap(world.bigquery_kek, world.keyset())
-    _write(folder / "keysets", pa.table({"version": pa.array([1], pa.int64()), "wrapped": [wrapped]}))
+    wrapped = [wrap(world.bigquery_kek, keyset) for keyset in (world.keyset(), *keysets)]
+    versions = pa.array(range(1, len(wrapped) + 1), pa.int64())
+    _write(folder / "keysets", pa.table({"version": versions, "wrapped": wrapped}))
 
 
 def write_runs(folder: Path, runs: Sequence[Row]) -> None:
@@ -166,8 +180,12 @@ def staged(folder: Path) -> list[Row]:
 
 def read_back(world: World, row: Row, keying: str, aad: bytes | None = None) -> str:
     """A staged row's value, opened by official Tink the way BigQuery's AEAD functions do."""
-    aad = str(row["id"]).encode() if aad is None else aad
     handle = world.handle
+    if keying == "deterministic":
+        primitive = handle.primitive(daead.DeterministicAead)
+        opened: bytes = primitive.decrypt_deterministically(row["bq_encrypted_email"], row["field"].encode())
+        return opened.decode()
+    aad = str(row["id"]).encode() if aad is None else aad
     if keying == "row":
         keyset = handle.primitive(aead.Aead).decrypt(row["bq_encryption_key"], aad)
         handle = cleartext_keyset_handle.read(tink.BinaryKeysetReader(keyset))
