@@ -1,13 +1,23 @@
+import { readFileSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { ensureVenv } from './jobs/spark/venv.ts';
 
 /** A slow file waits for other programs for minutes. Started last, it would run on when all others are done. */
-const isSlow = (file: TestSpecification): boolean => file.moduleId.endsWith('.slow.test.ts');
+const isSlow = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith('.slow.test.ts');
+/** On a fresh machine the Python environment is two minutes of downloads away. */
+const asksForPython = ({ moduleId }: TestSpecification): boolean =>
+  readFileSync(moduleId, 'utf8').includes('ensureVenv()');
 
+/** Slow files first, and of these the ones that need no Python, while its environment is made beside them. */
 class SlowFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
-    return [...sorted.filter(isSlow), ...sorted.filter((file) => !isSlow(file))];
+    const asking = new Set(sorted.filter(asksForPython));
+    // Where it cannot be made, the files that ask for it fail with the reason.
+    if (asking.size > 0) ensureVenv().catch(() => {});
+    const places = (file: TestSpecification): number => (isSlow(file) ? (asking.has(file) ? 1 : 0) : 2);
+    return sorted.sort((a, b) => places(a) - places(b));
   }
 }
 

@@ -30,7 +30,9 @@ export class Workflow extends Component {
         description: 'Plans, stages, verifies and merges one run of Reseal',
         serviceAccount: args.serviceAccount,
         sourceContents: args.source,
-        // The history of an execution shows errors alone: calls carry counts and names, which the ledger has already.
+        // Cloud Logging gets errors alone: what calls carry, counts and names, the ledger has already. Whoever starts an
+        // execution may have it log more, or record its variables, so none of these holds a secret.
+        // https://cloud.google.com/workflows/docs/debug-steps
         callLogLevel: 'LOG_ERRORS_ONLY',
         deletionProtection: args.deletionProtection,
         labels: args.labels,

@@ -1,6 +1,6 @@
 """The CPU time of a further row: of the application, of a plain copy, and of the usual way in Java.
 
-usage: bench.py [--rows 1000000 5000000] [--rounds 3] [--only NAME…] [--work FOLDER]
+usage: bench.py [--rows 1000000 5000000] [--rounds 3] [--only NAME…] [--threads] [--work FOLDER]
 
 Each variant runs in a process of its own on local[2], at two table sizes. Start-up, the heap (which has its
 full size from the start) and the KMS calls cost the same at both sizes, so the difference divided by the
@@ -10,6 +10,8 @@ libraries in memory; then the mean of the rounds counts. The CPU seconds of the 
 /proc/stat and include Java's garbage collector and compiler, Python's workers and the kernel, but also
 whatever else the machine does: keep it quiet. If the kernel allows a control group, the CPU time of the
 variant's own processes is measured as well, and the ratios are computed from it.
+With --threads the CPU time of a further row is also given by what the threads of a variant do (threads.py);
+looking at them takes time of the machine, but none of the variant's own.
 Tables and jars (some 2 GB) are written to a folder that is removed at the end, also after ctrl-C: by default
 a new one in the system's temporary folder, or a new one inside --work.
 """
@@ -21,6 +23,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -48,6 +51,9 @@ def report(margins: dict[str, Cost]) -> None:
     say("\nmarginal CPU µs a row" + " " * 46 + "whole machine   own processes")
     for variant, cost in margins.items():
         say(f"{variant + ': ' + VARIANTS[variant]:72} {cost.machine:7.2f} {cost.own:15.2f}")
+    for variant, cost in margins.items():
+        for what, micros_a_row in sorted(cost.threads.items(), key=lambda part: -part[1]):
+            say(f"  {variant}: {what:40} {micros_a_row:7.2f}")
     micros = {variant: cost.own or cost.machine for variant, cost in margins.items()}
     for keying, most in MOST_MICROS.items():
         if keying in micros:
@@ -88,7 +94,8 @@ def measured(options: argparse.Namespace, work: Path) -> dict[str, Cost]:
 
     def run(variant: str, rows: int) -> Cost:
         shutil.rmtree(folders[rows] / "out", ignore_errors=True)
-        return measure(command(variant, folders[rows], kms, world, jars), env, group)
+        started = command(variant, folders[rows], kms, world, jars)
+        return measure(started, env, group, by_thread=options.threads)
 
     small, large = options.rows
     try:
@@ -103,12 +110,21 @@ def measured(options: argparse.Namespace, work: Path) -> dict[str, Cost]:
         group.close()
         kms.close()
 
-    def margin(variant: str, part: str) -> float:
-        of_large, of_small = (mean(vars(cost)[part] for cost in costs[variant, n]) for n in (large, small))
+    def margin(variant: str, part: Callable[[Cost], float]) -> float:
+        of_large, of_small = (mean(map(part, costs[variant, n])) for n in (large, small))
         micros: float = 1e6 * (of_large - of_small) / (large - small)
         return micros
 
-    return {variant: Cost(margin(variant, "machine"), margin(variant, "own")) for variant in options.only}
+    def thread(name: str) -> Callable[[Cost], float]:
+        return lambda cost: cost.threads.get(name, 0)
+
+    def margins(variant: str) -> Cost:
+        names = {name for rows in options.rows for cost in costs[variant, rows] for name in cost.threads}
+        threads = {name: margin(variant, thread(name)) for name in names}
+        machine, own = margin(variant, lambda cost: cost.machine), margin(variant, lambda cost: cost.own)
+        return Cost(machine, own, threads)
+
+    return {variant: margins(variant) for variant in options.only}
 
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -127,6 +143,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs=2, default=[1_000_000, 5_000_000])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--threads", action="store_true", help="CPU time by what the threads do, too")
     parser.add_argument("--work", type=Path, help="where the folder is made, instead of the temporary folder")
     options = parser.parse_args()
     for number in SIGNALS:

@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from threads import Threads
 
 
 @dataclass
@@ -14,6 +16,8 @@ class Cost:
 
     machine: float
     own: float
+    # The same of its threads, by what they do; empty where nobody asked.
+    threads: dict[str, float] = field(default_factory=dict)
 
 
 def machine_seconds() -> float:
@@ -60,8 +64,11 @@ class Group:
                 self._place.rmdir()
 
 
-def measure(command: list[str], env: dict[str, str], group: Group) -> Cost:
-    """Runs a command to its end. If this process is interrupted, the command is killed."""
+def measure(command: list[str], env: dict[str, str], group: Group, *, by_thread: bool = False) -> Cost:
+    """Runs a command to its end, and looks at its threads where that is wanted.
+
+    If this process is interrupted, the command is killed.
+    """
     machine, own = machine_seconds(), group.seconds()
     process = subprocess.Popen(
         command,
@@ -71,6 +78,7 @@ def measure(command: list[str], env: dict[str, str], group: Group) -> Cost:
         text=True,
         start_new_session=True,
     )
+    threads = Threads(process.pid) if by_thread else None
     try:
         group.add(process.pid)
         stdout, stderr = process.communicate()
@@ -81,4 +89,5 @@ def measure(command: list[str], env: dict[str, str], group: Group) -> Cost:
         raise
     if process.returncode != 0:
         raise SystemExit(f"{command[:4]} failed:\n{stdout[-2000:]}\n{stderr[-4000:]}")
-    return Cost(machine_seconds() - machine, group.seconds() - own)
+    by_purpose = {} if threads is None else threads.end()
+    return Cost(machine_seconds() - machine, group.seconds() - own, by_purpose)

@@ -13,7 +13,8 @@ const MAX_SOURCE_BYTES = 128 * 1024;
 
 /**
  * The Cloud Workflows definition of a stack: the job's run, from the same statements and the same batch body.
- * It always takes the batch; the direct engine runs in the job's own process.
+ * It always takes the batch: the other engines need data keys opened, which Workflows would store in the clear.
+ * https://cloud.google.com/workflows/docs/use-cmek
  */
 export function workflowSource(d: Deployment): string {
   const source = stringify(

@@ -102,7 +102,8 @@ function likely(planned: Plan, sample: readonly Outcome[] | null): [string, numb
   ];
 }
 
-const enginesTable = (engines: Engines, chosen: EngineName): string =>
+/** Time and cost of each engine side by side, a line each; the chosen one has a mark. Nothing for a single engine. */
+export const enginesTable = (engines: Engines, chosen?: EngineName): string =>
   engines.size < 2
     ? ''
     : `\n${table([
@@ -117,8 +118,10 @@ const enginesTable = (engines: Engines, chosen: EngineName): string =>
         ]),
       ])}\n`;
 
-const minutes = (count: number): string =>
-  count < 1 ? `${Math.ceil(count * 60)} s` : `${Math.ceil(count)} min`;
+const minutes = (count: number): string => {
+  if (count < 1) return `${Math.ceil(count * 60)} s`;
+  return count < 120 ? `${Math.ceil(count)} min` : `${(count / 60).toFixed(1)} h`;
+};
 
 /** Bytes in the binary units of BigQuery's prices. */
 const size = (bytes: number): string => {

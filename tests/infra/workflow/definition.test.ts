@@ -94,6 +94,15 @@ describe.each(stacks)('the workflow for %s', (_name, given) => {
     }
   });
 
+  it('asks no service that could answer with a data key, since Workflows stores every answer', () => {
+    const hosts = [...source.matchAll(/https?:\/\/([^/"]+)/g)].map(([, host]) => host);
+    expect([...new Set(hosts)].sort()).toEqual(
+      ['bigquery', 'storage', 'us-central1-dataproc'].map((service) => `${service}.googleapis.com`),
+    );
+    const calls = new Set(bodies(definition).map(({ call }) => call?.split('.')[0]));
+    expect([...calls]).not.toContain('googleapis');
+  });
+
   it('carries the statements as they are, and nothing in them that Workflows would evaluate', () => {
     const all: Record<string, { name: string; sql: string; params: object }> = statements(aDeployment(given));
     const known = new Map(Object.values(all).map((one) => [one.name, one]));

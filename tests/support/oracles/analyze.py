@@ -1,8 +1,8 @@
 """Has Google's own SQL analyzer judge statements: ZetaSQL, from the PyPI package of its WebAssembly build.
 
-Standard input: {"tables": [{"name", "columns": [{"name", "type"}]}],
-                 "statements": [{"name", "sql", "params": {name: type}}]}
-Standard output: [{"name", "error": null or the analyzer's words}]
+Standard input: [{"tables": [{"name", "columns": [{"name", "type"}]}],
+                  "statements": [{"name", "sql", "params": {name: type}}]}]
+Standard output: for each [{"name", "error": null or the analyzer's words}]
 
 The analyzer takes one statement at a time. A script is therefore taken apart by Google's parser, its
 variables are given as constants of their declared types, and each statement is analyzed by itself. So is the
@@ -12,6 +12,7 @@ analyzed is then looked through for joins that fail at run time (joins.py).
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,9 +76,12 @@ def kind(name: str) -> Any:
 
 
 class Judge:
-    """Analyzes the statements of one script, in their order."""
+    """Analyzes the statements of one script, in their order. `resolved` is what all scripts have had so far."""
 
-    def __init__(self, tables: list[dict[str, Any]], params: dict[str, str]) -> None:
+    def __init__(
+        self, tables: list[dict[str, Any]], params: dict[str, str], resolved: dict[str, Any]
+    ) -> None:
+        self._resolved = resolved
         self._language = language()
         self._tables = tables
         self._params = params
@@ -182,20 +186,33 @@ class Judge:
         self._analyze(f"SELECT CAST(NULL AS {wanted}) AS v UNION ALL SELECT ({expression})")
 
     def _analyze(self, sql: str) -> Any:
+        """The statement as resolved; what other scripts have had word for word is not analyzed again."""
+        words = set(re.findall(r"\w+", sql))
+        tables = [table for table in self._tables if table["name"] in sql]
+        variables = {name: declared for name, declared in self._variables.items() if name in words}
+        params = {name: declared for name, declared in self._params.items() if name in words}
+        key = json.dumps([sql, tables, variables, params])
+        if key not in self._resolved:
+            self._resolved[key] = self._resolve(sql, tables, variables, params)
+        return self._resolved[key]
+
+    def _resolve(
+        self, sql: str, tables: list[dict[str, Any]], variables: dict[str, str], params: dict[str, str]
+    ) -> Any:
         catalog = CatalogBuilder("bigquery").with_builtin_functions(
             zt.ZetaSQLBuiltinFunctionOptions(language_options=self._language)
         )
-        for table in self._tables:
+        for table in tables:
             builder = TableBuilder(table["name"])
             for column in table["columns"]:
                 builder.add_column(column["name"], KINDS[column["type"].upper()])
             catalog.add_table(builder.build())
-        for name, declared in self._variables.items():
+        for name, declared in variables.items():
             catalog.add_constant(ConstantBuilder(name).set_type(KINDS[declared.upper()]).build())
         options = zt.AnalyzerOptions(language_options=self._language)
         options.query_parameters = [
             zt.AnalyzerOptions.QueryParameter(name=name, type=kind(declared))
-            for name, declared in self._params.items()
+            for name, declared in params.items()
         ]
         options.system_variables = [
             zt.AnalyzerOptions.SystemVariable(name_path=name.split("."), type=kind(declared))
@@ -208,14 +225,18 @@ class Judge:
         return resolved
 
 
-def judged(request: dict[str, Any]) -> Iterator[dict[str, str | None]]:
-    for statement in request["statements"]:
-        error = None
-        try:
-            Judge(request["tables"], statement.get("params", {})).script(statement["sql"])
-        except Exception as refused:  # the package raises errors of several unrelated classes
-            error = str(refused) or type(refused).__name__
-        yield {"name": statement["name"], "error": error}
+def judged(requests: list[dict[str, Any]]) -> Iterator[list[dict[str, str | None]]]:
+    resolved: dict[str, Any] = {}
+    for request in requests:
+        verdicts = []
+        for statement in request["statements"]:
+            error = None
+            try:
+                Judge(request["tables"], statement.get("params", {}), resolved).script(statement["sql"])
+            except Exception as refused:  # the package raises errors of several unrelated classes
+                error = str(refused) or type(refused).__name__
+            verdicts.append({"name": statement["name"], "error": error})
+        yield verdicts
 
 
 if __name__ == "__main__":

@@ -22,11 +22,24 @@ export interface Verdict {
 
 const script = fileURLToPath(new URL('analyze.py', import.meta.url));
 
+/** Statements, and the tables that they may name. */
+export interface Question {
+  tables: readonly AnalyzedTable[];
+  statements: readonly AnalyzedStatement[];
+}
+
 /** Has Google's SQL analyzer judge statements against tables. Needs the Python environment (ensureVenv). */
-export const analyze = (
-  tables: readonly AnalyzedTable[],
-  statements: readonly AnalyzedStatement[],
-): Promise<Verdict[]> => askPython<Verdict[]>(script, { tables, statements });
+export const analyzeAll = (questions: readonly Question[]): Promise<Verdict[][]> =>
+  askPython<Verdict[][]>(script, questions);
+
+/** The same with one question. */
+export async function analyze(
+  tables: Question['tables'],
+  statements: Question['statements'],
+): Promise<Verdict[]> {
+  const [verdicts] = await analyzeAll([{ tables, statements }]);
+  return verdicts as Verdict[];
+}
 
 /** The seven tables of a deployment, as the analyzer's catalog takes them. */
 export const tablesOf = (d: Deployment) =>
