@@ -16,7 +16,7 @@ const STEPS: [name: string, end: RegExp][] = [
   ['the sandbox, the Pulumi program, the users', /loaded the sample users/],
   ['plan', /^plan /],
   ['keyset, network, the batch is submitted', /^stage .* is running/],
-  ["Spark's JVM, Python, the application", /^stage .*, reading/],
+  ["Spark's JVM, Python, the application's first words", /^stage .* is running, /],
   ['the connector, KMS calls, sealing, Parquet files, the load job, counts', /^stage +staged/],
   ['verify, merge, report', /^run +\S/],
 ];
