@@ -1,4 +1,4 @@
-import { clashingColumns, withColumns } from '../../jobs/contract/fields.ts';
+import { clashingColumns, tokenColumn, withColumns } from '../../jobs/contract/fields.ts';
 import { locationOf } from '../../jobs/contract/settings/patterns.ts';
 import { TABLE_SETTINGS } from '../../jobs/contract/settings/table-settings.ts';
 import { isProduction } from '../../jobs/contract/stack-name.ts';
@@ -85,6 +85,19 @@ export const rules: Rule[] = [
       return clashes.length === 0
         ? []
         : wrong('fields', `must not use a column for two things: ${clashes.join(', ')}`);
+    },
+  },
+  {
+    reads: ['fields', 'keying'],
+    judge: ({ fields, keying }) => {
+      const names = ['id', ...fields.map(({ name }) => name)].map((name) => name.toLowerCase());
+      const taken = fields.map(tokenColumn).filter((token) => names.includes(token.toLowerCase()));
+      return keying !== 'deterministic' || taken.length === 0
+        ? []
+        : wrong(
+            'fields',
+            `must not name a field ${taken.join(', ')}: the read view has that column for a token`,
+          );
     },
   },
   {

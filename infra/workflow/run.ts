@@ -1,3 +1,4 @@
+import { algorithmOf, mostSeals } from '../../jobs/contract/algorithms.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, laterWaveId } from '../../jobs/contract/ids.ts';
 import {
@@ -8,7 +9,7 @@ import {
   statements,
   WHOLE,
 } from '../../jobs/contract/sql/index.ts';
-import { FEW_REJECTED, MOST_SEALS, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
+import { FEW_REJECTED, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
 import { counted } from './counting.ts';
 import {
   assign,
@@ -98,14 +99,14 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { count_seals: query(sql.sealsUnder, { version: 'newest.version' }, 'sealed') },
     {
       check_seals: choose({
-        [`int(sealed.seals) + int(counted.selected) + int(stale.rewrappable) <= ${MOST_SEALS}`]:
+        [`int(sealed.seals) + int(counted.selected) + int(stale.rewrappable) <= ${mostSeals(algorithmOf(d.keying)).count}`]:
           'take_one_wave',
       }),
     },
     {
       fail_keyset_exhausted: raise(
         'keyset-exhausted',
-        '"version " + newest.version + " of the first-level keyset would have sealed more values than one AES-GCM key may: rotate it"',
+        '"version " + newest.version + " of the first-level keyset would have sealed more values than one key may: rotate it"',
       ),
     },
     { take_one_wave: assign({ waves: 1 }) },

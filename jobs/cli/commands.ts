@@ -48,6 +48,7 @@ function init(command: Command): void {
       '--source-format <name>',
       'gcm, dotted, tink or tink-envelope; by default what the values look like',
     )
+    .option('--keying <name>', 'row, shared or deterministic; by default a key a row')
     .option('--source-kek <key>', 'the CryptoKey that wraps the data keys: projects/…')
     .option('--force', 'overwrite the file of a stack that has one')
     .option('--json', 'print one JSON object on stdout, nothing else')
@@ -94,7 +95,11 @@ function trigger(command: Command): void {
         ...SOURCE_FORMATS,
       ]),
     )
-    .addOption(new Option('--keying <name>', 'sandbox: a key a row, or one for all').choices([...KEYINGS]))
+    .addOption(
+      new Option('--keying <name>', 'sandbox: a key a row, one for all, or equal values equal').choices([
+        ...KEYINGS,
+      ]),
+    )
     .option(
       '--setting <key=value>',
       'sandbox: any setting of docs/settings.md; may be repeated',

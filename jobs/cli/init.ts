@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { defaultsOf } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { type Field, withColumns } from '../contract/fields.ts';
-import type { IdType, SourceFormat } from '../contract/settings/choices.ts';
+import type { IdType, Keying, SourceFormat } from '../contract/settings/choices.ts';
 import { cryptoKey, identifier } from '../contract/settings/patterns.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
 import { tableSettings } from '../contract/settings/table-settings.ts';
@@ -33,6 +33,7 @@ export interface InitOptions {
   readonly cipherText?: string;
   readonly dek?: string;
   readonly sourceFormat?: SourceFormat;
+  readonly keying?: Keying;
   readonly sourceKek?: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -149,6 +150,14 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     proposed: shape?.format ?? usual.sourceFormat,
     schema: runSettings.sourceFormat,
   });
+  const keying = await ask({
+    flag: '--keying',
+    question:
+      'keying: row (a key a row), shared (one for all) or deterministic (equal values equal, for joins)',
+    given: options.keying,
+    proposed: usual.keying,
+    schema: runSettings.keying,
+  });
   const sourceKek = await ask({
     flag: '--source-kek',
     question: 'CryptoKey that wraps the data keys (projects/…; empty: the stack makes one)',
@@ -172,6 +181,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     cipherText,
     dek,
     sourceFormat: sourceFormat as SourceFormat,
+    keying: keying as Keying,
     sourceKek: sourceKek === '' ? null : sourceKek,
     partitionColumn: found?.table.partitionColumn ?? null,
   };

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { ResealError } from '../contract/errors.ts';
 import type { RunContext } from '../run/context.ts';
-import { newestKeyset } from '../run/keyset.ts';
+import { newestKeysets } from '../run/keyset.ts';
 import { adopt, rewrap } from '../upkeep/keyset-adoption.ts';
 import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
 import { runContext } from './connect.ts';
@@ -24,24 +24,26 @@ export async function list(options: KeysOptions): Promise<void> {
 
 /** Makes the next version. */
 export async function rotateKeys(options: KeysOptions): Promise<void> {
-  await withContext(options, async (context) => said(options, await rotate(context)));
+  await withContext(options, async (context) =>
+    said(options, [await rotate(context)], context.deployment.keying === 'deterministic' ? APART : undefined),
+  );
 }
 
 /** Takes a wrapped keyset as the next version. Its bytes come from a file: arguments are seen by other processes. */
 export async function adoptKeys(options: KeysOptions & { from: string; kmsKey?: string }): Promise<void> {
   const wrapped = await wrappedIn(options.from);
   await withContext(options, async (context) => {
-    const known = (await newestKeyset(context))?.kmsKey ?? context.deployment.bigqueryKek;
-    await said(options, await adopt(context, { wrapped, kmsKey: options.kmsKey ?? known }));
+    const known = (await newestKeysets(context)).at(-1)?.kmsKey ?? context.deployment.bigqueryKek;
+    said(options, [await adopt(context, { wrapped, kmsKey: options.kmsKey ?? known })]);
   });
 }
 
-/** Adds the newest version under another KMS key. */
+/** Adds the newest version of each type under another KMS key. */
 export async function rewrapKeys(options: KeysOptions & { to: string }): Promise<void> {
   await withContext(options, async (context) => {
-    const version = await rewrap(context, options.to);
+    const versions = await rewrap(context, options.to);
     const next = `then set reseal:bigqueryKek to ${options.to} and run \`pulumi up\` (docs/runbook.md)`;
-    await said(options, version, context.deployment.bigqueryKek === options.to ? undefined : next);
+    said(options, versions, context.deployment.bigqueryKek === options.to ? undefined : next);
   });
 }
 
@@ -57,11 +59,17 @@ async function withContext(
   }
 }
 
-function said({ json }: KeysOptions, version: number, next?: string): void {
-  const text = `version ${version} of the keyset seals from the next run on; older versions stay readable`;
-  process.stdout.write(
-    json ? `${JSON.stringify({ version })}\n` : `${text}\n${next === undefined ? '' : `${next}\n`}`,
-  );
+/** In deterministic keying. */
+const APART =
+  'what older versions sealed does not join with what it seals: `npm run trigger -- --mode stale` re-encrypts it';
+
+function said({ json }: KeysOptions, versions: readonly number[], next?: string): void {
+  const what =
+    versions.length > 1
+      ? `versions ${versions.join(' and ')} of the keyset are used from now on`
+      : `version ${versions[0]} of the keyset seals from the next run on`;
+  const text = `${what}; older versions stay readable\n${next === undefined ? '' : `${next}\n`}`;
+  process.stdout.write(json ? `${JSON.stringify({ version: versions.at(-1) })}\n` : text);
 }
 
 /** Base64 in lines, as `base64` writes it. Throws ResealError `keyset-file`. */
@@ -79,16 +87,17 @@ async function wrappedIn(path: string): Promise<Buffer> {
   return wrapped;
 }
 
-const HEAD = ['version', 'made', 'values', 'seals', 'seals left', 'key'];
+const HEAD = ['version', 'made', 'values', 'seals', 'seals left', 'algorithm', 'key'];
 
 function listed(versions: readonly KeysetVersion[]): string {
   if (versions.length === 0) return 'no keyset yet: the first run makes it\n';
-  const cells = versions.map(({ version, created_at, values, seals, seals_left, kms_key }) => [
+  const cells = versions.map(({ version, created_at, values, seals, seals_left, algorithm, kms_key }) => [
     version,
     created_at.slice(0, 19).replace('T', ' '),
     values ?? '',
     seals,
     seals_left,
+    algorithm,
     kms_key,
   ]);
   return table([HEAD, ...cells]);

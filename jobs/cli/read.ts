@@ -25,9 +25,9 @@ export async function read(options: ReadOptions): Promise<void> {
       deployment: { fields },
     } = context;
     const { unreadableColumn } = await import('../contract/sql/index.ts');
-    const { chainValues, newestKeyset } = await import('../run/keyset.ts');
-    const keyset = await newestKeyset(context);
-    if (keyset === null)
+    const { newestChains } = await import('../run/keyset.ts');
+    const chains = await newestChains(context);
+    if (chains === null)
       throw new ResealError('nothing-resealed', 'no run has re-encrypted anything here yet', {
         hint: 'run `npm run trigger` first',
       });
@@ -43,7 +43,7 @@ export async function read(options: ReadOptions): Promise<void> {
     const line =
       options.format === 'csv' ? (row: Row) => csvLine(names.map((name) => row[name] ?? null)) : ndjsonLine;
     if (options.format === 'csv') await write(csvLine(names));
-    const values = { ...chainValues(keyset), row_limit: options.limit ?? Number.MAX_SAFE_INTEGER };
+    const values = { ...chains, row_limit: options.limit ?? Number.MAX_SAFE_INTEGER };
     let unreadable = 0;
     for await (const page of bigquery.pages(sql.readValues, values)) {
       const rows = page.rows();

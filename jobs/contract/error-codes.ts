@@ -237,7 +237,7 @@ export const ERROR_CODES = {
   ),
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
   'keyset-exhausted': failed(
-    'the run would cross 2^32 seals under the newest version of the first-level keyset',
+    'the run would cross the bound of seals under the newest version of the first-level keyset: 2^32, in deterministic keying 2^48',
     'rotate the keyset (docs/runbook.md), then run again',
   ),
   'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),

@@ -84,6 +84,14 @@ export const patternsOf = (fields: readonly Field[]): Readonly<Record<string, st
   );
 
 /**
+ * The column of the read view that has a field's sealed value, in deterministic keying.
+ *
+ * @example
+ * tokenColumn({ name: 'email' }); // 'email_token'
+ */
+export const tokenColumn = ({ name }: Pick<Field, 'name'>): string => `${name}_token`;
+
+/**
  * Column names that stand for two things at once; only data keys may be shared between fields.
  *
  * @example

@@ -1,3 +1,4 @@
+import { ALGORITHMS } from './algorithms.ts';
 import type { Deployment } from './deployment.ts';
 import { BOUNDS, LEDGER } from './ledger.ts';
 import type { IdType } from './settings/choices.ts';
@@ -94,7 +95,7 @@ export function stagingColumns({ idType }: IdShape): Column[] {
     column(
       'bq_encryption_key',
       'BYTES',
-      "The row's own keyset, sealed; NULL in shared keying: the merge fills it",
+      "The row's own keyset, sealed; NULL but in row keying: the merge fills it",
     ),
     column('bq_encrypted_email', 'BYTES', "The value in BigQuery's AEAD format"),
     column('run_id', 'STRING', "The run; NULL from a user's own jar"),
@@ -156,10 +157,10 @@ export function shreddedColumns({ idType }: IdShape): Column[] {
  */
 export function keysetColumns(): Column[] {
   return [
-    column('version', 'INT64', '1, 2, …: the newest seals', 'REQUIRED'),
+    column('version', 'INT64', '1, 2, …: the newest of its algorithm seals', 'REQUIRED'),
     column('wrapped', 'BYTES', 'KMS ciphertext, empty AAD, of the serialised Tink keyset', 'REQUIRED'),
     column('kms_key', 'STRING', 'The CryptoKey that wraps it', 'REQUIRED'),
-    column('algorithm', 'STRING', 'AEAD_AES_GCM_256', 'REQUIRED'),
+    column('algorithm', 'STRING', ALGORITHMS.join(' or '), 'REQUIRED'),
     column('created_at', 'TIMESTAMP', 'When', 'REQUIRED'),
     column(
       'same_keys_as',

@@ -5,6 +5,3 @@ export const FEW_REJECTED = 10;
 
 /** After these failures the staged rows are not whole: what was staged must not be taken again. */
 export const NOT_WHOLE = ['verify-count', 'verify-open', 'merge-count'] as const;
-
-/** NIST SP 800-38D §8.3: no more than 2^32 seals with random IVs under one AES-GCM key. */
-export const MOST_SEALS = 2 ** 32;

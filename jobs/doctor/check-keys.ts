@@ -1,5 +1,5 @@
+import { algorithmOf, mostSeals } from '../contract/algorithms.ts';
 import type { Deployment } from '../contract/deployment.ts';
-import { MOST_SEALS } from '../contract/verdict.ts';
 import type { Endpoints } from '../google/clients.ts';
 import { kmsClient } from '../google/clients.ts';
 import { googleFailure } from '../google/failures.ts';
@@ -50,23 +50,29 @@ export function keyRegion(d: Deployment): Finding {
   );
 }
 
-/** The first-level keyset: under which key, and how many seals are left before it has to be rotated. */
+/**
+ * The first-level keyset: under which key, and how many seals are left before it has to be rotated. Readers use the
+ * newest of each type.
+ */
 export async function checkKeyset({ deployment, bigquery, sql }: RunContext): Promise<Finding> {
   const check = 'first-level keyset';
-  const [newest] = await bigquery.query(sql.newestKeyset, {});
-  if (newest === undefined) return ok(check, 'none yet: the first run makes it');
-  const { version, kms_key: key } = newest;
-  if (key !== deployment.bigqueryKek)
+  const newest = await bigquery.query(sql.newestKeysets, {});
+  const elsewhere = newest.find(({ kms_key: key }) => key !== deployment.bigqueryKek);
+  if (elsewhere !== undefined)
     return wrong(
       'warning',
       check,
-      `version ${version} is wrapped by ${key}, the stack's roles stand on ${deployment.bigqueryKek}`,
+      `version ${elsewhere.version} is wrapped by ${elsewhere.kms_key}, the stack's roles stand on ${deployment.bigqueryKek}`,
       'set reseal:bigqueryKek to that key and run `pulumi up`, or move the keyset with `npm run reseal -- keys rewrap` (docs/runbook.md)',
     );
-  const [row] = await bigquery.query(sql.sealsUnder, { version: version ?? null });
+  const sealing = newest.find(({ algorithm }) => algorithm === algorithmOf(deployment.keying));
+  if (sealing === undefined) return ok(check, 'none yet: the first run makes it');
+  const version = sealing.version ?? null;
+  const [row] = await bigquery.query(sql.sealsUnder, { version });
   const seals = Number(row?.seals);
-  const found = `version ${version}, ${seals} of 2^32 seals made`;
-  if (seals <= MOST_SEALS / 2) return ok(check, found);
+  const most = mostSeals(sealing.algorithm ?? '');
+  const found = `version ${version}, ${seals} of ${most.text} seals made`;
+  if (seals <= most.count / 2) return ok(check, found);
   return wrong(
     'warning',
     check,

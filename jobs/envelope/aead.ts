@@ -7,7 +7,7 @@ import type { Keyset, KeysetKey } from './keysets.ts';
  * https://developers.google.com/tink/wire-format#tink_output_prefix
  */
 export const TINK_VERSION = 1;
-const PREFIX_BYTES = 5;
+export const PREFIX_BYTES = 5;
 /** What a ciphertext has beside the value: prefix, IV and tag. */
 export const TINK_OVERHEAD_BYTES = PREFIX_BYTES + IV_BYTES + TAG_BYTES;
 

@@ -47,7 +47,7 @@ export function keyForBigQuery(format: SourceFormat, key: DataKey): KeyForBigQue
 
 function rawKeyset(aes: Uint8Array): KeyForBigQuery | null {
   if (aes.length === AES_192_BYTES) return null;
-  const raw = { id: RAW_ID, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: false };
+  const raw = { id: RAW_ID, typeUrl: AES_GCM_TYPE_URL, aes, siv: null, enabled: true, tinkPrefix: false };
   return { opener: serializeKeyset({ primaryKeyId: RAW_ID, keys: [raw] }), keyIds: null };
 }
 

@@ -1,10 +1,11 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { AEAD, type Algorithm, DETERMINISTIC } from '../contract/algorithms.ts';
 import { Rejection } from '../contract/reasons.ts';
 
 /**
  * google.crypto.tink.Keyset, as far as BigQuery's AEAD functions use it.
- * Field numbers and enum values: proto/tink.proto and proto/aes_gcm.proto of the Tink project.
+ * Field numbers and enum values: proto/tink.proto, proto/aes_gcm.proto and proto/aes_siv.proto of the Tink project.
  */
 export interface Keyset {
   readonly primaryKeyId: number;
@@ -15,12 +16,19 @@ export interface KeysetKey {
   readonly typeUrl: string;
   /** The AES key of an AesGcmKey; null for a key of another type. */
   readonly aes: Uint8Array | null;
+  /** The two AES keys of an AesSivKey, one behind the other; null for a key of another type. */
+  readonly siv: Uint8Array | null;
   readonly enabled: boolean;
   /** OutputPrefixType TINK: ciphertexts start with 0x01 and the key's id. */
   readonly tinkPrefix: boolean;
 }
 
 export const AES_GCM_TYPE_URL = 'type.googleapis.com/google.crypto.tink.AesGcmKey';
+export const AES_SIV_TYPE_URL = 'type.googleapis.com/google.crypto.tink.AesSivKey';
+/** Where key_value stands in an AesGcmKey and in an AesSivKey. */
+const [GCM_KEY_VALUE, SIV_KEY_VALUE] = [3, 2];
+/** What BigQuery makes: an AES-256 key, and two of them for AES-SIV. */
+const KEY_BYTES: Readonly<Record<Algorithm, number>> = { [AEAD]: 32, [DETERMINISTIC]: 64 };
 const STATUS_ENABLED = 1;
 const PREFIX_TINK = 1;
 const SYMMETRIC = 1;
@@ -46,21 +54,27 @@ function eachField(
 }
 
 /**
- * The key_value (field 3) of a serialised google.crypto.tink.AesGcmKey. Throws Rejection `key-length`.
+ * The key_value of a serialised google.crypto.tink.AesGcmKey. Throws Rejection `key-length`.
  *
  * @example
  * parseAesGcmKey(bytes).length; // 16, 24 or 32
  */
 export function parseAesGcmKey(bytes: Uint8Array): Uint8Array {
+  const key = keyValue(bytes, GCM_KEY_VALUE);
+  if (key === null) throw new Rejection('key-length');
+  return key;
+}
+
+/** The bytes of a field; null where there are none, or the message is malformed. */
+function keyValue(bytes: Uint8Array, field: number): Uint8Array | null {
   let key: Uint8Array | null = null;
   try {
-    eachField(bytes, { 3: WireType.LengthDelimited }, (_field, reader) => {
+    eachField(bytes, { [field]: WireType.LengthDelimited }, (_field, reader) => {
       key = reader.bytes();
     });
   } catch {
-    key = null;
+    return null;
   }
-  if (key === null) throw new Rejection('key-length');
   return key;
 }
 
@@ -92,6 +106,7 @@ function parseKey(bytes: Uint8Array): KeysetKey {
     id,
     typeUrl: data.typeUrl,
     aes: data.typeUrl === AES_GCM_TYPE_URL ? parseAesGcmKey(data.value) : null,
+    siv: data.typeUrl === AES_SIV_TYPE_URL ? keyValue(data.value, SIV_KEY_VALUE) : null,
     enabled: status === STATUS_ENABLED,
     tinkPrefix: prefix === PREFIX_TINK,
   };
@@ -119,7 +134,7 @@ export function parseKeyset(bytes: Uint8Array): Keyset {
 }
 
 /**
- * Writes a Keyset whose keys are all AES-GCM keys. Throws RangeError for a key of another type.
+ * Writes a Keyset whose keys are all of AES-GCM or AES-SIV. Throws RangeError for a key of another type.
  *
  * @example
  * parseKeyset(serializeKeyset(keyset)); // the same keyset
@@ -127,11 +142,10 @@ export function parseKeyset(bytes: Uint8Array): Keyset {
 export function serializeKeyset(keyset: Keyset): Buffer {
   const writer = new BinaryWriter().tag(1, WireType.Varint).uint32(keyset.primaryKeyId);
   for (const key of keyset.keys) {
-    if (key.aes === null) throw new RangeError(`cannot write a key of type ${key.typeUrl}`);
     writer.tag(2, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).fork();
     writer.tag(1, WireType.LengthDelimited).string(key.typeUrl);
-    writer.tag(2, WireType.LengthDelimited).fork().tag(3, WireType.LengthDelimited).bytes(key.aes).join();
+    writer.tag(2, WireType.LengthDelimited).bytes(keyMessage(key));
     writer.tag(3, WireType.Varint).int32(SYMMETRIC).join();
     writer.tag(2, WireType.Varint).int32(key.enabled ? STATUS_ENABLED : 2);
     writer.tag(3, WireType.Varint).uint32(key.id);
@@ -143,20 +157,33 @@ export function serializeKeyset(keyset: Keyset): Buffer {
   return Buffer.from(writer.finish());
 }
 
-function newKey(taken: readonly KeysetKey[]): KeysetKey {
+/** A key as an AesGcmKey or an AesSivKey, serialised. */
+function keyMessage({ typeUrl, aes, siv }: KeysetKey): Uint8Array {
+  const key = aes ?? siv;
+  if (key === null) throw new RangeError(`cannot write a key of type ${typeUrl}`);
+  const field = aes === null ? SIV_KEY_VALUE : GCM_KEY_VALUE;
+  return new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(key).finish();
+}
+
+function newKey(algorithm: Algorithm, taken: readonly KeysetKey[]): KeysetKey {
   let id = 0;
   while (id === 0 || taken.some((key) => key.id === id)) id = randomInt(2 ** 32);
-  return { id, typeUrl: AES_GCM_TYPE_URL, aes: randomBytes(32), enabled: true, tinkPrefix: true };
+  const key = randomBytes(KEY_BYTES[algorithm]);
+  const material =
+    algorithm === DETERMINISTIC
+      ? { typeUrl: AES_SIV_TYPE_URL, aes: null, siv: key }
+      : { typeUrl: AES_GCM_TYPE_URL, aes: key, siv: null };
+  return { id, ...material, enabled: true, tinkPrefix: true };
 }
 
 /**
- * A keyset of one fresh AES-256-GCM key, as KEYS.NEW_KEYSET('AEAD_AES_GCM_256') makes it.
+ * A keyset of one fresh key, as KEYS.NEW_KEYSET makes it.
  *
  * @example
- * newKeyset().keys.length; // 1
+ * newKeyset('AEAD_AES_GCM_256').keys.length; // 1
  */
-export function newKeyset(): Keyset {
-  const key = newKey([]);
+export function newKeyset(algorithm: Algorithm = AEAD): Keyset {
+  const key = newKey(algorithm, []);
   return { primaryKeyId: key.id, keys: [key] };
 }
 
@@ -166,8 +193,8 @@ export function newKeyset(): Keyset {
  * @example
  * rotateKeyset(newKeyset()).keys.length; // 2
  */
-export function rotateKeyset(keyset: Keyset): Keyset {
-  const key = newKey(keyset.keys);
+export function rotateKeyset(keyset: Keyset, algorithm: Algorithm = AEAD): Keyset {
+  const key = newKey(algorithm, keyset.keys);
   return { primaryKeyId: key.id, keys: [...keyset.keys, key] };
 }
 
@@ -178,19 +205,15 @@ export function rotateKeyset(keyset: Keyset): Keyset {
  * JSON.parse(keysetToJson(keyset)).primaryKeyId;
  */
 export function keysetToJson(keyset: Keyset): string {
-  const key = keyset.keys.map(({ id, typeUrl, aes, enabled, tinkPrefix }) => ({
+  const key = keyset.keys.map((key) => ({
     keyData: {
       keyMaterialType: 'SYMMETRIC',
-      typeUrl,
-      value: aes === null ? '' : Buffer.from(aesGcmKeyBytes(aes)).toString('base64'),
+      typeUrl: key.typeUrl,
+      value: key.aes === null && key.siv === null ? '' : Buffer.from(keyMessage(key)).toString('base64'),
     },
-    keyId: id,
-    outputPrefixType: tinkPrefix ? 'TINK' : 'RAW',
-    status: enabled ? 'ENABLED' : 'DISABLED',
+    keyId: key.id,
+    outputPrefixType: key.tinkPrefix ? 'TINK' : 'RAW',
+    status: key.enabled ? 'ENABLED' : 'DISABLED',
   }));
   return JSON.stringify({ key, primaryKeyId: keyset.primaryKeyId });
-}
-
-function aesGcmKeyBytes(aes: Uint8Array): Uint8Array {
-  return new BinaryWriter().tag(3, WireType.LengthDelimited).bytes(aes).finish();
 }

@@ -1,37 +1,49 @@
 import { randomInt } from 'node:crypto';
 import type { Keying } from '../contract/settings/choices.ts';
-import { type Aead, tinkPrefix } from './aead.ts';
+import { type Aead, aead, tinkPrefix } from './aead.ts';
 import { type AesKey, aesKeyOnce, gcmSeal } from './aes.ts';
 import { asCiphertext, type Ciphertext, type Plaintext } from './brands.ts';
-import { AES_GCM_TYPE_URL, serializeKeyset } from './keysets.ts';
+import { deterministicAead } from './deterministic-aead.ts';
+import { AES_GCM_TYPE_URL, type Keyset, serializeKeyset } from './keysets.ts';
 import { randomSlice } from './random.ts';
 
 /** What becomes of a value. */
 export interface Sealed {
-  /** The row's keyset, sealed; null in shared keying, where the merge puts the wrapped keyset there. */
+  /** The row's keyset, sealed; null but in row keying: the merge puts the wrapped keyset there. */
   readonly key: Ciphertext | null;
   readonly value: Ciphertext;
 }
-/** Seals a value under the text of its row's id, which is the AAD. */
-export type Sealer = (plaintext: Plaintext, id: string) => Sealed;
+/** Seals a value of a row's field. What it is bound to, the keying says: the text of the row's id, or the field's name. */
+export type Sealer = (plaintext: Plaintext, id: string, field: string) => Sealed;
+
+/**
+ * The first-level keyset made ready for a keying. Throws Rejection `unknown-key` or `key-length` where it seals in
+ * another keying or in none.
+ *
+ * @example
+ * sealer('shared', firstLevel('shared', parseKeyset(bytes)));
+ */
+export const firstLevel = (keying: Keying, keyset: Keyset): Aead =>
+  keying === 'deterministic' ? deterministicAead(keyset) : aead(keyset);
 
 /**
  * How values are sealed.
  * - `row`: a fresh AES-256 key a row, as a one-key keyset sealed by the first-level keyset; the value sealed
- *   by the row's key.
- * - `shared`: the value sealed by the first-level keyset itself, whose wrapped form stands beside it.
+ *   by the row's key. AAD: the id.
+ * - `shared`: the value sealed by the first-level keyset itself, whose wrapped form stands beside it. AAD: the id.
+ * - `deterministic`: the same by AES-SIV, with the field's name as AAD: equal values of a field are equal.
  * https://cloud.google.com/bigquery/docs/aead-encryption-concepts
  *
  * @example
- * const seal = sealer('row', aead(firstLevelKeyset));
- * const { key, value } = seal(plaintext, '42');
+ * const seal = sealer('row', firstLevel('row', firstLevelKeyset));
+ * const { key, value } = seal(plaintext, '42', 'email');
  */
 export function sealer(keying: Keying, keyset: Aead): Sealer {
-  if (keying === 'shared') {
-    return (plaintext, id) => ({
-      key: null,
-      value: asCiphertext(keyset.seal(plaintext, Buffer.from(id))),
-    });
+  if (keying !== 'row') {
+    return (plaintext, id, field) => {
+      const aad = Buffer.from(keying === 'deterministic' ? field : id);
+      return { key: null, value: asCiphertext(keyset.seal(plaintext, aad)) };
+    };
   }
   return (plaintext, id) => {
     const aad = Buffer.from(id);
@@ -52,7 +64,7 @@ const template = (() => {
   const aes = Buffer.alloc(KEY_BYTES, 0xa5);
   const bytes = serializeKeyset({
     primaryKeyId: MIN_ID,
-    keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: true }],
+    keys: [{ id: MIN_ID, typeUrl: AES_GCM_TYPE_URL, aes, siv: null, enabled: true, tinkPrefix: true }],
   });
   const id = Buffer.alloc(VARINT_BYTES);
   writeVarint(id, 0, MIN_ID);

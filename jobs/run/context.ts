@@ -51,6 +51,8 @@ export interface RunKeyset {
   readonly wrapped: Buffer;
   /** The CryptoKey that wraps it. */
   readonly kmsKey: string;
+  /** The type of its keys, as the table of keysets has it. */
+  readonly algorithm: string;
 }
 
 /** What the plan fixes: the later steps select, count and seal by it and by nothing else. */

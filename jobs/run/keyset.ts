@@ -1,15 +1,16 @@
+import { AEAD, type Algorithm, DETERMINISTIC } from '../contract/algorithms.ts';
 import { kmsUri } from '../contract/sql/index.ts';
 import type { Row } from '../google/bigquery.ts';
 import type { ReadContext, RunContext, RunKeyset } from './context.ts';
 
-function keysetOf([row]: Row[]): RunKeyset | null {
-  if (row === undefined) return null;
-  return {
-    version: Number(row.version),
-    wrapped: Buffer.from(row.wrapped ?? '', 'base64'),
-    kmsKey: row.kms_key ?? '',
-  };
-}
+const keysetOf = (row: Row): RunKeyset => ({
+  version: Number(row.version),
+  wrapped: Buffer.from(row.wrapped ?? '', 'base64'),
+  kmsKey: row.kms_key ?? '',
+  algorithm: row.algorithm ?? '',
+});
+
+const first = ([row]: Row[]): RunKeyset | null => (row === undefined ? null : keysetOf(row));
 
 /** A version as the parameters of the statements that open values with it. */
 export const chainValues = ({
@@ -20,12 +21,32 @@ export const chainValues = ({
   keyset: wrapped.toString('base64'),
 });
 
-/** The first-level keyset that seals, or null before the first run. */
+/** The first-level keyset that seals, or null before the first run of the stack's keying. */
 export async function newestKeyset({ bigquery, sql }: ReadContext): Promise<RunKeyset | null> {
-  return keysetOf(await bigquery.query(sql.newestKeyset, {}));
+  return first(await bigquery.query(sql.newestKeyset, {}));
 }
 
-/** The same, made inside BigQuery where there is none yet. */
+/** The newest version of each type, the newest of all last: together they open whatever stands in rows. */
+export async function newestKeysets({ bigquery, sql }: ReadContext): Promise<RunKeyset[]> {
+  return (await bigquery.query(sql.newestKeysets, {})).map(keysetOf);
+}
+
+/**
+ * The same as the parameters of the statements that open values by what their rows say of themselves; null before the
+ * first run. Where there is no keyset of a type, the newest stands for it: nothing in a row asks for it.
+ */
+export async function newestChains(
+  context: ReadContext,
+): Promise<{ kms: string; keyset: string; deterministic_kms: string; deterministic_keyset: string } | null> {
+  const keysets = await newestKeysets(context);
+  const newest = keysets.at(-1);
+  if (newest === undefined) return null;
+  const of = (type: Algorithm) => chainValues(keysets.find(({ algorithm }) => algorithm === type) ?? newest);
+  const { kms, keyset } = of(DETERMINISTIC);
+  return { ...of(AEAD), deterministic_kms: kms, deterministic_keyset: keyset };
+}
+
+/** The keyset that seals, made inside BigQuery where there is none yet. */
 export async function ensuredKeyset(context: RunContext): Promise<RunKeyset | null> {
   await context.bigquery.query(context.sql.ensureKeyset, {});
   return newestKeyset(context);
@@ -36,5 +57,5 @@ export async function keysetOfVersion(
   { bigquery, sql }: ReadContext,
   version: number | null,
 ): Promise<RunKeyset | null> {
-  return keysetOf(await bigquery.query(sql.keysetVersion, { version }));
+  return first(await bigquery.query(sql.keysetVersion, { version }));
 }

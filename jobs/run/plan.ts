@@ -1,6 +1,6 @@
+import { mostSeals } from '../contract/algorithms.ts';
 import { ResealError } from '../contract/errors.ts';
 import { allIds, rewraps, WHOLE } from '../contract/sql/index.ts';
-import { MOST_SEALS } from '../contract/verdict.ts';
 import type { Value } from '../google/bigquery.ts';
 import { chooseEngine } from './choose-engine.ts';
 import type { Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
@@ -94,7 +94,8 @@ async function countRewrappable(
 }
 
 /**
- * A run seals one item a value under the first-level key: the value itself, or its row's keyset. Throws ResealError
+ * A run seals one item a value under the first-level key: the value itself, or its row's keyset. Equal values under
+ * AES-SIV are the same item, so there the count is more than the key has sealed. Throws ResealError
  * `keyset-exhausted` where the run would cross the bound; returns whether it will have used half of it.
  */
 async function nearBound(
@@ -105,13 +106,14 @@ async function nearBound(
   if (keyset === null || sealing === 0) return false;
   const [row] = await bigquery.query(sql.sealsUnder, { version: keyset.version });
   const seals = Number(row?.seals) + sealing;
-  if (seals > MOST_SEALS)
+  const most = mostSeals(keyset.algorithm);
+  if (seals > most.count)
     throw new ResealError(
       'keyset-exhausted',
-      `version ${keyset.version} of the first-level keyset would have sealed ${seals} values, more than the 2^32 that one AES-GCM key may`,
+      `version ${keyset.version} of the first-level keyset would have sealed ${seals} values, more than the ${most.text} that one key may`,
       { hint: 'make the next version: `npm run reseal -- keys rotate` (docs/runbook.md)' },
     );
-  return seals > MOST_SEALS / 2;
+  return seals > most.count / 2;
 }
 
 function waveDeks({ deployment }: RunContext, options: RunOptions): number | null {

@@ -1,3 +1,4 @@
+import { mostSeals } from '../contract/algorithms.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import type { Plan } from './context.ts';
@@ -18,9 +19,9 @@ export function planSummary(planned: Plan): string {
     ...(streamedRows > 0
       ? [`some ${streamedRows} rows in the streaming buffer are left for a later run`]
       : []),
-    ...(keysetNearBound
+    ...(keysetNearBound && keyset !== null
       ? [
-          `version ${keyset?.version} of the first-level keyset is past half of its 2^32 seals: rotate it soon`,
+          `version ${keyset.version} of the first-level keyset is past half of its ${mostSeals(keyset.algorithm).text} seals: rotate it soon`,
         ]
       : []),
   ];

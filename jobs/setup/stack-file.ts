@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { withColumns } from '../contract/fields.ts';
-import type { IdType, SourceFormat } from '../contract/settings/choices.ts';
+import type { IdType, Keying, SourceFormat } from '../contract/settings/choices.ts';
 import { isProduction } from '../contract/stack-name.ts';
 import { sourceColumns } from '../contract/tables.ts';
 import type { ExistingTable } from './existing-table.ts';
@@ -20,6 +20,7 @@ export interface StackChoices {
   readonly cipherText: string;
   readonly dek: string;
   readonly sourceFormat: SourceFormat;
+  readonly keying: Keying;
   readonly sourceKek: string | null;
   readonly partitionColumn: string | null;
 }
@@ -70,6 +71,11 @@ function entries(choices: StackChoices): Entry[] {
       'The encrypted values of a row: the column of the cipher text, and that of its wrapped data key.',
     ],
     ['reseal:sourceFormat', sourceFormat, 'How the application encrypted the values (docs/settings.md).'],
+    [
+      'reseal:keying',
+      choices.keying,
+      'row: a key a row; shared: one for all; deterministic: equal values of a field are equal (docs/analysts.md).',
+    ],
     ...optional('reseal:sourceKek', choices.sourceKek, 'The key of Cloud KMS that wraps the data keys.'),
     ...optional('reseal:partitionColumn', choices.partitionColumn, 'What the table is partitioned by.'),
     ['reseal:storePlaintext', false, 'No value is stored in the clear.'],

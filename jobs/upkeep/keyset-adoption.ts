@@ -1,17 +1,18 @@
+import { algorithmOf } from '../contract/algorithms.ts';
 import { ResealError } from '../contract/errors.ts';
 import { cryptoKey } from '../contract/settings/patterns.ts';
 import { kmsUri } from '../contract/sql/index.ts';
-import type { Row } from '../google/bigquery.ts';
 import type { RunContext, RunKeyset } from '../run/context.ts';
-import { chainValues, newestKeyset } from '../run/keyset.ts';
-import { added, knownNewest } from './keyset-rotation.ts';
+import { chainValues, newestKeysets } from '../run/keyset.ts';
+import { added, chainOf, nextVersion, noKeyset, prefixOf } from './keyset-rotation.ts';
 
 /** A wrapped keyset of somebody's own, and the CryptoKey that wraps it. */
 export type GivenKeyset = Pick<RunKeyset, 'wrapped' | 'kmsKey'>;
 
 /**
  * Takes a wrapped keyset that was made elsewhere as the newest version, and returns its number. Its primary key has
- * to be such as BigQuery makes, and it has to open what every version seals: readers open everything with the newest.
+ * to be such as BigQuery makes for the stack's keying, and it has to open what every version of that type seals:
+ * readers open everything with the newest.
  *
  * @throws ResealError `keyset-key`, `keyset-unfit`, `keyset-foreign`, `keyset-conflict`
  */
@@ -20,28 +21,38 @@ export async function adopt(context: RunContext, given: GivenKeyset): Promise<nu
   checkKey(context, given.kmsKey);
   const prefix = await checkKeyset(context, given);
   const sameKeysAs = await checkVersions(context, given, prefix);
-  const version = ((await newestKeyset(context))?.version ?? 0) + 1;
+  const version = await nextVersion(context);
   await bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs });
   return added(context, version, ({ wrapped }) => wrapped.equals(given.wrapped));
 }
 
 /**
- * Adds the newest version once more, wrapped by another CryptoKey, and returns its number. What stands in rows and older
- * versions stays as it is, so it opens as before.
+ * Adds the newest version once more, wrapped by another CryptoKey; where there are keysets of both types, that of each,
+ * since readers use both. Returns their numbers. What stands in rows and older versions stays as it is, so it opens as
+ * before.
  *
  * @throws ResealError `nothing-resealed`, `keyset-key`, `keyset-conflict`
  */
-export async function rewrap(context: RunContext, kmsKey: string): Promise<number> {
-  const { bigquery, sql } = context;
+export async function rewrap(context: RunContext, kmsKey: string): Promise<number[]> {
   checkKey(context, kmsKey);
-  const newest = await knownNewest(context);
-  if (newest.kmsKey === kmsKey)
-    throw new ResealError('keyset-key', `version ${newest.version} is wrapped by ${kmsKey} already`, {
+  const newest = await newestKeysets(context);
+  if (newest.length === 0) throw noKeyset();
+  const elsewhere = newest.filter((keyset) => keyset.kmsKey !== kmsKey);
+  if (elsewhere.length === 0)
+    throw new ResealError('keyset-key', `version ${newest.at(-1)?.version} is wrapped by ${kmsKey} already`, {
       hint: 'nothing was changed',
     });
-  const version = newest.version + 1;
-  await bigquery.query(sql.rewrapKeyset, { version, ...chainValues(newest), target: kmsUri(kmsKey) });
-  return added(context, version, (keyset) => keyset.kmsKey === kmsKey);
+  const versions: number[] = [];
+  for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
+  return versions;
+}
+
+async function rewrapOne(context: RunContext, keyset: RunKeyset, kmsKey: string): Promise<number> {
+  const { bigquery, sql } = context;
+  const version = await nextVersion(context);
+  const values = { version, of: keyset.version, ...chainValues(keyset), target: kmsUri(kmsKey) };
+  await bigquery.query(sql.rewrapKeyset, values);
+  return added(context, version, (made) => made.kmsKey === kmsKey && made.algorithm === keyset.algorithm);
 }
 
 /** BigQuery takes keys of the query's own region only. */
@@ -57,25 +68,29 @@ function checkKey({ deployment: { location } }: RunContext, kmsKey: string): voi
 }
 
 /** Whether it seals as BigQuery's own keysets do; returns what its primary key's ciphertexts begin with. */
-async function checkKeyset({ bigquery, sql }: RunContext, given: GivenKeyset): Promise<string> {
+async function checkKeyset(context: RunContext, given: GivenKeyset): Promise<string> {
+  const { bigquery, sql, deployment } = context;
+  const algorithm = algorithmOf(deployment.keying);
   const [found] = await bigquery.query(sql.inspectKeyset, chainValues(given));
   if (found?.fits !== 'true')
     throw new ResealError(
       'keyset-unfit',
-      'the primary key of the keyset is not of AES-GCM with the prefix of Tink',
-      { hint: 'it must be as KEYS.NEW_WRAPPED_KEYSET makes it: AEAD_AES_GCM_256. Nothing was changed' },
+      `the primary key of the keyset is not of ${algorithm} with the prefix of Tink`,
+      { hint: `it must be as KEYS.NEW_WRAPPED_KEYSET makes it: ${algorithm}. Nothing was changed` },
     );
-  const [own] = await bigquery.query(sql.keysetPrefix, chainValues(given));
-  return own?.prefix ?? '';
+  return prefixOf(context, { wrapped: given.wrapped.toString('base64'), kms_key: given.kmsKey, algorithm });
 }
 
 /**
- * Whether it opens what every version seals; returns the version whose primary key it has, 0 where that is a new one.
- * Of versions with the same keys the newest stands for all: an older one may be wrapped by a key that was left behind.
+ * Whether it opens what every version of its type seals; returns the version whose primary key it has, 0 where that is a
+ * new one. Of versions with the same keys the newest stands for all: an older one may be wrapped by a key that was left
+ * behind.
  */
 async function checkVersions(context: RunContext, given: GivenKeyset, prefix: string): Promise<number> {
-  const { bigquery, sql } = context;
-  const byKeys = new Map((await bigquery.query(sql.keysetVersions, {})).map((row) => [row.keys_of, row]));
+  const { bigquery, sql, deployment } = context;
+  const versions = await bigquery.query(sql.keysetVersions, {});
+  const own = versions.filter(({ algorithm }) => algorithm === algorithmOf(deployment.keying));
+  const byKeys = new Map(own.map((row) => [row.keys_of, row]));
   let same = 0;
   for (const row of byKeys.values()) {
     const chain = chainOf(row);
@@ -87,11 +102,7 @@ async function checkVersions(context: RunContext, given: GivenKeyset, prefix: st
         `the keyset does not open what version ${row.version} has sealed`,
         { hint: 'readers open everything with the newest version. Nothing was changed' },
       );
-    const [own] = await bigquery.query(sql.keysetPrefix, chain);
-    if (own?.prefix === prefix) same = Number(row.keys_of);
+    if ((await prefixOf(context, row)) === prefix) same = Number(row.keys_of);
   }
   return same;
 }
-
-const chainOf = ({ wrapped, kms_key: kmsKey }: Row) =>
-  chainValues({ wrapped: Buffer.from(wrapped ?? '', 'base64'), kmsKey: kmsKey ?? '' });

@@ -1,5 +1,5 @@
+import { DETERMINISTIC, mostSeals } from '../contract/algorithms.ts';
 import { ResealError } from '../contract/errors.ts';
-import { MOST_SEALS } from '../contract/verdict.ts';
 import type { Row } from '../google/bigquery.ts';
 import type { RunContext, RunKeyset } from '../run/context.ts';
 import { chainValues, keysetOfVersion, newestKeyset } from '../run/keyset.ts';
@@ -21,21 +21,22 @@ export interface KeysetVersion {
   readonly seals_left: number;
 }
 
-/** Every version, the newest last: it seals. */
+/** Every version, the newest last; the newest of the type that the stack's keying needs seals. */
 export async function keysets({ bigquery, sql }: RunContext): Promise<KeysetVersion[]> {
   const versions = await bigquery.query(sql.keysetVersions, {});
   const counts = await bigquery.query(sql.sealedByPrefix, {});
   const values = new Map(counts.map(({ prefix, n }) => [prefix, Number(n)]));
   const last = new Map(versions.map(({ keys_of, version }) => [keys_of, version]));
-  const valuesUnder = async ({ wrapped, kms_key: kmsKey, keys_of, version }: Row): Promise<number | null> => {
+  const newest = new Map(versions.map(({ algorithm, version }) => [algorithm, version]));
+  const valuesUnder = async (row: Row): Promise<number | null> => {
+    const { keys_of, version, algorithm } = row;
     if (last.get(keys_of ?? null) !== version) return null;
-    const chain = chainValues({ wrapped: Buffer.from(wrapped ?? '', 'base64'), kmsKey: kmsKey ?? '' });
-    const [own] = await bigquery.query(sql.keysetPrefix, chain).catch((error: unknown) => {
+    const own = await prefixOf({ bigquery, sql }, row).catch((error: unknown) => {
       // An older version may be wrapped by a KMS key that was left behind.
-      if (version !== versions.at(-1)?.version && error instanceof ResealError) return [];
+      if (version !== newest.get(algorithm) && error instanceof ResealError) return null;
       throw error;
     });
-    return own === undefined ? null : (values.get(own.prefix ?? null) ?? 0);
+    return own === null ? null : (values.get(own) ?? 0);
   };
   return Promise.all(
     versions.map(async (row): Promise<KeysetVersion> => {
@@ -47,32 +48,59 @@ export async function keysets({ bigquery, sql }: RunContext): Promise<KeysetVers
         algorithm: row.algorithm ?? '',
         values: await valuesUnder(row),
         seals,
-        seals_left: Math.max(0, MOST_SEALS - seals),
+        seals_left: Math.max(0, mostSeals(row.algorithm ?? '').count - seals),
       };
     }),
   );
 }
 
+/** What ciphertexts under the primary key of a version begin with, in base64; `row` is one of `keysetVersions`. */
+export async function prefixOf(
+  { bigquery, sql }: Pick<RunContext, 'bigquery' | 'sql'>,
+  row: Row,
+): Promise<string> {
+  const statement = row.algorithm === DETERMINISTIC ? sql.deterministicPrefix : sql.keysetPrefix;
+  const [own] = await bigquery.query(statement, chainOf(row));
+  return own?.prefix ?? '';
+}
+
+/** A row of `keysetVersions` as the parameters of statements. */
+export const chainOf = ({ wrapped, kms_key: kmsKey }: Row) =>
+  chainValues({ wrapped: Buffer.from(wrapped ?? '', 'base64'), kmsKey: kmsKey ?? '' });
+
 /**
- * Makes the next version inside BigQuery, with a new primary key beside every key that there was, and returns its
- * number. The next run seals with it. Throws ResealError `nothing-resealed` where there is no keyset yet, and
+ * Makes the next version of the keyset that seals inside BigQuery, with a new primary key beside every key that there
+ * was, and returns its number. The next run seals with it. Throws ResealError `nothing-resealed` where there is no keyset yet, and
  * `keyset-conflict`.
  */
 export async function rotate(context: RunContext): Promise<number> {
   const newest = await knownNewest(context);
-  const version = newest.version + 1;
+  const version = await nextVersion(context);
   await context.bigquery.query(context.sql.rotateKeyset, { version, ...chainValues(newest) });
-  return added(context, version, ({ kmsKey }) => kmsKey === newest.kmsKey);
+  return added(
+    context,
+    version,
+    ({ kmsKey, algorithm }) => kmsKey === newest.kmsKey && algorithm === newest.algorithm,
+  );
 }
 
-/** The newest version. Throws ResealError `nothing-resealed`. */
-export async function knownNewest(context: RunContext): Promise<RunKeyset> {
+/** The number that the next version has: keysets of both types have one sequence. */
+export async function nextVersion({ bigquery, sql }: RunContext): Promise<number> {
+  const [last] = await bigquery.query(sql.lastVersion, {});
+  return Number(last?.version) + 1;
+}
+
+/** The keyset that seals. Throws ResealError `nothing-resealed`. */
+async function knownNewest(context: RunContext): Promise<RunKeyset> {
   const newest = await newestKeyset(context);
-  if (newest !== null) return newest;
-  throw new ResealError('nothing-resealed', 'there is no keyset yet: the first run makes it', {
+  if (newest === null) throw noKeyset();
+  return newest;
+}
+
+export const noKeyset = (): ResealError =>
+  new ResealError('nothing-resealed', 'there is no keyset yet: the first run makes it', {
     hint: 'run `npm run trigger` first',
   });
-}
 
 /** The version that was to be added, unless somebody else's has its number. Readers get it with the view. */
 export async function added(

@@ -1,7 +1,7 @@
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import type { RunContext } from '../run/context.ts';
-import { chainValues, newestKeyset } from '../run/keyset.ts';
+import { newestChains } from '../run/keyset.ts';
 
 /** Ids that one statement names: 10,000 of a hundred bytes are 1 MB of the 10 MB that a request may have. */
 const CHUNK = 10_000;
@@ -70,13 +70,13 @@ export async function shred(context: RunContext, shredding: Shredding): Promise<
   const { bigquery, sql } = context;
   const source = shredding.clearSource ? 'cleared' : 'kept';
   const field = shredding.field ?? '';
-  const keyset = await newestKeyset(context);
+  const chains = await newestChains(context);
   let [values, readable, staged] = [0, 0, 0];
   for (const ids of chunks(shredding.ids)) {
     await bigquery.query(sql.shred, { ids, field, source });
     // Before the first run there is no keyset, and nothing that it could open.
-    if (keyset !== null) {
-      const [proof] = await bigquery.query(sql.proveShredded, { ids, field, ...chainValues(keyset) });
+    if (chains !== null) {
+      const [proof] = await bigquery.query(sql.proveShredded, { ids, field, ...chains });
       values += Number(proof?.checked);
       readable += Number(proof?.readable);
     }

@@ -57,6 +57,7 @@ describe('a stack without a table of its own', () => {
       sourceTable: 'users',
       createSourceTable: true,
       sourceFormat: 'gcm',
+      keying: 'row',
       storePlaintext: false,
       fields: [{ name: 'email', cipherText: 'cipher_text', dek: 'dek' }],
     });
@@ -134,10 +135,11 @@ describe('a stack for a table that an application has', () => {
   });
 
   it('is asked for on a terminal, again where an answer is wrong', async () => {
-    const typed = ['', '', 'not a column', '', '', '', 'no key', KEK];
+    const typed = ['', '', 'not a column', '', '', '', 'deterministic', 'no key', KEK];
     await made('people', where(), typed);
     expect(said).toContain('must be letters, digits and underscores');
     expect(said).toContain('must be the full name of a CryptoKey');
+    expect(settings('people')).toMatchObject({ keying: 'deterministic' });
     expect(settings('people')).toMatchObject({ idColumn: 'person_id', sourceKek: KEK });
   });
 

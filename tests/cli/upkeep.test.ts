@@ -27,7 +27,9 @@ it('reseal keys lists the versions of the keyset and rotates it', async () => {
   expect(await command('keys')).toMatchObject({
     code: 0,
     stderr: '',
-    stdout: expect.stringMatching(/^version\s+made\s+values\s+seals\s+seals left\s+key\n\s*1 .*\n$/),
+    stdout: expect.stringMatching(
+      /^version\s+made\s+values\s+seals\s+seals left\s+algorithm\s+key\n\s*1 .*\n$/,
+    ),
   });
   expect((await command('keys', 'rotate')).stdout).toMatch(
     /^version 2 of the keyset seals from the next run on/,

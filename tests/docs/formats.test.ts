@@ -55,7 +55,7 @@ it('the table of a keyset has its bytes', () => {
   const id = 1;
   const made = serializeKeyset({
     primaryKeyId: id,
-    keys: [{ id, typeUrl: AES_GCM_TYPE_URL, aes, enabled: true, tinkPrefix: true }],
+    keys: [{ id, typeUrl: AES_GCM_TYPE_URL, aes, siv: null, enabled: true, tinkPrefix: true }],
   });
   const rows = [...readFileSync(PAGE, 'utf8').matchAll(/^\| (0x[^|]*) \| ([^|]*) \|$/gm)];
   const written = rows.map(([, bytes = '', what = '']) => {

@@ -72,6 +72,39 @@ it('takes several fields that share a data key, in waves, as the direct engine d
   }
 }, 60_000);
 
+it('seals a value to the same bytes as the direct engine in deterministic keying, also where the job has to', async () => {
+  const application = new Application('gcm');
+  const fields = JSON.stringify([{ name: 'email' }, { name: 'phone', dek: 'dek' }]);
+  const box = await testSandbox({ fields, keying: 'deterministic', storePlaintext: 'true' });
+  try {
+    const keys = [application.newKey(), application.newKey(24)];
+    const rows = Array.from({ length: 40 }, (_, at) => {
+      const { encrypt, dek } = keys[at % 2] as (typeof keys)[number];
+      // Two rows under different keys have one value.
+      return { id: String(at), cipher_text: encrypt(`user${Math.floor(at / 2)}@example.com`), dek };
+    });
+    await box.load(application, rows);
+    await box.sql('UPDATE users SET phone_cipher_text = cipher_text WHERE TRUE');
+    const outcome = async (engine: 'direct' | 'bigquery') => {
+      expect(await box.run({ engine, mode: 'all' })).toMatchObject({
+        merged: 80,
+        read_back: { readable: 80 },
+      });
+      return box.sql(
+        'SELECT id, decrypted_email, bq_encrypted_email, bq_encrypted_phone, bq_encryption_key FROM users ORDER BY id',
+      );
+    };
+    const direct = await outcome('direct');
+    await box.sql('UPDATE users SET bq_encrypted_email = NULL, bq_encrypted_phone = NULL WHERE TRUE');
+    expect(await outcome('bigquery')).toEqual(direct);
+    for (const column of ['bq_encrypted_email', 'bq_encrypted_phone'] as const)
+      expect(new Set(direct.map((row) => row[column])).size).toBe(20);
+    expect(direct.some((row) => row.bq_encrypted_email === row.bq_encrypted_phone)).toBe(false);
+  } finally {
+    await box.close();
+  }
+}, 60_000);
+
 it('is what auto takes for a large table, where a batch would cost more', async () => {
   const application = new Application('gcm');
   const box = await testSandbox();

@@ -62,7 +62,10 @@ const issued = (d: Deployment) => [
   ...rewrapScans(d),
   {
     name: 'view',
-    sql: readView(d, { kms: `'gcp-kms://${d.bigqueryKek}'`, keyset: "b'\\x0a\\x24'" }),
+    sql: readView(d, {
+      aead: { kms: `'gcp-kms://${d.bigqueryKek}'`, keyset: "b'\\x0a\\x24'" },
+      deterministic: { kms: `'gcp-kms://${d.bigqueryKek}'`, keyset: "b'\\x0a\\x25'" },
+    }),
     params: {},
   },
   { name: 'procedure', sql: createProcedure(d), params: {} },

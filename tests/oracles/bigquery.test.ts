@@ -71,14 +71,18 @@ it.each(KEYINGS)(
     });
     const { plaintext: keyset } = (await answer.json()) as { plaintext: string };
     const sealed = await box.sql('SELECT id, bq_encryption_key, bq_encrypted_email FROM users ORDER BY id');
-    const openers = await tinkOpen(
-      sealed.map((row) => ({ keyset, ciphertext: String(row.bq_encryption_key), aad: String(row.id) })),
-    );
+    const openers =
+      keying === 'row'
+        ? await tinkOpen(
+            sealed.map((row) => ({ keyset, ciphertext: String(row.bq_encryption_key), aad: String(row.id) })),
+          )
+        : [];
     const opened = await tinkOpen(
       sealed.map((row, at) => ({
         keyset: keying === 'row' ? String(openers[at]) : keyset,
         ciphertext: String(row.bq_encrypted_email),
-        aad: String(row.id),
+        aad: keying === 'deterministic' ? 'email' : String(row.id),
+        deterministic: keying === 'deterministic',
       })),
     );
     expect(opened).toEqual(rows.map(({ id }) => Buffer.from(`${id}@example.com`).toString('base64')));

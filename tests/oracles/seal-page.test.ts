@@ -1,4 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
+import { algorithmOf } from '../../jobs/contract/algorithms.ts';
 import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
 import { sealPage } from '../../jobs/engines/direct/seal-page.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
@@ -19,7 +20,8 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
   const texts = ['ada@example.com', '', 'søren@københavn.example', '😀'.repeat(500)];
   const ids = ['1', '-5', '9007199254740993', '9223372036854775807'];
   const key = new Application('gcm').newKey();
-  const keyset = serializeKeyset(rotateKeyset(newKeyset()));
+  const algorithm = algorithmOf(keying);
+  const keyset = serializeKeyset(rotateKeyset(newKeyset(algorithm), algorithm));
   const setup = {
     runId: 'a-run',
     attempt: 'an-attempt',
@@ -50,7 +52,8 @@ it.each(KEYINGS)('what the direct engine seals with %s keying, official Tink ope
     rows.map((row, at) => ({
       keyset: String(keysets[at]),
       ciphertext: row.bq_encrypted_email,
-      aad: row.id,
+      aad: keying === 'deterministic' ? 'email' : row.id,
+      deterministic: keying === 'deterministic',
     })),
   );
   expect(opened).toEqual(texts.map((text) => Buffer.from(text).toString('base64')));

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { statements } from '../../jobs/contract/sql/index.ts';
-import { chainValues, newestKeyset } from '../../jobs/run/keyset.ts';
+import { newestChains } from '../../jobs/run/keyset.ts';
 import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -40,15 +40,15 @@ it('re-encrypts every value of a row in one run, its shared data key unwrapped o
 it('reads them back side by side, through the procedure as through SQL', async () => {
   const { bigquery, deployment } = box.context;
   const sql = statements(deployment);
-  const keyset = await newestKeyset(box.context);
-  if (keyset === null) throw new Error('no keyset');
+  const chains = await newestChains(box.context);
+  if (chains === null) throw new Error('no keyset');
   const expected = [
     { id: '1', email: 'ada@example.com', phone: '+44 20 7946 0001' },
     { id: '2', email: 'grace@example.com', phone: null },
     { id: '3', email: null, phone: '+44 20 7946 0003' },
   ];
   const all = { email_unreadable: 'false', phone_unreadable: 'false' };
-  expect(await bigquery.query(sql.readValues, { ...chainValues(keyset), row_limit: 10 })).toEqual(
+  expect(await bigquery.query(sql.readValues, { ...chains, row_limit: 10 })).toEqual(
     expected.map((row) => ({ ...row, ...all })),
   );
   const { project, readDataset, readProcedure } = deployment;

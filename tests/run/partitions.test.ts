@@ -5,7 +5,7 @@ import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { doctor } from '../../jobs/doctor/examine.ts';
 import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
-import { chainValues, newestKeyset } from '../../jobs/run/keyset.ts';
+import { newestChains } from '../../jobs/run/keyset.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
 import { scanned } from '../../jobs/run/scanned.ts';
@@ -157,9 +157,9 @@ it('every other statement has the filter, too: shredding, the plan, the doctor, 
   // All of a plan's dry runs wait for one signal, and Node takes more than ten that do for a leak.
   expect(warnings).toEqual([]);
   await runBy('day');
-  const keyset = await newestKeyset(context);
-  if (keyset === null) throw new Error('the run has made no keyset');
-  const values = { ...chainValues(keyset), row_limit: 10 };
+  const chains = await newestChains(context);
+  if (chains === null) throw new Error('the run has made no keyset');
+  const values = { ...chains, row_limit: 10 };
   expect(await context.bigquery.query(context.sql.readValues, values)).toHaveLength(4);
   for (const statement of [context.sql.sourceRows, context.sql.sealedByPrefix])
     expect(await context.bigquery.query(statement, {})).toHaveLength(1);

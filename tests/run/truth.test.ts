@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AEAD, DETERMINISTIC } from '../../jobs/contract/algorithms.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import { KEYINGS, type Keying } from '../../jobs/contract/settings/choices.ts';
+import type { Statement } from '../../jobs/contract/sql/index.ts';
+import type { RunOptions } from '../../jobs/run/context.ts';
+import { newestChains } from '../../jobs/run/keyset.ts';
 import { resume } from '../../jobs/run/run.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -102,17 +107,59 @@ it("one bad row breaks nobody else's read", async () => {
   expect(await opened()).toEqual({ 1: 'user1@example.com', 2: null, 3: 'user3@example.com' });
 });
 
-it('reads rows of both keyings side by side', async () => {
-  await box.run({ limit: 1 });
-  const context = await box.under({ keying: 'shared' });
-  const { run } = await import('../../jobs/run/run.ts');
-  const options = { runId: newRunId(), mode: 'pending', limit: 1, engine: 'direct' } as const;
-  expect(await run(context, options, silent)).toMatchObject({ keying: 'shared', merged: 1 });
-  await box.run();
-  expect(await opened()).toEqual({
-    1: 'user1@example.com',
-    2: 'user2@example.com',
-    3: 'user3@example.com',
+describe('rows of every keying stand side by side', () => {
+  const under = async (keying: Keying, given: Partial<RunOptions> = {}) => {
+    const { run } = await import('../../jobs/run/run.ts');
+    const options = { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct', ...given } as const;
+    return run(await box.under({ keying }), options, silent);
+  };
+
+  it('and read, whichever the stack has', async () => {
+    const all = { 1: 'user1@example.com', 2: 'user2@example.com', 3: 'user3@example.com' };
+    for (const keying of KEYINGS) {
+      const report = await under(keying, { limit: 1 });
+      expect(report).toMatchObject({ keying, merged: 1, read_back: { checked: 1, readable: 1 } });
+    }
+    expect(await opened()).toEqual(all);
+    const { project, readDataset, readView, fields } = box.deployment;
+    for (const keying of KEYINGS) {
+      const context = await box.under({ keying });
+      expect(await box.sql('SELECT algorithm FROM keysets ORDER BY version')).toEqual([
+        { algorithm: AEAD },
+        { algorithm: DETERMINISTIC },
+      ]);
+      await context.bigquery.query(context.sql.replaceReadView, {});
+      const sql = `SELECT * FROM \`${project}.${readDataset}.${readView}\` ORDER BY id`;
+      const rows = await context.bigquery.query({ name: 'view', sql, params: {} } as Statement<never>, {});
+      expect(rows.map(({ email }) => email)).toEqual(Object.values(all));
+      // Only what deterministic keying has sealed is a token.
+      if (keying === 'deterministic')
+        expect(rows.map(({ email_token: token }) => token === null)).toEqual([true, true, false]);
+      else expect(Object.keys(rows[0] ?? {})).toEqual(['id', ...fields.map(({ name }) => name)]);
+      const chains = await newestChains(context);
+      const read = await context.bigquery.query(context.sql.readValues, { ...chains, row_limit: 9 } as never);
+      expect(read.map(({ email, email_unreadable: unreadable }) => [email, unreadable])).toEqual(
+        Object.values(all).map((email) => [email, 'false']),
+      );
+    }
+  });
+
+  it('until mode stale seals what another keying has sealed anew', async () => {
+    for (const keying of KEYINGS) {
+      expect(await under(keying, { mode: 'stale' })).toMatchObject({ selected: 0 });
+      expect(await under(keying)).toMatchObject({ merged: 3 });
+      await box.sql('UPDATE users SET resealed_from = NULL WHERE TRUE');
+    }
+    await under('deterministic');
+    for (const keying of ['row', 'shared', 'deterministic'] as const) {
+      expect(await under(keying, { mode: 'stale' })).toMatchObject({ selected: 3, merged: 3, keying });
+      expect(await under(keying, { mode: 'stale' })).toMatchObject({ selected: 0 });
+      expect(Object.values(await opened())).toEqual([
+        'user1@example.com',
+        'user2@example.com',
+        'user3@example.com',
+      ]);
+    }
   });
 });
 

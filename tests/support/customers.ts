@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { IdType } from '../../jobs/contract/settings/choices.ts';
 import { statements } from '../../jobs/contract/sql/index.ts';
 import type { Row } from '../../jobs/google/bigquery.ts';
-import { chainValues, newestKeyset } from '../../jobs/run/keyset.ts';
+import { newestChains } from '../../jobs/run/keyset.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { Application } from './application.ts';
 import type { TestSandbox } from './sandbox.ts';
@@ -81,9 +81,9 @@ export async function loadCustomers(box: TestSandbox, ids: readonly string[]): P
 
 /** What `reseal read` shows, by id. */
 export async function readCustomers({ context }: TestSandbox): Promise<Record<string, object>> {
-  const keyset = await newestKeyset(context);
-  if (keyset === null) throw new Error('no run has made a keyset');
-  const values = { ...chainValues(keyset), row_limit: 100 };
+  const chains = await newestChains(context);
+  if (chains === null) throw new Error('no run has made a keyset');
+  const values = { ...chains, row_limit: 100 };
   const rows = await context.bigquery.query(statements(context.deployment).readValues, values);
   return Object.fromEntries(rows.map(({ id, mail, phone, note }) => [id, { mail, phone, note }]));
 }

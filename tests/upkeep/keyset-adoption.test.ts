@@ -83,7 +83,7 @@ describe('rewrap', () => {
     expect(await opened()).toEqual(values(6));
     await roles(other, 'bind');
     const [version, during] = await Promise.all([rewrap(box.context, other), opened()]);
-    expect([version, during]).toEqual([2, values(6)]);
+    expect([version, during]).toEqual([[2], values(6)]);
     expect(await opened()).toEqual(values(6));
     // What is read and sealed from now on needs the new key alone.
     await roles(box.deployment.bigqueryKek, 'unbind');

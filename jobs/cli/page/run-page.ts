@@ -1,6 +1,6 @@
+import { mostSeals } from '../../contract/algorithms.ts';
 import { LEDGER, type LedgerJson } from '../../contract/ledger.ts';
 import { meaningOf, remedyOf } from '../../contract/reasons.ts';
-import { MOST_SEALS } from '../../contract/verdict.ts';
 import { barChart } from './charts.ts';
 import type { RunPageData } from './data.ts';
 import { dataTable, type Html, html, NOTHING, note, number, page, section } from './html.ts';
@@ -268,14 +268,16 @@ function keysets({ keysets: versions, report }: RunPageData): Html {
       version === report.keyset_version ? `${version} (this run)` : String(version),
       moment(created_at),
       number(seals),
-      `${((seals / MOST_SEALS) * 100).toPrecision(2)}%`,
+      `${((seals / mostSeals(algorithm).count) * 100).toPrecision(2)}%`,
       algorithm,
       html`<code>${kms_key}</code>`,
     ],
   }));
+  // Those of one type may seal equally often.
+  const most = [...new Set(versions.map(({ algorithm }) => mostSeals(algorithm).text))].sort().join(' or ');
   const sealing = versions.some(({ seals }) => seals > 0);
   const chart = barChart({
-    caption: 'What each version has sealed so far; one may seal 2^32 times.',
+    caption: `What each version has sealed so far; one may seal ${most} times.`,
     unit: 'seals',
     whole: true,
     bars: versions.map(({ version, seals }) => ({
@@ -286,7 +288,7 @@ function keysets({ keysets: versions, report }: RunPageData): Html {
       label: number(seals),
     })),
   });
-  const head = ['version', 'made', 'seals', 'of 2^32', 'algorithm', 'Cloud KMS key'];
+  const head = ['version', 'made', 'seals', `of ${most}`, 'algorithm', 'Cloud KMS key'];
   return section(title, sealing ? chart : NOTHING, dataTable(head, rows));
 }
 

@@ -1,6 +1,6 @@
 /** The names that a setting, an option and a column of the ledger take. In a file without a schema, so that `--help` loads none. */
 export const SOURCE_FORMATS = ['gcm', 'dotted', 'tink', 'tink-envelope'] as const;
-export const KEYINGS = ['row', 'shared'] as const;
+export const KEYINGS = ['row', 'shared', 'deterministic'] as const;
 /** What becomes of values that have no tag. */
 export const UNAUTHENTICATED = ['accept', 'reject'] as const;
 /**

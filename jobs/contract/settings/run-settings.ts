@@ -57,7 +57,7 @@ export const runSettings = {
   }),
   idColumn: setting(identifier.default('id'), {
     description:
-      'The column that identifies a row; its value as text is the additional data of every sealed value.',
+      'The column that identifies a row; its value as text is the additional data of every sealed value, but in deterministic keying.',
     example: 'id',
   }),
   idType: setting(z.enum(ID_TYPES, { error: idTypeFault }).default('INT64'), {
@@ -100,7 +100,8 @@ export const runSettings = {
     absent: 'any text',
   }),
   keying: setting(z.enum(KEYINGS, { error: `must be one of ${KEYINGS.join(', ')}` }).default('row'), {
-    description: 'A fresh key for every value (row), or the first-level keyset for all (shared).',
+    description:
+      'A fresh key for every value (row), the first-level keyset for all (shared), or one by which equal values of a field become equal, for joins and GROUP BY (deterministic; analysts.md says what that gives away).',
     example: 'row',
   }),
   storePlaintext: setting(flag.default(false), {

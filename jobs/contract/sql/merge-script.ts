@@ -38,7 +38,7 @@ DECLARE reseal_rejected INT64 DEFAULT 0;
 DECLARE reseal_merged INT64 DEFAULT 0;
 DECLARE reseal_changed INT64 DEFAULT 0;
 DECLARE reseal_erased INT64 DEFAULT 0;
-${d.keying === 'shared' ? `${declareKeyset(d)}\n` : ''}${declareRanges(d)}${rewraps(d) ? `${declareRewrap(d)}\n` : ''}BEGIN TRANSACTION;
+${d.keying !== 'row' ? `${declareKeyset(d)}\n` : ''}${declareRanges(d)}${rewraps(d) ? `${declareRewrap(d)}\n` : ''}BEGIN TRANSACTION;
 UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time, resealed_at = IFNULL(resealed_at, reseal_time) WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
 IF @@row_count > 0 THEN
 SET reseal_time = (SELECT resealed_at FROM ${table(d, 'runs')} WHERE run_id = @run_id);
@@ -71,7 +71,7 @@ COMMIT TRANSACTION;`,
 /** Of the ledger's row before the wave is entered into it. */
 const LAST_WAVE = 'IFNULL(waves_merged, 0) + 1 >= IFNULL(waves, 1)';
 
-/** In shared keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
+/** But in row keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>
   `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id));`;
 

@@ -1,5 +1,6 @@
+import { AEAD } from '../algorithms.ts';
 import type { Deployment } from '../deployment.ts';
-import { ALGORITHM } from './keyset-versions.ts';
+import type { Keying } from '../settings/choices.ts';
 import { openedFaults, openedSource, sourceFaults, sourceParts, untagged } from './open-sources.ts';
 import { idText, shownId } from './row-ids.ts';
 import { selectedValues } from './select-values.ts';
@@ -37,9 +38,13 @@ export function sealValues(
   const aad = idText(d, 'id');
   const aadBytes = `CAST(${aad} AS BYTES)`;
   const own = keysetChain({ kms: literal(kmsUri(d.bigqueryKek)), keyset: 'reseal_try_keyset' });
-  const rowKeyset = `AEAD.ENCRYPT(${first}, KEYS.NEW_KEYSET('${ALGORITHM}'), ${aadBytes})`;
+  const rowKeyset = `AEAD.ENCRYPT(${first}, KEYS.NEW_KEYSET('${AEAD}'), ${aadBytes})`;
   const row = d.keying === 'row';
-  const sealer = row ? `AEAD.DECRYPT_BYTES(${first}, row_keyset, ${aadBytes})` : first;
+  const sealed: Readonly<Record<Keying, string>> = {
+    row: `AEAD.ENCRYPT(AEAD.DECRYPT_BYTES(${first}, row_keyset, ${aadBytes}), opened_text, ${aad})`,
+    shared: `AEAD.ENCRYPT(${first}, opened_text, ${aad})`,
+    deterministic: `DETERMINISTIC_ENCRYPT(${first}, opened_text, field)`,
+  };
   return statement(
     'seal',
     { ...typed(d, SELECTION), ...TRY, attempt: 'STRING', ...CHAIN },
@@ -57,7 +62,7 @@ SELECT id, @run_id, @attempt, field, token, fault,
   IF(fault IS NULL, ${untagged(d)}, NULL),
   ${d.storePlaintext ? 'IF(fault IS NULL, opened_text, NULL)' : 'CAST(NULL AS STRING)'},
   ${row ? 'IF(fault IS NULL, row_keyset, NULL)' : 'CAST(NULL AS BYTES)'},
-  IF(fault IS NULL, AEAD.ENCRYPT(${sealer}, opened_text, ${aad}), NULL)
+  IF(fault IS NULL, ${sealed[d.keying]}, NULL)
 FROM (
   SELECT *, CASE WHEN source_fault IS NOT NULL THEN source_fault ${openedFaults(d)} END AS fault
   FROM (

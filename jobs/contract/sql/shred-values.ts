@@ -3,7 +3,7 @@ import type { Field } from '../fields.ts';
 import { opened, sealedColumns } from './open-values.ts';
 import { everyPartition } from './partitions.ts';
 import { idText, isNamed } from './row-ids.ts';
-import { CHAIN, literal, quoted, type Statement, shredded, statement, table } from './statement.ts';
+import { CHAINS, literal, quoted, type Statement, shredded, statement, table } from './statement.ts';
 
 /** Ids as their texts, a JSON array: @ids. */
 const IDS = { ids: 'STRING' } as const;
@@ -28,8 +28,8 @@ export const knownIds = (d: Deployment): Statement<keyof typeof IDS> =>
 
 /**
  * Shreds values, in one transaction with the entries that say so. What is left of a value is a mark, an empty sealed
- * value without a key, which no mode takes again; the empty value also holds in shared keying, where the first-level
- * keyset would still open what it sealed. With @source `cleared` the cipher text becomes empty, which a REQUIRED column
+ * value without a key, which no mode takes again; the empty value also holds where the first-level keyset itself has
+ * sealed the value, and would still open what it sealed. With @source `cleared` the cipher text becomes empty, which a REQUIRED column
  * takes, too; the data key alone says nothing.
  *
  * @example
@@ -65,12 +65,12 @@ WHERE ${left};`;
  * Proof by reading: how many values of some ids there are, and how many of them anything still opens or shows.
  *
  * @example
- * await bigquery.query(sql.proveShredded, { ids: '["7"]', field: '', ...chainValues(newest) }); // [{ checked: '1', readable: '0' }]
+ * await bigquery.query(sql.proveShredded, { ids: '["7"]', field: '', ...chainsValues(newest) }); // [{ checked: '1', readable: '0' }]
  */
-export const proveShredded = (d: Deployment): Statement<keyof typeof CHOICE | keyof typeof CHAIN> =>
+export const proveShredded = (d: Deployment): Statement<keyof typeof CHOICE | keyof typeof CHAINS> =>
   statement(
     'prove_shredded',
-    { ...CHOICE, ...CHAIN },
+    { ...CHOICE, ...CHAINS },
     `SELECT COUNT(*) AS checked, COUNTIF(opened IS NOT NULL OR plaintext IS NOT NULL) AS readable
 FROM (
 ${d.fields

@@ -51,7 +51,7 @@ const sameSource = (d: Deployment, field: Field, reach: Reach): string =>
 /** Duplicates of a staged row are folded, since BigQuery takes no two sources for one target. */
 function mergeSealed(d: Deployment, field: Field, reach: Reach): string {
   const key =
-    d.keying === 'shared'
+    d.keying !== 'row'
       ? 'IFNULL(bq_encryption_key, reseal_keyset) AS bq_encryption_key'
       : 'bq_encryption_key';
   return `MERGE ${table(d, 'source')} AS u

@@ -108,9 +108,9 @@ export const proveStaged = (d: Deployment): Statement<keyof typeof ATTEMPT | key
     { ...ATTEMPT, ...CHAIN },
     `SELECT COUNT(*) AS checked, COUNTIF(opened IS NULL OR opened != IFNULL(decrypted_email, opened)) AS wrong
 FROM (
-  SELECT ${openedUnder(d, { id: 'id', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
+  SELECT ${openedUnder(d, { id: 'id', field: 'field', key: 'bq_encryption_key', sealed: 'bq_encrypted_email' })} AS opened, decrypted_email
   FROM (
-    SELECT id, decrypted_email, bq_encryption_key, bq_encrypted_email
+    SELECT id, field, decrypted_email, bq_encryption_key, bq_encrypted_email
     FROM ${table(d, 'staging')}
     WHERE run_id = @run_id AND attempt = @attempt AND ${sealedRow(d)}
     ORDER BY resealed_from, id LIMIT ${d.verifyRows}

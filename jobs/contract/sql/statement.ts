@@ -97,9 +97,22 @@ export interface Chain {
 export const CHAIN = { kms: 'STRING', keyset: 'BYTES' } as const;
 export const GIVEN: Chain = { kms: '@kms', keyset: '@keyset' };
 
+/** A version of each type. What opens values by what their rows say of themselves needs both. */
+export interface Chains {
+  readonly aead: Chain;
+  readonly deterministic: Chain;
+}
+
+/** The versions that a statement is given as parameters. */
+export const CHAINS = { ...CHAIN, deterministic_kms: 'STRING', deterministic_keyset: 'BYTES' } as const;
+export const GIVEN_CHAINS: Chains = {
+  aead: GIVEN,
+  deterministic: { kms: '@deterministic_kms', keyset: '@deterministic_keyset' },
+};
+
 /**
  * KEYSET_CHAIN takes a literal, a parameter or a script variable, never a column, hence one first-level keyset a
- * statement. The newest opens what every older version sealed: no version is added that does not.
+ * statement. The newest of a type opens what every older version of it sealed: no version is added that does not.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keyskeyset_chain
  *
  * @example

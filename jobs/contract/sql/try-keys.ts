@@ -1,5 +1,5 @@
+import { AEAD } from '../algorithms.ts';
 import type { Deployment } from '../deployment.ts';
-import { ALGORITHM } from './keyset-versions.ts';
 import { sourceParts } from './open-sources.ts';
 import { selectedValues } from './select-values.ts';
 import { SELECTION, typed } from './selection.ts';
@@ -16,7 +16,7 @@ const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
  * await bigquery.query(sql.makeTryKeyset, { run_id: runId, key_set: 'reseal_pr_123_keys_1' });
  */
 export function makeTryKeyset(d: Deployment): Statement<keyof typeof TRY> {
-  const wrapped = `KEYS.NEW_WRAPPED_KEYSET(${literal(kmsUri(d.bigqueryKek))}, '${ALGORITHM}')`;
+  const wrapped = `KEYS.NEW_WRAPPED_KEYSET(${literal(kmsUri(d.bigqueryKek))}, '${AEAD}')`;
   return statement(
     'try_keyset',
     TRY,

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { type Reason, Rejection } from '../../contract/reasons.ts';
 import type { Keying, SourceFormat, Unauthenticated } from '../../contract/settings/choices.ts';
 import { valueMatchers } from '../../contract/value-pattern.ts';
-import { aead } from '../../envelope/aead.ts';
 import { asDataKey, type DataKey } from '../../envelope/brands.ts';
 import type { Unwrapped } from '../../envelope/data-keys.ts';
 import { formatOf, type Opener } from '../../envelope/formats.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
-import { sealer } from '../../envelope/sealing.ts';
+import { firstLevel, sealer } from '../../envelope/sealing.ts';
 
 /** What does not change from page to page. Crosses into worker threads, so plain data only. */
 export interface PageSetup {
@@ -61,7 +60,7 @@ export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
   const format = formatOf(setup.sourceFormat);
   const prepare = (key: DataKey) => format.prepare(key, setup.unauthenticated);
   const matches = valueMatchers(setup.valuePatterns);
-  const seal = sealer(setup.keying, aead(parseKeyset(setup.keyset)));
+  const seal = sealer(setup.keying, firstLevel(setup.keying, parseKeyset(setup.keyset)));
   const run = `"run_id":${JSON.stringify(setup.runId)},"attempt":${JSON.stringify(setup.attempt)}`;
   const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
   for (const key of page.keys) if (typeof key !== 'string') key.fill(0);
@@ -74,8 +73,9 @@ export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
       const open = openers[key] as Opener | Reason;
       if (typeof open === 'string') throw new Rejection(open);
       const { plaintext, authenticated } = open(page.cipherTexts[row] as string);
-      if (!matches(page.fields[row] as string, plaintext)) throw new Rejection('value-pattern');
-      const sealed = seal(plaintext, id);
+      const field = page.fields[row] as string;
+      if (!matches(field, plaintext)) throw new Rejection('value-pattern');
+      const sealed = seal(plaintext, id, field);
       if (!authenticated) lines += ',"unauthenticated":true';
       if (setup.storePlaintext) lines += `,"decrypted_email":${JSON.stringify(plaintext.toString())}`;
       if (sealed.key !== null) lines += `,"bq_encryption_key":"${sealed.key.toString('base64')}"`;

@@ -12,10 +12,10 @@ import {
 } from '@duckdb/node-api';
 import { Rejection } from '../../../jobs/contract/reasons.ts';
 import type { Aead } from '../../../jobs/envelope/aead.ts';
-import { aesKeyOnce } from '../../../jobs/envelope/aes.ts';
-import { keysetToJson, newKeyset, parseKeyset, serializeKeyset } from '../../../jobs/envelope/keysets.ts';
-import { addRawKey, keysetAead, UnfitKey } from './keyset-aead.ts';
-import type { Keysets } from './keysets.ts';
+import { type AesKey, aesKeyOnce } from '../../../jobs/envelope/aes.ts';
+import { keysetToJson, parseKeyset } from '../../../jobs/envelope/keysets.ts';
+import { addRawKey, deterministicOf, keysetAead, newSerializedKeyset, UnfitKey } from './keyset-aead.ts';
+import type { Keysets, OpenKeyset } from './keysets.ts';
 import { MARK } from './mark.ts';
 
 type Bytes = Uint8Array | null;
@@ -25,13 +25,46 @@ type Source = { name: string; columns: number; types: DuckDBType[]; of: (chunk: 
 /** The AEAD of a row; null for a NULL keyset. */
 type Opener = (row: number) => Aead | null;
 
+/** Functions that seal and open with keys of one type. */
+interface Family {
+  /** What BigQuery's names begin with, and DuckDB's. */
+  readonly google: string;
+  readonly duckdb: string;
+  /** Fresh nonces: DuckDB must not fold two calls into one. */
+  readonly volatile: boolean;
+  readonly ofOpen: (keyset: OpenKeyset) => Aead;
+  readonly ofBytes: (serialized: Uint8Array, prepare?: (bytes: Uint8Array) => AesKey) => Aead;
+}
+
+const FAMILIES: readonly Family[] = [
+  {
+    google: 'AEAD.',
+    duckdb: 'aead',
+    volatile: true,
+    ofOpen: (keyset) => keyset.aead(),
+    ofBytes: keysetAead,
+  },
+  {
+    google: 'DETERMINISTIC_',
+    duckdb: 'daead',
+    volatile: false,
+    ofOpen: (keyset) => keyset.deterministic(),
+    ofBytes: (serialized) => deterministicOf(parseKeyset(serialized)),
+  },
+];
+
 /**
- * Registers AEAD.* and KEYS.* as functions of DuckDB. DuckDB hands over vectors of 2,048 rows; a row costs
- * what its ciphers cost and little more. Every kind exists three times: over a KEYSET_CHAIN's handle, over
+ * Registers AEAD.*, DETERMINISTIC_* and KEYS.* as functions of DuckDB. DuckDB hands over vectors of 2,048 rows; a row
+ * costs what its ciphers cost and little more. Every kind exists three times: over a KEYSET_CHAIN's handle, over
  * a row keyset that such a keyset opens (both steps in one call), and over a BYTES keyset.
  */
 export function registerAead(connection: DuckDBConnection, keysets: Keysets): void {
-  for (const source of sources(keysets)) {
+  for (const family of FAMILIES) registerFamily(connection, keysets, family);
+  registerKeys(connection);
+}
+
+function registerFamily(connection: DuckDBConnection, keysets: Keysets, family: Family): void {
+  for (const source of sources(keysets, family)) {
     const { name, columns, types } = source;
     const define = (
       google: string,
@@ -46,12 +79,11 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
       };
       connection.registerScalarFunction(
         DuckDBScalarFunction.create({
-          name: `aead_${kind}${safe ? '_safe' : ''}${name}`,
+          name: `${family.duckdb}_${kind}${safe ? '_safe' : ''}${name}`,
           parameterTypes: [...types, BLOB, BLOB],
           returnType,
           specialHandling: true,
-          // Fresh nonces: DuckDB must not fold two calls into one.
-          volatile: kind === 'encrypt',
+          volatile: family.volatile && kind === 'encrypt',
           mainFunction: (info, chunk, output) => {
             try {
               const data = blobs(chunk, columns);
@@ -62,7 +94,7 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
                 output.setItem(row, write(opener, row, data(row), aad(row)));
               output.flush();
             } catch (error) {
-              info.setError(`${MARK}${google} failed: ${reason(error)}`);
+              info.setError(`${MARK}${family.google}${google} failed: ${reason(error)}`);
             }
           },
         }),
@@ -73,12 +105,11 @@ export function registerAead(connection: DuckDBConnection, keysets: Keysets): vo
     const decryptBytes = (cipher: Aead, data: Uint8Array, aad: Uint8Array): DuckDBValue =>
       new DuckDBBlobValue(cipher.open(data, aad));
     for (const safe of [false, true]) {
-      define('AEAD.DECRYPT_STRING', 'decrypt_string', VARCHAR, decryptString, safe);
-      define('AEAD.DECRYPT_BYTES', 'decrypt_bytes', BLOB, decryptBytes, safe);
-      define('AEAD.ENCRYPT', 'encrypt', BLOB, encrypt, safe);
+      define('DECRYPT_STRING', 'decrypt_string', VARCHAR, decryptString, safe);
+      define('DECRYPT_BYTES', 'decrypt_bytes', BLOB, decryptBytes, safe);
+      define('ENCRYPT', 'encrypt', BLOB, encrypt, safe);
     }
   }
-  registerKeys(connection);
 }
 
 const encrypt = (cipher: Aead, data: Uint8Array, aad: Uint8Array): DuckDBValue =>
@@ -98,17 +129,17 @@ function orNull<A extends unknown[]>(cell: (...args: A) => DuckDBValue): (...arg
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function sources(keysets: Keysets): Source[] {
-  const handleOf = (chunk: DuckDBDataChunk): Aead =>
-    keysets.get(String(chunk.getColumnVector(0).getItem(0))).aead;
+function sources(keysets: Keysets, { ofOpen, ofBytes }: Family): Source[] {
+  const handleOf = (chunk: DuckDBDataChunk): OpenKeyset =>
+    keysets.get(String(chunk.getColumnVector(0).getItem(0)));
   return [
     {
       name: '_of_handle',
       columns: 1,
       types: [VARCHAR],
       of: (chunk) => {
-        const cipher = handleOf(chunk);
-        return () => cipher;
+        const keyset = handleOf(chunk);
+        return () => ofOpen(keyset);
       },
     },
     {
@@ -121,7 +152,7 @@ function sources(keysets: Keysets): Source[] {
         const aad = blobs(chunk, 2);
         return (row) => {
           const [key, extra] = [sealed(row), aad(row)];
-          return key === null || extra === null ? null : keysetAead(first.open(key, extra), aesKeyOnce);
+          return key === null || extra === null ? null : ofBytes(first.aead().open(key, extra), aesKeyOnce);
         };
       },
     },
@@ -136,7 +167,10 @@ function sources(keysets: Keysets): Source[] {
           const bytes = serialized(row);
           if (bytes === null) return null;
           // A keyset that stands for a whole column is parsed once.
-          if (!last?.bytes.equals(bytes)) last = { bytes: Buffer.from(bytes), aead: keysetAead(bytes) };
+          if (!last?.bytes.equals(bytes)) {
+            const own = Buffer.from(bytes);
+            last = { bytes: own, aead: ofBytes(own) };
+          }
           return last.aead;
         };
       },
@@ -178,7 +212,7 @@ const ROW_FUNCTIONS: readonly RowFunction[] = [
     types: [VARCHAR],
     returnType: BLOB,
     volatile: true,
-    of: () => new DuckDBBlobValue(serializeKeyset(newKeyset())),
+    of: (type) => new DuckDBBlobValue(newSerializedKeyset(Buffer.from(type as Uint8Array).toString())),
   },
   {
     google: 'KEYS.ADD_KEY_FROM_RAW_BYTES',

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { ALGORITHMS } from '../../../jobs/contract/algorithms.ts';
 import { Rejection } from '../../../jobs/contract/reasons.ts';
 import { type Aead, aead } from '../../../jobs/envelope/aead.ts';
 import {
@@ -12,11 +13,14 @@ import {
   IV_BYTES,
   TAG_BYTES,
 } from '../../../jobs/envelope/aes.ts';
+import { deterministicAead } from '../../../jobs/envelope/deterministic-aead.ts';
 import {
   AES_GCM_TYPE_URL,
   type Keyset,
   type KeysetKey,
+  newKeyset,
   parseKeyset,
+  serializeKeyset,
 } from '../../../jobs/envelope/keysets.ts';
 
 /**
@@ -38,6 +42,17 @@ const [KEY_VALUE, ENABLED, SYMMETRIC, RAW] = [3, 1, 1, 3];
 
 /** A key that cannot be added, in GoogleSQL's words. */
 export class UnfitKey extends Error {}
+
+/**
+ * What KEYS.NEW_KEYSET makes.
+ *
+ * @throws UnfitKey for a type that there is not
+ */
+export function newSerializedKeyset(type: string): Buffer {
+  const known = ALGORITHMS.find((one) => one === type);
+  if (known === undefined) throw new UnfitKey(`Invalid key type provided to KEYS.NEW_KEYSET: ${type}`);
+  return serializeKeyset(newKeyset(known));
+}
 
 /**
  * A serialised keyset with one more key, RAW and not the primary one.
@@ -77,14 +92,39 @@ export function addRawKey(keyset: Uint8Array, type: string, bytes: Uint8Array): 
  */
 export function keysetAead(serialized: Uint8Array, prepare: (bytes: Uint8Array) => AesKey = aesKey): Aead {
   const keyset = parseKeyset(serialized);
-  const enabled = keyset.keys.filter((key) => key.enabled);
-  const primary = enabled.find(({ id }) => id === keyset.primaryKeyId);
-  if (primary === undefined) throw new Rejection('unknown-key');
+  const { enabled, primary } = enabledKeys(keyset);
   for (const { aes } of enabled) if (aes?.length === 24) throw new Rejection('key-length');
   const raw = enabled.filter((key) => !key.tinkPrefix);
   return raw.length === 0
-    ? aead(keyset, prepare)
+    ? aeadOf(keyset, prepare)
     : withRawKeys(keyset, primary, raw, cbcKeys(serialized), prepare);
+}
+
+/**
+ * The AEAD of a keyset without RAW keys. Tink makes none of a keyset with a key of another kind.
+ *
+ * @throws Rejection `unknown-key`, `key-length`
+ */
+export function aeadOf(keyset: Keyset, prepare?: (bytes: Uint8Array) => AesKey): Aead {
+  if (enabledKeys(keyset).enabled.some(({ siv }) => siv !== null)) throw new Rejection('unknown-key');
+  return aead(keyset, prepare);
+}
+
+/**
+ * The same for the functions DETERMINISTIC_*.
+ *
+ * @throws Rejection `unknown-key`, `key-length`
+ */
+export function deterministicOf(keyset: Keyset): Aead {
+  if (enabledKeys(keyset).enabled.some(({ siv }) => siv === null)) throw new Rejection('unknown-key');
+  return deterministicAead(keyset);
+}
+
+function enabledKeys({ keys, primaryKeyId }: Keyset): { enabled: KeysetKey[]; primary: KeysetKey } {
+  const enabled = keys.filter((key) => key.enabled);
+  const primary = enabled.find(({ id }) => id === primaryKeyId);
+  if (primary === undefined) throw new Rejection('unknown-key');
+  return { enabled, primary };
 }
 
 function withRawKeys(

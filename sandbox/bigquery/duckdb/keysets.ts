@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { type Aead, aead } from '../../../jobs/envelope/aead.ts';
+import { AEAD, ALGORITHMS, type Algorithm } from '../../../jobs/contract/algorithms.ts';
+import type { Aead } from '../../../jobs/envelope/aead.ts';
 import {
   type Keyset,
   newKeyset,
@@ -12,11 +13,14 @@ import type { Keys } from '../../kms/keys.ts';
 import type { Traffic } from '../../kms/traffic.ts';
 import type { Access } from '../access.ts';
 import type { KeyFunctions } from './key-functions.ts';
+import { aeadOf, deterministicOf } from './keyset-aead.ts';
 
-/** An unwrapped first-level keyset, ready for many rows. */
+/** An unwrapped first-level keyset, ready for many rows: one or the other, by the type of its keys. */
 export interface OpenKeyset {
-  keyset: Keyset;
-  aead: Aead;
+  /** Throws Rejection for a keyset of the other type. */
+  aead(): Aead;
+  /** Throws Rejection for a keyset of the other type. */
+  deterministic(): Aead;
 }
 
 const NO_AAD = new Uint8Array();
@@ -69,20 +73,18 @@ export class Keysets {
           const id = `${kms}\n${Buffer.from(wrapped).toString('base64')}`;
           const known = handles.get(id);
           if (known) return known;
-          const keyset = unwrap('KEYS.KEYSET_CHAIN', kms, wrapped);
           const handle = randomUUID();
-          this.#open.set(handle, { keyset, aead: prepare('KEYS.KEYSET_CHAIN', keyset) });
+          this.#open.set(handle, opened(unwrap('KEYS.KEYSET_CHAIN', kms, wrapped)));
           handles.set(id, handle);
           return handle;
         },
         newWrapped: (kms, type) => {
-          onlyGcm(type);
-          return wrap('KEYS.NEW_WRAPPED_KEYSET', kms, newKeyset());
+          const name = 'KEYS.NEW_WRAPPED_KEYSET';
+          return wrap(name, kms, newKeyset(algorithm(name, type)));
         },
         rotateWrapped: (kms, wrapped, type) => {
-          onlyGcm(type);
           const name = 'KEYS.ROTATE_WRAPPED_KEYSET';
-          return wrap(name, kms, rotateKeyset(unwrap(name, kms, wrapped)));
+          return wrap(name, kms, rotated(name, unwrap(name, kms, wrapped), algorithm(name, type)));
         },
         rewrap: (source, target, wrapped) =>
           wrap('KEYS.REWRAP_KEYSET', target, unwrap('KEYS.REWRAP_KEYSET', source, wrapped)),
@@ -110,17 +112,31 @@ export class Keysets {
   }
 }
 
-function prepare(name: string, keyset: Keyset): Aead {
-  try {
-    return aead(keyset);
-  } catch (error) {
-    throw failure(name, error);
-  }
+function opened(keyset: Keyset): OpenKeyset {
+  let prepared: Aead | undefined;
+  const once = (prepare: (keyset: Keyset) => Aead) => (): Aead => {
+    prepared ??= prepare(keyset);
+    return prepared;
+  };
+  return { aead: once(aeadOf), deterministic: once(deterministicOf) };
 }
 
-function onlyGcm(type: string): void {
-  if (type === 'AEAD_AES_GCM_256') return;
-  throw invalidQuery(`The sandbox has keysets of type AEAD_AES_GCM_256 only, not ${type}`);
+/** @throws GoogleError for a type that there is not */
+function algorithm(name: string, type: string): Algorithm {
+  const known = ALGORITHMS.find((one) => one === type);
+  if (known !== undefined) return known;
+  throw invalidQuery(
+    `Second argument (key type) in function ${name} must be one of '${ALGORITHMS.join("', '")}', but is '${type}'`,
+  );
+}
+
+/**
+ * "The new `key_type` must match the key type of existing keys in the `keyset`":
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keysrotate_keyset
+ */
+function rotated(name: string, keyset: Keyset, type: Algorithm): Keyset {
+  if (keyset.keys.every(({ siv }) => (siv === null) === (type === AEAD))) return rotateKeyset(keyset, type);
+  throw invalidQuery(`${name} failed: the keyset has keys of another type than ${type}`);
 }
 
 /** The failure as BigQuery reports it. Cloud KMS's own messages may be shown: they name keys, never their bytes. */

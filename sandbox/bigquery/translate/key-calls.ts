@@ -1,3 +1,4 @@
+import { ALGORITHMS } from '../../../jobs/contract/algorithms.ts';
 import { invalidQuery } from '../../http/errors.ts';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { blob } from '../duckdb/types.ts';
@@ -14,7 +15,15 @@ export interface ArgumentWriter {
 }
 
 /**
- * AEAD.* and KEYS.*: https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions
+ * Whether a function with a simple name is one of keysets.
+ *
+ * @example
+ * isKeyFunction('DETERMINISTIC_ENCRYPT'); // true
+ */
+export const isKeyFunction = (name: string): boolean => name.startsWith('DETERMINISTIC_');
+
+/**
+ * AEAD.*, DETERMINISTIC_* and KEYS.*: https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions
  * An unwrapped first-level keyset never becomes part of DuckDB's SQL: a handle stands for it.
  *
  * @param safe whether SAFE. stands before the name: what does not open is NULL then, and not an error
@@ -50,13 +59,17 @@ export function writeKeyCall(
     return typeof value === 'object' && value !== null && 'bytes' in value ? value.bytes : new Uint8Array();
   };
 
-  /** The type of a key: a literal that is not NULL, or a parameter that may be. */
-  const keyType = (index: number, place: string, check = (_type: string): void => undefined): string => {
+  /** The type of a key: a literal that is not NULL, or a parameter that may be anything until the function runs. */
+  const keyType = (index: number, place: string, known?: readonly string[]): string => {
     const arg = args[index];
     const typed = arg && rewriter.constant(arg);
     if (arg === undefined || typed?.type !== 'VARCHAR')
       throw invalidQuery(`${place} in function ${name} must be a string literal or query parameter`);
-    if (typed.value !== null) check(String(typed.value));
+    const { kind, value } = at(tokens, arg.from);
+    if (known !== undefined && kind === 'string' && !known.includes(value))
+      throw invalidQuery(
+        `${place} in function ${name} must be one of '${known.join("', '")}', but is '${value}'`,
+      );
     return rewriter.rewrite(arg);
   };
 
@@ -101,26 +114,29 @@ export function writeKeyCall(
       return `${name === 'KEYS.KEYSET_LENGTH' ? 'keyset_length' : 'keyset_to_json'}${suffix}(${write(0)})`;
     }
     case 'KEYS.NEW_KEYSET':
-      return `keyset_new(${keyType(0, 'First argument (key type)', onlyGcm)})`;
+      return `keyset_new${suffix}(${keyType(0, 'First argument (key type)', ALGORITHMS)})`;
     case 'KEYS.ADD_KEY_FROM_RAW_BYTES': {
       const type = keyType(1, 'Second argument (key type)');
       return `keyset_add_raw${suffix}(${write(0)}, ${type}, ${write(2)})`;
     }
     case 'AEAD.DECRYPT_STRING':
-    case 'AEAD.DECRYPT_BYTES': {
-      const kind = `${name === 'AEAD.DECRYPT_STRING' ? 'string' : 'bytes'}${suffix}`;
-      // The AAD of both is bound as bytes: a STRING is its UTF-8.
-      const rest = `${write(1)}, bq_bytes(${write(2)})`;
+    case 'AEAD.DECRYPT_BYTES':
+    case 'AEAD.ENCRYPT':
+    case 'DETERMINISTIC_DECRYPT_STRING':
+    case 'DETERMINISTIC_DECRYPT_BYTES':
+    case 'DETERMINISTIC_ENCRYPT': {
+      const [, family, kind] = /^(AEAD|DETERMINISTIC)[._](.*)$/.exec(name) as unknown as [
+        string,
+        string,
+        string,
+      ];
+      const called = `${family === 'AEAD' ? 'aead' : 'daead'}_${kind.toLowerCase()}${suffix}`;
+      // Plaintext and AAD are bound as bytes: a STRING is its UTF-8.
+      const rest = `${kind === 'ENCRYPT' ? `bq_bytes(${write(1)})` : write(1)}, bq_bytes(${write(2)})`;
       const set = keyset();
-      if ('handle' in set) return `aead_decrypt_${kind}_of_handle(${set.handle}, ${rest})`;
-      if ('chain' in set) return `aead_decrypt_${kind}_of_chain(${set.chain.join(', ')}, ${rest})`;
-      return `aead_decrypt_${kind}(${set.sql}, ${rest})`;
-    }
-    case 'AEAD.ENCRYPT': {
-      const rest = `bq_bytes(${write(1)}), bq_bytes(${write(2)})`;
-      const set = keyset();
-      if ('handle' in set) return `aead_encrypt${suffix}_of_handle(${set.handle}, ${rest})`;
-      return `aead_encrypt${suffix}(${'sql' in set ? set.sql : write(0)}, ${rest})`;
+      if ('handle' in set) return `${called}_of_handle(${set.handle}, ${rest})`;
+      if ('chain' in set) return `${called}_of_chain(${set.chain.join(', ')}, ${rest})`;
+      return `${called}(${set.sql}, ${rest})`;
     }
     default:
       throw invalidQuery(`Function not found: ${name} (the sandbox has no such function)`);
@@ -132,17 +148,14 @@ const SAFE_CALLS: readonly string[] = [
   'AEAD.DECRYPT_STRING',
   'AEAD.DECRYPT_BYTES',
   'AEAD.ENCRYPT',
+  'DETERMINISTIC_DECRYPT_STRING',
+  'DETERMINISTIC_DECRYPT_BYTES',
+  'DETERMINISTIC_ENCRYPT',
   'KEYS.NEW_KEYSET',
   'KEYS.ADD_KEY_FROM_RAW_BYTES',
   'KEYS.KEYSET_LENGTH',
   'KEYS.KEYSET_TO_JSON',
 ];
-
-/** @throws GoogleError for any type of keyset but the one that Reseal uses */
-function onlyGcm(type: string): void {
-  if (type === 'AEAD_AES_GCM_256') return;
-  throw invalidQuery(`The sandbox has keysets of type AEAD_AES_GCM_256 only, not ${type}`);
-}
 
 /** `A.B(…)` when a range is nothing else. */
 function callOf({ tokens }: ArgumentWriter, { from, to }: Range): { name: string; args: Range } | undefined {

@@ -11,7 +11,7 @@ import {
   writeCall,
   writeSafeCall,
 } from './functions.ts';
-import { writeKeyCall } from './key-calls.ts';
+import { isKeyFunction, writeKeyCall } from './key-calls.ts';
 import type { Names, TableRef } from './names.ts';
 import { requireFilterInQuery } from './partition-filter.ts';
 import { at, closing, commas, findTop, path, type Range } from './ranges.ts';
@@ -198,7 +198,12 @@ export class Rewriter {
     if (upper === 'SAFE' && next.text === '.' && at(this.tokens, index + 3).text === '(') {
       const end = closing(this.tokens, index + 3);
       const name = at(this.tokens, index + 2).upper;
-      out.push(writeSafeCall(name, this.#call(name, { from: index + 4, to: end })));
+      const args = { from: index + 4, to: end };
+      out.push(
+        isKeyFunction(name)
+          ? writeKeyCall(this, this.#names.keys, name, args, true)
+          : writeSafeCall(name, this.#call(name, args)),
+      );
       return end + 1;
     }
     if (next.text === '.' && at(this.tokens, index + 3).text === '(') {
@@ -265,6 +270,7 @@ export class Rewriter {
   }
 
   #call(name: string, range: Range): string {
+    if (isKeyFunction(name)) return writeKeyCall(this, this.#names.keys, name, range);
     const args = commas(this.tokens, range);
     const write = (part: Range | undefined): string => (part ? this.rewrite(part) : '');
     const part = PART_FUNCTIONS.get(name);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LEDGER } from '../../../jobs/contract/ledger.ts';
 import { runByWorkflow } from '../../../jobs/run/by-workflow.ts';
-import { chainValues, newestKeyset } from '../../../jobs/run/keyset.ts';
+import { newestChains } from '../../../jobs/run/keyset.ts';
 import type { Report } from '../../../jobs/run/report.ts';
 import { ensureVenv } from '../../../jobs/spark/venv.ts';
 import { Application, type UserRow } from '../../support/application.ts';
@@ -67,10 +67,10 @@ async function left({ run_id: runId, planned, ...report }: Report) {
   const [ledger] = await box.sql(`SELECT * FROM runs WHERE run_id = '${runId}'`);
   // Ciphertexts are never the same twice: what they open to is.
   const { sql, bigquery } = box.context;
-  const keyset = await newestKeyset(box.context);
-  if (keyset === null) throw new Error('no keyset');
+  const chains = await newestChains(box.context);
+  if (chains === null) throw new Error('no keyset');
   return {
-    opened: await bigquery.query(sql.readValues, { ...chainValues(keyset), row_limit: 1000 }),
+    opened: await bigquery.query(sql.readValues, { ...chains, row_limit: 1000 }),
     users: await box.sql('SELECT id, decrypted_email, resealed_from FROM users ORDER BY id'),
     rejected: await box.sql(
       `SELECT id, field, reason, dek_fingerprint, source_format, rejected_from FROM users_rejected WHERE run_id = '${runId}' ORDER BY id`,

@@ -1,0 +1,55 @@
+import { aessiv } from '@noble/ciphers/aes.js';
+import { Rejection } from '../contract/reasons.ts';
+import { type Aead, PREFIX_BYTES, TINK_VERSION, tinkPrefix } from './aead.ts';
+import type { Keyset, KeysetKey } from './keysets.ts';
+
+/** AES-SIV's synthetic IV, which is the tag as well (RFC 5297 §2.6). */
+const SIV_BYTES = 16;
+/** Two keys of AES-256; Tink takes no others (proto/aes_siv.proto: "Only valid value is: 64"). */
+const KEY_BYTES = 64;
+
+const usable = (key: KeysetKey): key is KeysetKey & { siv: Uint8Array } =>
+  key.enabled && key.tinkPrefix && key.siv !== null;
+
+/**
+ * Prepares a keyset of AES-SIV: equal values under one AAD become equal ciphertexts, in Tink's wire format, which is
+ * that of BigQuery's DETERMINISTIC_* functions: 0x01 | key id, big-endian | SIV | ciphertext. The AAD is always one
+ * component of RFC 5297's vector, also an empty one (proto/aes_siv.proto). `open` throws as Aead.open does.
+ * Throws Rejection `unknown-key` where no key can be used, since all are disabled, of another type or without the TINK
+ * prefix, `key-length` for a key that has not 64 bytes. The keyset's bytes are used until the last value.
+ * https://developers.google.com/tink/wire-format#deterministic_aead
+ *
+ * @example
+ * const { seal } = deterministicAead(newKeyset(DETERMINISTIC));
+ * seal(plaintext, Buffer.from('email')).equals(seal(plaintext, Buffer.from('email'))); // true
+ */
+export function deterministicAead(keyset: Keyset): Aead {
+  const keys = new Map<number, Uint8Array>();
+  for (const key of keyset.keys) if (usable(key)) keys.set(key.id, key.siv);
+  if (keys.size === 0) throw new Rejection('unknown-key');
+  for (const key of keys.values()) if (key.length !== KEY_BYTES) throw new Rejection('key-length');
+  const primary = keys.get(keyset.primaryKeyId);
+  const prefix = tinkPrefix(keyset.primaryKeyId);
+  return {
+    seal(plaintext, aad) {
+      if (primary === undefined) throw new Rejection('unknown-key');
+      return Buffer.concat([prefix, aessiv(primary, aad).encrypt(plaintext)]);
+    },
+    open(ciphertext, aad) {
+      if (ciphertext.length < PREFIX_BYTES + SIV_BYTES) throw new Rejection('truncated');
+      const view = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.length);
+      if (view[0] !== TINK_VERSION) throw new Rejection('version');
+      const key = keys.get(view.readUInt32BE(1));
+      if (key === undefined) throw new Rejection('unknown-key');
+      return opened(key, aad, view.subarray(PREFIX_BYTES));
+    },
+  };
+}
+
+function opened(key: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Buffer {
+  try {
+    return Buffer.from(aessiv(key, aad).decrypt(sealed));
+  } catch {
+    throw new Rejection('authentication');
+  }
+}
