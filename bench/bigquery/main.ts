@@ -3,32 +3,21 @@
  * and the calls of Cloud KMS. The sandbox, in the place of BigQuery, is a process of its own, whose figures say nothing of
  * BigQuery's.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseDeployment } from '../../jobs/contract/deployment.ts';
-import { startSandbox } from '../../sandbox/process/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { writeManyUsers } from '../support/many-users.ts';
 import { JOB_FLAGS, node, processCpu } from '../support/processes.ts';
+import { inScratch, stackWith } from '../support/stack.ts';
 
 const [rows, deks] = [Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 1_000)];
 const keying = process.argv[4] ?? 'shared';
 const job = fileURLToPath(new URL('../support/job.ts', import.meta.url));
 
-const folder = mkdtempSync(join(tmpdir(), 'reseal-bench-'));
-try {
+await inScratch(async (folder) => {
   const files = await writeManyUsers(folder, rows, deks);
-  const state = join(folder, keying);
-  const sandbox = await startSandbox({ state, stack: 'dev', config: { keying }, fresh: false });
-  const deployment = parseDeployment(sandbox.outputs);
-  await importKek(sandbox.owner, deployment, files.kek);
-  await loadUsers(sandbox.owner, deployment, files.users);
+  const { sandbox, sandboxFile } = await stackWith(join(folder, keying), files, { keying });
   const idle = processCpu(sandbox.pid);
-  const { report, seconds, cpu, maxRssKb } = JSON.parse(
-    node(JOB_FLAGS, job, join(state, 'sandbox.json'), 'bigquery'),
-  );
+  const { report, seconds, cpu, maxRssKb } = JSON.parse(node(JOB_FLAGS, job, sandboxFile, 'bigquery'));
   const micros = (cpuSeconds: number): string => ((cpuSeconds * 1e6) / rows).toFixed(2);
   process.stdout.write(
     `${keying} keying, ${report.merged} of ${rows} rows under ${deks} data keys, ${report.kms_calls} KMS calls, ${seconds.toFixed(1)} s\n` +
@@ -36,6 +25,4 @@ try {
       `  peak resident memory: job ${Math.round(maxRssKb / 1024)} MB\n`,
   );
   await sandbox.stop();
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+});

@@ -2,16 +2,12 @@
  * `npm run bench [-- ROWS [KEYING]]`: rows a second, CPU and memory of the direct engine, end to end, beside the crypto
  * alone. The job and the sandbox are processes of their own, so each one's CPU is known.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { KEYINGS } from '../../jobs/contract/settings/choices.ts';
-import { startSandbox } from '../../sandbox/process/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { writeManyUsers } from '../support/many-users.ts';
 import { JOB_FLAGS, node, processCpu, processPeakMb } from '../support/processes.ts';
+import { inScratch, stackWith } from '../support/stack.ts';
 
 const rows = Number(process.argv[2] ?? 200_000);
 const keyings = KEYINGS.filter((keying) => keying === (process.argv[3] ?? keying));
@@ -21,20 +17,13 @@ const [job, crypto] = ['../support/job.ts', './crypto.ts'].map((name) =>
 ) as [string, string];
 
 const print = (text: string): boolean => process.stdout.write(`${text}\n`);
-const folder = mkdtempSync(join(tmpdir(), 'reseal-bench-'));
-try {
+await inScratch(async (folder) => {
   const files = await writeManyUsers(folder, rows, DEKS);
   for (const keying of keyings) {
-    const state = join(folder, keying);
     const config = { keying, storePlaintext: 'false' };
-    const sandbox = await startSandbox({ state, stack: 'dev', config, fresh: false });
-    const deployment = parseDeployment(sandbox.outputs);
-    await importKek(sandbox.owner, deployment, files.kek);
-    await loadUsers(sandbox.owner, deployment, files.users);
+    const { sandbox, deployment, sandboxFile } = await stackWith(join(folder, keying), files, config);
     const idle = processCpu(sandbox.pid);
-    const { report, steps, seconds, cpu, maxRssKb } = JSON.parse(
-      node(JOB_FLAGS, job, join(state, 'sandbox.json'), 'direct'),
-    );
+    const { report, steps, seconds, cpu, maxRssKb } = JSON.parse(node(JOB_FLAGS, job, sandboxFile, 'direct'));
     const sandboxCpu = processCpu(sandbox.pid) - idle;
     const peak = processPeakMb(sandbox.pid);
     const verified = String(Math.min(rows, deployment.verifyRows));
@@ -60,6 +49,4 @@ try {
     );
     print(`  peak resident memory: job ${Math.round(maxRssKb / 1024)} MB, sandbox ${Math.round(peak)} MB`);
   }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+});

@@ -3,12 +3,9 @@
  * engine, with the prices that it goes by. Nothing runs: BigQuery's bytes are those that dry runs over a table of 100,000
  * generated rows on the sandbox say, as many times over as the billion has more rows.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runContext } from '../../jobs/cli/connect.ts';
 import { enginesTable } from '../../jobs/cli/show-plan.ts';
-import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import {
   DCU_USD_PER_HOUR,
@@ -20,21 +17,16 @@ import { ENGINES } from '../../jobs/contract/settings/choices.ts';
 import { estimate } from '../../jobs/run/cost.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { scanned } from '../../jobs/run/scanned.ts';
-import { startSandbox } from '../../sandbox/process/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { writeManyUsers } from '../support/many-users.ts';
+import { inScratch, stackWith } from '../support/stack.ts';
 
 const ROWS = 1_000_000_000;
 const SAMPLE = 100_000;
 const deks = Number(process.argv[2] ?? 1_000_000);
 
-const folder = mkdtempSync(join(tmpdir(), 'reseal-billion-'));
-try {
+await inScratch(async (folder) => {
   const files = await writeManyUsers(folder, SAMPLE, Math.min(deks, 1_000));
-  const sandbox = await startSandbox({ state: join(folder, 'state'), stack: 'dev', config: {} });
-  const deployment = parseDeployment(sandbox.outputs);
-  await importKek(sandbox.owner, deployment, files.kek);
-  await loadUsers(sandbox.owner, deployment, files.users);
+  const { sandbox, deployment } = await stackWith(join(folder, 'state'), files);
   const target = { deployment, endpoints: sandbox.endpoints };
   const context = await runContext(target, new AbortController().signal);
   const small = await plan(context, { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' });
@@ -52,6 +44,4 @@ try {
       enginesTable(new Map(estimates)) +
       `prices as of ${PRICES_AS_OF}: US$ ${(KMS_USD_PER_CALL * 10_000).toFixed(2)} for 10,000 KMS calls, ${DCU_USD_PER_HOUR} a DCU-hour, ${QUERY_USD_PER_TIB} a TiB that BigQuery reads\n`,
   );
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+});

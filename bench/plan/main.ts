@@ -2,18 +2,14 @@
  * `npm run bench:plan`: what a plan says of a run with the direct engine, and what the run then takes, on a sandbox:
  * seconds from plan to merge, their ratio, and KMS calls, which have to be equal.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runContext } from '../../jobs/cli/connect.ts';
-import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { forecast } from '../../jobs/run/forecast.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
-import { startSandbox } from '../../sandbox/process/start.ts';
-import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { writeManyUsers } from '../support/many-users.ts';
+import { inScratch, stackWith } from '../support/stack.ts';
 
 /** Rows and data keys: few of both, bound by KMS, bound by sealing. */
 const SIZES = [
@@ -22,16 +18,11 @@ const SIZES = [
   [200_000, 1_000],
 ] as const;
 
-const folder = mkdtempSync(join(tmpdir(), 'reseal-plan-'));
-try {
+await inScratch(async (folder) => {
   process.stdout.write('   rows   data keys    planned      took   ratio   KMS calls: planned, made\n');
   for (const [rows, deks] of SIZES) {
     const files = await writeManyUsers(folder, rows, deks);
-    const state = join(folder, String(rows));
-    const sandbox = await startSandbox({ state, stack: 'dev', config: {} });
-    const deployment = parseDeployment(sandbox.outputs);
-    await importKek(sandbox.owner, deployment, files.kek);
-    await loadUsers(sandbox.owner, deployment, files.users);
+    const { sandbox, deployment } = await stackWith(join(folder, String(rows)), files);
     const target = { deployment, endpoints: sandbox.endpoints };
     const context = await runContext(target, new AbortController().signal);
     const options = { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' } as const;
@@ -59,6 +50,4 @@ try {
       `${cells.map((cell, at) => String(cell).padStart([7, 11, 10, 9, 7][at] ?? 0)).join(' ')}   ${kmsCalls}, ${report.kms_calls}   (${steps.join(', ')})\n`,
     );
   }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+});

@@ -26,26 +26,30 @@ export class Gauge {
     this.#deks.take(now.deks?.done ?? 0, at);
   }
 
-  /** @param width columns; what does not fit is left out, the last first */
+  /** @param width columns; what does not fit is said shorter, then left out, the last first */
   text(at: number, width: number): string {
     const { message, values, deks } = this.#now;
     const elapsed = at - this.#started;
     if (message !== undefined || values === undefined || values.of === 0)
-      return fitted([message ?? '', elapsed < LONG_MS ? '' : duration(elapsed)], width);
+      return fitted([[message ?? ''], [elapsed < LONG_MS ? '' : duration(elapsed)]], width);
     const { done, of } = values;
-    const calls = this.#deks.aSecond();
-    const keys = calls < 1 ? '' : `${count(calls)} KMS calls/s`;
+    const calls = deks?.aSecond ?? this.#deks.aSecond();
+    const keys = calls < 1 ? [] : [`${count(calls)} KMS calls/s`, `${count(calls)} KMS/s`];
     if (done === 0)
       return fitted(
-        [`${bar(values)} ${count(of)} values`, keys, deks ? share('data keys', deks) : ''],
+        [[`${bar(values)} ${count(of)} values`], keys, [deks ? share('data keys', deks) : '']],
         width,
       );
-    const rate = this.#values.aSecond();
+    const rate = values.aSecond ?? this.#values.aSecond();
     // What comes in pages is further than the last of them.
     const left = rate === 0 ? 0 : (1000 * (of - done)) / rate - (at - this.#values.latest);
-    const remaining = done >= of || rate === 0 ? '' : `${duration(Math.max(1, left))} left`;
-    const speed = rate < 1 ? '' : `${count(rate)}/s`;
-    return fitted([`${bar(values)} ${share('values', values)}`, speed, remaining, keys], width);
+    const remaining =
+      done >= of || rate === 0 ? [] : [duration, briefly].map((said) => `${said(Math.max(1, left))} left`);
+    const progress = [
+      `${bar(values)} ${share('values', values)}`,
+      `${bar(values)} ${count(done)} of ${count(of)}`,
+    ];
+    return fitted([progress, [rate < 1 ? '' : `${count(rate)}/s`], remaining, keys], width);
   }
 }
 
@@ -102,8 +106,20 @@ function duration(ms: number): string {
     : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-function fitted(parts: readonly string[], width: number): string {
-  const said = parts.filter((part) => part !== '');
-  while (said.length > 1 && said.join(' · ').length > width) said.pop();
-  return said.join(' · ').slice(0, Math.max(0, width));
+/** In whole minutes, above one. */
+const briefly = (ms: number): string =>
+  ms <= 60_000 || ms > 3_600_000 ? duration(ms) : `${Math.ceil(ms / 60_000)} min`;
+
+/** Each part in its forms, the longest first: as many parts as fit, of which the last are said shorter first. */
+function fitted(parts: readonly (readonly string[])[], width: number): string {
+  const said = parts.filter(([longest = '']) => longest !== '');
+  for (; said.length > 0; said.pop()) {
+    const forms = said.map(([longest = '']) => longest);
+    for (let at = said.length; at >= 0; at--) {
+      if (at < said.length) forms[at] = said[at]?.at(-1) ?? '';
+      const text = forms.join(' · ');
+      if (text.length <= width || (said.length === 1 && at === 0)) return text.slice(0, Math.max(0, width));
+    }
+  }
+  return '';
 }

@@ -79,6 +79,10 @@ export const LEDGER = {
   selected: nullable('INT64', 'Values to re-encrypt'),
   distinct_deks: nullable('INT64', 'Distinct data keys among them'),
   waves: nullable('INT64', 'In how many waves of data keys it goes; 1 for all at once'),
+  statement_millis: nullable(
+    'INT64',
+    'What a small statement took when the run was planned: the pace by which the plan reckons; 0 where nobody measured',
+  ),
   waves_merged: nullable('INT64', 'How many of its waves are merged; the counts below add them up'),
   attempt: nullable('STRING', 'The batch or load job whose staged rows were verified'),
   wave_staged: nullable('INT64', 'Values sealed by the verified wave that is not merged yet'),

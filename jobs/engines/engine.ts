@@ -46,6 +46,9 @@ export interface StageProgress {
   readonly rows?: number;
   /** Data keys that have been unwrapped. */
   readonly deks?: number;
+  /** How many of each a second lately, where the engine hears of its work in pieces and late. */
+  readonly rowsASecond?: number;
+  readonly deksASecond?: number;
   readonly message?: string;
 }
 

@@ -4,7 +4,7 @@ import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../contract/deployment.ts';
 import { loadJobId, waveId } from '../contract/ids.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
-import { unlessAborted, within } from '../google/bounds.ts';
+import { type Limit, limited, unlessAborted, within } from '../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
 import { jobStuck, waitLimits } from '../google/wait-limits.ts';
 import type { StageInput } from './engine.ts';
@@ -42,8 +42,19 @@ export async function nextLoad(
   return { id, attempt: given ?? id, loaded: done };
 }
 
+/** The same lines. The limit runs while nobody takes the one at hand, and once there are no more. */
+async function* timed(lines: AsyncIterable<Uint8Array>, limit: Limit): AsyncGenerator<Uint8Array> {
+  for await (const some of lines) {
+    limit.start();
+    yield some;
+    limit.stop();
+  }
+  limit.start();
+}
+
 /**
- * Loads newline-delimited JSON in one job, which BigQuery takes whole or not at all.
+ * Loads newline-delimited JSON in one job, which BigQuery takes whole or not at all. The job's limit does not count the
+ * time that `lines` take: a billion values are sealed for longer than BigQuery lets a job run.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
  */
 export async function load(
@@ -73,13 +84,14 @@ export async function load(
     upload.on('error', reject);
   });
   const stuck = jobStuck(deployment, 'load', id, jobMs);
+  const limit = limited(jobMs, () => stuck);
   const end = new AbortController();
   const ending = AbortSignal.any([signal, end.signal]);
   try {
     // Whichever fails first is the cause; the other must not be left unhandled.
-    const both = Promise.all([pipeline(Readable.from(lines), upload, { signal: ending }), loaded]);
-    const inTime = within(jobMs, both, () => stuck);
-    await unlessAborted(inTime, signal);
+    const taken = pipeline(Readable.from(timed(lines, limit)), upload, { signal: ending });
+    const both = Promise.all([taken, loaded]);
+    await unlessAborted(Promise.race([both, limit.over]), signal);
   } catch (error) {
     if (signal.aborted) {
       if (uploaded !== null) await awaitJob(uploaded, deployment, 'load', signal, jobMs).catch(() => {});
@@ -94,6 +106,8 @@ export async function load(
     // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same.
     if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(job, stuck, signal, jobMs);
     throw bigQueryFailure('load', error);
+  } finally {
+    limit.stop();
   }
 }
 

@@ -46,6 +46,36 @@ export async function within<T>(ms: number, work: Promise<T>, late: () => Error)
   }
 }
 
+/** A limit of time that runs only between its `start` and its `stop`, each time from the beginning. */
+export interface Limit {
+  start(): void;
+  stop(): void;
+  /** Rejects with the limit's error once it has run out; nobody has to wait for it. */
+  readonly over: Promise<never>;
+}
+
+/**
+ * A limit that stands still for now. It keeps the process alive while it runs.
+ *
+ * @param ms milliseconds
+ * @example
+ * const limit = limited(60_000, () => new Error('nobody took it'));
+ */
+export function limited(ms: number, late: () => Error): Limit {
+  const { promise: over, reject } = deferred();
+  over.catch(() => {});
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (): void => clearTimeout(timer);
+  return {
+    over,
+    stop,
+    start() {
+      stop();
+      timer = setTimeout(() => reject(late()), ms);
+    },
+  };
+}
+
 /**
  * What the work settles with; once the signal is given it has so many milliseconds left, then the given error is
  * thrown. For what cannot be taken back: the answer says what there is to cancel.

@@ -15,8 +15,8 @@ export interface LongRunning<T> {
   cancel(): Promise<void>;
 }
 
-/** Such a thing takes a minute to start and more to work: it is looked at often at first, then less. */
-const WAIT_MS = { first: 500, growth: 1.5, most: 10_000 };
+/** Such a thing takes a minute to start and more to work: the longer it has taken, the less often it is looked at. */
+const WAIT_MS = { first: 500, growth: 1.2, most: 5_000 };
 /** How long the answer to a cancellation is waited for, and then its end. */
 interface Patience {
   readonly cancelMs: number;

@@ -5,7 +5,7 @@ import { PATIENCE } from './kms.ts';
 
 /** How long what Google works at is waited for. Whatever is later is cancelled, and the run breaks off. */
 export interface WaitLimits {
-  /** A job of BigQuery, the wait for its turn included. */
+  /** A job of BigQuery, the wait for its turn included; a load job from its last rows on. */
   readonly jobMs: number;
   /** A batch that has not started yet. */
   readonly pendingMs: number;

@@ -107,6 +107,8 @@ export interface Advance {
 export interface Share {
   readonly done: number;
   readonly of: number;
+  /** How many a second lately, where whoever does them says so; else it shows in how `done` grows. */
+  readonly aSecond?: number;
 }
 
 export type Progress = (now: Advance) => void;

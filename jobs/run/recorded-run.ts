@@ -44,7 +44,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     erasable: 0,
     rewrappable: 0,
     sourceBytes: 0,
-    statementMillis: 0,
+    statementMillis: run.statement_millis ?? 0,
     streamedRows: 0,
     wholePartitions: null,
     keysetNearBound: false,
@@ -77,6 +77,7 @@ export async function openRun(context: HeldContext, planned: Plan, via: Via): Pr
     selected: planned.selected,
     distinct_deks: planned.distinctDeks,
     waves: planned.waves,
+    statement_millis: Math.round(planned.statementMillis),
   });
   return { ...planned, keyset };
 }

@@ -50,14 +50,14 @@ export async function report(context: ReadContext, run: LedgerRow): Promise<Repo
 /** Millionths of a dollar: a KMS call costs three of them. */
 const rounded = (usd: number): number => Number(usd.toFixed(6));
 
-/** What the plan expected but for BigQuery's bytes and pace, which the ledger does not have. */
+/** What the plan expected, but for the bytes that BigQuery reads: what a run cost does not have them either. */
 function planned({ deployment: { batch } }: ReadContext, run: LedgerRow): Estimate {
   const work = {
     engine: run.engine,
     selected: run.selected ?? 0,
     distinctDeks: run.distinct_deks ?? 0,
     waves: run.waves ?? 1,
-    statementMillis: 0,
+    statementMillis: run.statement_millis ?? 0,
     maxExecutors: batch.maxExecutors,
     kmsCallsPerSecond: batch.kmsCallsPerSecond,
   };

@@ -26,8 +26,11 @@ export async function stage(
   return engine.stage({ ...wave, keyset, anew }, (now) => progress(advance(now, wave)), signal);
 }
 
-const advance = ({ message, rows, deks }: StageProgress, wave: Wave): Advance => ({
-  ...(message !== undefined && { message }),
-  ...(rows !== undefined && { values: { done: rows, of: wave.selected } }),
-  ...(deks !== undefined && { deks: { done: deks, of: wave.distinctDeks } }),
-});
+function advance({ message, rows, deks, rowsASecond, deksASecond }: StageProgress, wave: Wave): Advance {
+  const rate = (aSecond: number | undefined) => (aSecond === undefined ? {} : { aSecond });
+  return {
+    ...(message !== undefined && { message }),
+    ...(rows !== undefined && { values: { done: rows, of: wave.selected, ...rate(rowsASecond) } }),
+    ...(deks !== undefined && { deks: { done: deks, of: wave.distinctDeks, ...rate(deksASecond) } }),
+  };
+}

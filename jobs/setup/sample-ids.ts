@@ -8,7 +8,7 @@ export interface TakenIds {
   readonly last: string | null;
 }
 
-/** A type of ids as whole steps: a number, a day, a second. */
+/** A type of ids as whole steps: a number, one of two, a day, a second. */
 interface Steps {
   readonly lowest: bigint;
   readonly highest: bigint;
@@ -43,6 +43,13 @@ const STEPS: Readonly<Record<Exclude<IdType, 'STRING'>, Steps>> = {
   INT64: whole(-(2n ** 63n), 2n ** 63n - 1n),
   // 29 digits before the point: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types
   NUMERIC: whole(-(10n ** 29n) + 1n, 10n ** 29n - 1n),
+  BOOL: {
+    lowest: 0n,
+    highest: 1n,
+    begin: 0n,
+    at: (id) => (id === 'true' ? 1n : 0n),
+    id: (at) => String(at === 1n),
+  },
   DATE: moments(86_400, (iso) => iso.slice(0, 10)),
   DATETIME: moments(1, (iso) => iso.slice(0, 19).replace('T', ' ')),
   TIMESTAMP: moments(1, (iso) => `${iso.slice(0, 19).replace('T', ' ')}+00`),

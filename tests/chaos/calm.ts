@@ -57,3 +57,13 @@ export async function calm(world: World, engine: EngineName): Promise<Calm> {
     rmSync(state, { recursive: true, force: true });
   }
 }
+
+/** One of each of these engines. */
+export async function calmOf(
+  world: World,
+  engines: readonly EngineName[],
+): Promise<ReadonlyMap<EngineName, Calm>> {
+  const all = new Map<EngineName, Calm>();
+  for (const engine of engines) all.set(engine, await calm(world, engine));
+  return all;
+}

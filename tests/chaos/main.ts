@@ -2,8 +2,8 @@ import { Command, Option } from 'commander';
 import fc from 'fast-check';
 import { ENGINES, type EngineName } from '../../jobs/contract/settings/choices.ts';
 import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
-import { calm } from './calm.ts';
-import { anyCase, underFaults } from './faults.ts';
+import { calm, calmOf } from './calm.ts';
+import { anyCase, type Undisturbed, underFaults } from './faults.ts';
 import { chosen, described, everywhere, trial } from './kills.ts';
 import { race } from './races.ts';
 import { volume } from './volume.ts';
@@ -20,7 +20,7 @@ interface Options {
   rows: string;
   failing: string;
   seed: string;
-  engine: EngineName;
+  engine?: EngineName;
   batches: DataprocWork;
   every: boolean;
   waveDeks?: string;
@@ -30,14 +30,17 @@ const options = new Command('chaos')
   .description('Kills runs by SIGKILL or lets calls fail, resumes them, and compares with an undisturbed run')
   .option('--every', 'kill before and after every external call, once each', false)
   .option('--kills <n>', 'so many kills, at calls and at any moment', '0')
-  .option('--faults <n>', 'so many runs of both engines under one or two faults of any kinds', '0')
+  .option('--faults <n>', 'so many runs of all engines under one or two faults of any kinds', '0')
   .option('--races <n>', 'so many runs, one, two and five at once, beside an application that writes', '0')
   .option('--rows <n>', 'one run over so many rows, of which one in a hundred is rejected', '0')
   .option('--failing <share>', 'of the calls of that run', '0.02')
   .option('--seed <n>', 'which', '1')
   .option('--wave-deks <n>', 'data keys a wave, of two in all; all at once unless given')
   .addOption(
-    new Option('--engine <name>', 'of the runs that are killed').choices([...ENGINES]).default('direct'),
+    new Option(
+      '--engine <name>',
+      'of all these runs; without it direct is killed, and faults strike any',
+    ).choices([...ENGINES]),
   )
   .addOption(
     new Option('--batches <work>', 'what does the work of batches')
@@ -74,13 +77,14 @@ async function inWorld(work: (world: World) => Promise<void>): Promise<void> {
 }
 
 async function kills(world: World): Promise<void> {
-  const undisturbed = await calm(world, options.engine);
+  const { engine = 'direct' } = options;
+  const undisturbed = await calm(world, engine);
   const calls = everywhere(undisturbed.methods);
   const list = [...(options.every ? calls : []), ...chosen(undisturbed, Number(options.kills), seed)];
   said(`${list.length} kills; an undisturbed run makes ${calls.length / 4} calls`);
   let reached = 0;
   for (const [at, kill] of list.entries()) {
-    const result = await trial(world, options.engine, kill, undisturbed.outcome);
+    const result = await trial(world, engine, kill, undisturbed.outcome);
     if (result.reached) reached++;
     const where = result.reached ? (result.found ?? 'before the ledger') : 'run was over';
     said(`${at + 1} ${described(kill)} (${where}): ${verdict(result.wrong)}`);
@@ -90,11 +94,11 @@ async function kills(world: World): Promise<void> {
 
 async function faults(world: World): Promise<void> {
   const count = Number(options.faults);
-  const undisturbed = { direct: await calm(world, 'direct'), dataproc: await calm(world, 'dataproc') };
+  const undisturbed: Undisturbed = await calmOf(world, options.engine ? [options.engine] : ENGINES);
   const ends = new Map<string, number>();
   const before = wrong;
   for (const [at, one] of fc.sample(anyCase(undisturbed, true), { numRuns: count, seed }).entries()) {
-    const { ended, ms, wrong: found } = await underFaults(world, undisturbed[one.engine], one);
+    const { ended, ms, wrong: found } = await underFaults(world, undisturbed, one);
     ends.set(ended, (ends.get(ended) ?? 0) + 1);
     said(`${at + 1} ${JSON.stringify(one)} (${ended}, ${Math.round(ms)} ms): ${verdict(found)}`);
   }

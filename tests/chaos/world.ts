@@ -40,7 +40,8 @@ const CANARY = 'canary-chaos-7d1e-';
 export async function deployedWorld(dataproc: DataprocWork, waveDeks: number | null = null): Promise<World> {
   const box = await testSandbox({ storePlaintext: 'false' }, dataproc);
   const application = new Application('gcm');
-  const keys = [application.newKey(), application.newKey()];
+  // The engine inside BigQuery leaves what is under AES-192 to the job, and opens the rest.
+  const keys = [application.newKey(), application.newKey(24)];
   const users = Array.from({ length: 8 }, (_, at) => {
     const key = keys[at % keys.length] as (typeof keys)[number];
     const cipher_text = at === 5 ? 'no base64' : key.encrypt(`${CANARY}${at}@example.com`);

@@ -111,6 +111,9 @@ it('what a plan counts is what the run does, and its time has the pace of its ow
   expect((slower.minutes - expected.minutes) * 60).toBeCloseTo(24);
   await box.kmsCalls();
   const report = await run(box.context, options(), silent, { rejected: true });
+  const asItRan = { ...planned, statementMillis: report.statement_millis ?? 0 };
+  expect(report.statement_millis).toBeGreaterThan(0);
+  expect(report.planned.minutes).toBe((await forecast(box.context, asItRan)).minutes);
   expect(report).toMatchObject({
     selected: planned.selected,
     distinct_deks: planned.distinctDeks,

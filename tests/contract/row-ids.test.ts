@@ -31,6 +31,7 @@ const TEXTS: Readonly<Record<IdType, fc.Arbitrary<string>>> = {
   NUMERIC: fc
     .tuple(fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }), fc.integer({ min: 0, max: 999_999_999 }))
     .map(([whole, part]) => `${whole}.${String(part).padStart(9, '0')}`.replace(/\.?0+$/, '')),
+  BOOL: fc.boolean().map(String),
   DATE: moment.map((text) => text.slice(0, 10)),
   DATETIME: moment,
   TIMESTAMP: moment.map((text) => `${text}+00`),

@@ -2,11 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, expect, it } from 'vitest';
+import { ENGINES, type EngineName } from '../../jobs/contract/settings/choices.ts';
 import { ensureVenv } from '../../jobs/spark/venv.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
-/** The samples through both engines: the batch goes through Spark's real BigQuery connector. */
+/** The samples through every engine: the batch goes through Spark's real BigQuery connector. */
 
 const samples = fileURLToPath(new URL('../fixtures/samples/medium', import.meta.url));
 let box: TestSandbox | undefined;
@@ -31,7 +32,7 @@ async function withSamples(rows: number, config: Record<string, string> = {}): P
 }
 
 /** What a run of an engine leaves of the columns that are the same for every run. */
-async function outcome({ run, sql }: TestSandbox, engine: 'direct' | 'dataproc', columns: readonly string[]) {
+async function outcome({ run, sql }: TestSandbox, engine: EngineName, columns: readonly string[]) {
   const { run_id, selected, distinct_deks, staged, merged, reasons, kms_calls, read_back } = await run({
     engine,
   });
@@ -46,24 +47,30 @@ async function outcome({ run, sql }: TestSandbox, engine: 'direct' | 'dataproc',
   return { selected, distinct_deks, staged, merged, reasons, kms_calls, rejected, users };
 }
 
-/** Runs both engines on the same table. */
-async function bothOf(sandbox: TestSandbox, columns: readonly string[]) {
-  const direct = await outcome(sandbox, 'direct', columns);
-  await sandbox.sql(`UPDATE users SET ${columns.map((column) => `${column} = NULL`).join(', ')} WHERE TRUE`);
-  await sandbox.sql('DELETE FROM users_rejected WHERE TRUE');
-  return { direct, dataproc: await outcome(sandbox, 'dataproc', columns) };
+/** Runs each engine on the same table. */
+async function ofEach(sandbox: TestSandbox, columns: readonly string[]) {
+  const outcomes = {} as Record<EngineName, Awaited<ReturnType<typeof outcome>>>;
+  for (const engine of ENGINES) {
+    await sandbox.sql(
+      `UPDATE users SET ${columns.map((column) => `${column} = NULL`).join(', ')} WHERE TRUE`,
+    );
+    await sandbox.sql('DELETE FROM users_rejected WHERE TRUE');
+    outcomes[engine] = await outcome(sandbox, engine, columns);
+  }
+  return outcomes;
 }
 
 /** From 20,000 rows on the direct engine takes threads, which a test's process cannot start from TypeScript. */
 const ROWS = 19_000;
 
-it('thousands of rows are sealed and rejected by the batch as by the direct engine', async () => {
+it('thousands of rows are sealed and rejected alike by every engine', async () => {
   const sandbox = await withSamples(ROWS);
-  const { direct, dataproc } = await bothOf(sandbox, ['decrypted_email', 'resealed_from']);
+  const { direct, dataproc, bigquery } = await ofEach(sandbox, ['decrypted_email', 'resealed_from']);
   expect(direct).toMatchObject({ selected: ROWS });
   expect(direct.merged).toBeGreaterThan(0.9 * ROWS);
   expect(direct.rejected.length).toBe(ROWS - Number(direct.merged));
   expect(dataproc).toEqual(direct);
+  expect(bigquery).toEqual(direct);
   // What the connector does on the way: Parquet files in the bucket, one load job, and none of them left.
   const project = `${sandbox.sandbox.endpoints.bigquery}/bigquery/v2/projects/${sandbox.deployment.project}`;
   const headers = { authorization: `Bearer ${sandbox.sandbox.owner.accessToken}` };
@@ -84,14 +91,14 @@ it('thousands of rows are sealed and rejected by the batch as by the direct engi
   expect(items.map(({ name }) => name).filter((name) => !name.endsWith('/'))).toEqual([]);
 }, 600_000);
 
-it('two fields of a row are sealed and rejected by the batch as by the direct engine', async () => {
+it('two fields of a row are sealed and rejected alike by every engine', async () => {
   const fields = JSON.stringify([{ name: 'email' }, { name: 'phone', dek: 'dek' }]);
   // In deterministic keying the sealed values themselves are the same.
   const sandbox = await withSamples(1000, { fields, keying: 'deterministic' });
   // Every third row has no second value, every tenth one that does not open.
   await sandbox.sql(`UPDATE users SET phone_cipher_text = CASE WHEN MOD(id, 3) = 0 THEN NULL
     WHEN MOD(id, 10) = 1 THEN CONCAT('!', cipher_text) ELSE cipher_text END WHERE TRUE`);
-  const { direct, dataproc } = await bothOf(sandbox, [
+  const { direct, dataproc, bigquery } = await ofEach(sandbox, [
     'decrypted_email',
     'resealed_from',
     'decrypted_phone',
@@ -103,4 +110,5 @@ it('two fields of a row are sealed and rejected by the batch as by the direct en
   expect(direct.selected).toBeGreaterThan(1500);
   expect(new Set(direct.rejected.map(({ field }) => field))).toEqual(new Set(['email', 'phone']));
   expect(dataproc).toEqual(direct);
+  expect(bigquery).toEqual(direct);
 }, 600_000);

@@ -95,6 +95,33 @@ it("shows the application's progress as it comes and reports calls and usage", a
   });
 });
 
+it('shows how far the application is, where it says so, and its phase where it does not', async () => {
+  work = async (_batch, output) => {
+    output.write('{"reseal": "progress", "phase": "unwrap", "rows": 10, "deks": 3}\n');
+    output.write('{"reseal": "live", "phase": "unwrap", "done": 2, "of": 3, "a_second": 0.5}\n');
+    output.write('{"reseal": "of a later version", "phase": "unwrap"}\n');
+    await sleep(700);
+    output.write('{"reseal": "progress", "phase": "seal", "rows": 10, "deks": 3}\n');
+    await sleep(700);
+    output.write('{"reseal": "live", "phase": "seal", "done": 7, "of": 10, "a_second": 1.5, "more": 1}\n');
+    await sleep(700);
+    output.write('{"reseal": "live", "phase": "seal", "done": 10, "of": 10, "a_second": 1.5}\n');
+    await sleep(700);
+    output.write(counts);
+  };
+  const { seen, done } = stage('run-live');
+  await done;
+  const told = seen.filter((each, at) => JSON.stringify(each) !== JSON.stringify(seen[at - 1]));
+  const running = 'batch reseal-run-live is running';
+  expect(told.slice(told.findIndex((each) => each.message?.includes('unwrapping')))).toEqual([
+    { message: `${running}, unwrapping 3 data keys` },
+    { rows: 0, deks: 2, deksASecond: 0.5 },
+    { message: `${running}, sealing 10 values` },
+    { rows: 7, rowsASecond: 1.5 },
+    { message: `${running}, BigQuery loads what is sealed` },
+  ]);
+});
+
 it('follows the batch that is there instead of making another', async () => {
   work = async (_batch, output) => output.write(counts);
   await stage('run-twice').done;

@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { load, nextLoad } from '../../jobs/engines/load.ts';
+import { waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
@@ -121,4 +123,31 @@ it('unwraps nothing again for a run whose rows are loaded', async () => {
   const report = await resume(box.context, runId, { step: (_name, work) => work(() => {}) });
   expect(report).toMatchObject({ state: 'succeeded', merged: 1 });
   expect(await box.kmsCalls()).toBe(0);
+});
+
+it('waits for the rows of a load job for as long as they take, and for the job as long as BigQuery lets one run', async () => {
+  const { client } = box.context.bigquery;
+  const runId = newRunId();
+  const limits = { ...waitLimits(box.deployment), jobMs: 1_000 };
+  const line = (id: number) => ({
+    id: String(id),
+    run_id: runId,
+    field: 'email',
+    bq_encrypted_email: 'AAAA',
+  });
+  const slow = async function* (pauseMs: number) {
+    for (const id of [1, 2, 3]) {
+      await sleep(pauseMs);
+      yield Buffer.from(`${JSON.stringify(line(id))}\n`);
+    }
+  };
+  const loading = (pauseMs: number) =>
+    load(client, box.deployment, `reseal_${runId}_${pauseMs}`, slow(pauseMs), signal, limits);
+  await loading(500);
+  expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
+    { n: '3' },
+  ]);
+  await box.faults({ service: 'bigquery', method: 'jobs.insert', kind: 'latency', ms: 2_000 });
+  await expect(loading(1)).rejects.toMatchObject({ code: 'job-stuck' });
+  await box.faults();
 });

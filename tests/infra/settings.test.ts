@@ -136,9 +136,10 @@ it.each([
   ['FLOAT64', 'two numbers that look alike may differ, and NaN equals nothing'],
   ['BYTES', 'most bytes are no text, and an id has to be one'],
   ['BIGNUMERIC', 'Spark has no number of 76 digits; NUMERIC or STRING holds such ids'],
+  ['TIME', 'BigQuery clusters no table by it, and Spark cannot write it; STRING holds such ids'],
 ])('says why no id is %s', (idType, why) => {
   expect(violations({ 'reseal:project': 'example-data-dev', 'reseal:idType': idType })).toEqual([
-    `reseal:idType must be one of INT64, STRING, NUMERIC, DATE, DATETIME, TIMESTAMP: ${why} (for example: STRING)`,
+    `reseal:idType must be one of INT64, STRING, NUMERIC, BOOL, DATE, DATETIME, TIMESTAMP: ${why} (for example: STRING)`,
   ]);
 });
 

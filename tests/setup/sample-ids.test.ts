@@ -7,6 +7,7 @@ describe('ids of made-up rows', () => {
   it.each([
     ['INT64', ['1', '2']],
     ['NUMERIC', ['1', '2']],
+    ['BOOL', ['false', 'true']],
     ['DATE', ['2000-01-01', '2000-01-02']],
     ['DATETIME', ['2000-01-01 00:00:00', '2000-01-01 00:00:01']],
     ['TIMESTAMP', ['2000-01-01 00:00:00+00', '2000-01-01 00:00:01+00']],
@@ -46,6 +47,8 @@ describe('ids of made-up rows', () => {
   });
 
   it('are not made where neither side has room', () => {
+    expect(() => sampleIds('BOOL', { first: 'true', last: 'true' }, 2)).toThrow(/no room for 2 ids/);
+    expect(sampleIds('BOOL', { first: 'true', last: 'true' }, 1)).toEqual(['false']);
     expect(() => sampleIds('DATE', { first: '0001-01-02', last: '9999-12-31' }, 2)).toThrow(
       /no room for 2 ids/,
     );

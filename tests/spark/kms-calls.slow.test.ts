@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { advanceOf, applicationLine } from '../../jobs/engines/dataproc/application-lines.ts';
+import type { StageProgress } from '../../jobs/engines/engine.ts';
 import { ensureVenv, sparkOf } from '../../jobs/spark/venv.ts';
 import type { KeyCalls } from '../../sandbox/kms/traffic.ts';
 import { type Harness, harness, KEY, SOURCE } from '../support/harness.ts';
@@ -73,23 +75,27 @@ interface Table {
 async function run(
   { rows, deks, hot = false }: Table,
   changes: Record<string, string> = {},
-): Promise<{ counts: Record<string, unknown>; calls: KeyCalls }> {
+): Promise<{ counts: Record<string, unknown>; calls: KeyCalls; live: StageProgress[] }> {
   const names = { source_kek: SOURCE, bigquery_kek: KEY };
   const given = { kms_calls_per_second: '1000000', ...names, ...changes };
   const order = { rows, deks, hot, keks: Object.values(keks), endpoint: sandbox.origin, changes: given };
   spark.stdin?.write(`${JSON.stringify(order)}\n`);
   let counts: Record<string, unknown> = {};
   let opened: unknown;
+  const live: StageProgress[] = [];
   while (opened === undefined) {
     const { value, done } = await lines.next();
     if (done) throw new Error(complaints);
     const said = JSON.parse(value) as Record<string, unknown>;
     if (said.reseal === 'counts') counts = said;
     opened = said.opened;
+    const line = applicationLine(value);
+    expect(line === null, value).toBe(opened !== undefined);
+    if (line?.reseal === 'live') live.push(advanceOf(line));
   }
   expect(opened).toBe(SAMPLE);
   const { body } = await sandbox.rest('GET', '/sandbox/v1/kms:calls');
-  return { counts, calls: body.keys[SOURCE] };
+  return { counts, calls: body.keys[SOURCE], live };
 }
 
 /** Every row staged, and one answered call for each key. */
@@ -115,11 +121,15 @@ test.each([
 
 test('no second sees more calls than the quota', async () => {
   await faults({ kind: 'rate', perSecond: 500 });
-  const table = { rows: 2_000, deks: 2_000 };
-  const { counts, calls } = await run(table, { kms_calls_per_second: '500' });
+  const table = { rows: 2_700, deks: 2_700 };
+  const { counts, calls, live } = await run(table, { kms_calls_per_second: '500' });
   expect(counts).toMatchObject(whole(table));
-  expect(calls).toMatchObject({ decrypt: 2_000, failed: 0 });
+  expect(calls).toMatchObject({ decrypt: 2_700, failed: 0 });
   expect(Math.max(...Object.values(calls.decryptsBySecond))).toBeLessThanOrEqual(500);
+  // The application says how far it is after five seconds; its calls take six.
+  expect(live[0]).toMatchObject({ rows: 0 });
+  expect(live[0]?.deks).toBeGreaterThan(0);
+  expect(live[0]?.deksASecond).toBeLessThanOrEqual(500);
 });
 
 test('a quota below the rate, and a KMS that is away, are ridden out', async () => {

@@ -17,9 +17,11 @@ import { setting } from './setting.ts';
 /** Why a column of another type cannot be what tells rows apart. */
 const NO_ID: Readonly<Record<string, string>> = {
   FLOAT64: 'two numbers that look alike may differ, and NaN equals nothing',
+  // The connector takes no table with such a column: https://github.com/GoogleCloudDataproc/spark-bigquery-connector/issues/1234
   BIGNUMERIC: 'Spark has no number of 76 digits; NUMERIC or STRING holds such ids',
   BYTES: 'most bytes are no text, and an id has to be one',
-  BOOL: 'it tells two rows apart',
+  // Spark reads it as a whole number, and what it writes as one no load job takes for a time.
+  TIME: 'BigQuery clusters no table by it, and Spark cannot write it; STRING holds such ids',
 };
 
 /** What is said of a type that `idType` does not take. */

@@ -33,6 +33,7 @@ const PLANNED = [
   'selected',
   'distinct_deks',
   'waves',
+  'statement_millis',
 ] as const satisfies readonly LedgerName[];
 type Planned = (typeof PLANNED)[number];
 

@@ -10,7 +10,7 @@ import { follow } from '../../google/follow.ts';
 import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
 import { ANSWER_MS, batchStuck, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
-import { applicationLine, phaseOf } from './application-lines.ts';
+import { advanceOf, applicationLine, isSealed, phaseOf } from './application-lines.ts';
 import { type Batch, cancel, cancelBatches, findOrCreate, stateOf, TERMINAL } from './batches.ts';
 import { type DriverOutput, driverOutput } from './driver-output.ts';
 import { removeFiles } from './temp-files.ts';
@@ -62,6 +62,8 @@ const CLOSE_MS = 1_000;
 interface Said {
   kmsCalls: number | null;
   phase: string;
+  /** How far the phase is; null while that is not known. */
+  advance: StageProgress | null;
   error: { readonly code: string; readonly message: string } | null;
 }
 
@@ -90,10 +92,14 @@ async function staged(
 ): Promise<StageOutcome> {
   const { client, deployment } = service;
   const account = `the batch's account, ${deployment.batch.serviceAccount}`;
-  const said: Said = { kmsCalls: null, phase: '', error: null };
+  const said: Said = { kmsCalls: null, phase: '', advance: null, error: null };
   const id = name.split('/').at(-1) ?? '';
   const tell = (state: string): void =>
-    progress({ message: `batch ${id} is ${state.toLowerCase()}${said.phase}` });
+    progress(
+      state === 'RUNNING' && said.advance !== null
+        ? said.advance
+        : { message: `batch ${id} is ${state.toLowerCase()}${said.phase}` },
+    );
   const batch = await follow<Batch>(
     {
       name,
@@ -112,6 +118,12 @@ async function staged(
       for (const line of lines.map(applicationLine)) {
         if (line?.reseal === 'progress') {
           said.phase = `, ${phaseOf(line)}`;
+          said.advance = null;
+          tell('RUNNING');
+        }
+        if (line?.reseal === 'live') {
+          said.advance = isSealed(line) ? null : advanceOf(line);
+          if (isSealed(line)) said.phase = ', BigQuery loads what is sealed';
           tell('RUNNING');
         }
         if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;

@@ -19,6 +19,7 @@ from reseal.bundle import activate
 from reseal.data_keys import DataKeys, DataKeyUnwrapper, check
 from reseal.envelopes import envelope_keys
 from reseal.errors import RunError
+from reseal.live import live
 from reseal.secret import Secret
 from reseal.selection import selected
 from reseal.storage import Storage, staging, storage, wrapped_keyset
@@ -88,7 +89,8 @@ class Run:
             scratch = self._tables.scratch()
             keys = DataKeyUnwrapper(self._spark, self._arguments, self._session, scratch).run(frames)
             application_lines.progress("seal", rows=keys.selected, deks=keys.distinct)
-            self._tables.write(self._staging(frames, keys, keyset))
+            with live(self._spark, "seal", keys.selected):
+                self._tables.write(self._staging(frames, keys, keyset))
         finally:
             self._clean()
         self._report(keys)

@@ -11,7 +11,7 @@ Unauthenticated = Literal["accept", "reject"]
 SourceFormat = Literal["gcm", "dotted", "tink", "tink-envelope"]
 Mode = Literal["pending", "rejected", "stale", "all"]
 Storage = Literal["bigquery", "parquet"]
-IdType = Literal["INT64", "STRING", "NUMERIC", "DATE", "DATETIME", "TIMESTAMP"]
+IdType = Literal["INT64", "STRING", "NUMERIC", "BOOL", "DATE", "DATETIME", "TIMESTAMP"]
 
 # Up to this many distinct data keys are broadcast, so that rows are never shuffled. At some 250 bytes a key
 # that is 50 MB in each Python worker; with more keys, rows and keys meet in a shuffle join.
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--wave", type=int, default=0)
     parser.add_argument("--waves", type=int, default=1)
     parser.add_argument("--id-column", default="id")
-    types = ("INT64", "STRING", "NUMERIC", "DATE", "DATETIME", "TIMESTAMP")
+    types = ("INT64", "STRING", "NUMERIC", "BOOL", "DATE", "DATETIME", "TIMESTAMP")
     parser.add_argument("--id-type", choices=types, default="INT64")
     parser.add_argument("--fields", type=_fields, required=True)
     parser.add_argument("--rejected-table", dest="rejected", required=True)

@@ -6,13 +6,14 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from pyspark import RDD, Broadcast
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import BinaryType, IntegerType, StringType, StructField, StructType
 
 from reseal import application_lines
 from reseal.arguments import Arguments
 from reseal.errors import RunError
+from reseal.live import live
 from reseal.secret import Secret
 from reseal.unwrapping import STOPPED, UnwrapResult, UnwrapTask
 
@@ -109,7 +110,9 @@ class DataKeyUnwrapper:
     def _broadcast(self, numbers: dict[str, int], selected: int) -> DataKeys:
         tasks = self._tasks(len(numbers))
         deks: RDD[str] = self._spark.sparkContext.parallelize(list(numbers), tasks)
-        results = deks.mapPartitions(self._task(tasks).keys).collect()
+        unwrapping = self._spark.createDataFrame(deks.mapPartitions(self._task(tasks).keys), RESULTS)
+        with live(self._spark, "unwrap", len(numbers)):
+            results = [result_of(row) for row in unwrapping.collect()]
         check(results)
         unwrapped: dict[Name, Unwrapped] = {
             numbers[result.dek]: (result.dek, result.sealed, result.reason) for result in results
@@ -129,10 +132,11 @@ class DataKeyUnwrapper:
         deks = counted.where(F.col("wrapped").isNotNull()).select("wrapped").repartition(tasks)
         results = deks.rdd.map(lambda row: str(row["wrapped"])).mapPartitions(self._task(tasks).keys)
         keys = f"{self._scratch}/keys"
-        self._spark.createDataFrame(results, RESULTS).write.mode("overwrite").parquet(keys)
+        with live(self._spark, "unwrap", distinct):
+            self._spark.createDataFrame(results, RESULTS).write.mode("overwrite").parquet(keys)
         table = self._spark.read.schema(RESULTS).parquet(keys)
         fatal = table.where(F.col("fatal").isNotNull() & (F.col("fatal") != STOPPED)).take(1)
-        check(UnwrapResult(**row.asDict()) for row in fatal)
+        check(result_of(row) for row in fatal)
         calls = int(table.agg(F.sum("calls")).collect()[0][0])
         joined = table.select(
             F.col("dek").alias("wrapped"),
@@ -140,6 +144,12 @@ class DataKeyUnwrapper:
             F.col("reason").alias("key_reason"),
         )
         return DataKeys(selected, distinct, calls, None, joined)
+
+
+def result_of(row: Row) -> UnwrapResult:
+    """A row of RESULTS."""
+    result = UnwrapResult(*row)
+    return result if result.sealed is None else result._replace(sealed=bytes(result.sealed))
 
 
 def check(results: Iterable[UnwrapResult]) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import (
+    BooleanType,
     DataType,
     DateType,
     DecimalType,
@@ -30,6 +31,7 @@ TYPES: dict[IdType, DataType] = {
     "STRING": StringType(),
     # 29 digits before the point and nine behind it.
     "NUMERIC": DecimalType(38, 9),
+    "BOOL": BooleanType(),
     "DATE": DateType(),
     "DATETIME": TimestampNTZType(),
     "TIMESTAMP": TimestampType(),
@@ -64,7 +66,7 @@ def texts(ids: Any) -> list[bytes]:
         zone = "" if kind.tz is None else "+00"
         micros = ids.cast(pa.timestamp("us", kind.tz)).cast(pa.int64())
         return [_moment(value, zone) for value in micros.to_pylist()]
-    # Whole numbers, texts and dates.
+    # Whole numbers, texts, `true` and `false`, and dates.
     from reseal.columns import objects
 
     return objects(ids.cast(pa.string()).cast(pa.binary()))

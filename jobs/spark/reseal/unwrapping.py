@@ -1,6 +1,7 @@
 """The tasks that unwrap: one KMS call for each distinct data key, and one for the first-level keyset."""
 
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 # At 200 ms a call, this many threads can make some 100 calls a second.
 THREADS = 24
-CHUNK = 4096
+# So many keys of a task are ahead of the one that is waited for.
+PENDING = 4096
 # What the first-level keyset is bound to under the session key. No dek contains a space.
 KEYSET_NAME = b"first-level keyset"
 # The `fatal` of a key that was not unwrapped because another key of its task had failed.
@@ -60,14 +62,17 @@ class UnwrapTask:
         kms = Kms(self.endpoint, THREADS, Pace(self.per_second))
         session = SessionKey(self.session)
         stop = threading.Event()
-        remaining = iter(deks)
+        counted = 0
         with ThreadPoolExecutor(THREADS) as pool:
-            while chunk := list(islice(remaining, CHUNK)):
-                before = kms.calls
-                done = list(pool.map(lambda dek: self._key(kms, session, stop, dek), chunk))
-                # The threads share one client and its count, so a chunk's calls stand on its first key.
-                yield done[0]._replace(calls=kms.calls - before)
-                yield from done[1:]
+            unwrapping = (pool.submit(self._key, kms, session, stop, dek) for dek in deks)
+            pending = deque(islice(unwrapping, PENDING))
+            while pending:
+                result = pending.popleft().result()
+                pending.extend(islice(unwrapping, 1))
+                # The threads share one client and its count: a key's are the calls since the one before it.
+                calls = kms.calls
+                yield result._replace(calls=calls - counted)
+                counted = calls
 
     def keyset(self, wrapped: Iterable[bytes], keying: Keying) -> Iterator[UnwrapResult]:
         """Unwraps the first-level keyset and checks that it can seal in the keying."""

@@ -48,10 +48,11 @@ const DIFFERING = [
   ...Object.keys(LEDGER).filter((name) => name.endsWith('_at')),
   'milli_dcu_seconds',
   'cost_usd',
+  'statement_millis',
 ];
 
 /** All that a run leaves, but for what differs from any run to the next. */
-async function left({ run_id: runId, ...report }: Report) {
+async function left({ run_id: runId, planned, ...report }: Report) {
   const stripped = (row: Readonly<Record<string, unknown>> | undefined, ...names: string[]) =>
     Object.fromEntries(
       Object.entries(row ?? {}).map(([name, value]) => [
@@ -77,6 +78,8 @@ async function left({ run_id: runId, ...report }: Report) {
     staged: await box.sql('SELECT * FROM users_temp'),
     ledger: stripped(ledger, ...DIFFERING),
     report: stripped(report, ...DIFFERING, 'seconds', 'cost_parts'),
+    // The workflow's plan reckons no minutes.
+    planned: stripped(planned, 'minutes'),
   };
 }
 

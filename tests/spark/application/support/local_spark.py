@@ -26,6 +26,8 @@ os.environ.update(ENVIRONMENT)
 def local_spark() -> SparkSession:
     """A session in which a failing task is tried again, as on a cluster."""
     builder = SparkSession.builder.master("local[2,4]").config("spark.ui.enabled", "false")
+    # By default ten seconds: counts of rows come along with it.
+    builder = builder.config("spark.executor.heartbeatInterval", "200ms")
     session = builder.config("spark.sql.shuffle.partitions", "4").getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session
