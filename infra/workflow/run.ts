@@ -86,10 +86,14 @@ function plan(d: Deployment, sql: Statements): Step[] {
     // A run with a limit begins behind the one before it, and where nothing is left there, at the lowest id.
     { find_first_id: query(sql.firstId, { mode: 'mode' }, 'next') },
     { raise_id_from: assign({ id_from: expression('default(map.get(next, "id_from"), id_from)') }) },
-    { find_next_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
-    { has_more: choose({ '"id_cutoff" in highest': 'lower_id_cutoff' }) },
-    { begin_again: assign({ id_from: allIds(d).id_from }) },
     { find_id_cutoff: query(sql.cutoff, { ...selection, row_limit: 'string(row_limit)' }, 'highest') },
+    {
+      has_more: choose({
+        '"id_cutoff" in highest': 'lower_id_cutoff',
+        [`id_from == "${allIds(d).id_from}"`]: 'lower_id_cutoff',
+      }),
+    },
+    { begin_again: { ...assign({ id_from: allIds(d).id_from }), next: 'find_id_cutoff' } },
     // Nothing selected has no highest id.
     {
       lower_id_cutoff: assign({ id_cutoff: expression('default(map.get(highest, "id_cutoff"), id_cutoff)') }),

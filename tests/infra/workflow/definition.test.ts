@@ -38,6 +38,7 @@ const many = (count: number): Field[] =>
 const stacks: [string, Partial<Deployment>][] = [
   ['one field', {}],
   ['five fields, shared keying, plaintext kept', { fields: many(5), keying: 'shared', storePlaintext: true }],
+  ['five fields, deterministic keying', { fields: many(5), keying: 'deterministic' }],
   ['columns with reserved names, a row limit', { fields: [EMAIL, PHONE], readLimitRows: 1000 }],
   ['a jar', { batch: { ...aDeployment().batch, jarFile: 'gs://a-bucket/a.jar', mainClass: 'a.Main' } }],
 ];
