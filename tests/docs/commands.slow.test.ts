@@ -29,7 +29,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Whether a command can be carried out without a cloud account, Spark, or something that the reader brings along. */
 const isLocal = (given: readonly string[]): boolean =>
   given.length > 0 &&
-  !given.some((word) => /^(?:--stack|--via|stack|dataproc|--setting|--keying|--help|--version|--open)$/.test(word)) &&
+  !given.some((word) =>
+    /^(?:--stack|--via|stack|dataproc|--setting|--keying|--help|--version|--open)$/.test(word),
+  ) &&
   !given.some((word) => /^[A-Z]{2,}$|…/.test(word));
 
 /** Carries out a command line in the sandbox of `state`; the files that it names stand beside it. */
