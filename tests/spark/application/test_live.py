@@ -75,14 +75,14 @@ def test_kms_calls_are_told_while_they_are_made(
     capsys: pytest.CaptureFixture[str],
     few: str,
 ) -> None:
-    keys = 1_000
+    keys = 2_000
     write_input(tmp_path / "in", world, [user(world, n, f"u{n}@x", os.urandom(32)) for n in range(keys)])
-    run(spark, tmp_path, kms, kms_calls_per_second="700", broadcast_deks=few)
+    run(spark, tmp_path, kms, kms_calls_per_second="600", broadcast_deks=few)
     lines = told(capsys, "unwrap")
     assert lines
     assert all(0 < line["done"] <= keys and line["of"] == keys for line in lines)
-    # As many as the rate lets through; keys arrive in packs.
-    assert 100 < lines[-1]["a_second"] < 1_400
+    # As many as the rate lets through; the results of a task arrive in packs of some five hundred.
+    assert 100 < lines[-1]["a_second"] < 1_200
 
 
 def test_the_thread_ends_with_its_phase_also_when_that_fails(spark: SparkSession) -> None:

@@ -76,7 +76,7 @@ def kind(name: str) -> Any:
 
 
 class Judge:
-    """Analyzes the statements of one script, in their order. `resolved` is what all scripts have had so far."""
+    """Analyzes the statements of one script in order. `resolved` is what all scripts have had so far."""
 
     def __init__(
         self, tables: list[dict[str, Any]], params: dict[str, str], resolved: dict[str, Any]
