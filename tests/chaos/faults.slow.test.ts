@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { ENGINES } from '../../jobs/contract/settings/choices.ts';
 import { calmOf } from './calm.ts';
-import { alone, anyCase, type FaultCase, KINDS, type Undisturbed, underFaults } from './faults.ts';
+import { alone, anyCase, type FaultCase, KINDS, type Undisturbed } from './fault-cases.ts';
+import { underFaults } from './faults.ts';
 import { deployedWorld, type World } from './world.ts';
 
 /** A part of `npm run chaos -- --faults N`, the same faults each time: none of them for ever, which takes its time. */
@@ -28,5 +29,5 @@ it.each(KINDS)('a run under %s ends, with success or a code, and goes on', async
 
 it('so does a run under two faults, by any engine', async () => {
   const pairs = anyCase(undisturbed).filter(({ rules }) => rules.length === 2);
-  await fc.assert(fc.asyncProperty(pairs, holds), { ...once, seed: 17, numRuns: 4 });
+  await fc.assert(fc.asyncProperty(pairs, holds), { ...once, seed: 74, numRuns: 4 });
 });
