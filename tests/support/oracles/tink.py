@@ -1,9 +1,9 @@
 """Opens and seals values with official Tink.
 
-Standard input: [{"keyset": base64, "aad": text, and "ciphertext" or "plaintext": base64}], with "deterministic": true
-for a keyset of AES-SIV; standard output: for each, the plaintext or the ciphertext in base64, or {"error": why}. An item
-without a keyset asks for a new one of AES-SIV. The script's own folder is left out of the module path: it holds a file
-of Tink's name.
+Standard input: [{"keyset": base64, "aad": text, and "ciphertext" or "plaintext": base64}], with
+"deterministic": true for a keyset of AES-SIV; standard output: for each, the plaintext or the ciphertext in
+base64, or {"error": why}. An item without a keyset asks for a new one of AES-SIV. The script's own folder is
+left out of the module path: it holds a file of Tink's name.
 """
 
 import base64
@@ -38,10 +38,11 @@ def answer(item: dict[str, Any]) -> bytes:
     value = base64.b64decode(item["plaintext" if seals else "ciphertext"], validate=True)
     if item.get("deterministic"):
         siv = handle.primitive(daead.DeterministicAead)
-        done: bytes = (siv.encrypt_deterministically if seals else siv.decrypt_deterministically)(value, aad)
-        return done
-    gcm = handle.primitive(aead.Aead)
-    done = (gcm.encrypt if seals else gcm.decrypt)(value, aad)
+        act = siv.encrypt_deterministically if seals else siv.decrypt_deterministically
+    else:
+        gcm = handle.primitive(aead.Aead)
+        act = gcm.encrypt if seals else gcm.decrypt
+    done: bytes = act(value, aad)
     return done
 
 
