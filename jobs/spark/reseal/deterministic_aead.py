@@ -4,10 +4,9 @@ AES-SIV as RFC 5297 defines it, with one component of associated data (also wher
 https://developers.google.com/tink/wire-format#deterministic_aead
 """
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from reseal.keysets import PREFIX_BYTES, VERSION, Keyset, tink_prefix
+from reseal.keysets import Keyset, TinkPrimitive
 from reseal.reasons import Rejection
 
 # DETERMINISTIC_AEAD_AES_SIV_CMAC_256: two AES-256 keys, of S2V and of CTR (RFC 5297 section 2.2).
@@ -16,40 +15,21 @@ KEY_BYTES = 64
 SIV_BYTES = 16
 
 
-class DeterministicAead:
+class DeterministicAead(TinkPrimitive[AESSIV]):
     """Seals and opens with a keyset. Raises Rejection `unknown-key` without a usable key, `key-length`."""
 
+    overhead_bytes = SIV_BYTES
+
     def __init__(self, keyset: Keyset) -> None:
-        self._primary_id = keyset.primary_id
-        self._ciphers = {
+        ciphers = {
             key.id: _aes_siv(key.siv)
             for key in keyset.keys
             if key.enabled and key.tink_prefix and key.siv is not None
         }
-        if not self._ciphers:
-            raise Rejection("unknown-key")
+        super().__init__(keyset.primary_id, ciphers)
 
-    def primary(self) -> tuple[bytes, AESSIV]:
-        """Prefix and cipher of the key that seals. Raises Rejection `unknown-key`."""
-        if self._primary_id not in self._ciphers:
-            raise Rejection("unknown-key")
-        return tink_prefix(self._primary_id), self._ciphers[self._primary_id]
-
-    def open(self, ciphertext: bytes, aad: bytes) -> bytes:
-        """Opens a ciphertext. Raises Rejection `truncated`, `version`, `unknown-key` or `authentication`,
-        checked in this order.
-        """
-        if len(ciphertext) < PREFIX_BYTES + SIV_BYTES:
-            raise Rejection("truncated")
-        if ciphertext[0] != VERSION:
-            raise Rejection("version")
-        cipher = self._ciphers.get(int.from_bytes(ciphertext[1:PREFIX_BYTES], "big"))
-        if cipher is None:
-            raise Rejection("unknown-key")
-        try:
-            return cipher.decrypt(ciphertext[PREFIX_BYTES:], [aad])
-        except InvalidTag:
-            raise Rejection("authentication") from None
+    def _decrypt(self, cipher: AESSIV, sealed: bytes, aad: bytes) -> bytes:
+        return cipher.decrypt(sealed, [aad])
 
 
 def _aes_siv(key: bytes) -> AESSIV:

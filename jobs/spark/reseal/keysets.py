@@ -5,8 +5,10 @@ project.
 https://developers.google.com/tink/wire-format
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -193,26 +195,35 @@ def aes_gcm(key: bytes) -> AESGCM:
     return AESGCM(key)
 
 
-class Aead:
-    """Seals and opens with a keyset. Raises Rejection `unknown-key` without a usable key, `key-length`."""
+Cipher = TypeVar("Cipher")
 
-    def __init__(self, keyset: Keyset) -> None:
-        self._primary_id = keyset.primary_id
-        self._ciphers = {
-            key.id: aes_gcm(key.aes)
-            for key in keyset.keys
-            if key.enabled and key.tink_prefix and key.aes is not None
-        }
-        if not self._ciphers:
+
+class TinkPrimitive(ABC, Generic[Cipher]):
+    """A keyset's ciphers behind Tink's prefix. Raises Rejection `unknown-key` without a usable key.
+
+    `ciphers` are those of the usable keys, by id.
+    """
+
+    # What a ciphertext has beside prefix and value.
+    overhead_bytes: int
+
+    def __init__(self, primary_id: int, ciphers: dict[int, Cipher]) -> None:
+        if not ciphers:
             raise Rejection("unknown-key")
+        self._primary_id = primary_id
+        self._ciphers = ciphers
 
-    def primary(self) -> tuple[bytes, AESGCM]:
+    @abstractmethod
+    def _decrypt(self, cipher: Cipher, sealed: bytes, aad: bytes) -> bytes:
+        """Opens what stands behind the prefix. Raises InvalidTag."""
+
+    def primary(self) -> tuple[bytes, Cipher]:
         """Prefix and cipher of the key that seals. Raises Rejection `unknown-key`."""
         if self._primary_id not in self._ciphers:
             raise Rejection("unknown-key")
         return tink_prefix(self._primary_id), self._ciphers[self._primary_id]
 
-    def ciphers(self) -> dict[int, AESGCM]:
+    def ciphers(self) -> dict[int, Cipher]:
         """The keys that open, by id."""
         return self._ciphers
 
@@ -220,8 +231,7 @@ class Aead:
         """Opens a ciphertext. Raises Rejection `truncated`, `version`, `unknown-key` or `authentication`,
         checked in this order.
         """
-        body = PREFIX_BYTES + IV_BYTES
-        if len(ciphertext) < body + TAG_BYTES:
+        if len(ciphertext) < PREFIX_BYTES + self.overhead_bytes:
             raise Rejection("truncated")
         if ciphertext[0] != VERSION:
             raise Rejection("version")
@@ -229,6 +239,23 @@ class Aead:
         if cipher is None:
             raise Rejection("unknown-key")
         try:
-            return cipher.decrypt(ciphertext[PREFIX_BYTES:body], ciphertext[body:], aad)
+            return self._decrypt(cipher, ciphertext[PREFIX_BYTES:], aad)
         except InvalidTag:
             raise Rejection("authentication") from None
+
+
+class Aead(TinkPrimitive[AESGCM]):
+    """Seals and opens with a keyset. Raises Rejection `unknown-key` without a usable key, `key-length`."""
+
+    overhead_bytes = IV_BYTES + TAG_BYTES
+
+    def __init__(self, keyset: Keyset) -> None:
+        ciphers = {
+            key.id: aes_gcm(key.aes)
+            for key in keyset.keys
+            if key.enabled and key.tink_prefix and key.aes is not None
+        }
+        super().__init__(keyset.primary_id, ciphers)
+
+    def _decrypt(self, cipher: AESGCM, sealed: bytes, aad: bytes) -> bytes:
+        return cipher.decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], aad)
