@@ -7,7 +7,7 @@ import type { Keyset, KeysetKey } from './keysets.ts';
  * https://developers.google.com/tink/wire-format#tink_output_prefix
  */
 export const TINK_VERSION = 1;
-export const PREFIX_BYTES = 5;
+const PREFIX_BYTES = 5;
 /** What a ciphertext has beside the value: prefix, IV and tag. */
 export const TINK_OVERHEAD_BYTES = PREFIX_BYTES + IV_BYTES + TAG_BYTES;
 
@@ -46,22 +46,49 @@ const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
 export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = aesKey): Aead {
   const keys = new Map<number, AesKey>();
   for (const key of keyset.keys) if (usable(key)) keys.set(key.id, prepare(key.aes));
+  return behindPrefix(keyset.primaryKeyId, keys, {
+    overheadBytes: IV_BYTES + TAG_BYTES,
+    seal: gcmSeal,
+    open: (key, sealed, aad) => gcmOpen(key, sealed.subarray(0, IV_BYTES), sealed.subarray(IV_BYTES), aad),
+  });
+}
+
+/** A cipher as Tink uses it, behind its prefix. */
+interface Cipher<Key> {
+  /** What a ciphertext has beside prefix and value. */
+  readonly overheadBytes: number;
+  /** The whole ciphertext, with the prefix. */
+  seal(prefix: Uint8Array, key: Key, plaintext: Uint8Array, aad: Uint8Array): Buffer;
+  /** Opens what stands behind the prefix. Throws Rejection `authentication`. */
+  open(key: Key, sealed: Buffer, aad: Uint8Array): Buffer;
+}
+
+/**
+ * What the usable keys of a keyset can do, by their ids. Throws Rejection `unknown-key` where there is none.
+ *
+ * @example
+ * behindPrefix(keyset.primaryKeyId, keys, { overheadBytes: 28, seal, open });
+ */
+export function behindPrefix<Key>(
+  primaryKeyId: number,
+  keys: ReadonlyMap<number, Key>,
+  cipher: Cipher<Key>,
+): Aead {
   if (keys.size === 0) throw new Rejection('unknown-key');
-  const primary = keys.get(keyset.primaryKeyId);
-  const prefix = tinkPrefix(keyset.primaryKeyId);
+  const primary = keys.get(primaryKeyId);
+  const prefix = tinkPrefix(primaryKeyId);
   return {
     seal(plaintext, aad) {
       if (primary === undefined) throw new Rejection('unknown-key');
-      return gcmSeal(prefix, primary, plaintext, aad);
+      return cipher.seal(prefix, primary, plaintext, aad);
     },
     open(ciphertext, aad) {
-      if (ciphertext.length < TINK_OVERHEAD_BYTES) throw new Rejection('truncated');
+      if (ciphertext.length < PREFIX_BYTES + cipher.overheadBytes) throw new Rejection('truncated');
       const view = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.length);
       if (view[0] !== TINK_VERSION) throw new Rejection('version');
       const key = keys.get(view.readUInt32BE(1));
       if (key === undefined) throw new Rejection('unknown-key');
-      const body = PREFIX_BYTES + IV_BYTES;
-      return gcmOpen(key, view.subarray(PREFIX_BYTES, body), view.subarray(body), aad);
+      return cipher.open(key, view.subarray(PREFIX_BYTES), aad);
     },
   };
 }

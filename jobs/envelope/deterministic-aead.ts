@@ -1,6 +1,6 @@
 import { aessiv } from '@noble/ciphers/aes.js';
 import { Rejection } from '../contract/reasons.ts';
-import { type Aead, PREFIX_BYTES, TINK_VERSION, tinkPrefix } from './aead.ts';
+import { type Aead, behindPrefix } from './aead.ts';
 import type { Keyset, KeysetKey } from './keysets.ts';
 
 /** AES-SIV's synthetic IV, which is the tag as well (RFC 5297 §2.6). */
@@ -26,27 +26,15 @@ const usable = (key: KeysetKey): key is KeysetKey & { siv: Uint8Array } =>
 export function deterministicAead(keyset: Keyset): Aead {
   const keys = new Map<number, Uint8Array>();
   for (const key of keyset.keys) if (usable(key)) keys.set(key.id, key.siv);
-  if (keys.size === 0) throw new Rejection('unknown-key');
   for (const key of keys.values()) if (key.length !== KEY_BYTES) throw new Rejection('key-length');
-  const primary = keys.get(keyset.primaryKeyId);
-  const prefix = tinkPrefix(keyset.primaryKeyId);
-  return {
-    seal(plaintext, aad) {
-      if (primary === undefined) throw new Rejection('unknown-key');
-      return Buffer.concat([prefix, aessiv(primary, aad).encrypt(plaintext)]);
-    },
-    open(ciphertext, aad) {
-      if (ciphertext.length < PREFIX_BYTES + SIV_BYTES) throw new Rejection('truncated');
-      const view = Buffer.from(ciphertext.buffer, ciphertext.byteOffset, ciphertext.length);
-      if (view[0] !== TINK_VERSION) throw new Rejection('version');
-      const key = keys.get(view.readUInt32BE(1));
-      if (key === undefined) throw new Rejection('unknown-key');
-      return opened(key, aad, view.subarray(PREFIX_BYTES));
-    },
-  };
+  return behindPrefix(keyset.primaryKeyId, keys, {
+    overheadBytes: SIV_BYTES,
+    seal: (prefix, key, plaintext, aad) => Buffer.concat([prefix, aessiv(key, aad).encrypt(plaintext)]),
+    open: opened,
+  });
 }
 
-function opened(key: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Buffer {
+function opened(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Buffer {
   try {
     return Buffer.from(aessiv(key, aad).decrypt(sealed));
   } catch {
