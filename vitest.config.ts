@@ -28,7 +28,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 300_000,
     // Much of the time is spent waiting for those processes.
-    maxWorkers: '100%',
+    maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
   },
 });

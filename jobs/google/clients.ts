@@ -3,6 +3,7 @@ import type { BatchControllerClient } from '@google-cloud/dataproc';
 import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import type { Storage, StorageOptions } from '@google-cloud/storage';
 import type { ExecutionsClient } from '@google-cloud/workflows';
+import type { Metadata } from '@grpc/grpc-js';
 import type { AuthClient } from 'google-auth-library';
 import type { ClientOptions } from 'google-gax';
 import type { Deployment } from '../contract/deployment.ts';
@@ -95,8 +96,8 @@ const GOOGLE: Origins = {
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 
 /**
- * Options of Google's generated clients for an endpoint that speaks plain HTTP and JSON; `regional` is the
- * host that a regional service has at Google.
+ * Options of Google's generated clients for another endpoint, which speaks gRPC in the clear; `regional` is the host that
+ * a regional service has at Google.
  */
 export async function gaxOptions(
   service: 'kms' | 'dataproc' | 'workflows',
@@ -104,13 +105,20 @@ export async function gaxOptions(
   regional?: string,
 ): Promise<ClientOptions> {
   if (endpoints === undefined) return regional === undefined ? {} : { apiEndpoint: regional };
-  const { protocol, hostname, port } = new URL(endpoints[service]);
+  const { credentials } = await import('@grpc/grpc-js');
+  const { hostname, port } = new URL(endpoints[service]);
+  const authClient = await tokenAuth(endpoints);
+  const headers = await authClient.getRequestHeaders();
   return {
-    fallback: true,
-    protocol: protocol.slice(0, -1),
     apiEndpoint: hostname,
-    port: Number(port) || (protocol === 'https:' ? 443 : 80),
-    authClient: await tokenAuth(endpoints),
+    port: Number(port),
+    authClient,
+    // The library attaches tokens to TLS only.
+    sslCreds: credentials.createInsecure(),
+    'grpc.callInvocationTransformer': (call: { readonly metadata: Metadata }) => {
+      for (const [name, value] of headers) call.metadata.set(name, value);
+      return call;
+    },
   };
 }
 

@@ -21,6 +21,8 @@ interface ClientError {
   readonly code?: number | string;
   readonly message?: string;
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
+  /** Google's sentence alone, where gRPC puts the status before it in the message. */
+  readonly details?: unknown;
   /** What gRPC and its REST fallback make of the details of a google.rpc.Status. */
   readonly statusDetails?: readonly { readonly retryDelay?: RetryDelay | null }[];
   /** Both take ErrorInfo out of the details. */
@@ -44,11 +46,15 @@ interface RetryDelay {
 /** google.rpc.Code; https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
 const GRPC: Readonly<Record<string, string>> = {
   3: 'INVALID_ARGUMENT',
+  4: 'DEADLINE_EXCEEDED',
   5: 'NOT_FOUND',
   6: 'ALREADY_EXISTS',
   7: 'PERMISSION_DENIED',
   8: 'RESOURCE_EXHAUSTED',
   9: 'FAILED_PRECONDITION',
+  10: 'ABORTED',
+  13: 'INTERNAL',
+  14: 'UNAVAILABLE',
   16: 'UNAUTHENTICATED',
 };
 /** https://cloud.google.com/apis/design/errors#handling_errors, for answers without a status of their own */
@@ -121,7 +127,8 @@ export function googleFailure(error: unknown): GoogleFailure {
   const said = [...errors, ...(errors.length > 0 ? [] : (answer.errors ?? [])), info ?? more];
   return {
     status: answer.status ?? GRPC[number] ?? HTTP[number] ?? (NETWORK.has(number) ? 'UNREACHABLE' : 'OTHER'),
-    message: answer.message ?? errors[0]?.message ?? message,
+    message:
+      answer.message ?? errors[0]?.message ?? (typeof more.details === 'string' ? more.details : message),
     reasons: said.flatMap(({ reason }) => reason ?? []),
     ...(metadata === undefined ? {} : { metadata }),
     ...(retryAfterMs === null ? {} : { retryAfterMs }),

@@ -1,11 +1,13 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import fastify, { type FastifyReply } from 'fastify';
 import { type Wire, wireOf } from '../discovery/wire.ts';
 import type { Caller } from './caller.ts';
 import { GoogleError } from './errors.ts';
-import { Broken, type Call, type Json, Reply, type Route, readJson, router } from './router.ts';
+import type { AnswerHttp, GrpcServer } from './grpc/server.ts';
+import { listenForBoth } from './port.ts';
+import { Broken, type Call, type Json, parseJson, Reply, type Route, readJson, router } from './router.ts';
 
 type Answer = Json | Reply;
 
@@ -90,12 +92,35 @@ export async function listen(
         .send(JSON.stringify(known.toJSON()));
     }
   });
-  await app.listen({ host: '127.0.0.1', port });
-  const address = app.server.address() as AddressInfo;
+  await app.ready();
+  const answerHttp: AnswerHttp = async ({ method, url, body }, authorization) => {
+    const { statusCode, payload } = await app.inject({
+      method,
+      url,
+      headers: {
+        ...(authorization === undefined ? {} : { authorization }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
+    });
+    return { status: statusCode, body: parseJson(payload) };
+  };
+  // Loaded with the first of its calls, since it takes as long to load as half of the rest.
+  let grpc: Promise<GrpcServer> | undefined;
+  const serveGrpc = async (connection: Socket): Promise<void> => {
+    grpc ??= import('./grpc/server.ts').then(({ grpcServer }) => grpcServer(answerHttp));
+    (await grpc).serve(connection);
+  };
+  const serveHttp = (connection: Socket): void => void app.server.emit('connection', connection);
+  const listening = await listenForBoth(port, serveHttp, serveGrpc);
   return {
-    origin: `http://127.0.0.1:${address.port}`,
-    port: address.port,
-    close: () => app.close(),
+    origin: `http://127.0.0.1:${listening.number}`,
+    port: listening.number,
+    async close() {
+      (await grpc)?.close();
+      await listening.close();
+      await app.close();
+    },
   };
 }
 

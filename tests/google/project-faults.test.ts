@@ -1,6 +1,4 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { GoogleError } from 'google-gax';
+import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statements } from '../../jobs/contract/sql/index.ts';
 import { dataprocEngine } from '../../jobs/engines/dataproc/index.ts';
@@ -13,6 +11,8 @@ import { pace } from '../../jobs/google/pace.ts';
 import { projectFault, projectFaultIn } from '../../jobs/google/project-faults.ts';
 import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
+import { type GrpcServer, grpcServer } from '../../sandbox/http/grpc/server.ts';
+import { listenForBoth, type Port } from '../../sandbox/http/port.ts';
 import { aDeployment } from '../support/deployment.ts';
 import { silent } from '../support/sandbox.ts';
 
@@ -75,23 +75,25 @@ const unbilledBigQuery = denied(freeTier, {
   errors: [{ message: freeTier, domain: 'global', reason: 'billingNotEnabled' }],
 });
 
-/** A service that answers every request alike. */
+/** A service that answers every request alike, over HTTP and gRPC. */
 let answer: { error: { code: number } } = denied('', {});
-let server: Server;
+let port: Port;
+let grpc: GrpcServer;
 let origin = '';
 beforeAll(async () => {
-  server = createServer((request, response) => {
+  const http = createServer((request, response) => {
     request.resume().on('end', () => {
       response.writeHead(answer.error.code, { 'Content-Type': 'application/json' });
       response.end(JSON.stringify(answer));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  grpc = grpcServer(async () => ({ status: answer.error.code, body: answer }));
+  port = await listenForBoth(0, (connection) => http.emit('connection', connection), grpc.serve);
+  origin = `http://127.0.0.1:${port.number}`;
 });
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
+afterAll(async () => {
+  grpc.close();
+  await port.close();
 });
 
 const deployment = aDeployment({ workflow: 'projects/a-project/locations/us-central1/workflows/reseal' });
@@ -178,37 +180,15 @@ describe.each(Object.entries(CALLS))('a call of %s', (name, call) => {
   });
 });
 
-/** A length-delimited field of protocol buffers, of fewer than 16,384 bytes. */
-const field = (number: number, value: Buffer | string): Buffer => {
-  const bytes = Buffer.from(value);
-  const length = bytes.length < 128 ? [bytes.length] : [(bytes.length & 127) | 128, bytes.length >> 7];
-  return Buffer.concat([Buffer.from([(number << 3) | 2, ...length]), bytes]);
-};
-/** google.rpc.Status with an ErrorInfo, as it stands in the trailer grpc-status-details-bin. */
-function grpcError(message: string, reason: string, metadata: Record<string, string>) {
-  const entries = Object.entries(metadata).map(([key, value]) =>
-    field(3, Buffer.concat([field(1, key), field(2, value)])),
-  );
-  const errorInfo = Buffer.concat([field(1, reason), field(2, 'googleapis.com'), ...entries]);
-  const any = Buffer.concat([field(1, 'type.googleapis.com/google.rpc.ErrorInfo'), field(2, errorInfo)]);
-  const status = Buffer.concat([Buffer.from([8, 7]), field(2, message), field(3, any)]);
-  const trailers = { get: (name: string) => (name === 'grpc-status-details-bin' ? [status] : []) };
-  const error = Object.assign(new GoogleError(`7 PERMISSION_DENIED: ${message}`), {
-    code: 7,
-    metadata: trailers,
-  });
-  return GoogleError.parseGRPCStatusDetails(error as unknown as GoogleError);
-}
-
-describe('over gRPC', () => {
+describe('a call of Cloud KMS', () => {
   it.each([
     ['SERVICE_DISABLED', 'projects/123456', 'service-disabled'],
     ['SERVICE_DISABLED', 'projects/764086051850', 'quota-project'],
     ['USER_PROJECT_DENIED', 'projects/123456', 'quota-project'],
     ['BILLING_DISABLED', 'projects/123456', 'billing-disabled'],
-  ])('the trailer says %s for %s: %s', (reason, consumer, code) => {
-    const error = grpcError('No.', reason, { consumer, service: 'cloudkms.googleapis.com' });
-    expect(projectFault(googleFailure(error))).toMatchObject({ code });
+  ])('whose details say %s for %s fails with %s, whatever its sentence', async (reason, consumer, code) => {
+    answer = denied('No.', { details: [info(reason, { consumer, service: 'cloudkms.googleapis.com' })] });
+    await expect(CALLS['cloudkms.googleapis.com']()).rejects.toMatchObject({ code });
   });
 
   it('credentials that are missing are no missing role', async () => {

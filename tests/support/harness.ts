@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BigQuery } from '@google-cloud/bigquery';
-import { KeyManagementServiceClient } from '@google-cloud/kms';
+import type { KeyManagementServiceClient } from '@google-cloud/kms';
 import type { Storage } from '@google-cloud/storage';
 import { OAuth2Client } from 'google-auth-library';
-import { storageClient } from '../../jobs/google/clients.ts';
+import { kmsClient, storageClient } from '../../jobs/google/clients.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { type Server, startServer } from '../../sandbox/process/server.ts';
 import { aDeployment } from '../support/deployment.ts';
@@ -103,7 +103,6 @@ export async function harness(): Promise<Harness> {
 }
 
 async function clients({ origin, iam: { ownerToken: token } }: Server) {
-  const { hostname, port } = new URL(origin);
   return {
     origin,
     token,
@@ -114,13 +113,7 @@ async function clients({ origin, iam: { ownerToken: token } }: Server) {
       authClient: auth(token),
       retryOptions: { autoRetry: false },
     }),
-    kms: new KeyManagementServiceClient({
-      fallback: true,
-      protocol: 'http',
-      apiEndpoint: hostname,
-      port: Number(port),
-      authClient: auth(token),
-    }),
+    kms: await kmsClient(endpointsOf(origin, token)),
     storage: await storageClient(aDeployment({ project: PROJECT }), endpointsOf(origin, token)),
   };
 }

@@ -15,6 +15,7 @@ import { underRules } from '../../faults/calls.ts';
 import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
+import { bytesOf, type Message, strictly } from '../../http/grpc/messages.ts';
 import type { RequestLog } from '../../http/request-log.ts';
 import { Broken } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
@@ -39,25 +40,6 @@ export interface StorageRead {
   close(): Promise<void>;
 }
 
-interface Message<T> {
-  encode(message: T): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): T;
-  verify(message: object): string | null;
-}
-
-/**
- * A request as its message describes it. Decoding skips fields that the message does not have; what is left of such
- * a request is shorter than it came. @throws Error that says what is wrong, and no value
- */
-function strictly<T extends object>(message: Message<T>, bytes: Uint8Array): T {
-  // Of a Buffer protobufjs cuts short a text that says it is longer than the bytes; of plain bytes it rejects one.
-  const decoded = message.decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-  const wrong = message.verify(decoded);
-  if (wrong !== null) throw new Error(wrong);
-  if (message.encode(decoded).finish().length < bytes.length) throw new Error('it has an unknown field');
-  return decoded;
-}
-
 /** A method of the service by the classes of its messages. */
 function method<In extends object, Out extends object>(
   name: string,
@@ -69,9 +51,9 @@ function method<In extends object, Out extends object>(
     path: `/google.cloud.bigquery.storage.v1.BigQueryRead/${name}`,
     requestStream: false,
     responseStream,
-    requestSerialize: (message) => Buffer.from(request.encode(message).finish()),
+    requestSerialize: (message) => bytesOf(request, message),
     requestDeserialize: (bytes) => strictly(request, bytes),
-    responseSerialize: (message) => Buffer.from(response.encode(message).finish()),
+    responseSerialize: (message) => bytesOf(response, message),
     responseDeserialize: (bytes) => response.decode(bytes),
   };
 }
