@@ -5,22 +5,21 @@
  * BigQuery's.
  */
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { writeManyUsers } from '../support/many-users.ts';
-import { JOB_FLAGS, node, processCpu } from '../support/processes.ts';
+import { processCpu, trigger } from '../support/processes.ts';
 import { inScratch, stackWith } from '../support/stack.ts';
 
 const [rows, deks] = [Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 1_000)];
 const keying = process.argv[4] ?? 'shared';
 const few = Math.round(rows / 5);
-const job = fileURLToPath(new URL('../support/job.ts', import.meta.url));
 
 /** One run over so many rows; the job's CPU seconds. */
 async function measured(folder: string, count: number): Promise<number> {
   const files = await writeManyUsers(folder, count, deks);
-  const { sandbox, sandboxFile } = await stackWith(join(folder, String(count)), files, { keying });
+  const state = join(folder, String(count));
+  const { sandbox } = await stackWith(state, files, { keying });
   const idle = processCpu(sandbox.pid);
-  const { report, seconds, cpu, maxRssKb } = JSON.parse(node(JOB_FLAGS, job, sandboxFile, 'bigquery'));
+  const { report, seconds, cpu, maxRssKb } = trigger(state, 'bigquery');
   const micros = (cpuSeconds: number): string => ((cpuSeconds * 1e6) / count).toFixed(2);
   process.stdout.write(
     `${keying} keying, ${report.merged} of ${count} rows under ${deks} data keys, ${report.kms_calls} KMS calls, ${seconds.toFixed(1)} s\n` +

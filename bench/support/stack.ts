@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Deployment, parseDeployment } from '../../jobs/contract/deployment.ts';
@@ -19,8 +19,6 @@ export async function inScratch(work: (folder: string) => Promise<void>): Promis
 export interface BenchStack {
   readonly sandbox: Sandbox;
   readonly deployment: Deployment;
-  /** Where the sandbox says how it is reached. */
-  readonly sandboxFile: string;
 }
 
 /** Deploys the stack of dev, with further settings, into a folder, and loads users. */
@@ -33,5 +31,7 @@ export async function stackWith(
   const deployment = parseDeployment(sandbox.outputs);
   await importKek(sandbox.owner, deployment, files.kek);
   await loadUsers(sandbox.owner, deployment, files.users);
-  return { sandbox, deployment, sandboxFile: join(state, 'sandbox.json') };
+  // As `npm run trigger` keeps them: one that joins this sandbox goes by them, and loads no samples.
+  writeFileSync(join(state, 'settings.json'), JSON.stringify(config));
+  return { sandbox, deployment };
 }

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
 
 /** The code of the error that a run's signal is given with when somebody else drives the run from now on. */
@@ -33,16 +32,13 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | u
 
 /** What the work settles with, or the given error if it has not settled after so many milliseconds. */
 export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
-  const timer = new AbortController();
-  const over = sleep(ms, undefined, { signal: timer.signal }).then(() => {
-    throw late();
-  });
-  over.catch(() => {});
+  const limit = limited(ms, late);
   work.catch(() => {});
+  limit.start();
   try {
-    return await Promise.race([work, over]);
+    return await Promise.race([work, limit.over]);
   } finally {
-    timer.abort();
+    limit.stop();
   }
 }
 
