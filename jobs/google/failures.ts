@@ -23,12 +23,12 @@ interface ClientError {
   readonly errors?: readonly { readonly reason?: string; readonly message?: string }[];
   /** Google's sentence alone, where gRPC puts the status before it in the message. */
   readonly details?: unknown;
-  /** What gRPC and its REST fallback make of the details of a google.rpc.Status. */
+  /** What clients of gRPC make of the details of a google.rpc.Status. */
   readonly statusDetails?: readonly { readonly retryDelay?: RetryDelay | null }[];
-  /** Both take ErrorInfo out of the details. */
+  /** They take ErrorInfo out of the details. */
   readonly reason?: string;
   readonly errorInfoMetadata?: Readonly<Record<string, string>>;
-  /** The response's headers, as gRPC keeps them and as the REST transport does; its body where the client keeps it. */
+  /** The response's headers, as gRPC keeps them and as clients of HTTP do, which keep its body, too. */
   readonly metadata?: { get?(name: string): readonly unknown[] };
   readonly response?: {
     readonly headers?: { get?(name: string): string | null };
@@ -69,7 +69,7 @@ const HTTP: Readonly<Record<string, string>> = {
 /** What Node calls a connection that did not come about or broke. */
 const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT']);
 
-/** The error object that Google's APIs answer with, as the REST transport leaves it in the message. */
+/** The error object that Google's HTTP APIs answer with. */
 interface Answered {
   readonly status?: string;
   readonly message?: string;
@@ -96,9 +96,9 @@ function errorIn(body: unknown): Answered {
   }
 }
 
-/** In the message by the REST transport of the generated clients, beside it by the others. */
-const answered = ({ message = '', response }: ClientError): Answered =>
-  [message, response?.data, response?.body].map(errorIn).find((error) => error.message !== undefined) ?? {};
+/** Where clients of HTTP keep the answer of a failed call. */
+const answered = ({ response }: ClientError): Answered =>
+  [response?.data, response?.body].map(errorIn).find((error) => error.message !== undefined) ?? {};
 
 /** RetryInfo among the details, in JSON a text like `1.5s`, else the header Retry-After in seconds (RFC 9110 §10.2.3). */
 function retryAfter(

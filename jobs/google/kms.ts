@@ -73,8 +73,9 @@ export function keyService(
 
   async function decrypt(name: string, wrapped: WrappedKey): Promise<DataKey> {
     const ciphertextCrc32c = { value: String(crc32c(wrapped)) };
-    // Retries are ours, so that each call is counted and waits for its turn.
-    const answering = client.decrypt({ name, ciphertext: wrapped, ciphertextCrc32c }, { maxRetries: 0 });
+    // Retries are ours, so that each call is counted and waits for its turn. With `maxRetries: 0` in place of none the
+    // client would hide what it did not retry.
+    const answering = client.decrypt({ name, ciphertext: wrapped, ciphertextCrc32c }, { retry: null });
     const late = () => new Error(`no answer for ${CALL_MS / 1000} s`);
     const [answer] = await unlessAborted(within(CALL_MS, answering, late), signal);
     const key = answer.plaintext as Uint8Array;

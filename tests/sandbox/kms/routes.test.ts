@@ -26,7 +26,7 @@ const encrypt = async (name = KEY, additionalAuthenticatedData?: Buffer) => {
   const [{ ciphertext }] = await h.kms.encrypt(request);
   return Buffer.from(ciphertext as Uint8Array);
 };
-const decrypt = (ciphertext: Buffer, name = KEY) => h.kms.decrypt({ name, ciphertext }, { maxRetries: 0 });
+const decrypt = (ciphertext: Buffer, name = KEY) => h.kms.decrypt({ name, ciphertext }, { retry: null });
 /** The answer to a REST call of decrypt. */
 const raw = (body: object, name = KEY) => h.rest('POST', `/v1/${name}:decrypt`, body);
 
