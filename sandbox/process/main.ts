@@ -8,6 +8,7 @@ import { type Deployed, type Deployer, deployer } from '../deploy/deployer.ts';
 import { fingerprint, forgetDeployment, keepDeployment, keptDeployment } from '../deploy/kept.ts';
 import { rulesOfFile } from '../faults/file.ts';
 import { endpointsOf, type SandboxEndpoints } from '../http/endpoints.ts';
+import { callLoopbackDirectly } from '../http/no-proxy.ts';
 import { JOB_USER, jobUserBindings, policyTagOf } from '../iam/job-user.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
 import type { Server } from './server.ts';
@@ -86,6 +87,8 @@ async function deployed(
   return fresh;
 }
 
+// For the programs of its batches.
+callLoopbackDirectly();
 try {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   hold(state);

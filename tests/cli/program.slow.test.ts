@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { cli, ndjson } from '../support/cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'reseal-cli-'));
@@ -73,6 +73,27 @@ describe('a folder without a sandbox', () => {
     expect(stderr).toContain(`npm run trigger -- --state ${nowhere}`);
     expect(existsSync(nowhere)).toBe(false);
   });
+});
+
+describe('where the environment names a proxy', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  it.each([{ engine: 'direct' }, { engine: 'bigquery' }])(
+    '$engine goes on without it',
+    async ({ engine }) => {
+      // Nobody listens there.
+      const proxy = 'http://127.0.0.1:9';
+      for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'grpc_proxy'])
+        vi.stubEnv(name, proxy);
+      vi.stubEnv('no_proxy', 'intranet.example');
+      const options = ['--state', join(folder, `proxy-${engine}`), '--fresh', '--engine', engine, '--json'];
+      const { code, stdout } = await cli('trigger', options);
+      expect(code).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ state: 'succeeded', merged: 980 });
+    },
+  );
 });
 
 describe('what is printed', () => {
