@@ -193,6 +193,10 @@ export const ERROR_CODES = {
     '`sample` was used on a source table that has rows',
     '`--append` adds the made-up users behind its highest id',
   ),
+  'emulator-host': usage(
+    "BIGQUERY_EMULATOR_HOST or STORAGE_EMULATOR_HOST is set, which Google's clients would call",
+    'unset it',
+  ),
   'no-credentials': failed(
     'there are no application default credentials, or they have expired',
     'run `gcloud auth application-default login`',

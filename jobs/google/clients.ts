@@ -7,6 +7,9 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { AuthClient } from 'google-auth-library';
 import type { ClientOptions } from 'google-gax';
 import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import { googleFailure } from './failures.ts';
+import { projectFault } from './project-faults.ts';
 
 /**
  * Where Google's services are, as origins (`http://127.0.0.1:4711`); undefined means Google itself, with the
@@ -32,6 +35,7 @@ export async function bigQueryClient(
   stack: Pick<Deployment, 'project'> & Partial<Pick<Deployment, 'location'>>,
   endpoints?: Endpoints,
 ): Promise<BigQuery> {
+  rejectEmulator('BIGQUERY_EMULATOR_HOST');
   const { BigQuery } = await import('@google-cloud/bigquery');
   const { project: projectId, location } = stack;
   const place = { projectId, ...(location === undefined ? {} : { location }) };
@@ -45,7 +49,7 @@ export async function bigQueryClient(
 
 export async function kmsClient(endpoints?: Endpoints): Promise<KeyManagementServiceClient> {
   const { KeyManagementServiceClient } = await import('@google-cloud/kms');
-  return new KeyManagementServiceClient(await gaxOptions('kms', endpoints));
+  return ready(new KeyManagementServiceClient(await gaxOptions('kms', endpoints)));
 }
 
 /** Batches are a regional service with a host of its own a region. */
@@ -55,10 +59,11 @@ export async function batchClient(
 ): Promise<BatchControllerClient> {
   const { BatchControllerClient } = await import('@google-cloud/dataproc');
   const regional = `${deployment.location}-dataproc.googleapis.com`;
-  return new BatchControllerClient(await gaxOptions('dataproc', endpoints, regional));
+  return ready(new BatchControllerClient(await gaxOptions('dataproc', endpoints, regional)));
 }
 
 export async function storageClient(deployment: Deployment, endpoints?: Endpoints): Promise<Storage> {
+  rejectEmulator('STORAGE_EMULATOR_HOST');
   const { Storage } = await import('@google-cloud/storage');
   const projectId = deployment.project;
   if (endpoints === undefined) return new Storage({ projectId });
@@ -69,7 +74,33 @@ export async function storageClient(deployment: Deployment, endpoints?: Endpoint
 
 export async function executionsClient(endpoints?: Endpoints): Promise<ExecutionsClient> {
   const { ExecutionsClient } = await import('@google-cloud/workflows');
-  return new ExecutionsClient(await gaxOptions('workflows', endpoints));
+  return ready(new ExecutionsClient(await gaxOptions('workflows', endpoints)));
+}
+
+/**
+ * Looks for a client's credentials, which it would otherwise do with its first call, and throw where nobody can catch it
+ * what it does not find.
+ */
+async function ready<T extends { initialize(): Promise<unknown> }>(client: T): Promise<T> {
+  try {
+    await client.initialize();
+  } catch (error) {
+    throw projectFault(googleFailure(error)) ?? error;
+  }
+  return client;
+}
+
+/** Two of the clients go by such a variable before anything that they are told. */
+function rejectEmulator(variable: string): void {
+  const host = process.env[variable];
+  if (host === undefined) return;
+  throw new ResealError(
+    'emulator-host',
+    `${variable} is set: ${host} would be called in the place of Google`,
+    {
+      hint: `unset ${variable}; without --stack Reseal works on a sandbox of its own`,
+    },
+  );
 }
 
 /** Origins and the credentials to call them with, for the few methods that are called without a client library. */
