@@ -21,7 +21,7 @@ export function printJsonError(error: {
 export function printError(error: unknown, json: boolean): void {
   const known = error instanceof ResealError;
   const code = known ? error.code : 'internal';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const hint = known && error.hint !== undefined ? { hint: error.hint } : {};
   const cause = known && error.cause instanceof Error ? { cause: error.cause.message } : {};
   if (json) printJsonError({ code, message, ...hint, ...cause });
@@ -30,6 +30,12 @@ export function printError(error: unknown, json: boolean): void {
   if (hint.hint !== undefined) process.stderr.write(`hint: ${hint.hint}\n`);
   if (!known && error instanceof Error && process.env.RESEAL_DEBUG === '1')
     process.stderr.write(`${error.stack}\n`);
+}
+
+/** Of a thrown object that is no Error its message alone, if it has one: what else it holds is for nobody to read. */
+function messageOf(error: unknown): string {
+  const { message } = Object(error) as { message?: unknown };
+  return typeof message === 'string' ? message : String(error);
 }
 
 /** What has not closed by then, an answer that nobody waits for or a connection, must not keep the process. */

@@ -9,6 +9,13 @@ const MANIFEST = new URL('../../package.json', import.meta.url);
 export async function main(argv: readonly string[]): Promise<void> {
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
   const program = commands(version);
+  const json = argv.includes('--json');
+  // Node would print all that such an error holds.
+  for (const event of ['uncaughtException', 'unhandledRejection'])
+    process.once(event, (error: unknown) => {
+      printError(error, json);
+      process.exit(EXIT.failed);
+    });
   try {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
@@ -16,10 +23,10 @@ export async function main(argv: readonly string[]): Promise<void> {
       // Commander has printed what was wrong; help and version end here too, with exit code 0.
       process.exitCode = error.exitCode === 0 ? 0 : EXIT.usage;
       const message = error.message.replace(/^error: /, '');
-      if (error.exitCode !== 0 && argv.includes('--json')) printJsonError({ code: 'option', message });
+      if (error.exitCode !== 0 && json) printJsonError({ code: 'option', message });
       return;
     }
-    printError(error, argv.includes('--json'));
+    printError(error, json);
     process.exitCode = exitCode(error);
   } finally {
     endSoon();

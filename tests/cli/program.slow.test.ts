@@ -75,11 +75,30 @@ describe('a folder without a sandbox', () => {
   });
 });
 
-describe('where the environment names a proxy', () => {
-  afterEach(() => {
-    vi.unstubAllEnvs();
-  });
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
+describe('an error that nobody waited for', () => {
+  it.each(['{ message: "odd", token: "canary" }', 'Object.assign(new Error("odd"), { token: "canary" })'])(
+    'is told by its message alone: %s',
+    async (thrown) => {
+      const late = `setImmediate(() => Promise.reject(${thrown}))`;
+      const source = `process.on('newListener', (name) => { if (name === 'unhandledRejection') ${late} })`;
+      vi.stubEnv('NODE_OPTIONS', `--import=data:text/javascript,${encodeURIComponent(source)}`);
+      const { code, stdout, stderr } = await cli('reseal', [
+        'history',
+        '--json',
+        '--state',
+        join(folder, 'none'),
+      ]);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: 'error (internal): odd\n' });
+      expect(JSON.parse(stdout)).toEqual({ error: { code: 'internal', message: 'odd' } });
+    },
+  );
+});
+
+describe('where the environment names a proxy', () => {
   it.each([{ engine: 'direct' }, { engine: 'bigquery' }])(
     '$engine goes on without it',
     async ({ engine }) => {
