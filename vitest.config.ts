@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { ensureVenv } from './jobs/spark/venv.ts';
@@ -27,8 +28,8 @@ export default defineConfig({
     // The component tests start real processes (the sandbox, Spark): slow by nature, never by accident.
     testTimeout: 180_000,
     hookTimeout: 300_000,
-    // Much of the time is spent waiting for those processes.
-    maxWorkers: 3,
+    // Much of the time is spent waiting for those processes: half as many workers again as there are cores.
+    maxWorkers: Math.ceil(availableParallelism() * 1.5),
     sequence: { sequencer: SlowFirst },
   },
 });
