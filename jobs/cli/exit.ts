@@ -35,7 +35,8 @@ export function printError(error: unknown, json: boolean): void {
 /** Of a thrown object that is no Error its message alone, if it has one: what else it holds is for nobody to read. */
 function messageOf(error: unknown): string {
   const { message } = Object(error) as { message?: unknown };
-  return typeof message === 'string' ? message : String(error);
+  if (typeof message === 'string') return message;
+  return typeof error === 'object' ? 'something was thrown that has no message' : String(error);
 }
 
 /** What has not closed by then, an answer that nobody waits for or a connection, must not keep the process. */

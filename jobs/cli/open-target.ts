@@ -10,6 +10,21 @@ const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'settin
  */
 export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
   if (options.stack === undefined) return (await import('./sandbox.ts')).openSandbox(options, say);
+  rejectSandboxOptions(options);
+  rejectEmulators();
+  say(`reading the outputs of stack ${options.stack} …\n`);
+  const { readStackOutputs } = await import('../stack/outputs.ts');
+  const { parseDeployment } = await import('../contract/deployment.ts');
+  const deployment = parseDeployment(await readStackOutputs(options.stack));
+  return {
+    deployment,
+    next: `next: npm run reseal -- history --stack ${options.stack}`,
+    keep: async () => {},
+    close: async () => {},
+  };
+}
+
+function rejectSandboxOptions(options: TargetOptions): void {
   for (const name of SANDBOX_ONLY) {
     const given = options[name];
     if (given === undefined || (typeof given === 'object' && Object.keys(given).length === 0)) continue;
@@ -22,14 +37,18 @@ export async function openTarget(options: TargetOptions, say: (text: string) => 
       },
     );
   }
-  say(`reading the outputs of stack ${options.stack} …\n`);
-  const { readStackOutputs } = await import('../stack/outputs.ts');
-  const { parseDeployment } = await import('../contract/deployment.ts');
-  const deployment = parseDeployment(await readStackOutputs(options.stack));
-  return {
-    deployment,
-    next: `next: npm run reseal -- history --stack ${options.stack}`,
-    keep: async () => {},
-    close: async () => {},
-  };
+}
+
+/** Google's clients go by these before all that they are told, and Reseal asks more than an emulator has. */
+function rejectEmulators(): void {
+  for (const variable of ['BIGQUERY_EMULATOR_HOST', 'STORAGE_EMULATOR_HOST']) {
+    if (process.env[variable] === undefined) continue;
+    throw new ResealError(
+      'emulator-host',
+      `${variable} names a host that would be called in the place of Google`,
+      {
+        hint: `unset ${variable}`,
+      },
+    );
+  }
 }

@@ -14,7 +14,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   for (const event of ['uncaughtException', 'unhandledRejection'])
     process.once(event, (error: unknown) => {
       printError(error, json);
-      process.exit(EXIT.failed);
+      process.exit(exitCode(error));
     });
   try {
     await program.parseAsync(argv, { from: 'user' });

@@ -194,7 +194,7 @@ export const ERROR_CODES = {
     '`--append` adds the made-up users behind its highest id',
   ),
   'emulator-host': usage(
-    "BIGQUERY_EMULATOR_HOST or STORAGE_EMULATOR_HOST is set, which Google's clients would call",
+    'BIGQUERY_EMULATOR_HOST or STORAGE_EMULATOR_HOST names a host that would be called in the place of Google',
     'unset it',
   ),
   'no-credentials': failed(

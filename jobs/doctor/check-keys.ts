@@ -16,7 +16,7 @@ export async function checkKeys(d: Deployment, endpoints?: Endpoints): Promise<F
     try {
       const [key] = await client.getCryptoKey({ name });
       const found = `the primary version is ${key.primary?.state ?? 'absent'}`;
-      if (key.primary?.state === 'ENABLED' || key.primary?.state === 1) return ok(what, found);
+      if (key.primary?.state === 'ENABLED') return ok(what, found);
       return wrong('failed', what, found, `enable or restore a version of ${name}`);
     } catch (error) {
       const { status, message } = googleFailure(error);

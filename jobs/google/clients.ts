@@ -7,7 +7,6 @@ import type { Metadata } from '@grpc/grpc-js';
 import type { AuthClient } from 'google-auth-library';
 import type { ClientOptions } from 'google-gax';
 import type { Deployment } from '../contract/deployment.ts';
-import { ResealError } from '../contract/errors.ts';
 import { googleFailure } from './failures.ts';
 import { projectFault } from './project-faults.ts';
 
@@ -35,7 +34,6 @@ export async function bigQueryClient(
   stack: Pick<Deployment, 'project'> & Partial<Pick<Deployment, 'location'>>,
   endpoints?: Endpoints,
 ): Promise<BigQuery> {
-  rejectEmulator('BIGQUERY_EMULATOR_HOST');
   const { BigQuery } = await import('@google-cloud/bigquery');
   const { project: projectId, location } = stack;
   const place = { projectId, ...(location === undefined ? {} : { location }) };
@@ -63,7 +61,6 @@ export async function batchClient(
 }
 
 export async function storageClient(deployment: Deployment, endpoints?: Endpoints): Promise<Storage> {
-  rejectEmulator('STORAGE_EMULATOR_HOST');
   const { Storage } = await import('@google-cloud/storage');
   const projectId = deployment.project;
   if (endpoints === undefined) return new Storage({ projectId });
@@ -78,29 +75,21 @@ export async function executionsClient(endpoints?: Endpoints): Promise<Execution
 }
 
 /**
- * Looks for a client's credentials, which it would otherwise do with its first call, and throw where nobody can catch it
- * what it does not find.
+ * A client with its credentials. Left to itself it looks for them at its first call, and throws where nobody can catch
+ * the error.
  */
 async function ready<T extends { initialize(): Promise<unknown> }>(client: T): Promise<T> {
-  try {
-    await client.initialize();
-  } catch (error) {
-    throw projectFault(googleFailure(error)) ?? error;
-  }
+  await credentialed(client.initialize());
   return client;
 }
 
-/** Two of the clients go by such a variable before anything that they are told. */
-function rejectEmulator(variable: string): void {
-  const host = process.env[variable];
-  if (host === undefined) return;
-  throw new ResealError(
-    'emulator-host',
-    `${variable} is set: ${host} would be called in the place of Google`,
-    {
-      hint: `unset ${variable}; without --stack Reseal works on a sandbox of its own`,
-    },
-  );
+/** @throws ResealError `no-credentials` for work that finds none */
+async function credentialed<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw projectFault(googleFailure(error)) ?? error;
+  }
 }
 
 /** Origins and the credentials to call them with, for the few methods that are called without a client library. */
@@ -109,7 +98,7 @@ export async function authorised(
 ): Promise<{ readonly origins: Origins; readonly auth: AuthClient }> {
   if (endpoints !== undefined) return { origins: endpoints, auth: await tokenAuth(endpoints) };
   const { GoogleAuth } = await import('google-auth-library');
-  return { origins: GOOGLE, auth: await new GoogleAuth({ scopes: SCOPE }).getClient() };
+  return { origins: GOOGLE, auth: await credentialed(new GoogleAuth({ scopes: SCOPE }).getClient()) };
 }
 
 type Origins = Pick<Endpoints, 'kms' | 'bigquery' | 'storage' | 'resourceManager' | 'iam' | 'serviceUsage'>;
@@ -127,8 +116,8 @@ const GOOGLE: Origins = {
 const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 
 /**
- * Options of Google's generated clients for another endpoint, which speaks gRPC in the clear; `regional` is the host that
- * a regional service has at Google.
+ * Options of Google's generated clients for another endpoint, whose scheme says whether it speaks gRPC over TLS;
+ * `regional` is the host that a regional service has at Google.
  */
 export async function gaxOptions(
   service: 'kms' | 'dataproc' | 'workflows',
@@ -137,15 +126,16 @@ export async function gaxOptions(
 ): Promise<ClientOptions> {
   if (endpoints === undefined) return regional === undefined ? {} : { apiEndpoint: regional };
   const { credentials } = await import('@grpc/grpc-js');
-  const { hostname, port } = new URL(endpoints[service]);
+  const { protocol, hostname, port } = new URL(endpoints[service]);
+  const tls = protocol === 'https:';
   const authClient = await tokenAuth(endpoints);
   const headers = await authClient.getRequestHeaders();
   return {
     apiEndpoint: hostname,
-    port: Number(port),
+    port: Number(port) || (tls ? 443 : 80),
     authClient,
-    // The library attaches tokens to TLS only.
-    sslCreds: credentials.createInsecure(),
+    sslCreds: tls ? credentials.createSsl() : credentials.createInsecure(),
+    // The library attaches tokens to channels of its own only.
     'grpc.callInvocationTransformer': (call: { readonly metadata: Metadata }) => {
       for (const [name, value] of headers) call.metadata.set(name, value);
       return call;

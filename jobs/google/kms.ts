@@ -73,8 +73,8 @@ export function keyService(
 
   async function decrypt(name: string, wrapped: WrappedKey): Promise<DataKey> {
     const ciphertextCrc32c = { value: String(crc32c(wrapped)) };
-    // Retries are ours, so that each call is counted and waits for its turn. With `maxRetries: 0` in place of none the
-    // client would hide what it did not retry.
+    // Retries are ours, so that each call is counted and waits for its turn. `maxRetries: 0` would put DEADLINE_EXCEEDED in
+    // the place of the only attempt's error.
     const answering = client.decrypt({ name, ciphertext: wrapped, ciphertextCrc32c }, { retry: null });
     const late = () => new Error(`no answer for ${CALL_MS / 1000} s`);
     const [answer] = await unlessAborted(within(CALL_MS, answering, late), signal);

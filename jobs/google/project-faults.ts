@@ -12,7 +12,8 @@ export interface Said {
 const LOGIN = 'run `gcloud auth application-default login`';
 
 /** What google-auth-library says without credentials, and the token endpoint of ones that have expired. */
-const NO_CREDENTIALS = /could not load the default credentials|\binvalid_grant\b|\binvalid_rapt\b/i;
+const NO_CREDENTIALS =
+  /could not load the default credentials|unable to read the credential file|\binvalid_grant\b|\binvalid_rapt\b/i;
 /**
  * A user's credentials without a quota project. ErrorInfo calls that SERVICE_DISABLED, too: the call counts for the
  * project of gcloud's own OAuth client, one of the two numbers.

@@ -97,7 +97,7 @@ export function scalar({ type, format = '', enum: names, minimum, maximum }: Sch
   }
   if (type !== 'string') return () => {};
   if (names !== undefined)
-    // Clients made for gRPC send the number of an enum's value, which the documents do not tell.
+    // JSON of protocol buffers may have the number of an enum's value instead, which the documents do not tell.
     return (value, at) =>
       (typeof value === 'string' ? names.includes(value) : Number.isSafeInteger(value)) ||
       invalid(at, `one of ${names.join(', ')}`);

@@ -33,7 +33,7 @@ const METHODS = {
     'routines.update': [`PUT ${DATASET}/routines/{routine}`],
     'routines.delete': [`DELETE ${DATASET}/routines/{routine}`],
   },
-  /** gRPC: the methods' own names, with no route. */
+  /** The one service that has gRPC alone: the methods' own names, with no route. */
   bigquerystorage: { CreateReadSession: [], ReadRows: [] },
   kms: {
     'keyRings.list': [`GET ${LOCATION}/keyRings`],

@@ -21,7 +21,8 @@ export async function listenForBoth(
   http2: (connection: Socket) => void,
 ): Promise<Port> {
   const open = new Set<Socket>();
-  const server = createServer((connection) => {
+  // As Node's own server of HTTP has it: an answer of several parts must not wait for the client's acknowledgement.
+  const server = createServer({ noDelay: true }, (connection) => {
     open.add(connection);
     connection.once('close', () => open.delete(connection));
     // Until a server has it, a connection that breaks has nobody to tell.

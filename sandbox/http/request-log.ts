@@ -10,7 +10,7 @@ export interface LoggedCall {
   /** Google's name of the method: `jobs.insert`, `CreateReadSession`. */
   readonly method: string;
   readonly member: string;
-  /** The path without its query, or the resource that a call of gRPC names. */
+  /** The path without its query; of the Storage Read API, which has none, the resource that the call names. */
   readonly resource: string;
 }
 

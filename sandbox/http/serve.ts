@@ -94,22 +94,28 @@ export async function listen(
   });
   await app.ready();
   const answerHttp: AnswerHttp = async ({ method, url, body }, authorization) => {
-    const { statusCode, payload } = await app.inject({
-      method,
-      url,
-      headers: {
-        ...(authorization === undefined ? {} : { authorization }),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { payload: JSON.stringify(body) }),
-    });
-    return { status: statusCode, body: parseJson(payload) };
+    const json = body === undefined ? {} : { payload: JSON.stringify(body) };
+    const headers = {
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    };
+    try {
+      const { statusCode, payload } = await app.inject({ method, url, headers, ...json });
+      return { status: statusCode, body: parseJson(payload) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'LIGHT_ECONNRESET') return null;
+      throw error;
+    }
   };
   // Loaded with the first of its calls, since it takes as long to load as half of the rest.
   let grpc: Promise<GrpcServer> | undefined;
   const serveGrpc = async (connection: Socket): Promise<void> => {
     grpc ??= import('./grpc/server.ts').then(({ grpcServer }) => grpcServer(answerHttp));
-    (await grpc).serve(connection);
+    try {
+      (await grpc).serve(connection);
+    } catch {
+      connection.destroy();
+    }
   };
   const serveHttp = (connection: Socket): void => void app.server.emit('connection', connection);
   const listening = await listenForBoth(port, serveHttp, serveGrpc);
@@ -117,7 +123,7 @@ export async function listen(
     origin: `http://127.0.0.1:${listening.number}`,
     port: listening.number,
     async close() {
-      (await grpc)?.close();
+      (await grpc?.catch(() => undefined))?.close();
       await listening.close();
       await app.close();
     },

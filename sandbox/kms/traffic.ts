@@ -1,6 +1,6 @@
 export type Operation = 'encrypt' | 'decrypt';
 
-/** One key's calls over REST. BigQuery's own, inside the sandbox, are counted apart. */
+/** One key's calls, over REST and gRPC. BigQuery's own, inside the sandbox, are counted apart. */
 export interface KeyCalls {
   encrypt: number;
   decrypt: number;

@@ -8,7 +8,7 @@ import { type Deployed, type Deployer, deployer } from '../deploy/deployer.ts';
 import { fingerprint, forgetDeployment, keepDeployment, keptDeployment } from '../deploy/kept.ts';
 import { rulesOfFile } from '../faults/file.ts';
 import { endpointsOf, type SandboxEndpoints } from '../http/endpoints.ts';
-import { callLoopbackDirectly } from '../http/no-proxy.ts';
+import { onlyLoopback } from '../http/environment.ts';
 import { JOB_USER, jobUserBindings, policyTagOf } from '../iam/job-user.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
 import type { Server } from './server.ts';
@@ -88,7 +88,7 @@ async function deployed(
 }
 
 // For the programs of its batches.
-callLoopbackDirectly();
+onlyLoopback();
 try {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   hold(state);

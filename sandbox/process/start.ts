@@ -4,7 +4,7 @@ import { compiled } from '../../bin/compiled.js';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
-import { callLoopbackDirectly } from '../http/no-proxy.ts';
+import { onlyLoopback } from '../http/environment.ts';
 import { busy, running, type SandboxInfo, wipe } from '../state/folder.ts';
 
 export interface StartOptions {
@@ -50,7 +50,7 @@ export async function startSandbox({
   dataproc = 'spark',
   fresh = false,
 }: StartOptions): Promise<Sandbox> {
-  callLoopbackDirectly();
+  onlyLoopback();
   const folder = resolve(state);
   const there = await running(folder);
   if (there) return join(there, { state, stack, config, dataproc, fresh });

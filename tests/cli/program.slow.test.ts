@@ -98,19 +98,32 @@ describe('an error that nobody waited for', () => {
   );
 });
 
-describe('where the environment names a proxy', () => {
+describe('an environment made for Google, or for an emulator', () => {
   it.each([{ engine: 'direct' }, { engine: 'bigquery' }])(
-    '$engine goes on without it',
+    'leaves the sandbox as it is: $engine',
     async ({ engine }) => {
       // Nobody listens there.
       const proxy = 'http://127.0.0.1:9';
       for (const name of ['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'grpc_proxy'])
         vi.stubEnv(name, proxy);
       vi.stubEnv('no_proxy', 'intranet.example');
+      vi.stubEnv('BIGQUERY_EMULATOR_HOST', proxy);
+      vi.stubEnv('STORAGE_EMULATOR_HOST', proxy);
+      vi.stubEnv('GOOGLE_API_USE_CLIENT_CERTIFICATE', 'true');
       const options = ['--state', join(folder, `proxy-${engine}`), '--fresh', '--engine', engine, '--json'];
       const { code, stdout } = await cli('trigger', options);
       expect(code).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({ state: 'succeeded', merged: 980 });
+    },
+  );
+
+  it.each(['BIGQUERY_EMULATOR_HOST', 'STORAGE_EMULATOR_HOST'])(
+    'turns no stack into another: %s',
+    async (name) => {
+      vi.stubEnv(name, 'http://127.0.0.1:9');
+      const { code, stderr } = await cli('trigger', ['--stack', 'dev']);
+      expect(code).toBe(2);
+      expect(stderr).toMatch(new RegExp(`error \\(emulator-host\\): ${name} names a host`));
     },
   );
 });

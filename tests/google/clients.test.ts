@@ -2,13 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import {
-  batchClient,
-  bigQueryClient,
-  executionsClient,
-  kmsClient,
-  storageClient,
-} from '../../jobs/google/clients.ts';
+import { authorised, batchClient, executionsClient, kmsClient } from '../../jobs/google/clients.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { aDeployment } from '../support/deployment.ts';
 
@@ -42,24 +36,14 @@ describe('without credentials', () => {
     });
   });
 
+  it('a file of credentials that is not there is none, whoever asks for it', async () => {
+    vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', join(home, 'none.json'));
+    for (const asking of [kmsClient(), authorised()])
+      await expect(asking).rejects.toMatchObject({ code: 'no-credentials' });
+  });
+
   it('a client certificate that is asked for and not there is an error, too', async () => {
     vi.stubEnv('GOOGLE_API_USE_CLIENT_CERTIFICATE', 'true');
     await expect(kmsClient(endpointsOf('http://127.0.0.1:9', 'any'))).rejects.toThrow(/ENOENT/);
-  });
-});
-
-describe("an emulator's host in the environment", () => {
-  const endpoints = endpointsOf('http://127.0.0.1:9', 'any');
-
-  it.each([
-    ['BIGQUERY_EMULATOR_HOST', () => bigQueryClient(deployment), () => bigQueryClient(deployment, endpoints)],
-    ['STORAGE_EMULATOR_HOST', () => storageClient(deployment), () => storageClient(deployment, endpoints)],
-  ])('%s would be called in the place of the stack', async (name, ofGoogle, ofSandbox) => {
-    vi.stubEnv(name, 'http://127.0.0.1:9050');
-    for (const client of [ofGoogle, ofSandbox])
-      await expect(client()).rejects.toMatchObject({
-        code: 'emulator-host',
-        message: expect.stringContaining(name),
-      });
   });
 });

@@ -4,7 +4,6 @@ import bigquery from '@google-cloud/bigquery-storage/build/protos/protos.js';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
-  type Metadata,
   type MethodDefinition,
   Server,
   ServerCredentials,
@@ -15,6 +14,7 @@ import { underRules } from '../../faults/calls.ts';
 import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
+import { authorizationIn } from '../../http/grpc/authorization.ts';
 import { bytesOf, type Message, strictly } from '../../http/grpc/messages.ts';
 import type { RequestLog } from '../../http/request-log.ts';
 import { Broken } from '../../http/router.ts';
@@ -97,7 +97,7 @@ export async function serveStorageRead(
   const createReadSession: handleUnaryCall<CreateRequest, Session> = (call, callback) => {
     Promise.resolve(call.metadata)
       .then((metadata) => {
-        const caller = callerOf(authorization(metadata));
+        const caller = callerOf(authorizationIn(metadata));
         admit(caller, backend.catalog.project, call.request);
         const access = new Access(caller, backend.catalog.project);
         const table = call.request.readSession?.table ?? '';
@@ -111,7 +111,7 @@ export async function serveStorageRead(
   const readRows: handleServerStreamingCall<ReadRequest, ReadResponse> = (call) => {
     Promise.resolve(call.metadata)
       .then((metadata) => {
-        const caller = callerOf(authorization(metadata));
+        const caller = callerOf(authorizationIn(metadata));
         caller.require('bigquery.readsessions.getData', onBigQueryProject(backend.catalog.project));
         const { readStream } = call.request;
         return carriedOut(caller, 'ReadRows', readStream ?? '', () => sendRows(backend, sessions, call));
@@ -136,9 +136,6 @@ export async function serveStorageRead(
     close: async () => server.forceShutdown(),
   };
 }
-
-const authorization = (metadata: Metadata): string | undefined =>
-  metadata.get('authorization')[0]?.toString();
 
 /** https://cloud.google.com/bigquery/docs/reference/storage#permissions */
 function admit(caller: Caller, project: string, { readSession }: CreateRequest): void {

@@ -6,15 +6,16 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Json } from '../router.ts';
+import { authorizationIn } from './authorization.ts';
 import { BROKEN, failure, UNTOLD } from './failures.ts';
 import { methods } from './services.ts';
 import type { HttpCall } from './transcoding.ts';
 
-/** Answers a call over HTTP within this process. @throws Error if the connection would have broken */
+/** Answers a call over HTTP within this process; null where the connection would have broken. */
 export type AnswerHttp = (
   call: HttpCall,
   authorization: string | undefined,
-) => Promise<{ readonly status: number; readonly body: Json }>;
+) => Promise<{ readonly status: number; readonly body: Json } | null>;
 
 /** The sandbox's services over gRPC, for connections that somebody else has accepted. */
 export interface GrpcServer {
@@ -26,10 +27,9 @@ export interface GrpcServer {
 export function grpcServer(answerHttp: AnswerHttp): GrpcServer {
   const server = new Server();
   const handle: handleUnaryCall<HttpCall, Json> = ({ request, metadata }, callback) => {
-    answerHttp(request, metadata.get('authorization')[0]?.toString())
-      .catch(() => undefined)
+    answerHttp(request, authorizationIn(metadata))
       .then((answer) => {
-        if (answer === undefined) callback(BROKEN);
+        if (answer === null) callback(BROKEN);
         else if (answer.status < 300) callback(null, answer.body);
         else callback(failure(answer.body.error as Json));
       })
