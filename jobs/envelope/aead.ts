@@ -31,9 +31,6 @@ export function tinkPrefix(keyId: number, prefix: Buffer = Buffer.allocUnsafe(PR
   return prefix;
 }
 
-const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
-  key.enabled && key.tinkPrefix && key.aes !== null;
-
 /**
  * Prepares a keyset; `prepare` is `aesKeyOnce` where it seals or opens one value only.
  * Throws Rejection `unknown-key` where no key can be used, since all are disabled, of another type or without the
@@ -44,9 +41,7 @@ const usable = (key: KeysetKey): key is KeysetKey & { aes: Uint8Array } =>
  * open(seal(plaintext, aad), aad); // plaintext again
  */
 export function aead(keyset: Keyset, prepare: (bytes: Uint8Array) => AesKey = aesKey): Aead {
-  const keys = new Map<number, AesKey>();
-  for (const key of keyset.keys) if (usable(key)) keys.set(key.id, prepare(key.aes));
-  return behindPrefix(keyset.primaryKeyId, keys, {
+  return behindPrefix(keyset, ({ aes }) => aes && prepare(aes), {
     overheadBytes: IV_BYTES + TAG_BYTES,
     seal: gcmSeal,
     open: (key, sealed, aad) => gcmOpen(key, sealed.subarray(0, IV_BYTES), sealed.subarray(IV_BYTES), aad),
@@ -64,16 +59,22 @@ interface Cipher<Key> {
 }
 
 /**
- * What the usable keys of a keyset can do, by their ids. Throws Rejection `unknown-key` where there is none.
+ * What the usable keys of a keyset can do; `prepare` gives null for one of another type. Throws Rejection `unknown-key`
+ * where there is none.
  *
  * @example
- * behindPrefix(keyset.primaryKeyId, keys, { overheadBytes: 28, seal, open });
+ * behindPrefix(keyset, ({ aes }) => aes && aesKey(aes), { overheadBytes: 28, seal, open });
  */
 export function behindPrefix<Key>(
-  primaryKeyId: number,
-  keys: ReadonlyMap<number, Key>,
+  { primaryKeyId, keys: all }: Keyset,
+  prepare: (key: KeysetKey) => Key | null,
   cipher: Cipher<Key>,
 ): Aead {
+  const keys = new Map<number, Key>();
+  for (const key of all) {
+    const prepared = key.enabled && key.tinkPrefix ? prepare(key) : null;
+    if (prepared !== null) keys.set(key.id, prepared);
+  }
   if (keys.size === 0) throw new Rejection('unknown-key');
   const primary = keys.get(primaryKeyId);
   const prefix = tinkPrefix(primaryKeyId);

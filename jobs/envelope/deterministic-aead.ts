@@ -8,9 +8,6 @@ const SIV_BYTES = 16;
 /** Two keys of AES-256; Tink takes no others (proto/aes_siv.proto: "Only valid value is: 64"). */
 const KEY_BYTES = 64;
 
-const usable = (key: KeysetKey): key is KeysetKey & { siv: Uint8Array } =>
-  key.enabled && key.tinkPrefix && key.siv !== null;
-
 /**
  * Prepares a keyset of AES-SIV: equal values under one AAD become equal ciphertexts, in Tink's wire format, which is
  * that of BigQuery's DETERMINISTIC_* functions: 0x01 | key id, big-endian | SIV | ciphertext. The AAD is always one
@@ -24,14 +21,16 @@ const usable = (key: KeysetKey): key is KeysetKey & { siv: Uint8Array } =>
  * seal(plaintext, Buffer.from('email')).equals(seal(plaintext, Buffer.from('email'))); // true
  */
 export function deterministicAead(keyset: Keyset): Aead {
-  const keys = new Map<number, Uint8Array>();
-  for (const key of keyset.keys) if (usable(key)) keys.set(key.id, key.siv);
-  for (const key of keys.values()) if (key.length !== KEY_BYTES) throw new Rejection('key-length');
-  return behindPrefix(keyset.primaryKeyId, keys, {
+  return behindPrefix(keyset, sized, {
     overheadBytes: SIV_BYTES,
     seal: (prefix, key, plaintext, aad) => Buffer.concat([prefix, aessiv(key, aad).encrypt(plaintext)]),
     open: opened,
   });
+}
+
+function sized({ siv }: KeysetKey): Uint8Array | null {
+  if (siv !== null && siv.length !== KEY_BYTES) throw new Rejection('key-length');
+  return siv;
 }
 
 function opened(key: Uint8Array, sealed: Uint8Array, aad: Uint8Array): Buffer {

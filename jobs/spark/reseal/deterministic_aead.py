@@ -6,7 +6,7 @@ https://developers.google.com/tink/wire-format#deterministic_aead
 
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from reseal.keysets import Keyset, TinkPrimitive
+from reseal.keysets import Key, TinkPrimitive
 from reseal.reasons import Rejection
 
 # DETERMINISTIC_AEAD_AES_SIV_CMAC_256: two AES-256 keys, of S2V and of CTR (RFC 5297 section 2.2).
@@ -16,17 +16,13 @@ SIV_BYTES = 16
 
 
 class DeterministicAead(TinkPrimitive[AESSIV]):
-    """Seals and opens with a keyset. Raises Rejection `unknown-key` without a usable key, `key-length`."""
+    """AES-SIV: behind the prefix stand the synthetic IV and the ciphertext."""
 
     overhead_bytes = SIV_BYTES
 
-    def __init__(self, keyset: Keyset) -> None:
-        ciphers = {
-            key.id: _aes_siv(key.siv)
-            for key in keyset.keys
-            if key.enabled and key.tink_prefix and key.siv is not None
-        }
-        super().__init__(keyset.primary_id, ciphers)
+    @staticmethod
+    def _cipher(key: Key) -> AESSIV | None:
+        return None if key.siv is None else _aes_siv(key.siv)
 
     def _decrypt(self, cipher: AESSIV, sealed: bytes, aad: bytes) -> bytes:
         return cipher.decrypt(sealed, [aad])

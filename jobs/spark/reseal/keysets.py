@@ -199,19 +199,28 @@ Cipher = TypeVar("Cipher")
 
 
 class TinkPrimitive(ABC, Generic[Cipher]):
-    """A keyset's ciphers behind Tink's prefix. Raises Rejection `unknown-key` without a usable key.
+    """A keyset's ciphers behind Tink's prefix: seals and opens with them.
 
-    `ciphers` are those of the usable keys, by id.
+    Raises Rejection `unknown-key` without a usable key, `key-length`.
     """
 
     # What a ciphertext has beside prefix and value.
     overhead_bytes: int
 
-    def __init__(self, primary_id: int, ciphers: dict[int, Cipher]) -> None:
-        if not ciphers:
+    def __init__(self, keyset: Keyset) -> None:
+        self._primary_id = keyset.primary_id
+        self._ciphers = {
+            key.id: cipher
+            for key in keyset.keys
+            if key.enabled and key.tink_prefix and (cipher := self._cipher(key)) is not None
+        }
+        if not self._ciphers:
             raise Rejection("unknown-key")
-        self._primary_id = primary_id
-        self._ciphers = ciphers
+
+    @staticmethod
+    @abstractmethod
+    def _cipher(key: Key) -> Cipher | None:
+        """The cipher of a key, None for one of another type. Raises Rejection `key-length`."""
 
     @abstractmethod
     def _decrypt(self, cipher: Cipher, sealed: bytes, aad: bytes) -> bytes:
@@ -245,17 +254,13 @@ class TinkPrimitive(ABC, Generic[Cipher]):
 
 
 class Aead(TinkPrimitive[AESGCM]):
-    """Seals and opens with a keyset. Raises Rejection `unknown-key` without a usable key, `key-length`."""
+    """AES-GCM: behind the prefix stand IV, ciphertext and tag."""
 
     overhead_bytes = IV_BYTES + TAG_BYTES
 
-    def __init__(self, keyset: Keyset) -> None:
-        ciphers = {
-            key.id: aes_gcm(key.aes)
-            for key in keyset.keys
-            if key.enabled and key.tink_prefix and key.aes is not None
-        }
-        super().__init__(keyset.primary_id, ciphers)
+    @staticmethod
+    def _cipher(key: Key) -> AESGCM | None:
+        return None if key.aes is None else aes_gcm(key.aes)
 
     def _decrypt(self, cipher: AESGCM, sealed: bytes, aad: bytes) -> bytes:
         return cipher.decrypt(sealed[:IV_BYTES], sealed[IV_BYTES:], aad)

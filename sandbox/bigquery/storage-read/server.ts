@@ -8,16 +8,16 @@ import {
   Server,
   ServerCredentials,
   type ServerWritableStream,
-  status,
 } from '@grpc/grpc-js';
 import { underRules } from '../../faults/calls.ts';
 import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
 import { GoogleError } from '../../http/errors.ts';
 import { authorizationIn } from '../../http/grpc/authorization.ts';
+import { type Failure, failure } from '../../http/grpc/failures.ts';
 import { bytesOf, type Message, strictly } from '../../http/grpc/messages.ts';
 import type { RequestLog } from '../../http/request-log.ts';
-import { Broken } from '../../http/router.ts';
+import { Broken, type Json } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
 import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
@@ -105,7 +105,7 @@ export async function serveStorageRead(
       })
       .then(
         (session) => callback(null, session),
-        (error) => callback(failure(error)),
+        (error) => callback(failureOf(error)),
       );
   };
   const readRows: handleServerStreamingCall<ReadRequest, ReadResponse> = (call) => {
@@ -118,7 +118,7 @@ export async function serveStorageRead(
       })
       .then(
         () => call.end(),
-        (error) => call.emit('error', failure(error)),
+        (error) => call.emit('error', failureOf(error)),
       );
   };
   const own = await certificate(state);
@@ -177,7 +177,7 @@ async function sendRows(
 }
 
 /** An error as gRPC carries it. */
-function failure(error: unknown): { code: status; details: string; message: string } {
+function failureOf(error: unknown): Failure {
   const known = error instanceof GoogleError ? error : queryFailure(error);
-  return { code: status[known.status], details: known.message, message: known.message };
+  return failure((known.toJSON() as { error: Json }).error);
 }

@@ -6,13 +6,12 @@ import type { Json } from '../router.ts';
 import { bytesOf, strictly } from './messages.ts';
 import { type HttpCall, type HttpRule, transcoded } from './transcoding.ts';
 
-/** The services that Google's clients call by gRPC, each as the package of its client describes it. */
-const SERVICES = [
-  { service: 'google.cloud.kms.v1.KeyManagementService', from: '@google-cloud/kms' },
-  { service: 'google.cloud.dataproc.v1.BatchController', from: '@google-cloud/dataproc' },
-  { service: 'google.longrunning.Operations', from: '@google-cloud/dataproc' },
-  { service: 'google.cloud.workflows.executions.v1.Executions', from: '@google-cloud/workflows' },
-];
+/** The services that Google's clients call by gRPC, by the package of the client that describes them. */
+const SERVICES = {
+  '@google-cloud/kms': ['google.cloud.kms.v1.KeyManagementService'],
+  '@google-cloud/dataproc': ['google.cloud.dataproc.v1.BatchController', 'google.longrunning.Operations'],
+  '@google-cloud/workflows': ['google.cloud.workflows.executions.v1.Executions'],
+};
 
 /**
  * Dataproc's operations have other paths than the service's description says:
@@ -34,9 +33,11 @@ export interface Method {
 /** The methods of every service. A request is decoded to the HTTP call that it stands for, an answer encoded from JSON. */
 export function methods(): Method[] {
   const require = createRequire(import.meta.url);
-  return SERVICES.flatMap(({ service, from }) => {
+  return Object.entries(SERVICES).flatMap(([from, services]) => {
     const root = protobuf.Root.fromJSON(require(`${from}/build/protos/protos.json`));
-    return root.lookupService(service).methodsArray.flatMap((method) => methodOf(service, method));
+    return services.flatMap((service) =>
+      root.lookupService(service).methodsArray.flatMap((method) => methodOf(service, method)),
+    );
   });
 }
 

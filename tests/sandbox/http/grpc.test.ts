@@ -135,6 +135,8 @@ describe('the real client', () => {
         .split('\n')
         .filter((line) => line.includes('"cryptoKeys.updatePrimaryVersion"'));
     await h.kms.updateCryptoKeyPrimaryVersion({ name: KEY, cryptoKeyVersionId: '1' });
+    // The log is written beside the calls.
+    await expect.poll(calls).toHaveLength(1);
     expect(calls().map((line) => JSON.parse(line))).toMatchObject([
       { service: 'kms', resource: `/v1/${KEY}:updatePrimaryVersion`, outcome: 'OK' },
     ]);
