@@ -28,8 +28,8 @@ export default defineConfig({
     // The component tests start real processes (the sandbox, Spark): slow by nature, never by accident.
     testTimeout: 180_000,
     hookTimeout: 300_000,
-    // Much of the time is spent waiting for those processes: half as many workers again as there are cores.
-    maxWorkers: Math.ceil(availableParallelism() * 1.5),
+    // Much of the time is spent waiting for those processes: twice as many workers as there are cores.
+    maxWorkers: availableParallelism() * 2,
     sequence: { sequencer: SlowFirst },
   },
 });

@@ -69,7 +69,7 @@ function said({ json }: KeysOptions, versions: readonly number[], next?: string)
       ? `versions ${versions.join(' and ')} of the keyset are used from now on`
       : `version ${versions[0]} of the keyset seals from the next run on`;
   const text = `${what}; older versions stay readable\n${next === undefined ? '' : `${next}\n`}`;
-  process.stdout.write(json ? `${JSON.stringify({ version: versions.at(-1) })}\n` : text);
+  process.stdout.write(json ? `${JSON.stringify({ version: versions.at(-1), versions })}\n` : text);
 }
 
 /** Base64 in lines, as `base64` writes it. Throws ResealError `keyset-file`. */

@@ -312,6 +312,10 @@ export const ERROR_CODES = {
     'staged rows have gone since they were verified; the source table is untouched',
     '`--resume RUN` stages them anew',
   ),
+  'data-keys-gone': failed(
+    'the data keys that BigQuery was brought are not all there: another process drives the run, or a day has passed; the source table is untouched',
+    '`--resume RUN` brings them anew',
+  ),
   'run-taken-over': failed(
     'another process has taken the run over and goes on with it',
     '`history` shows what becomes of it',

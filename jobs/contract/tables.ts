@@ -180,7 +180,12 @@ export function keysetColumns(): Column[] {
 export function dataKeyColumns(): Column[] {
   return [
     column('run_id', 'STRING', 'The run whose values they open', 'REQUIRED'),
-    column('key_set', 'STRING', 'The load job that brings the keys: one try of the run', 'REQUIRED'),
+    column(
+      'key_set',
+      'STRING',
+      'One try of the run: the load job that brings the keys, and a random mark',
+      'REQUIRED',
+    ),
     column(
       'wrapped_keyset',
       'BYTES',

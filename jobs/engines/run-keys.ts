@@ -89,7 +89,7 @@ async function open(
     };
     const keyset = await openOther(input.keyset);
     const service = keyService(client, limits);
-    const keys = dataKeys(service, deployment.sourceKek, { capacity: KEY_CAPACITY, callsPerSecond, signal });
+    const keys = dataKeys(service, deployment.sourceKek, { capacity: KEY_CAPACITY, callsPerSecond });
     return {
       keyset,
       service,

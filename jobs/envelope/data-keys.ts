@@ -7,7 +7,7 @@ import type { DataKey, WrappedKey } from './brands.ts';
 export interface KeyService {
   /**
    * One Decrypt of Cloud KMS, with empty AAD. Throws Rejection `dek-refused` where KMS will never open this
-   * ciphertext, ResealError where no key would open.
+   * ciphertext, ResealError where no key would open; for a service that has been ended, at once the reason of that.
    */
   unwrap(kek: string, wrapped: WrappedKey): Promise<DataKey>;
   /** Decrypt calls that KMS answered, with a key or a rejection. */
@@ -32,8 +32,6 @@ export interface DataKeyOptions {
   readonly capacity: number;
   /** The rate that the key service keeps: it decides how many calls are under way at once. */
   readonly callsPerSecond: number;
-  /** Ends every wait for a key with its reason. */
-  readonly signal?: AbortSignal;
 }
 
 /** A call takes some 10 ms, and thrice that when KMS is busy: so many under way fill the rate. */
@@ -48,14 +46,14 @@ const CONCURRENCY = { least: 16, most: 256 };
  * await keys.get(wrapped); // the key, or the reason why there is none
  */
 export function dataKeys(service: KeyService, kek: string, options: DataKeyOptions): DataKeys {
-  const { capacity, callsPerSecond, signal } = options;
+  const { capacity, callsPerSecond } = options;
   const under = Math.ceil(callsPerSecond * SECONDS_A_CALL);
   const queue = new PQueue({ concurrency: Math.min(CONCURRENCY.most, Math.max(CONCURRENCY.least, under)) });
   const cache = new LRUCache<string, { readonly key: Unwrapped }, WrappedKey>({
     max: capacity,
-    // A queued call leaves the queue with the signal; one under way is the service's to end.
-    fetchMethod: (_text, _stale, { context: wrapped }) =>
-      queue.add(() => unwrapped(service, kek, wrapped), signal === undefined ? {} : { signal }),
+    // What ends the service ends queued calls as soon as their turn comes. A signal of the queue's own would have thousands
+    // of listeners, which Node goes through for each that comes or goes.
+    fetchMethod: (_text, _stale, { context: wrapped }) => queue.add(() => unwrapped(service, kek, wrapped)),
     dispose: ({ key }) => {
       if (typeof key !== 'string') key.fill(0);
     },

@@ -45,7 +45,9 @@ it('reseal keys adopts a wrapped keyset from a file, and says what is wrong with
   const file = join(box.folder, 'keyset.b64');
   const [row = {}] = await box.sql('SELECT TO_BASE64(wrapped) AS wrapped FROM keysets WHERE version = 2');
   writeFileSync(file, `${row.wrapped?.replaceAll(/.{76}/g, '$&\n')}\n`);
-  expect((await command('keys', 'adopt', '--from', file, '--json')).stdout).toBe('{"version":3}\n');
+  expect((await command('keys', 'adopt', '--from', file, '--json')).stdout).toBe(
+    '{"version":3,"versions":[3]}\n',
+  );
   writeFileSync(file, 'not base64!');
   expect(await command('keys', 'adopt', '--from', file)).toMatchObject({
     code: 2,

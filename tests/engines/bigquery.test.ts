@@ -1,8 +1,12 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runContext } from '../../jobs/cli/connect.ts';
+import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId, sealJobId } from '../../jobs/contract/ids.ts';
 import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
 import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../../jobs/contract/sql/index.ts';
+import { bigqueryEngine } from '../../jobs/engines/bigquery/index.ts';
+import type { StageInput } from '../../jobs/engines/engine.ts';
+import type { BigQueryService, Row } from '../../jobs/google/bigquery.ts';
 import { abandon } from '../../jobs/run/abandonment.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { run } from '../../jobs/run/run.ts';
@@ -222,35 +226,116 @@ describe('a stage that breaks off', () => {
     expect(await keyRows()).toEqual([{ n: '0' }]);
   });
 
-  it('takes what an earlier process has staged, and stages anew where that is not whole', async () => {
-    await pending();
-    const { stage } = box.context.engines.bigquery;
-    const runId = newRunId();
-    const [keyset] = await box.sql('SELECT version, wrapped, kms_key FROM keysets ORDER BY version DESC');
-    const input = {
-      runId,
-      mode: 'pending',
-      snapshotMillis: String(Date.now()),
-      idFrom: NO_FLOOR,
-      idCutoff: NO_CUTOFF,
-      limit: null,
-      ...WHOLE,
-      selected: 2,
-      keyset: {
-        version: Number(keyset?.version),
-        wrapped: Buffer.from(keyset?.wrapped ?? '', 'base64'),
-        kmsKey: keyset?.kms_key ?? '',
-      },
-      anew: false,
-    } as const;
-    const staged = (anew: boolean) => stage({ ...input, anew }, () => {}, new AbortController().signal);
-    const first = await staged(false);
-    expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 1) });
-    expect(await staged(false)).toMatchObject({ kmsCalls: null, attempt: first.attempt });
-    expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
-    const second = await staged(true);
-    expect(second.attempt).toBe(sealJobId(runId, 2));
-    const rows = `SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${second.attempt}'`;
-    expect(await box.sql(rows)).toEqual([{ n: '2' }]);
+  describe('on its own', () => {
+    type Starting = BigQueryService['start'];
+    const passing = () => Object.assign(new Error('away'), { errors: [{ reason: 'backendError' }] });
+    let runId = '';
+    let input: StageInput;
+
+    // A stack's first run makes the keyset.
+    beforeAll(async () => {
+      await pending();
+      await box.run({ engine: 'direct' });
+    });
+    beforeEach(async () => {
+      await box.sql('DELETE FROM data_keys WHERE TRUE');
+      await pending();
+      runId = newRunId();
+      const [keyset] = await box.sql('SELECT version, wrapped, kms_key FROM keysets ORDER BY version DESC');
+      input = {
+        runId,
+        mode: 'pending',
+        snapshotMillis: String(Date.now()),
+        idFrom: NO_FLOOR,
+        idCutoff: NO_CUTOFF,
+        limit: null,
+        ...WHOLE,
+        selected: 2,
+        keyset: {
+          version: Number(keyset?.version),
+          wrapped: Buffer.from(keyset?.wrapped ?? '', 'base64'),
+          kmsKey: keyset?.kms_key ?? '',
+        },
+        anew: false,
+      };
+    });
+    // The next one then has two values of its own.
+    afterEach(() => box.run({ engine: 'direct' }));
+
+    /** A stage whose statement that seals is started in another way. */
+    function staging(anew: boolean, start?: (ordinary: Starting) => Starting, signal?: AbortSignal) {
+      const { bigquery, deployment } = box.context;
+      const service = start === undefined ? bigquery : { ...bigquery, start: start(bigquery.start) };
+      const engine = bigqueryEngine(deployment, service, box.sandbox.endpoints);
+      return engine.stage({ ...input, anew }, () => {}, signal ?? new AbortController().signal);
+    }
+
+    const ofAttempt = async (n: number) =>
+      (await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${sealJobId(runId, n)}'`))[0]?.n;
+
+    it('takes what an earlier process has staged, and stages anew where that is not whole', async () => {
+      const first = await staging(false);
+      expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 1) });
+      expect(await staging(false)).toMatchObject({ kmsCalls: null, attempt: first.attempt });
+      expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
+      const second = await staging(true);
+      expect(second.attempt).toBe(sealJobId(runId, 2));
+      expect(await ofAttempt(2)).toBe('2');
+    });
+
+    it('does not take keys that are gone for values that are none', async () => {
+      let sets: Row[] = [];
+      const gone = staging(false, (ordinary) => async (...call) => {
+        sets = await box.sql('SELECT DISTINCT key_set FROM data_keys');
+        await box.sql('DELETE FROM data_keys WHERE name IS NOT NULL');
+        return ordinary(...call);
+      });
+      await expect(gone).rejects.toMatchObject({ code: 'data-keys-gone' });
+      expect(sets).toEqual([{ key_set: expect.stringMatching(/_keys_1_[0-9a-f]{8}$/) }]);
+      expect(await staging(false)).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 2) });
+      expect(await ofAttempt(2)).toBe('2');
+    });
+
+    it('takes no rows that an earlier try has left for its attempt', async () => {
+      const broken = staging(false, () => async () => {
+        throw new Error('broken');
+      });
+      await expect(broken).rejects.toMatchObject({ code: 'bigquery' });
+      expect(await ofAttempt(1)).toBe('1');
+      await box.sql(`INSERT INTO users_temp (id, run_id, attempt, field, resealed_from, reason)
+        VALUES (1, '${runId}', '${sealJobId(runId, 1)}', 'email', b'', 'dek-refused')`);
+      expect(await staging(false)).toMatchObject({ attempt: sealJobId(runId, 1) });
+      expect(await ofAttempt(1)).toBe('2');
+    });
+
+    it('goes on under the same id where no job was made, and takes the job whose answer was lost', async () => {
+      let calls = 0;
+      const lost = await staging(false, (ordinary) => async (...call) => {
+        calls += 1;
+        if (calls === 2) await ordinary(...call);
+        throw passing();
+      });
+      expect([calls, lost.attempt]).toEqual([2, sealJobId(runId, 1)]);
+      expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
+    });
+
+    it('ends with the signal while nobody answers, and leaves the keys to who has taken the run over', async () => {
+      for (const [reason, left] of [
+        [new Error('ctrl-C'), '0'],
+        [new ResealError('run-taken-over', 'another process drives the run'), '3'],
+      ] as const) {
+        const end = new AbortController();
+        const silent = staging(
+          true,
+          () => () => {
+            setTimeout(() => end.abort(reason), 10);
+            return new Promise(() => {});
+          },
+          end.signal,
+        );
+        await expect(silent).rejects.toBe(reason);
+        expect(await keyRows()).toEqual([{ n: left }]);
+      }
+    });
   });
 });

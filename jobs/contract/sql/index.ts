@@ -35,7 +35,15 @@ import { countRewrappable } from './rewrap-row-keysets.ts';
 import { sealValues, valuesLeft } from './seal-values.ts';
 import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
-import { adopt, clearStaged, proveStaged, stagedCounts, stagedReasons, stagedRuns } from './staged-rows.ts';
+import {
+  adopt,
+  clearAttempt,
+  clearStaged,
+  proveStaged,
+  stagedCounts,
+  stagedReasons,
+  stagedRuns,
+} from './staged-rows.ts';
 import { clearDataKeys, dataKeyNames, makeTryKeyset, readTryKeyset } from './try-keys.ts';
 
 export { ALL_TIME } from './ledger-entries.ts';
@@ -45,6 +53,7 @@ export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
 export { allIds, boundType, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
+export { DATA_KEYS_GONE } from './seal-values.ts';
 export { MODES, type Mode } from './select-values.ts';
 export { type Selection, selectionOf, WHOLE } from './selection.ts';
 export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
@@ -91,6 +100,7 @@ export function statements(d: Deployment) {
     endRun: endRun(d),
     abandonRun: abandonRun(d),
     clearStaged: clearStaged(d),
+    clearAttempt: clearAttempt(d),
     unfinishedRuns: unfinishedRuns(d),
     readRun: readRun(d),
     rejectedCounts: rejectedCounts(d),

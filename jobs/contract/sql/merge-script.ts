@@ -15,8 +15,8 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
  * state is part of it. The run's last wave ends the run; after any other it goes on with the next. All waves of a run
  * carry one moment, by which a row says which run sealed it.
  *
- * It writes the ledger first: heartbeats of other runs then wait for its end, where one that came in between would have
- * BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where they are not as many
+ * It writes the ledger and the table of data keys first: heartbeats and keys of other runs then wait for its end, where
+ * what came in between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where they are not as many
  * as were verified. A row is written only where its source still has the token it was sealed from (compare-and-set); a
  * row that changed meanwhile is left for the next run. In the mode `stale` row keysets of an older version are sealed
  * anew as well. What a value was sealed from earlier must not outlive its source: where the source is NULL now, or
@@ -41,6 +41,7 @@ DECLARE reseal_erased INT64 DEFAULT 0;
 ${d.keying !== 'row' ? `${declareKeyset(d)}\n` : ''}${declareRanges(d)}${rewraps(d) ? `${declareRewrap(d)}\n` : ''}BEGIN TRANSACTION;
 UPDATE ${table(d, 'runs')} SET heartbeat = reseal_time, resealed_at = IFNULL(resealed_at, reseal_time) WHERE run_id = @run_id AND owner = @owner AND state = 'verified';
 IF @@row_count > 0 THEN
+DELETE FROM ${table(d, 'dataKeys')} WHERE run_id = @run_id;
 SET reseal_time = (SELECT resealed_at FROM ${table(d, 'runs')} WHERE run_id = @run_id);
 SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE run_id = @run_id);
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND ${sealedRow(d)});
@@ -58,7 +59,6 @@ INSERT INTO ${table(d, 'rejected')} (id, field, run_id, reason, dek_fingerprint,
 SELECT id, field, run_id, reason, dek_fingerprint, ${literal(d.sourceFormat)}, ${rejectedBy(d)}, resealed_from, reseal_time
 FROM ${staged(d)} AND reason IS NOT NULL;
 DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id;
-DELETE FROM ${table(d, 'dataKeys')} WHERE run_id = @run_id;
 UPDATE ${table(d, 'runs')}
 SET state = IF(${LAST_WAVE}, 'succeeded', 'planned'), owner = IF(${LAST_WAVE}, NULL, owner), ended_at = IF(${LAST_WAVE}, CURRENT_TIMESTAMP(), NULL), merged_at = CURRENT_TIMESTAMP(),
   merged = IFNULL(merged, 0) + reseal_merged,${rewraps(d) ? ' rewrapped = IFNULL(rewrapped, 0) + reseal_rewrapped,' : ''} erased = IFNULL(erased, 0) + reseal_erased, changed_meanwhile = IFNULL(changed_meanwhile, 0) + reseal_changed,
@@ -73,7 +73,7 @@ const LAST_WAVE = 'IFNULL(waves_merged, 0) + 1 >= IFNULL(waves, 1)';
 
 /** But in row keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>
-  `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id));`;
+  `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id) ORDER BY created_at LIMIT 1);`;
 
 /** The pattern that a value did not match, so that it is taken again once the stack has another. */
 function rejectedBy({ fields }: Deployment): string {

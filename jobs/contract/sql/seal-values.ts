@@ -10,6 +10,9 @@ import { tryKeyset } from './try-keys.ts';
 
 const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
 
+/** What the statement that seals raises where the try's keys have been taken away, or another try has its load job's id. */
+export const DATA_KEYS_GONE = 'the data keys of this try are not all there any more';
+
 /** The data keys of a try, one a row. */
 const dataKeys = (d: Deployment): string =>
   `SELECT name, sealed, key_ids, reason AS key_reason, in_job FROM ${table(d, 'dataKeys')} WHERE run_id = @run_id AND key_set = @key_set AND name IS NOT NULL`;
@@ -24,16 +27,19 @@ const dataKeys = (d: Deployment): string =>
  * no value and no key in the clear.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax#cte_visibility
  *
+ * Values whose key is not there would be left out, like those that are left to the job: the statement raises unless there
+ * are as many keys as were brought.
+ *
  * The keyset of the try comes by way of a variable, which KEYSET_CHAIN takes. A data key that it does not open fails the
  * statement: that says nothing about a value.
  *
  * @example
- * const values = { ...selection, run_id: runId, key_set, attempt: 'reseal_pr_123_seal_1', ...chainValues(keyset) };
+ * const values = { ...selection, run_id: runId, key_set, keys: 7, attempt: 'reseal_pr_123_seal_1', ...chainValues(keyset) };
  * await bigquery.start(sql.sealValues, values, 'reseal_pr_123_seal_1');
  */
 export function sealValues(
   d: Deployment,
-): Statement<keyof typeof SELECTION | keyof typeof TRY | 'attempt' | keyof typeof CHAIN> {
+): Statement<keyof typeof SELECTION | keyof typeof TRY | 'keys' | 'attempt' | keyof typeof CHAIN> {
   const first = keysetChain(GIVEN);
   const aad = idText(d, 'id');
   const aadBytes = `CAST(${aad} AS BYTES)`;
@@ -47,7 +53,7 @@ export function sealValues(
   };
   return statement(
     'seal',
-    { ...typed(d, SELECTION), ...TRY, attempt: 'STRING', ...CHAIN },
+    { ...typed(d, SELECTION), ...TRY, keys: 'INT64', attempt: 'STRING', ...CHAIN },
     `DECLARE reseal_try_keyset BYTES DEFAULT (${tryKeyset(d)});
 ${
   row
@@ -56,7 +62,8 @@ SELECT id, field, cipher_text, dek, token, ${rowKeyset} AS row_keyset
 FROM (${selectedValues(d)});
 `
     : ''
-}INSERT INTO ${table(d, 'staging')} (id, run_id, attempt, field, resealed_from, reason, dek_fingerprint, unauthenticated, decrypted_email, bq_encryption_key, bq_encrypted_email)
+}ASSERT (SELECT COUNT(*) FROM (${dataKeys(d)})) = @keys AS '${DATA_KEYS_GONE}';
+INSERT INTO ${table(d, 'staging')} (id, run_id, attempt, field, resealed_from, reason, dek_fingerprint, unauthenticated, decrypted_email, bq_encryption_key, bq_encrypted_email)
 SELECT id, @run_id, @attempt, field, token, fault,
   IF(fault IS NULL, NULL, SUBSTR(TO_HEX(SHA256(IFNULL(dek, ''))), 1, 16)),
   IF(fault IS NULL, ${untagged(d)}, NULL),

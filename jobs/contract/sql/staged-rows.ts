@@ -35,6 +35,19 @@ export const clearStaged = (d: Deployment): Statement<'run_id'> =>
   );
 
 /**
+ * Removes what one attempt staged.
+ *
+ * @example
+ * await bigquery.query(sql.clearAttempt, { run_id: runId, attempt });
+ */
+export const clearAttempt = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
+  statement(
+    'clear_attempt',
+    ATTEMPT,
+    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id AND attempt = @attempt`,
+  );
+
+/**
  * Whether a staged row is a sealed value that the stack takes. One without a tag that was staged while the stack still
  * accepted it does not count once the stack rejects such values: the counts differ, and the run stages anew.
  *

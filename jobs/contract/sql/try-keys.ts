@@ -5,7 +5,7 @@ import { selectedValues } from './select-values.ts';
 import { SELECTION, typed } from './selection.ts';
 import { kmsUri, literal, type Statement, statement, table } from './statement.ts';
 
-/** One try of a run to have BigQuery open its values: all keys of the try carry the id of its load job. */
+/** One try of a run to have BigQuery open its values: all keys of the try carry the same mark, and no other's. */
 const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
 
 /**
@@ -13,7 +13,7 @@ const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
  * statement may be repeated; the update changes nothing.
  *
  * @example
- * await bigquery.query(sql.makeTryKeyset, { run_id: runId, key_set: 'reseal_pr_123_keys_1' });
+ * await bigquery.query(sql.makeTryKeyset, { run_id: runId, key_set: 'reseal_pr_123_keys_1_9f3a1c07' });
  */
 export function makeTryKeyset(d: Deployment): Statement<keyof typeof TRY> {
   const wrapped = `KEYS.NEW_WRAPPED_KEYSET(${literal(kmsUri(d.bigqueryKek))}, '${AEAD}')`;

@@ -1,18 +1,28 @@
+import { randomBytes } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../../contract/deployment.ts';
-import { keysJobId, sealJobId, waveId } from '../../contract/ids.ts';
-import { kmsUri, selectionOf, statements } from '../../contract/sql/index.ts';
+import { ResealError } from '../../contract/errors.ts';
+import { keysJobId, MAX_ATTEMPTS, sealJobId, waveId } from '../../contract/ids.ts';
+import { DATA_KEYS_GONE, kmsUri, selectionOf, statements } from '../../contract/sql/index.ts';
 import { aead } from '../../envelope/aead.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
 import type { BigQueryService } from '../../google/bigquery.ts';
+import { isTakenOver, unlessAborted, within } from '../../google/bounds.ts';
 import type { Endpoints } from '../../google/clients.ts';
-import { bigQueryFailure, isTransient } from '../../google/failures.ts';
-import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
+import { bigQueryFailure, googleFailure, isTransient } from '../../google/failures.ts';
+import { ANSWER_MS, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import { sealedLines } from '../direct/sealed-lines.ts';
 import { sealingThreads } from '../direct/threads.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
-import { awaitJob, cancelJobs, JobFailed, type JobStep, nextAttempt } from '../job-attempts.ts';
+import {
+  awaitJob,
+  cancelJobs,
+  type JobAttempt,
+  JobFailed,
+  type JobStep,
+  nextAttempt,
+} from '../job-attempts.ts';
 import { load, loadStep, nextLoad } from '../load.ts';
 import { type RunKeys, runKeys } from '../run-keys.ts';
 import { leftPage } from './left-page.ts';
@@ -28,7 +38,10 @@ const WAIT_MS = 500;
 /** A try of a stage: its keys in BigQuery, and what opens them here. */
 interface Try {
   readonly input: StageInput;
+  /** What its keys carry, and no other try's, not even that of another process that drives the same run. */
   readonly keySet: string;
+  /** The load job that brings the keys. */
+  readonly keysJob: string;
   readonly keys: RunKeys;
   readonly progress: (now: StageProgress) => void;
   readonly signal: AbortSignal;
@@ -58,7 +71,7 @@ export function bigqueryEngine(
   }
 
   /** Brings BigQuery the data keys of the selected values. */
-  async function bringKeys({ input, keySet, keys, progress, signal }: Try): Promise<KeyCounts> {
+  async function bringKeys({ input, keySet, keysJob, keys, progress, signal }: Try): Promise<KeyCounts> {
     const counts: KeyCounts = { keys: 0, inJob: 0 };
     const sealing = {
       runId: input.runId,
@@ -74,14 +87,22 @@ export function bigqueryEngine(
         yield page;
       }
     };
-    await load(client, deployment, keySet, lines(), signal, limits, 'dataKeys');
+    await load(client, deployment, keysJob, lines(), signal, limits, 'dataKeys');
     return counts;
   }
 
-  /** Seals the values that BigQuery cannot open, as rows of an attempt. */
-  async function sealLeft({ input, keySet, keys, progress, signal }: Try, attempt: string): Promise<void> {
-    const job = await nextLoad(client, deployment, { ...input, attempt, anew: false }, signal, limits);
-    if (job.loaded) return;
+  /** Seals the values that BigQuery cannot open, if there are any, as rows of an attempt. */
+  async function sealLeft(
+    { input, keySet, keys, progress, signal }: Try,
+    attempt: string,
+    { inJob }: KeyCounts,
+  ): Promise<void> {
+    const again = { ...input, attempt, anew: true };
+    const job = await nextLoad(client, deployment, again, signal, limits);
+    // Which values these are, each try finds out for itself: rows that an earlier one left may be too many, or too few.
+    if (job.id !== loadStep(attempt).idOf(1))
+      await bigquery.query(sql.clearAttempt, { run_id: input.runId, attempt });
+    if (inJob === 0) return;
     const own = aead(parseKeyset(await keys.keyset()));
     const threads = sealingThreads(input.selected);
     try {
@@ -102,37 +123,40 @@ export function bigqueryEngine(
   }
 
   /** Has BigQuery seal the rest; returns the attempt that the rows carry. */
-  async function seal(one: Try, wave: string, first: number, inJob: boolean): Promise<string> {
+  async function seal(one: Try, wave: string, first: JobAttempt, counts: KeyCounts): Promise<string> {
     const { input, keySet, progress, signal } = one;
-    for (let attempt = first; ; attempt++) {
-      const id = sealJobId(wave, attempt);
-      if (inJob) await sealLeft(one, id);
+    let { id, done } = first;
+    for (let failures = 0; !done; failures++) {
+      await sealLeft(one, id, counts);
       progress({ message: `BigQuery seals ${input.selected} values` });
       const values = {
         ...selectionOf(input, input),
         run_id: input.runId,
         key_set: keySet,
+        keys: counts.keys,
         attempt: id,
         kms: kmsUri(input.keyset.kmsKey),
         keyset: input.keyset.wrapped.toString('base64'),
       };
       try {
-        await awaitJob(
-          await bigquery.start(sql.sealValues, values, id),
-          deployment,
-          'seal',
-          signal,
-          limits.jobMs,
-        );
+        const starting = within(ANSWER_MS, bigquery.start(sql.sealValues, values, id), unanswered);
+        // What the signal finds on its way is cancelled like what is at work.
+        await unlessAborted(starting, signal).catch((error: unknown) => {
+          if (!signal.aborted) throw error;
+        });
+        const job = client.job(id, { location: deployment.location });
+        await awaitJob(job, deployment, 'seal', signal, limits.jobMs);
         return id;
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const failure = error instanceof JobFailed ? error.cause : error;
-        // A job that was given up and comes through all the same leaves rows of an attempt that nobody merges.
-        if (!isTransient(failure) || attempt - first >= RETRIES) throw bigQueryFailure('seal', failure);
-        await sleep(WAIT_MS * 2 ** (attempt - first), undefined, { signal });
+        if (!isTransient(failure) || failures >= RETRIES) throw sealFailure(failure);
+        await sleep(WAIT_MS * 2 ** failures, undefined, { signal });
       }
+      // A job whose start or end was only not heard of is waited for, and taken.
+      ({ id, done } = await nextAttempt(client, deployment, sealStep(wave), input.anew, signal, limits));
     }
+    return id;
   }
 
   return {
@@ -145,7 +169,8 @@ export function bigqueryEngine(
       // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
       if (next.done) return { kmsCalls: null, attempt: next.id, ...outcome };
       // The keys of an earlier try went with it: once none of its load jobs is at work, none of them can come back.
-      const { id: keySet } = await nextAttempt(client, deployment, keysStep(wave), true, signal, limits);
+      const { id: keysJob } = await nextAttempt(client, deployment, keysStep(wave), true, signal, limits);
+      const keySet = `${keysJob}_${randomBytes(4).toString('hex')}`;
       await bigquery.query(sql.clearDataKeys, { run_id: input.runId, key_set: '' });
       // Whatever ends the stage also ends all that it has begun: calls that wait, streams, threads.
       const end = new AbortController();
@@ -156,17 +181,19 @@ export function bigqueryEngine(
       try {
         const keyset = await tryKeyset(input.runId, keySet);
         keys = runKeys(deployment, { keyset }, all, endpoints, limits);
-        const one = { input, keySet, keys, progress, signal: all };
-        const { inJob } = await bringKeys(one);
-        const attempt = await seal(one, wave, next.attempt, inJob > 0);
+        const one = { input, keySet, keysJob, keys, progress, signal: all };
+        const attempt = await seal(one, wave, next, await bringKeys(one));
         return { kmsCalls: keys.calls(), attempt, ...outcome };
       } catch (error) {
         end.abort(error);
         throw error;
       } finally {
-        await keys?.close();
-        // They have done their work. Should this not come through, the merge takes them away, or a day does.
-        await bigquery.query(sql.clearDataKeys, { run_id: input.runId, key_set: keySet }).catch(() => {});
+        // They have done their work. Should this not come through, the merge takes them away, or a day does. Who took the run
+        // over may be waiting for the statement that works with them.
+        const clearing = isTakenOver(signal)
+          ? undefined
+          : bigquery.query(sql.clearDataKeys, { run_id: input.runId, key_set: keySet }).catch(() => {});
+        await Promise.all([keys?.close(), clearing]);
       }
     },
     async discard(runId, wave, signal) {
@@ -174,11 +201,20 @@ export function bigqueryEngine(
         ...(await cancelJobs(client, deployment, sealStep(wave), signal)),
         ...(await cancelJobs(client, deployment, keysStep(wave), signal)),
       ];
-      const { attempt: unused } = await nextAttempt(client, deployment, sealStep(wave), true, signal, limits);
-      for (let attempt = 1; attempt <= unused; attempt++)
-        cancelled.push(...(await cancelJobs(client, deployment, loadStep(sealJobId(wave, attempt)), signal)));
+      const left = Array.from({ length: MAX_ATTEMPTS }, (_, at) =>
+        cancelJobs(client, deployment, loadStep(sealJobId(wave, at + 1)), signal),
+      );
+      cancelled.push(...(await Promise.all(left)).flat());
       await bigquery.query(sql.clearDataKeys, { run_id: runId, key_set: '' });
       return { cancelled, files: 0 };
     },
   };
+}
+
+function sealFailure(error: unknown): ResealError {
+  if (!googleFailure(error).message.includes(DATA_KEYS_GONE)) return bigQueryFailure('seal', error);
+  return new ResealError('data-keys-gone', `BigQuery, step seal: ${DATA_KEYS_GONE}`, {
+    hint: 'another process may be driving the run, or they were there for more than a day: --resume the run, which brings them anew',
+    cause: error,
+  });
 }

@@ -37,6 +37,11 @@ export interface SourcePage {
   readonly keys: readonly (Uint8Array | Reason)[];
 }
 
+/** Overwrites the data keys of a page. */
+export function wipeKeys({ keys }: SourcePage): void {
+  for (const key of keys) if (typeof key !== 'string') key.fill(0);
+}
+
 /** First 16 hex digits of SHA-256: tells operators which data key it was, and nothing more. */
 const fingerprint = (dek: string): string => createHash('sha256').update(dek).digest('hex').slice(0, 16);
 
@@ -63,7 +68,7 @@ export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
   const seal = sealer(setup.keying, firstLevel(setup.keying, parseKeyset(setup.keyset)));
   const run = `"run_id":${JSON.stringify(setup.runId)},"attempt":${JSON.stringify(setup.attempt)}`;
   const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
-  for (const key of page.keys) if (typeof key !== 'string') key.fill(0);
+  wipeKeys(page);
   let lines = '';
   for (let row = 0; row < page.ids.length; row++) {
     const id = page.ids[row] as string;

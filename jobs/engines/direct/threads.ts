@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { compiled } from '../../../bin/compiled.js';
 import { within } from '../../google/bounds.ts';
-import { type PageSetup, type SourcePage, sealPage } from './seal-page.ts';
+import { type PageSetup, type SourcePage, sealPage, wipeKeys } from './seal-page.ts';
 
 /** Where pages are sealed: in this thread or in worker threads. */
 export interface SealingThreads {
@@ -29,9 +29,14 @@ export function sealingThreads(rows: number): SealingThreads {
   return {
     width: threads + 1,
     async seal(setup, page) {
-      const { buffer, byteOffset, length }: Uint8Array = await (await starting).run({ setup, page });
-      // Streams would copy any other Uint8Array into a Buffer.
-      return Buffer.from(buffer, byteOffset, length);
+      try {
+        const { buffer, byteOffset, length }: Uint8Array = await (await starting).run({ setup, page });
+        // Streams would copy any other Uint8Array into a Buffer.
+        return Buffer.from(buffer, byteOffset, length);
+      } finally {
+        // The thread has had a copy, and has wiped that.
+        wipeKeys(page);
+      }
     },
     close: () =>
       within(
