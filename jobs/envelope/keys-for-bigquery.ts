@@ -23,8 +23,8 @@ const AES_192_BYTES = 24;
 const RAW_ID = 1;
 
 /**
- * A data key in the form in which BigQuery takes it; null where it takes it in none, which is so for AES-192 in GCM
- * and for a key of Tink with the id 0. Throws Rejection `key-length` or `unknown-key` as the format's own `prepare`.
+ * A data key in the form in which BigQuery takes it; null where it takes it in none, which is so for AES-192, which
+ * its GCM lacks, and for a key of Tink with the id 0. Throws Rejection `key-length` or `unknown-key` as the format's own `prepare`.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/aead_encryption_functions#keysadd_key_from_raw_bytes
  *
  * @example

@@ -21,6 +21,11 @@ export interface Pace {
  */
 const TOLERANCE_MS = 20;
 /**
+ * Turns are given so far apart, several at once where the rate is higher: a call that wakes the process for itself alone
+ * takes half as much CPU again. Half of the tolerance, so that a timer may be late by the other half.
+ */
+const TICK_MS = TOLERANCE_MS / 2;
+/**
  * Of the setting; leaves room for what the tolerance lets through early (2% of a second) and for calls that do not
  * arrive as evenly as they were made.
  */
@@ -77,7 +82,7 @@ export function pace(setting: number, clock: Clock = CLOCK): Pace {
     }
     if (waiting.size === 0 || planned) return;
     planned = true;
-    clock.after(Math.max(1, nextTurn() - clock.now()), release);
+    clock.after(Math.max(TICK_MS, nextTurn() - clock.now()), release);
   }
 
   return {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Clock, type Pace, pace } from '../../jobs/google/pace.ts';
 
 /** Time that passes only when a test says so; timers fire late by `lateness`, as real ones do. */
@@ -84,6 +84,17 @@ describe('a pace', () => {
     await settle();
     await clock.until(10_000);
     expect(moments.length).toBeGreaterThanOrEqual(Math.floor(rate * 10 * 0.9));
+  });
+
+  it('wakes the process no more than a hundred times a second, several calls at once', async () => {
+    const clock = new FakeClock(() => 1);
+    const after = vi.spyOn(clock, 'after');
+    const moments: number[] = [];
+    calls(pace(500, clock), clock, 1_000, moments);
+    await settle();
+    await clock.until(1_000);
+    expect(moments.length).toBeGreaterThan(450);
+    expect(after.mock.calls.length).toBeLessThanOrEqual(100);
   });
 
   it('slows down once for all calls that met the same exhausted quota, and recovers to its setting', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { LEAST_QUERY_BYTES, QUERY_USD_PER_TIB } from '../../jobs/contract/prices.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import { mergeScans } from '../../jobs/contract/sql/index.ts';
 import { estimate } from '../../jobs/run/cost.ts';
 import { plan } from '../../jobs/run/plan.ts';
@@ -89,4 +90,16 @@ it('prices them: a table of a tebibyte costs what its four statements read', () 
     costUsd: 4 * QUERY_USD_PER_TIB,
     kmsCalls: 0,
   });
+});
+
+it('knows that this process opens no more keys for a higher rate, and that a batch does', () => {
+  const keys = { selected: 1, distinctDeks: 1_000_000, waves: 1, statementMillis: 0, maxExecutors: 10 };
+  const minutes = (engine: EngineName, kmsCallsPerSecond: number) =>
+    estimate({ ...keys, engine, kmsCallsPerSecond }, { bytes: 0, billed: 0 }).minutes;
+  for (const engine of ['direct', 'bigquery'] as const) {
+    expect(minutes(engine, 1_000)).toBeGreaterThan(minutes(engine, 10_000));
+    expect(minutes(engine, 100_000)).toBe(minutes(engine, 10_000));
+    expect(minutes(engine, 10_000)).toBeGreaterThan(5);
+  }
+  expect(minutes('dataproc', 10_000)).toBeLessThan(5);
 });
