@@ -9,7 +9,7 @@ const BATCH_START_SECONDS = 60;
 const ROWS_PER_CORE = 20_000;
 const ROWS_DIRECT = 25_000;
 /**
- * Data keys a second that this process opens at the most, whatever the rate: each takes some 0.4 ms of CPU, most of it in
+ * Data keys a second that this process opens at the most, whatever the rate: each takes some 0.5 ms of CPU, most of it in
  * Google's client (bench/).
  */
 const KEYS_HERE = 2_000;
