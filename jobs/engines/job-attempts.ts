@@ -101,19 +101,19 @@ async function isThere(job: Job, signal: AbortSignal): Promise<boolean> {
 
 /**
  * The attempt of a step to go on with: the one that an earlier process finished, unless the step is to be done anew,
- * else the first that nobody has begun. One that is at work is waited for.
+ * else the first that nobody has begun; attempts before `from` do not count. One that is at work is waited for.
  */
 export async function nextAttempt(
   client: BigQuery,
   deployment: Deployment,
   { name, idOf }: JobStep,
-  anew: boolean,
+  { anew, from = 1 }: { readonly anew: boolean; readonly from?: number },
   signal: AbortSignal,
   { jobMs } = waitLimits(deployment),
 ): Promise<JobAttempt> {
   const { location } = deployment;
   try {
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+    for (let attempt = from; attempt <= MAX_ATTEMPTS; attempt++) {
       const id = idOf(attempt);
       const job = client.job(id, { location });
       if (!(await isThere(job, signal))) return { id, attempt, done: false };

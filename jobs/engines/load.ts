@@ -38,7 +38,7 @@ export async function nextLoad(
   limits = waitLimits(deployment),
 ): Promise<Load> {
   const step = loadStep(given ?? waveId(runId, wave));
-  const { id, done } = await nextAttempt(client, deployment, step, anew, signal, limits);
+  const { id, done } = await nextAttempt(client, deployment, step, { anew }, signal, limits);
   return { id, attempt: given ?? id, loaded: done };
 }
 
@@ -103,7 +103,8 @@ export async function load(
       (uploaded as Job | null)?.removeAllListeners('complete');
       return giveUp(job, stuck);
     }
-    // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same.
+    // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same. Data keys
+    // of another process are not, which the statement that works with them finds out.
     if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(job, stuck, signal, jobMs);
     throw bigQueryFailure('load', error);
   } finally {

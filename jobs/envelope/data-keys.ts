@@ -34,8 +34,8 @@ export interface DataKeyOptions {
   readonly callsPerSecond: number;
 }
 
-/** A call takes some 10 ms, and thrice that when KMS is busy: so many under way fill the rate. */
-const SECONDS_A_CALL = 0.03;
+/** A call waits up to 10 ms for its turn and takes some 10 ms, thrice that when KMS is busy: so many under way fill the rate. */
+const SECONDS_A_CALL = 0.04;
 const CONCURRENCY = { least: 16, most: 256 };
 
 /**

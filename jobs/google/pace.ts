@@ -21,8 +21,8 @@ export interface Pace {
  */
 const TOLERANCE_MS = 20;
 /**
- * Turns are given so far apart, several at once where the rate is higher: a call that wakes the process for itself alone
- * takes half as much CPU again. Half of the tolerance, so that a timer may be late by the other half.
+ * Turns that are waited for are given so far apart, several at once where the rate is higher: a call that wakes the process
+ * for itself alone takes half as much CPU again. Half of the tolerance, so that a timer may be late by the other half.
  */
 const TICK_MS = TOLERANCE_MS / 2;
 /**

@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { runContext } from '../../jobs/cli/connect.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId, sealJobId } from '../../jobs/contract/ids.ts';
@@ -308,15 +309,43 @@ describe('a stage that breaks off', () => {
       expect(await ofAttempt(1)).toBe('2');
     });
 
-    it('goes on under the same id where no job was made, and takes the job whose answer was lost', async () => {
-      let calls = 0;
-      const lost = await staging(false, (ordinary) => async (...call) => {
-        calls += 1;
-        if (calls === 2) await ordinary(...call);
-        throw passing();
-      });
-      expect([calls, lost.attempt]).toEqual([2, sealJobId(runId, 1)]);
-      expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
+    it.each([false, true])(
+      'goes on under the same id where no job was made, and takes the job whose answer was lost (anew: %s)',
+      async (anew) => {
+        if (anew) await staging(false);
+        const n = anew ? 2 : 1;
+        let calls = 0;
+        const lost = await staging(anew, (ordinary) => async (...call) => {
+          calls += 1;
+          if (calls === 2) await ordinary(...call);
+          throw passing();
+        });
+        expect([calls, lost.attempt]).toEqual([2, sealJobId(runId, n)]);
+        expect([await ofAttempt(n), await ofAttempt(n + 1)]).toEqual(['2', '0']);
+      },
+    );
+
+    it('cancels a job that comes to be after the signal', async () => {
+      await box.faults({ kind: 'job-stuck', service: 'bigquery', sql: 'CREATE TEMP TABLE reseal_selected' });
+      const end = new AbortController();
+      const late = staging(
+        false,
+        (ordinary) =>
+          async (...call) => {
+            end.abort(new Error('ctrl-C'));
+            await sleep(300);
+            return ordinary(...call);
+          },
+        end.signal,
+      );
+      await expect(late).rejects.toThrow('ctrl-C');
+      const { client } = box.context.bigquery;
+      const job = client.job(sealJobId(runId, 1), { location: box.deployment.location });
+      await vi.waitFor(async () => {
+        const [{ status }] = await job.getMetadata();
+        expect(status).toMatchObject({ state: 'DONE', errorResult: { reason: 'stopped' } });
+      }, 5_000);
+      await box.faults();
     });
 
     it('ends with the signal while nobody answers, and leaves the keys to who has taken the run over', async () => {

@@ -16,11 +16,11 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
  * carry one moment, by which a row says which run sealed it.
  *
  * It writes the ledger and the table of data keys first: heartbeats and keys of other runs then wait for its end, where
- * what came in between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and raises where they are not as many
- * as were verified. A row is written only where its source still has the token it was sealed from (compare-and-set); a
- * row that changed meanwhile is left for the next run. In the mode `stale` row keysets of an older version are sealed
- * anew as well. What a value was sealed from earlier must not outlive its source: where the source is NULL now, or
- * changed and does not open, the sealed value is cleared.
+ * what came in between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and
+ * raises where they are not as many as were verified. A row is written only where its source still has the token it was
+ * sealed from (compare-and-set); a row that changed meanwhile is left for the next run. In the mode `stale` row keysets of
+ * an older version are sealed anew as well. What a value was sealed from earlier must not outlive its source: where the
+ * source is NULL now, or changed and does not open, the sealed value is cleared.
  * Variables have names that no column has: a column would come before the variable.
  *
  * @example

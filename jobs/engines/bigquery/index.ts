@@ -124,39 +124,49 @@ export function bigqueryEngine(
 
   /** Has BigQuery seal the rest; returns the attempt that the rows carry. */
   async function seal(one: Try, wave: string, first: JobAttempt, counts: KeyCounts): Promise<string> {
-    const { input, keySet, progress, signal } = one;
-    let { id, done } = first;
-    for (let failures = 0; !done; failures++) {
-      await sealLeft(one, id, counts);
-      progress({ message: `BigQuery seals ${input.selected} values` });
-      const values = {
-        ...selectionOf(input, input),
-        run_id: input.runId,
-        key_set: keySet,
-        keys: counts.keys,
-        attempt: id,
-        kms: kmsUri(input.keyset.kmsKey),
-        keyset: input.keyset.wrapped.toString('base64'),
-      };
+    const { input, progress, signal } = one;
+    const again = { anew: false, from: first.attempt };
+    for (let failures = 0; ; failures++) {
       try {
-        const starting = within(ANSWER_MS, bigquery.start(sql.sealValues, values, id), unanswered);
-        // What the signal finds on its way is cancelled like what is at work.
-        await unlessAborted(starting, signal).catch((error: unknown) => {
-          if (!signal.aborted) throw error;
-        });
-        const job = client.job(id, { location: deployment.location });
-        await awaitJob(job, deployment, 'seal', signal, limits.jobMs);
+        // A job whose start or end was only not heard of is waited for, and taken.
+        const { id, done } =
+          failures === 0
+            ? first
+            : await nextAttempt(client, deployment, sealStep(wave), again, signal, limits);
+        if (done) return id;
+        await sealLeft(one, id, counts);
+        progress({ message: `BigQuery seals ${input.selected} values` });
+        await sealInBigQuery(one, id, counts);
         return id;
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         const failure = error instanceof JobFailed ? error.cause : error;
-        if (!isTransient(failure) || failures >= RETRIES) throw sealFailure(failure);
+        if (!passes(failure) || failures >= RETRIES) throw sealFailure(failure);
         await sleep(WAIT_MS * 2 ** failures, undefined, { signal });
       }
-      // A job whose start or end was only not heard of is waited for, and taken.
-      ({ id, done } = await nextAttempt(client, deployment, sealStep(wave), input.anew, signal, limits));
     }
-    return id;
+  }
+
+  /** The job that seals, from its start to its end. */
+  async function sealInBigQuery(one: Try, id: string, { keys }: KeyCounts): Promise<void> {
+    const { input, keySet, signal } = one;
+    const values = {
+      ...selectionOf(input, input),
+      run_id: input.runId,
+      key_set: keySet,
+      keys,
+      attempt: id,
+      kms: kmsUri(input.keyset.kmsKey),
+      keyset: input.keyset.wrapped.toString('base64'),
+    };
+    const starting = within(ANSWER_MS, bigquery.start(sql.sealValues, values, id), unanswered);
+    await unlessAborted(starting, signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+      // A job that is there already is cancelled below; one that is still to come, as soon as it has come.
+      if (!isTakenOver(signal)) starting.then((job) => job.cancel()).catch(() => {});
+    });
+    const job = client.job(id, { location: deployment.location });
+    await awaitJob(job, deployment, 'seal', signal, limits.jobMs);
   }
 
   return {
@@ -164,12 +174,19 @@ export function bigqueryEngine(
     batchId: () => null,
     async stage(input, progress, signal) {
       const wave = waveId(input.runId, input.wave);
-      const next = await nextAttempt(client, deployment, sealStep(wave), input.anew, signal, limits);
+      const next = await nextAttempt(client, deployment, sealStep(wave), input, signal, limits);
       const outcome = { batchId: null, milliDcuSeconds: null };
       // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
       if (next.done) return { kmsCalls: null, attempt: next.id, ...outcome };
       // The keys of an earlier try went with it: once none of its load jobs is at work, none of them can come back.
-      const { id: keysJob } = await nextAttempt(client, deployment, keysStep(wave), true, signal, limits);
+      const { id: keysJob } = await nextAttempt(
+        client,
+        deployment,
+        keysStep(wave),
+        { anew: true },
+        signal,
+        limits,
+      );
       const keySet = `${keysJob}_${randomBytes(4).toString('hex')}`;
       await bigquery.query(sql.clearDataKeys, { run_id: input.runId, key_set: '' });
       // Whatever ends the stage also ends all that it has begun: calls that wait, streams, threads.
@@ -210,6 +227,10 @@ export function bigqueryEngine(
     },
   };
 }
+
+/** Whether a failure passes; where the client has asked again by itself, it is named already. */
+const passes = (error: unknown): boolean =>
+  error instanceof ResealError ? error.code === 'bigquery-busy' : isTransient(error);
 
 function sealFailure(error: unknown): ResealError {
   if (!googleFailure(error).message.includes(DATA_KEYS_GONE)) return bigQueryFailure('seal', error);

@@ -56,6 +56,15 @@ function prepared(key: Unwrapped, prepare: (key: DataKey) => Opener): Opener | R
   }
 }
 
+/** The page's data keys, ready for their rows. Their bytes are wiped. */
+function openersOf(page: SourcePage, prepare: (key: DataKey) => Opener): (Opener | Reason)[] {
+  try {
+    return page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
+  } finally {
+    wipeKeys(page);
+  }
+}
+
 /**
  * Re-encrypts a page: returns the lines of a load job in newline-delimited JSON, one a value, sealed or
  * rejected. BYTES are base64 there, ids text of whatever type.
@@ -63,12 +72,10 @@ function prepared(key: Unwrapped, prepare: (key: DataKey) => Opener): Opener | R
  */
 export function sealPage(setup: PageSetup, page: SourcePage): Buffer {
   const format = formatOf(setup.sourceFormat);
-  const prepare = (key: DataKey) => format.prepare(key, setup.unauthenticated);
+  const openers = openersOf(page, (key) => format.prepare(key, setup.unauthenticated));
   const matches = valueMatchers(setup.valuePatterns);
   const seal = sealer(setup.keying, firstLevel(setup.keying, parseKeyset(setup.keyset)));
   const run = `"run_id":${JSON.stringify(setup.runId)},"attempt":${JSON.stringify(setup.attempt)}`;
-  const openers = page.keys.map((key) => prepared(typeof key === 'string' ? key : asDataKey(key), prepare));
-  wipeKeys(page);
   let lines = '';
   for (let row = 0; row < page.ids.length; row++) {
     const id = page.ids[row] as string;
