@@ -6,9 +6,7 @@ import { idText, shownId } from './row-ids.ts';
 import { selectedValues } from './select-values.ts';
 import { SELECTION, typed } from './selection.ts';
 import { CHAIN, GIVEN, keysetChain, kmsUri, literal, type Statement, statement, table } from './statement.ts';
-import { tryKeyset } from './try-keys.ts';
-
-const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
+import { TRY, tryKeyset } from './try-keys.ts';
 
 /** What the statement that seals raises where the try's keys have been taken away, or another try has its load job's id. */
 export const DATA_KEYS_GONE = 'the data keys of this try are not all there any more';

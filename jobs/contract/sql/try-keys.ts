@@ -6,7 +6,7 @@ import { SELECTION, typed } from './selection.ts';
 import { kmsUri, literal, type Statement, statement, table } from './statement.ts';
 
 /** One try of a run to have BigQuery open its values: all keys of the try carry the same mark, and no other's. */
-const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
+export const TRY = { run_id: 'STRING', key_set: 'STRING' } as const;
 
 /**
  * Makes the keyset that the data keys of a try are sealed with, inside BigQuery, unless it is there. MERGE, so that the
