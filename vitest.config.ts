@@ -6,9 +6,9 @@ import { ensureVenv } from './jobs/spark/venv.ts';
 
 /** A slow file waits for other programs for minutes. Started last, it would run on when all others are done. */
 const isSlow = ({ moduleId }: TestSpecification): boolean => moduleId.endsWith('.slow.test.ts');
-/** On a fresh machine the Python environment is two minutes of downloads away. */
+/** On a fresh machine the Python environment is two minutes of downloads away; the workflow's emulator runs in it, too. */
 const asksForPython = ({ moduleId }: TestSpecification): boolean =>
-  readFileSync(moduleId, 'utf8').includes('ensureVenv()');
+  /ensureVenv\(\)|workflow\/emulator\.ts/.test(readFileSync(moduleId, 'utf8'));
 
 /** Slow files first, and of these the ones that need no Python, while its environment is made beside them. */
 class SlowFirst extends BaseSequencer {
