@@ -18,6 +18,7 @@ This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:e
 | ${EXIT.usage} | the call, an option, a file or the stack was not usable; nothing was begun |
 | ${EXIT.rejected} | the run would reject more values than \`reseal:maxRejectedShare\` allows and stopped before its merge; \`--accept-rejected\` goes on |
 | ${EXIT.cancelled} | ended by ctrl-C or SIGTERM |
+| ${EXIT.unread} | whoever read the output went before its end, as \`head\` does, and the command was one that only lists: \`read\`, \`history\`, \`show\`, \`rejected\`, \`sql\`, \`keys list\` or \`--help\`. It is the code of a program that SIGPIPE ends. Every other command goes on without its output, and ends with its own code |
 
 ## Interrupts
 

@@ -1,5 +1,8 @@
-/** What scripts go by; the code of the error says more. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130 } as const;
+/**
+ * What scripts go by; the code of the error says more. Those of signals are 128 and the signal's number, as shells have
+ * them: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
+ */
+export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130, unread: 141 } as const;
 
 export interface ErrorCode {
   /** What has happened. */
