@@ -116,6 +116,14 @@ export const ERROR_CODES = {
     "the stack's file is there already",
     'take another name, or overwrite it with `--force`',
   ),
+  'init-table': usage(
+    'the dataset is there, but not the table: a stack creates both, or none of them',
+    'name the right table, or a dataset that is not there yet',
+  ),
+  'init-location': usage(
+    'the table is in a multi-region, such as US or EU: batches and keys live in one region',
+    'copy the dataset into one of a region, and name that one with `--dataset`',
+  ),
   'init-setting': usage(
     'something that `init` has to know is missing or wrong',
     'the message names the option and what it wants',
