@@ -56,6 +56,10 @@ export const ERROR_CODES = {
     'the file of `--html` cannot be written',
     'name a file in a folder that you may write to',
   ),
+  'option-page': usage(
+    '`--html` or `--open` was used with `--plan` or `--detach`, which end before there is a report',
+    'leave one of the two out; `npm run reseal -- show RUN --html FILE` makes the page later',
+  ),
   'run-id': usage(
     '`--run-id` or `--resume` is no run id',
     'use 4 to 36 lower-case letters, digits and dashes',
