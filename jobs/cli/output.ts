@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 
 /** What a write fails with once nobody reads: a pipe (write(2)), a socket in a pipe's place, a terminal that was closed. */
 const UNREAD = ['EPIPE', 'ECONNRESET', 'EIO'];
@@ -15,6 +16,22 @@ export function outliveReaders(): void {
       if (!UNREAD.includes(error.code ?? '')) throw error;
       if (stream === process.stdout) unread = true;
     });
+}
+
+/**
+ * For a process whose terminal has been closed. Node sets terminals back when it ends, and before
+ * https://github.com/nodejs/node/pull/58200 aborts over one that is gone; what is not open it leaves alone.
+ */
+export function leaveTerminal(): void {
+  process.once('exit', () => {
+    for (const descriptor of [0, 1, 2]) {
+      try {
+        closeSync(descriptor);
+      } catch {
+        // Not open.
+      }
+    }
+  });
 }
 
 /** Whether whoever read stdout has gone; known once what has been written has come through. */

@@ -2,7 +2,15 @@
  * What scripts go by; the code of the error says more. Those of signals are 128 and the signal's number, as shells have
  * them: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
  */
-export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130, unread: 141 } as const;
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  rejected: 3,
+  hangup: 129,
+  cancelled: 130,
+  unread: 141,
+} as const;
 
 export interface ErrorCode {
   /** What has happened. */
@@ -337,7 +345,7 @@ export const ERROR_CODES = {
   ),
   'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
   cancelled: {
-    when: 'ctrl-C or SIGTERM',
+    when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
     remedy: RESUME,
     exit: 'cancelled',
   },

@@ -64,9 +64,10 @@ function end(code: number): Promise<void> {
   return ending;
 }
 
-// Ctrl-C goes to the whole terminal: a parent that started this process for itself may still need it, to put
-// its run in order.
-process.on('SIGINT', () => process.send === undefined && void end(0));
+// Ctrl-C goes to the whole terminal, and so does its end: a parent that started this process for itself may still need
+// it, to put its run in order.
+for (const signal of ['SIGINT', 'SIGHUP'])
+  process.on(signal, () => process.send === undefined && void end(0));
 process.once('SIGTERM', () => void end(0));
 // With a parent that started this process for itself: its end is this one's too.
 process.once('disconnect', () => void end(0));

@@ -2,7 +2,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Application } from '../support/application.ts';
-import { CTRL_D, onTerminal } from '../support/on-terminal.ts';
+import { CTRL_D, onTerminal, RESEAL } from '../support/on-terminal.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** A question that gets no answer: ctrl-D ends the input of a terminal. */
@@ -19,7 +19,11 @@ beforeAll(async () => {
 afterAll(() => box?.close());
 
 it('confirms nothing', async () => {
-  const { screen, code } = await onTerminal(['shred', '1', '--state', box.state], 'Type 1 to go on', CTRL_D);
+  const { screen, code } = await onTerminal(
+    [...RESEAL, 'shred', '1', '--state', box.state],
+    'Type 1 to go on',
+    CTRL_D,
+  );
   expect(screen).toMatch(
     /Type 1 to go on: \n+error \(not-confirmed\): not confirmed\nhint: nothing was changed/,
   );
@@ -28,7 +32,7 @@ it('confirms nothing', async () => {
 });
 
 it('ends init, which writes nothing', async () => {
-  const { screen, code } = await onTerminal(['init', 'ctrl-d'], 'Google Cloud project', CTRL_D);
+  const { screen, code } = await onTerminal([...RESEAL, 'init', 'ctrl-d'], 'Google Cloud project', CTRL_D);
   expect(screen).toMatch(/Google Cloud project: \n+error \(cancelled\): cancelled; no file was written\n/);
   expect(code).toBe(130);
   expect(existsSync('Pulumi.ctrl-d.yaml')).toBe(false);

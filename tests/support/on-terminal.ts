@@ -11,13 +11,14 @@ export interface Shown {
   readonly code: number;
 }
 
-/** Runs the command line on a terminal, and types once the screen shows a pattern, or closes the terminal. */
+export const RESEAL = [process.execPath, 'bin/reseal.js'] as const;
+
+/** Runs a command on a terminal, and types once the screen shows a pattern, or closes the terminal. */
 export async function onTerminal(
-  args: readonly string[],
+  command: readonly string[],
   pattern: string,
   keys: string | 'hangup',
 ): Promise<Shown> {
-  const command = [process.execPath, 'bin/reseal.js', ...args];
   const child = spawn('python3', [TERMINAL, pattern, keys, ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
