@@ -68,6 +68,10 @@ export const ERROR_CODES = {
     '`--html` or `--open` was used with `--plan` or `--detach`, which end before there is a report',
     'leave one of the two out; `npm run reseal -- show RUN --html FILE` makes the page later',
   ),
+  'option-state': usage(
+    '`--state` is empty, as a variable is that is not set, or names something that is no folder',
+    'name a folder, or leave the option out',
+  ),
   'run-id': usage(
     '`--run-id` or `--resume` is no run id',
     'use 4 to 36 lower-case letters, digits and dashes',
@@ -183,6 +187,10 @@ export const ERROR_CODES = {
   'sandbox-folder': usage(
     '`--fresh` was used on a folder that holds what a sandbox did not make',
     'name another folder with `--state`',
+  ),
+  'sandbox-kept': usage(
+    '`settings.json` in the folder of a sandbox, which keeps its settings, is not what Reseal has written',
+    'write `{}` into it, or start over with `--fresh`',
   ),
   'sandbox-settings': usage(
     'a sandbox is running in this folder with other settings',
