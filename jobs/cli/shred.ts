@@ -55,12 +55,14 @@ async function listed(path: string): Promise<string> {
   }
 }
 
-function shreddedLines({ ids, values, staged, source }: Shredded, sourceKek: string): string[] {
+function shreddedLines({ ids, values, staged, source, sources }: Shredded, sourceKek: string): string[] {
   return [
     `rows shredded: ${ids}, values: ${values}; none opens any more`,
     source === 'cleared'
       ? 'the source columns are cleared, too'
-      : `the source columns still hold the values: whoever may use ${sourceKek} can open them; --source clears them`,
+      : sources === 0
+        ? 'the source columns hold none of them either'
+        : `the source columns still hold ${sources} of the values: whoever may use ${sourceKek} can open them; --source clears them`,
     ...(staged === 0
       ? []
       : [`${staged} sealed values are still staged: they go with their run, after a week at the latest`]),

@@ -25,6 +25,8 @@ export interface Shredded {
   /** Sealed values of these ids that runs have staged. */
   readonly staged: number;
   readonly source: 'kept' | 'cleared';
+  /** Values of these ids that the source columns still hold. */
+  readonly sources: number;
 }
 
 const chunks = (ids: readonly string[]): string[] =>
@@ -71,7 +73,7 @@ export async function shred(context: RunContext, shredding: Shredding): Promise<
   const source = shredding.clearSource ? 'cleared' : 'kept';
   const field = shredding.field ?? '';
   const chains = await newestChains(context);
-  let [values, readable, staged] = [0, 0, 0];
+  let [values, readable, staged, sources] = [0, 0, 0, 0];
   for (const ids of chunks(shredding.ids)) {
     await bigquery.query(sql.shred, { ids, field, source });
     // Before the first run there is no keyset, and nothing that it could open.
@@ -82,10 +84,13 @@ export async function shred(context: RunContext, shredding: Shredding): Promise<
     }
     const [left] = await bigquery.query(sql.stagedOf, { ids, field });
     staged += Number(left?.n);
+    // They may have been cleared before.
+    const [held] = shredding.clearSource ? [] : await bigquery.query(sql.sourcesOf, { ids, field });
+    sources += Number(held?.n ?? 0);
   }
   if (readable > 0)
     throw new ResealError('shred-readable', `${readable} of ${values} values still open after shredding`, {
       hint: 'a run may have merged meanwhile: shred them again',
     });
-  return { ids: shredding.ids.length, values, readable, staged, source };
+  return { ids: shredding.ids.length, values, readable, staged, source, sources };
 }

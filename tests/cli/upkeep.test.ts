@@ -80,9 +80,19 @@ describe('reseal shred', () => {
     const { code, stdout } = await command('shred', '1', '--from', file, '--yes');
     expect(code).toBe(0);
     expect(stdout).toContain('rows shredded: 2, values: 2; none opens any more');
+    expect(stdout).toContain('the source columns still hold 2 of the values');
     expect(stdout).toMatch(/whoever may use projects\/.* can open them; --source clears them/);
     expect(stdout).not.toContain('@example.com');
     expect((await command('read')).stdout).toContain('{"id":"2","email":"user2@example.com"}');
+  });
+
+  it('says what the source columns hold as they are now, and not as this call left them', async () => {
+    const cleared = await command('shred', '3', '--source', '--yes');
+    expect(cleared.stdout).toContain('the source columns are cleared, too\n');
+    const again = await command('shred', '3', '--yes');
+    expect(again.stdout).toContain('the source columns hold none of them either\n');
+    const json = await command('shred', '1', '3', '--yes', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ values: 2, source: 'kept', sources: 1 });
   });
 
   it.each([

@@ -45,7 +45,7 @@ describe.each(['row', 'shared'] as const)('in %s keying', (keying) => {
   it('nothing opens what was shredded, no mode takes it again, and its entry says who and when', async () => {
     await box.run();
     const done = await shred(context(), shredding(['1', '3']));
-    expect(done).toEqual({ ids: 2, values: 4, readable: 0, staged: 0, source: 'kept' });
+    expect(done).toEqual({ ids: 2, values: 4, readable: 0, staged: 0, source: 'kept', sources: 4 });
     expect(await read()).toMatchObject([
       { id: '1', email: null, phone: null },
       { id: '2', email: 'shredded2@example.com', phone: 'shredded2@example.com' },

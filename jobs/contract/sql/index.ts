@@ -34,7 +34,7 @@ import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { countRewrappable } from './rewrap-row-keysets.ts';
 import { sealValues, valuesLeft } from './seal-values.ts';
 import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
-import { knownIds, proveShredded, shred, stagedOf } from './shred-values.ts';
+import { knownIds, proveShredded, shred, sourcesOf, stagedOf } from './shred-values.ts';
 import {
   adopt,
   clearAttempt,
@@ -125,6 +125,7 @@ export function statements(d: Deployment) {
     knownIds: knownIds(d),
     shred: shred(d),
     proveShredded: proveShredded(d),
+    sourcesOf: sourcesOf(d),
     stagedOf: stagedOf(d),
   };
 }

@@ -86,6 +86,29 @@ WHERE ${everyPartition(d)}${chosen(d, field)}`,
   );
 
 /**
+ * How many values of some ids the source columns still hold.
+ *
+ * @example
+ * await bigquery.query(sql.sourcesOf, { ids: '["7"]', field: 'email' }); // [{ n: '1' }]
+ */
+export const sourcesOf = (d: Deployment): Statement<keyof typeof CHOICE> =>
+  statement(
+    'sources_of',
+    CHOICE,
+    `SELECT COUNT(*) AS n
+FROM (
+${d.fields
+  .map(
+    (field) => `SELECT ${quoted(field.cipherText)} AS cipher_text
+FROM ${table(d, 'source')}
+WHERE ${everyPartition(d)}${chosen(d, field)}`,
+  )
+  .join('\nUNION ALL\n')}
+)
+WHERE cipher_text != ''`,
+  );
+
+/**
  * Sealed values of some ids that runs have staged: they go with the run's merge, which does not take them.
  *
  * @example
