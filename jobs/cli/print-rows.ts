@@ -28,18 +28,20 @@ export const csvLine = (cells: readonly Cell[]): string => `${cells.map(csvField
 /** A table is for people, who read no more than this; the other formats have every row. */
 const MOST_SHOWN = 200;
 
-/** Prints pages of rows as they come; returns how many rows there were. */
-export async function printRows(
-  pages: AsyncIterable<readonly Readonly<Record<string, Cell>>[]>,
-  format: RowFormat,
-): Promise<number> {
+/** Rows under the names of their columns, which are there without rows, too. */
+export interface NamedRows {
+  readonly names: readonly string[];
+  readonly rows: readonly Readonly<Record<string, Cell>>[];
+}
+
+/** Prints pages of rows as they come; returns how many rows there were. CSV has its head in any case. */
+export async function printRows(pages: AsyncIterable<NamedRows>, format: RowFormat): Promise<number> {
   let count = 0;
-  let head: string[] | undefined;
+  let head: readonly string[] | undefined;
   const shown: string[][] = [];
-  for await (const rows of pages) {
-    head ??= Object.keys(rows[0] ?? {});
-    if (count === 0 && format === 'csv' && rows.length > 0) await write(csvLine(head));
-    const names = head;
+  for await (const { names, rows } of pages) {
+    if (head === undefined && format === 'csv' && names.length > 0) await write(csvLine(names));
+    head ??= names;
     if (format === 'csv')
       await write(rows.map((row) => csvLine(names.map((name) => row[name] ?? null))).join(''));
     else if (format === 'ndjson') await write(rows.map((row) => `${JSON.stringify(row)}\n`).join(''));

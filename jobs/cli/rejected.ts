@@ -2,7 +2,7 @@ import { checkRunId } from '../contract/ids.ts';
 import { meaningOf, remedyOf } from '../contract/reasons.ts';
 import type { Row } from '../google/bigquery.ts';
 import type { ReadContext } from '../run/context.ts';
-import { type FormatOptions, formatOf, printRows } from './print-rows.ts';
+import { type FormatOptions, formatOf, type NamedRows, printRows } from './print-rows.ts';
 import { type ReadingOptions, reading } from './reading.ts';
 
 export interface RejectedOptions extends ReadingOptions, FormatOptions {
@@ -31,20 +31,27 @@ async function* listed(
   reason: string,
   met: Set<string>,
   short: boolean,
-): AsyncGenerator<Row[]> {
+): AsyncGenerator<NamedRows> {
   const pages =
     runId === undefined
       ? bigquery.pages(sql.rejectedNow, { reason })
       : bigquery.pages(sql.rejectedByRun, { run_id: runId, reason });
   for await (const page of pages) {
     for (const name of page.column('reason')) met.add(name ?? '');
-    yield page.rows().map((row) => entry(row, short));
+    const names = page.names.filter((name) => name !== MOMENT);
+    yield {
+      names: [...names, MOMENT, ...(short ? [] : ['what_to_do'])],
+      rows: page.rows().map((row) => entry(row, short)),
+    };
   }
 }
 
+/** The one column that is shown otherwise than it comes, and behind the others. */
+const MOMENT = 'rejected_at';
+
 /** A table says below itself what to do, once a reason; the other formats in each row. */
-function entry({ rejected_at: millis, ...row }: Row, short: boolean): Row {
-  const at = { rejected_at: new Date(Number(millis)).toISOString() };
+function entry({ [MOMENT]: millis, ...row }: Row, short: boolean): Row {
+  const at = { [MOMENT]: new Date(Number(millis)).toISOString() };
   return short ? { ...row, ...at } : { ...row, ...at, what_to_do: remedyOf(row.reason ?? '') };
 }
 

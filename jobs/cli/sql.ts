@@ -39,7 +39,7 @@ async function issue(context: ReadContext, script: string, format: RowFormat): P
 }
 
 async function* rowsOf(pages: AsyncIterable<Page>) {
-  for await (const page of pages) yield page.rows();
+  for await (const page of pages) yield { names: page.names, rows: page.rows() };
 }
 
 /** Statements end with a semicolon at the end of a line, so that one may go over several. */

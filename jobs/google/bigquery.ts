@@ -63,7 +63,7 @@ export interface BigQueryService {
     values: Record<P, Value>,
     limitMs?: number,
   ): Promise<Row[]>;
-  /** The same for results of any size, a page at a time, until the signal is given. */
+  /** The same for results of any size, a page at a time, until the signal is given. The first is there without rows, too. */
   pages<P extends string>(
     statement: Statement<P>,
     values: Record<P, Value>,
@@ -205,11 +205,13 @@ export async function bigQueryService(
         ending,
       );
       const names = namesOf(answer);
+      let isFirst = true;
       let pageToken: string | undefined;
       do {
         const results = await page(job, pageToken, ending);
         pageToken = results.pageToken;
-        if (results.rows !== undefined) yield pageOf(names, results.rows);
+        if (results.rows !== undefined || isFirst) yield pageOf(names, results.rows ?? []);
+        isFirst = false;
       } while (pageToken !== undefined);
     } catch (error) {
       // Nobody waits for the rows any more; what is not cancelled ends by itself and changes nothing.

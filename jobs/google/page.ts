@@ -3,7 +3,8 @@ export type Cell = string | null;
 
 /** One page of a query's result. */
 export class Page {
-  private readonly names: readonly string[];
+  /** The columns of the result; none for a statement that has no result. */
+  readonly names: readonly string[];
   private readonly cells: readonly (readonly Cell[])[];
 
   /** @param names the columns of the result, in the order of the cells of every row */
