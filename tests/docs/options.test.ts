@@ -15,7 +15,8 @@ const settings = Object.keys(settingsSchema.shape);
 /** The tools of others, as far as pages use them: what they do, and the options for it. */
 const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'pulumi login': [],
-  'pulumi stack': ['--stack'],
+  'pulumi stack': ['--stack', '--show-urns'],
+  'pulumi state unprotect': ['--stack'],
   'pulumi stack init': [],
   'pulumi stack ls': [],
   'pulumi stack output': ['--stack'],
@@ -36,6 +37,10 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'gcloud beta monitoring channels list': ['--project', '--format'],
   'gcloud projects add-iam-policy-binding': ['--member', '--role', '--condition'],
   'gcloud kms encrypt': [],
+  'gcloud kms keys update': ['--keyring', '--location', '--project', '--remove-rotation-schedule'],
+  'gcloud kms keys versions list': ['--key', '--keyring', '--location', '--project'],
+  'gcloud kms keys versions destroy': ['--key', '--keyring', '--location', '--project'],
+  'gcloud kms keys versions restore': [],
   'gcloud kms keys add-iam-policy-binding': ['--keyring', '--location', '--member', '--role', '--project'],
   'bq show': ['-j'],
   'bq query': ['--use_legacy_sql', '--format', '--max_rows', '--parameter', '--project_id'],
