@@ -22,7 +22,7 @@ const RULES = `## Rules between settings
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - \`readDataset\` is not \`dataset\`.
 - \`partitionColumn\` is for a source table of your own: \`createSourceTable\` is false.
-- The seven tables differ, and so do the columns of all fields; only data keys may be shared.
+- The seven tables differ, and so do the columns of all fields; only data keys may be shared. No field is named \`id\`, like \`idColumn\` or like another one with \`_unreadable\` behind it. Upper and lower case are the same, as they are to BigQuery.
 - A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` has no \`direct\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
 - The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
 `;
