@@ -1,6 +1,7 @@
 import { locationOf } from '../../jobs/contract/settings/patterns.ts';
 import { TABLE_SETTINGS } from '../../jobs/contract/settings/table-settings.ts';
 import { isProduction } from '../../jobs/contract/stack-name.ts';
+import { engineRules } from './engine-rules.ts';
 import { fieldRules } from './field-rules.ts';
 import { type Rule, wrong } from './rule.ts';
 
@@ -131,13 +132,7 @@ export const rules: Rule[] = [
         ? wrong('columnPolicyTag', 'must be set in production when reseal:storePlaintext is true')
         : [],
   },
-  {
-    reads: ['engines'],
-    judge: ({ engines }, stack) =>
-      isProduction(stack) && engines.includes('direct')
-        ? wrong('engines', 'must not have direct in production')
-        : [],
-  },
+  ...engineRules,
   {
     reads: ['deletionProtection'],
     judge: ({ deletionProtection }, stack) =>

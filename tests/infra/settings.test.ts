@@ -275,7 +275,7 @@ describe('rules between settings', () => {
     ],
     [
       'production runs nothing in the job',
-      { engines: '["direct"]' },
+      { engines: '["direct"]', schedule: '{paused: true}' },
       'prod',
       'reseal:engines must not have direct',
     ],
@@ -284,6 +284,35 @@ describe('rules between settings', () => {
       { deletionProtection: 'false', engines: '["dataproc"]' },
       'eu-prod',
       'reseal:deletionProtection must be true',
+    ],
+    [
+      'the schedule starts batches',
+      { engines: '["direct","bigquery"]', schedule: '{paused: false}' },
+      'dev',
+      'reseal:schedule must be paused ({paused: true}) without dataproc in reseal:engines: all that it starts is batches',
+    ],
+    [
+      'the schedule is not paused unless the file says so',
+      { engines: '["bigquery"]' },
+      'dev',
+      'reseal:schedule must be paused ({paused: true}) without dataproc in reseal:engines',
+    ],
+    [
+      "Composer's DAG starts batches",
+      { engines: '["bigquery"]', schedule: '{paused: true}', composerDagBucket: 'a-bucket' },
+      'dev',
+      'reseal:composerDagBucket must not be set without dataproc in reseal:engines: all that the DAG starts is batches',
+    ],
+    [
+      'a jar runs in batches',
+      {
+        engines: '["direct"]',
+        schedule: '{paused: true}',
+        jarFile: 'gs://a-bucket/a.jar',
+        mainClass: 'a.Main',
+      },
+      'dev',
+      'reseal:engines must have dataproc with reseal:jarFile: a jar runs in batches',
     ],
     ['the stack has a name that fits', {}, 'A_stack_with_a_long_name', "the stack's name"],
     [

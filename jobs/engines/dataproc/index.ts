@@ -1,4 +1,5 @@
 import type { BatchControllerClient } from '@google-cloud/dataproc';
+import { emailOf } from '../../contract/account-grants.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId } from '../../contract/ids.ts';
@@ -91,7 +92,7 @@ async function staged(
   signal: AbortSignal,
 ): Promise<StageOutcome> {
   const { client, deployment } = service;
-  const account = `the batch's account, ${deployment.batch.serviceAccount}`;
+  const account = `the batch's account, ${emailOf(deployment, 'batch')}`;
   const said: Said = { kmsCalls: null, phase: '', advance: null, error: null };
   const id = name.split('/').at(-1) ?? '';
   const tell = (state: string): void =>
