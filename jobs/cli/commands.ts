@@ -2,6 +2,7 @@ import { Argument, Command, Option } from 'commander';
 import { REASONS } from '../contract/reasons.ts';
 import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../contract/settings/choices.ts';
 import { MODES } from '../contract/sql/select-values.ts';
+import { aimAt } from './aim.ts';
 import { collected, wholeNumber, withFormats, withPage, withTarget } from './options.ts';
 
 /**
@@ -13,6 +14,7 @@ export function commands(version: string): Command {
     .description("Moves envelope-encrypted BigQuery columns to BigQuery's own AEAD format.")
     .version(version, '--version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', (_program, action) => aimAt(action.opts()))
     .exitOverride();
   init(program.command('init'));
   trigger(program.command('trigger'));

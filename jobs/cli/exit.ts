@@ -1,5 +1,6 @@
 import { EXIT, exitCodeOf } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
+import { aimed } from './aim.ts';
 
 export { EXIT };
 
@@ -21,8 +22,8 @@ export function printJsonError(error: {
 export function printError(error: unknown, json: boolean): void {
   const known = error instanceof ResealError;
   const code = known ? error.code : 'internal';
-  const message = messageOf(error);
-  const hint = known && error.hint !== undefined ? { hint: error.hint } : {};
+  const message = aimed(messageOf(error));
+  const hint = known && error.hint !== undefined ? { hint: aimed(error.hint) } : {};
   const cause = known && error.cause instanceof Error ? { cause: error.cause.message } : {};
   if (json) printJsonError({ code, message, ...hint, ...cause });
   process.stderr.write(`error (${code}): ${message}\n`);

@@ -118,7 +118,7 @@ export const ERROR_CODES = {
     'the message names the option and what it wants',
   ),
   'stack-name': usage(
-    'not a name for a stack that comes and goes: one of the kept ones, production, or too long',
+    'not a name for a stack that comes and goes: one of the kept ones, production, too long, or that of a stack of your own',
     'take another name',
   ),
   'stack-missing': usage('there is no such stack', '`pulumi stack ls` lists them'),
