@@ -55,7 +55,7 @@ export const ERROR_CODES = {
   ),
   'run-id': usage(
     '`--run-id` or `--resume` is no run id',
-    'use 4 to 36 lower-case letters, digits and dashes',
+    'use 4 to 36 lower-case letters, digits and dashes, no two dashes in a row',
   ),
   'not-confirmed': usage(
     'something that cannot be undone was not confirmed',

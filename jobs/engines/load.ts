@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../contract/deployment.ts';
-import { loadJobId, waveId } from '../contract/ids.ts';
+import { leftOf, loadJobId, waveId } from '../contract/ids.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
 import { type Limit, limited, unlessAborted, within } from '../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
@@ -37,7 +37,7 @@ export async function nextLoad(
   signal: AbortSignal,
   limits = waitLimits(deployment),
 ): Promise<Load> {
-  const step = loadStep(given ?? waveId(runId, wave));
+  const step = loadStep(given === undefined ? waveId(runId, wave) : leftOf(given));
   const { id, done } = await nextAttempt(client, deployment, step, { anew }, signal, limits);
   return { id, attempt: given ?? id, loaded: done };
 }

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
-import { keysJobId, MAX_ATTEMPTS, sealJobId, waveId } from '../../contract/ids.ts';
+import { keysJobId, leftOf, MAX_ATTEMPTS, sealJobId, waveId } from '../../contract/ids.ts';
 import { DATA_KEYS_GONE, kmsUri, selectionOf, statements } from '../../contract/sql/index.ts';
 import { aead } from '../../envelope/aead.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
@@ -100,7 +100,7 @@ export function bigqueryEngine(
     const again = { ...input, attempt, anew: true };
     const job = await nextLoad(client, deployment, again, signal, limits);
     // Which values these are, each try finds out for itself: rows that an earlier one left may be too many, or too few.
-    if (job.id !== loadStep(attempt).idOf(1))
+    if (job.id !== loadStep(leftOf(attempt)).idOf(1))
       await bigquery.query(sql.clearAttempt, { run_id: input.runId, attempt });
     if (inJob === 0) return;
     const own = aead(parseKeyset(await keys.keyset()));
@@ -219,7 +219,7 @@ export function bigqueryEngine(
         ...(await cancelJobs(client, deployment, keysStep(wave), signal)),
       ];
       const left = Array.from({ length: MAX_ATTEMPTS }, (_, at) =>
-        cancelJobs(client, deployment, loadStep(sealJobId(wave, at + 1)), signal),
+        cancelJobs(client, deployment, loadStep(leftOf(sealJobId(wave, at + 1))), signal),
       );
       cancelled.push(...(await Promise.all(left)).flat());
       await bigquery.query(sql.clearDataKeys, { run_id: runId, key_set: '' });

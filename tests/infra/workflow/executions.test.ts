@@ -150,8 +150,8 @@ describe('an execution', () => {
     const succeeded = (await batches(runId)).filter((batch) => batch.endsWith('SUCCEEDED'));
     expect(succeeded).toEqual([
       `reseal-${runId} SUCCEEDED`,
-      expect.stringMatching(/^reseal-in-waves-w2-\d+ SUCCEEDED$/),
-      `reseal-${runId}-w3 SUCCEEDED`,
+      expect.stringMatching(/^reseal-in-waves--w2--\d+ SUCCEEDED$/),
+      `reseal-${runId}--w3 SUCCEEDED`,
     ]);
     expect(result?.kms_calls).toBe('6');
     expect(await staged()).toEqual([{ n: '0' }]);
@@ -167,6 +167,7 @@ describe('an execution', () => {
   it.each([
     [{ mode: 'everything' }, 'argument-mode'],
     [{ run_id: 'No Run Id' }, 'run-id'],
+    [{ run_id: 'of-a-run--2' }, 'run-id'],
   ])('refuses %o', async (args, code) => {
     expect(await workflow.execute(args)).toMatchObject({ error: { error_code: code } });
   });
@@ -180,8 +181,8 @@ describe('a batch', () => {
     expect(await workflow.execute({}, runId)).toMatchObject({ result: { state: 'succeeded', merged: '2' } });
     expect(await batches(runId)).toEqual([
       `reseal-${runId} FAILED`,
-      `reseal-${runId}-2 FAILED`,
-      `reseal-${runId}-3 SUCCEEDED`,
+      `reseal-${runId}--2 FAILED`,
+      `reseal-${runId}--3 SUCCEEDED`,
     ]);
     expect(await users('id >= 20')).toEqual(merged('20', '21'));
     expect(await rejected(runId)).toEqual([]);
