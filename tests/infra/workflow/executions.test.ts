@@ -189,7 +189,7 @@ describe('a batch', () => {
     expect(await staged()).toEqual([{ n: '0' }]);
     expect(await ledger(runId)).toMatchObject({
       state: 'succeeded',
-      batch_id: `reseal-${runId}-3`,
+      batch_id: `reseal-${runId}--3`,
       error: null,
     });
   });
@@ -199,7 +199,7 @@ describe('a batch', () => {
     const before = await box.sql('SELECT * FROM users ORDER BY id');
     await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
     const runId = randomUUID();
-    const message = `${parent()}/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked for a failing batch.`;
+    const message = `${parent()}/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked for a failing batch.`;
     const { error } = await workflow.execute({}, runId);
     expect(error).toEqual({ error_code: 'batch-failed', message });
     expect(await batches(runId)).toHaveLength(4);
@@ -271,7 +271,7 @@ describe('a batch', () => {
     expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
     expect(await ledger(runId)).toMatchObject({ state: 'failed', error_code: 'batch-stuck' });
     expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { state: 'succeeded' } });
-    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`, `reseal-${runId}-2 SUCCEEDED`]);
+    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`, `reseal-${runId}--2 SUCCEEDED`]);
     expect(await users('id = 41')).toEqual(merged('41'));
   });
 });
