@@ -101,8 +101,8 @@ export const ERROR_CODES = {
     'start a new run, which takes its values',
   ),
   'resume-changed': usage(
-    "the stack's source format or keying has changed since the run began",
-    'start a new run, or set it back',
+    'a setting that its values are staged and merged under has changed since the run began',
+    'set the ones that the message names back, or `reseal abandon RUN` and start a new run',
   ),
   'not-ready': failed(
     'a table or a key is not as a run needs it; nothing was begun',

@@ -68,7 +68,7 @@ function stage(runId: string, signal = new AbortController().signal) {
     waves: 1,
     limit: null,
     selected: 10,
-    anew: false,
+    spent: [],
     keyset: { version: 1, wrapped: Buffer.alloc(0), kmsKey: '' },
   };
   started = 0;

@@ -97,7 +97,7 @@ export function bigqueryEngine(
     attempt: string,
     { inJob }: KeyCounts,
   ): Promise<void> {
-    const again = { ...input, attempt, anew: true };
+    const again = { runId: input.runId, wave: input.wave, attempt, anew: true };
     const job = await nextLoad(client, deployment, again, signal, limits);
     // Which values these are, each try finds out for itself: rows that an earlier one left may be too many, or too few.
     if (job.id !== loadStep(leftOf(attempt)).idOf(1))
@@ -125,7 +125,7 @@ export function bigqueryEngine(
   /** Has BigQuery seal the rest; returns the attempt that the rows carry. */
   async function seal(one: Try, wave: string, first: JobAttempt, counts: KeyCounts): Promise<string> {
     const { input, progress, signal } = one;
-    const again = { anew: false, from: first.attempt };
+    const again = { from: first.attempt, spent: input.spent, begin: input.begin };
     for (let failures = 0; ; failures++) {
       try {
         // A job whose start or end was only not heard of is waited for, and taken.
@@ -171,7 +171,6 @@ export function bigqueryEngine(
 
   return {
     name: 'bigquery',
-    batchId: () => null,
     async stage(input, progress, signal) {
       const wave = waveId(input.runId, input.wave);
       const next = await nextAttempt(client, deployment, sealStep(wave), input, signal, limits);

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Application, keysInWaves, type UserRow } from '../../support/application.ts';
-import { type TestSandbox, testSandbox } from '../../support/sandbox.ts';
+import { beforeStep, type TestSandbox, testSandbox } from '../../support/sandbox.ts';
 import { type Emulator, emulator } from '../../support/workflow/emulator.ts';
 
 /** The deployed definition in the emulator, against a sandbox whose batches the direct engine works off. */
@@ -217,7 +217,7 @@ describe('a batch', () => {
     expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { merged: '2' } });
     expect(await ledger(runId)).toMatchObject({
       state: 'succeeded',
-      batch_id: `reseal-${runId}-5`,
+      batch_id: `reseal-${runId}--5`,
       error: null,
     });
     expect(await users('id >= 30')).toEqual(merged('30', '31'));
@@ -304,6 +304,26 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
     error: { error_code: 'run-abandoned' },
   });
+});
+
+it('goes on with what another driver began, but for rows that are not whole and under other settings', async () => {
+  await load('62', '63');
+  const runId = 'begun-by-the-job';
+  const lose = beforeStep('verify', async () => {
+    await box.sql('DELETE FROM users_temp WHERE id = 62');
+  });
+  await expect(box.run({ runId, engine: 'dataproc' }, lose)).rejects.toMatchObject({ code: 'verify-count' });
+  const began = (await ledger(runId))?.settings;
+  await box.sql(`UPDATE runs SET settings = 'keying:00000000' WHERE run_id = '${runId}'`);
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    error: { error_code: 'resume-changed' },
+  });
+  await box.sql(`UPDATE runs SET settings = '${began}' WHERE run_id = '${runId}'`);
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    result: { merged: '2', batch_id: `reseal-${runId}--2`, not_whole: ` reseal-${runId} ` },
+  });
+  expect(await batches(runId)).toEqual([`reseal-${runId} SUCCEEDED`, `reseal-${runId}--2 SUCCEEDED`]);
+  expect(await users('id IN (62, 63)')).toEqual(merged('62', '63'));
 });
 
 it('and another at the same time merge every row, as one would', async () => {
