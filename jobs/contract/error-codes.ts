@@ -74,7 +74,7 @@ export const ERROR_CODES = {
   ),
   'run-id': usage(
     '`--run-id` or `--resume` is no run id',
-    'use 4 to 36 lower-case letters, digits and dashes',
+    'use 4 to 36 lower-case letters, digits and dashes, no two dashes in a row',
   ),
   'not-confirmed': usage(
     'something that cannot be undone was not confirmed',
@@ -120,8 +120,8 @@ export const ERROR_CODES = {
     'start a new run, which takes its values',
   ),
   'resume-changed': usage(
-    "the stack's source format or keying has changed since the run began",
-    'start a new run, or set it back',
+    'a setting that its values are staged and merged under has changed since the run began',
+    'set the ones that the message names back, or `reseal abandon RUN` and start a new run',
   ),
   'not-ready': failed(
     'a table or a key is not as a run needs it; nothing was begun',

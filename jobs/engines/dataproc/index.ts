@@ -2,7 +2,6 @@ import type { BatchControllerClient } from '@google-cloud/dataproc';
 import { emailOf } from '../../contract/account-grants.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
-import { batchId } from '../../contract/ids.ts';
 import { within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
 import { CALLER, grantHint } from '../../google/denied.ts';
@@ -24,7 +23,6 @@ export function dataprocEngine(
 ): Engine {
   return {
     name: 'dataproc',
-    batchId: (wave) => batchId(wave, 1),
     stage: (input, progress, signal) =>
       withBatches(signal, async (client) => {
         const name = await findOrCreate(client, deployment, input, signal);
