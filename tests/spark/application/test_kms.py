@@ -73,6 +73,15 @@ def test_a_fault_of_the_project_is_no_missing_role(kms: FakeKms, reason: str, co
     assert "project 123456" in caught.value.message
 
 
+def damaged_request() -> Answer:
+    """What KMS answers to a ciphertext that reached it other than it was sent."""
+    code, answer = failure(400, "INVALID_ARGUMENT")
+    answer["error"]["message"] = (
+        "The checksum in field ciphertext_crc32c did not match the data in field ciphertext."
+    )
+    return code, answer
+
+
 def damaged(plain: bytes, checksum: object) -> Answer:
     return 200, {"plaintext": base64.b64encode(plain).decode(), "plaintextCrc32c": checksum}
 
@@ -85,6 +94,7 @@ def damaged(plain: bytes, checksum: object) -> Answer:
         failure(500, "INTERNAL"),
         failure(504, "DEADLINE_EXCEEDED"),
         (502, {}),
+        damaged_request(),
         damaged(b"data kez", "1"),
         damaged(b"data key", None),
         (200, {"plaintext": "?", "plaintextCrc32c": "0"}),
