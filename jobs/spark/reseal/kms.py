@@ -45,7 +45,7 @@ STATUS_OF_HTTP = {
     404: "NOT_FOUND",
     429: "RESOURCE_EXHAUSTED",
 }
-# Exponential backoff with full jitter: two minutes at the most, for faults that may pass.
+# Exponential backoff with full jitter: two minutes at the most for faults that may pass, one after the other.
 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 ATTEMPTS = 12
 FIRST_DELAY_SECONDS = 0.2
@@ -144,6 +144,8 @@ class Kms:
             # One call may be turned away again and again while others are answered: only silence counts.
             if answer == EXHAUSTED:
                 self._check_patience(key, since)
+                # KMS has answered, so that a fault before is over.
+                failed = 0
             else:
                 failed += 1
             if failed == ATTEMPTS:

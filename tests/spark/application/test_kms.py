@@ -120,6 +120,14 @@ def test_it_gives_up(kms: FakeKms) -> None:
     assert len(slept) == ATTEMPTS - 1
 
 
+def test_a_fault_is_counted_anew_once_the_quota_has_answered(kms: FakeKms, world: World) -> None:
+    fault = failure(503, "UNAVAILABLE")
+    once_more = [fault] * (ATTEMPTS - 1)
+    faults = [*once_more, failure(429, "RESOURCE_EXHAUSTED"), *once_more]
+    kms.fault = lambda call: faults[call - 1] if call <= len(faults) else None
+    assert client(kms).decrypt(SOURCE_KEK, wrap(world.source_kek, b"data key")) == b"data key"
+
+
 def test_nobody_there(world: World) -> None:
     kms = FakeKms(world.kms_keys())
     kms.close()
