@@ -297,7 +297,10 @@ export const ERROR_CODES = {
     'Cloud KMS let no call through for ten minutes because of its quota, or failed for two minutes',
     `ask for more quota or lower \`reseal:kmsCallsPerSecond\`; ${RESUME}`,
   ),
-  batch: failed('Dataproc did not take the batch, for the reason that it gives', RESUME),
+  batch: failed(
+    'Dataproc did not take the batch, for the reason that it gives, or could not be asked about it for ten minutes',
+    RESUME,
+  ),
   'batch-denied': failed('a role is missing to create batches', 'docs/iam.md lists the roles'),
   'batch-failed': failed("the batch failed; its driver's last lines are in the message", RESUME),
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
@@ -358,7 +361,7 @@ export const ERROR_CODES = {
     exit: 'cancelled',
   },
   'cancel-failed': failed(
-    'as a cause: a batch or an execution could not be cancelled and may go on by itself',
+    'as a cause: a batch or an execution could not be cancelled, or nobody knows whether there is one; it may go on by itself',
     'cancel it by hand, or take what it does with `--resume RUN`',
   ),
   'cancel-pending': failed('as a cause: a cancelled batch or execution had not ended a moment later', RESUME),
