@@ -10,7 +10,7 @@ import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { DEFAULT_STATE } from './aim.ts';
-import { readKeptSettings } from './kept-settings.ts';
+import { readKeptSettings } from './sandbox-settings.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */

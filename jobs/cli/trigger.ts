@@ -1,5 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
-import { checkRunId, newRunId } from '../contract/ids.ts';
+import { checkNewRunId, checkRunId, newRunId } from '../contract/ids.ts';
 import { unlessAborted } from '../google/bounds.ts';
 import type { Watcher } from '../run/context.ts';
 import { linksOf } from './console-links.ts';
@@ -81,7 +81,7 @@ const NEW_RUNS_ONLY = ['mode', 'limit', 'wave', 'engine', 'runId', 'fresh', 'pla
 /** Throws ResealError for options that do not go together. */
 function checkOptions(options: TriggerOptions, given: readonly string[]): void {
   if (options.resume !== undefined) checkRunId(options.resume);
-  if (options.runId !== undefined) checkRunId(options.runId);
+  if (options.runId !== undefined) checkNewRunId(options.runId);
   const without =
     options.resume === undefined ? undefined : NEW_RUNS_ONLY.find((name) => given.includes(name));
   if (without !== undefined) {

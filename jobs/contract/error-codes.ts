@@ -74,7 +74,7 @@ export const ERROR_CODES = {
   ),
   'run-id': usage(
     '`--run-id` or `--resume` is no run id',
-    'use 4 to 36 lower-case letters, digits and dashes',
+    'use 4 to 36 lower-case letters, digits and dashes, no two dashes in a row',
   ),
   'not-confirmed': usage(
     'something that cannot be undone was not confirmed',
@@ -120,8 +120,8 @@ export const ERROR_CODES = {
     'start a new run, which takes its values',
   ),
   'resume-changed': usage(
-    "the stack's source format or keying has changed since the run began",
-    'start a new run, or set it back',
+    'a setting that its values are staged and merged under has changed since the run began',
+    'set the ones that the message names back, or `reseal abandon RUN` and start a new run',
   ),
   'not-ready': failed(
     'a table or a key is not as a run needs it; nothing was begun',
@@ -297,7 +297,10 @@ export const ERROR_CODES = {
     'Cloud KMS let no call through for ten minutes because of its quota, or failed for two minutes',
     `ask for more quota or lower \`reseal:kmsCallsPerSecond\`; ${RESUME}`,
   ),
-  batch: failed('Dataproc did not take the batch, for the reason that it gives', RESUME),
+  batch: failed(
+    'Dataproc did not take the batch, for the reason that it gives, or could not be asked about it for ten minutes',
+    RESUME,
+  ),
   'batch-denied': failed('a role is missing to create batches', 'docs/iam.md lists the roles'),
   'batch-failed': failed("the batch failed; its driver's last lines are in the message", RESUME),
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
@@ -358,7 +361,7 @@ export const ERROR_CODES = {
     exit: 'cancelled',
   },
   'cancel-failed': failed(
-    'as a cause: a batch or an execution could not be cancelled and may go on by itself',
+    'as a cause: a batch or an execution could not be cancelled, or nobody knows whether there is one; it may go on by itself',
     'cancel it by hand, or take what it does with `--resume RUN`',
   ),
   'cancel-pending': failed('as a cause: a cancelled batch or execution had not ended a moment later', RESUME),

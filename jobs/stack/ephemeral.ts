@@ -3,7 +3,9 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LocalWorkspace, Stack } from '@pulumi/pulumi/automation/index.js';
 import { parse } from 'yaml';
+import { z } from 'zod';
 import { ResealError } from '../contract/errors.ts';
+import { decodeSetting } from '../contract/settings/decode.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
 import { tableSettings } from '../contract/settings/table-settings.ts';
 import { bucketName, isProduction, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../contract/stack-name.ts';
@@ -48,10 +50,11 @@ const LEFT_OUT = [
  */
 export function ephemeralConfig(dev: StackConfig, name: string): StackConfig {
   const given = (setting: string, otherwise: string): string => String(dev[`reseal:${setting}`] ?? otherwise);
-  const mapping = (setting: string): object => {
+  const mapping = (setting: string, more: object): unknown => {
     const value = dev[`reseal:${setting}`] ?? {};
-    // `pulumi config` hands structured values over as JSON text, a stack's file as they are.
-    return typeof value === 'string' ? (JSON.parse(value) as object) : value;
+    const map = decodeSetting(z.record(z.string(), z.unknown()), value);
+    // What is no map the program refuses, with a message of its own.
+    return map.success ? { ...map.data, ...more } : value;
   };
   const project = given('project', '');
   const location = given('location', runSettings.location.parse(undefined));
@@ -69,8 +72,8 @@ export function ephemeralConfig(dev: StackConfig, name: string): StackConfig {
     'reseal:cmek': 'none',
     'reseal:deletionProtection': false,
     'reseal:auditLogs': false,
-    'reseal:schedule': { ...mapping('schedule'), paused: true },
-    'reseal:labels': { ...mapping('labels'), environment: name },
+    'reseal:schedule': mapping('schedule', { paused: true }),
+    'reseal:labels': mapping('labels', { environment: name }),
   };
 }
 

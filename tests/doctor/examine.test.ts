@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findingLines } from '../../jobs/cli/doctor.ts';
+import { emailOf } from '../../jobs/contract/account-grants.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
 import { readView } from '../../jobs/contract/sql/index.ts';
@@ -217,7 +218,7 @@ describe('before a run', () => {
 
   it('leaves what else BigQuery says to the code that it has', async () => {
     await box.faults({ kind: 'expired-token', service: 'bigquery', method: 'tables.get' });
-    await expect(ready()).rejects.toMatchObject({ code: 'bigquery' });
+    await expect(ready()).rejects.toMatchObject({ code: 'no-credentials' });
     await box.faults();
   });
 });
@@ -264,7 +265,7 @@ describe("the accounts' roles", () => {
       () => examined(given),
     );
   };
-  const workflow = () => box.deployment.batch.serviceAccount.replace('-batch@', '-workflow@');
+  const workflow = () => emailOf(box.deployment, 'workflow');
 
   it.each([
     ['roles/bigquery.dataEditor', /users_temp$/, 'staging table'],
@@ -272,7 +273,7 @@ describe("the accounts' roles", () => {
     ['roles/storage.objectAdmin', /buckets/, "the stack's bucket"],
     ['roles/dataproc.worker', /^projects\/[^/]+$/, 'project'],
   ])('%s of the batch, taken away, is named with account and resource', async (role, on, where) => {
-    const account = box.deployment.batch.serviceAccount;
+    const account = emailOf(box.deployment, 'batch');
     const findings = await taken(account, role, on);
     expect(all(findings, 'warning')).toMatchObject([
       {
@@ -284,7 +285,7 @@ describe("the accounts' roles", () => {
   });
 
   it('of the batch are needed where no other engine is allowed', async () => {
-    const account = box.deployment.batch.serviceAccount;
+    const account = emailOf(box.deployment, 'batch');
     const findings = await taken(account, 'roles/bigquery.readSessionUser', /./, { engines: ['dataproc'] });
     expect(all(findings, 'failed').map(({ check }) => check)).toEqual(["roles of the batch's account"]);
   });
@@ -298,6 +299,18 @@ describe("the accounts' roles", () => {
       { found: `serviceAccount:${workflow()} lacks ${role} on ${where}` },
     ]);
   });
+});
+
+it('asks for nothing of batches where the stack has none', async () => {
+  const { batch } = box.deployment;
+  const findings = await examined({
+    engines: ['direct', 'bigquery'],
+    workflow: null,
+    batch: { ...batch, serviceAccount: null, subnetwork: null, application: null },
+  });
+  expect(findings.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+  expect(findings.find(({ check }) => check === 'APIs')?.found).toBe('all 5 are on');
+  expect(findings.filter(({ check }) => /batch|workflow|schedule|CPUs|connector/.test(check))).toEqual([]);
 });
 
 describe('the APIs', () => {

@@ -135,6 +135,16 @@ describe('an ephemeral stack', () => {
     expect(() => checkName(name)).toThrow(expect.objectContaining({ code: 'stack-name' }));
   });
 
+  it('takes maps of dev as text, too, and leaves it to the program to say what is wrong with one', () => {
+    const of = (schedule: string, labels: string) =>
+      ephemeralConfig({ 'reseal:project': 'p', 'reseal:schedule': schedule, 'reseal:labels': labels }, NAME);
+    expect(of('{cron: "0 3 * * *", paused: false}', '{"team":"crm"}')).toMatchObject({
+      'reseal:schedule': { cron: '0 3 * * *', paused: true },
+      'reseal:labels': { team: 'crm', environment: NAME },
+    });
+    expect(of('daily', '{')).toMatchObject({ 'reseal:schedule': 'daily', 'reseal:labels': '{' });
+  });
+
   it('meets dev in nothing but the APIs and the keys that it reads with', async () => {
     const dev = { ...configOf('dev'), 'reseal:readers': 'analysts@example.com', 'reseal:cmek': 'create' };
     const config = await ephemeralConfig(dev, NAME);
