@@ -50,7 +50,7 @@ function seen({ project, dataset, table }: Sought, looked: Exclude<Looked, { is:
   if (looked.is === 'table') return `${name} has ${looked.table.rows} rows and is used as it is`;
   if (looked.is === 'nothing')
     return `${project} has no dataset ${dataset}: the stack creates it, with the table ${table}`;
-  return `${name} was not looked at: ${looked.why}\nthe file says that the stack creates it; where it is there already, run this again once you may look`;
+  return `${name} was not looked at: ${looked.why}\nthe file says that the stack creates it; where it is there already, run this again with --force once you may look`;
 }
 
 const COLUMNS = {
