@@ -35,15 +35,14 @@ export function onInterrupt(json: boolean): Interrupt {
     process.exit(exit);
   };
   const interrupted = (signal: NodeJS.Signals): void => {
+    const isHangup = signal === 'SIGHUP';
+    if (isHangup) leaveTerminal();
     if (controller.signal.aborted) {
       // A terminal that is closed sends one by its shell, and one by itself.
-      if (signal === 'SIGHUP') return;
+      if (isHangup) return;
       quit();
     }
-    if (signal === 'SIGHUP') {
-      exit = EXIT.hangup;
-      leaveTerminal();
-    }
+    if (isHangup) exit = EXIT.hangup;
     process.stderr.write('\ncancelling; once more to quit at once\n');
     deadline = setTimeout(quit, DEADLINE_MS);
     controller.abort();

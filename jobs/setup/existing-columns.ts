@@ -14,7 +14,7 @@ export interface ExistingColumn {
 }
 
 /** What a column is for. */
-export type Purpose = 'id' | 'text';
+type Purpose = 'id' | 'text';
 
 /** BigQuery takes a column by its name in any case, and the settings have it as the table spells it. */
 export const columnNamed = (columns: readonly ExistingColumn[], name: string): ExistingColumn | undefined =>

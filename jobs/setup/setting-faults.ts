@@ -25,12 +25,20 @@ export function settingFaults(settings: Readonly<Record<string, unknown>>): stri
   const parsed = chosenSettings.safeParse(settings);
   if (!parsed.success)
     return parsed.error.issues.map(({ path, message }) => `reseal:${path.join('.')} ${message}`);
-  return [...clashes(parsed.data), ...ownTables(parsed.data)];
+  return [...clashes(parsed.data), ...fieldNames(parsed.data), ...ownTables(parsed.data)];
 }
 
 function clashes({ idColumn, fields }: { idColumn: string; fields: FieldSetting[] }): string[] {
   const names = clashingColumns(idColumn, withColumns(fields));
   return names.length === 0 ? [] : [`a column would stand for two things: ${names.join(', ')}`];
+}
+
+/** Values are read under the names of their fields, beside the id. */
+function fieldNames({ idColumn, fields }: { idColumn: string; fields: FieldSetting[] }): string[] {
+  const ids = ['id', idColumn.toLowerCase()];
+  return fields
+    .filter(({ name }) => ids.includes(name.toLowerCase()))
+    .map(({ name }) => `reseal:fields must not name a field ${name}: that is what the ids are read as`);
 }
 
 /** The stack's six other tables keep their names here. */

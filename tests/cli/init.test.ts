@@ -236,6 +236,8 @@ describe('a dataset that is there', () => {
 it.each([
   { table: 'runs', says: 'reseal:sourceTable must not be the table of reseal:runsTable, runs' },
   { idColumn: 'resealed_at', says: 'a column would stand for two things: resealed_at' },
+  { field: 'ID', says: 'reseal:fields must not name a field ID: that is what the ids are read as' },
+  { idColumn: 'Email', says: 'reseal:fields must not name a field email' },
   { location: 'us', says: '--location must be one region' },
 ])('what the program would refuse is not written: $says', async ({ says, ...options }) => {
   const asked = made('refused', { project: box.deployment.project, dataset: 'new_one', ...options });
