@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { patternFault } from '../value-pattern.ts';
+import { cronFault } from './cron.ts';
+import { ipRangeFault } from './ip-range.ts';
 
 /** The forms of Google Cloud's names, each with the sentence that a wrong one gets. */
 
@@ -16,8 +18,12 @@ export const region = matching(
   'must be one region: neither global nor a multi-region, as batches and keys live in it',
 );
 
+/**
+ * Parts between dots begin and end with a letter or digit; with dots 222 characters are allowed, and Google then asks for
+ * the domain. https://cloud.google.com/storage/docs/buckets#naming
+ */
 export const bucketName = matching(
-  /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
+  /^(?=[^.]{3,63}$|(?=.*\.).{3,222}$)(?!goog|.*google|[\d.]+$)[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?)*$/,
   'must be a bucket name, without gs://',
 );
 
@@ -86,14 +92,28 @@ export const keyRingId = matching(
   'must be letters, digits, underscores and hyphens: the id, not the full name',
 );
 
-/** Five fields, as Cloud Scheduler takes them. */
-export const cron = matching(/^\S+( \S+){4}$/, 'must be a cron expression of five fields');
+/** A text of which a function says what is wrong, or null. */
+const judged = (error: string, faultOf: (text: string) => string | null) =>
+  z.string({ error }).superRefine((text, context) => {
+    const message = faultOf(text);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  });
 
-/** Private ranges that a subnetwork can have: /8 to /29. */
-export const cidr = matching(
-  /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){1,3}\/([89]|1\d|2\d)$/,
-  'must be a private IPv4 range in CIDR form',
-);
+/** Five fields, as Cloud Scheduler takes them. */
+export const cron = judged('must be a cron expression of five fields', cronFault);
+
+/** A private range that a subnetwork can have. */
+export const cidr = judged('must be a private IPv4 range in CIDR form', ipRangeFault);
+
+/** Node has the names of the time zone database; an offset is none, and Cloud Scheduler goes by names. */
+export const timeZone = judged('must be the name of a time zone', (text) => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: text });
+  } catch {
+    return 'must be the name of a time zone';
+  }
+  return /^[A-Z][\w+-]*(\/[A-Z][\w+-]*)*$/.test(text) ? null : 'must be the name of a time zone';
+});
 
 /**
  * A whole number between two bounds, both included.
