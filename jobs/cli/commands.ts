@@ -5,6 +5,12 @@ import { MODES } from '../contract/sql/select-values.ts';
 import { aimAt } from './aim.ts';
 import { collected, wholeNumber, withFormats, withPage, withTarget } from './options.ts';
 
+/** Those whose output is all that they are for; `keys` without a further word is `keys list`. */
+const LISTS = ['read', 'history', 'show', 'rejected', 'sql', 'list'];
+
+/** Whether nothing is lost if a command ends with the reader of its output. */
+export const onlyLists = (command: Command): boolean => LISTS.includes(command.name());
+
 /**
  * The commands and their options. Actions are imported when chosen, and with them Google's clients, so that `--help`
  * answers at once.

@@ -4,7 +4,18 @@ import { aimed } from './aim.ts';
 
 export { EXIT };
 
+/** What became of a command that a signal ended, where the exit code is the signal's. */
+export class Interrupted extends ResealError {
+  readonly exit: number;
+
+  constructor({ code, message, hint, cause }: ResealError, exit: number) {
+    super(code, message, { ...(hint === undefined ? {} : { hint }), cause });
+    this.exit = exit;
+  }
+}
+
 export function exitCode(error: unknown): number {
+  if (error instanceof Interrupted) return error.exit;
   return error instanceof ResealError ? exitCodeOf(error.code) : EXIT.failed;
 }
 

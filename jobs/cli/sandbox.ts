@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFaults } from '../../sandbox/faults/client.ts';
 import { rulesOfFile } from '../../sandbox/faults/file.ts';
@@ -10,6 +10,7 @@ import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { DEFAULT_STATE } from './aim.ts';
+import { readKeptSettings } from './sandbox-settings.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
@@ -23,8 +24,7 @@ async function settings({
   keying,
   setting,
 }: SandboxOptions): Promise<Record<string, string>> {
-  const file = join(state, SETTINGS);
-  const kept = !fresh && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : {};
+  const kept = fresh ? {} : await readKeptSettings(join(state, SETTINGS));
   return { ...kept, ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
 }
 

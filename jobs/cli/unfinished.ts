@@ -56,11 +56,10 @@ async function wantsToResume(
   signal: AbortSignal,
 ): Promise<boolean> {
   const questions = asking(terminal);
-  const closed = new Promise<string>((resolve) => questions.once('close', () => resolve('no')));
   try {
     const question = `${words}; go on with it instead of a new run? [Y/n] `;
-    const answer = await Promise.race([questions.question(question, { signal }), closed]);
-    return !/^\s*no?\s*$/i.test(answer);
+    const answer = await questions.question(question, signal);
+    return answer !== null && !/^\s*no?\s*$/i.test(answer);
   } finally {
     questions.close();
   }

@@ -2,13 +2,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../contract/deployment.ts';
-import { loadJobId, waveId } from '../contract/ids.ts';
+import { leftOf, loadJobId, waveId } from '../contract/ids.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
 import { type Limit, limited, unlessAborted, within } from '../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
 import { jobStuck, waitLimits } from '../google/wait-limits.ts';
 import type { StageInput } from './engine.ts';
-import { awaitJob, giveUp, type JobStep, jobDone, nextAttempt } from './job-attempts.ts';
+import { awaitJob, type Choice, giveUp, type JobStep, jobDone, nextAttempt } from './job-attempts.ts';
 
 /** The load jobs of a wave, or of an attempt that has a name of its own. */
 export const loadStep = (wave: string): JobStep => ({
@@ -27,27 +27,46 @@ export interface Load {
 }
 
 /**
- * The wave's attempt to go on with: the one that an earlier process finished, unless the rows are to be staged anew,
+ * The wave's attempt to go on with: the one that an earlier process finished, unless it does not count,
  * else the first that nobody has begun.
  */
 export async function nextLoad(
   client: BigQuery,
   deployment: Deployment,
-  { runId, wave, anew, attempt: given }: Pick<StageInput, 'runId' | 'wave' | 'anew' | 'attempt'>,
+  {
+    runId,
+    wave,
+    attempt: given,
+    anew,
+    spent,
+    begin,
+  }: Pick<StageInput, 'runId' | 'wave' | 'attempt'> & Choice,
   signal: AbortSignal,
   limits = waitLimits(deployment),
 ): Promise<Load> {
-  const step = loadStep(given ?? waveId(runId, wave));
-  const { id, done } = await nextAttempt(client, deployment, step, { anew }, signal, limits);
+  const step = loadStep(given === undefined ? waveId(runId, wave) : leftOf(given));
+  const { id, done } = await nextAttempt(client, deployment, step, { anew, spent, begin }, signal, limits);
   return { id, attempt: given ?? id, loaded: done };
 }
 
-/** The same lines. The limit runs while nobody takes the one at hand, and once there are no more. */
-async function* timed(lines: AsyncIterable<Uint8Array>, limit: Limit): AsyncGenerator<Uint8Array> {
-  for await (const some of lines) {
-    limit.start();
-    yield some;
-    limit.stop();
+/**
+ * The same lines. The limit runs while nobody takes the one at hand, and once there are no more. `failed` hears what the
+ * lines themselves fail with.
+ */
+async function* timed(
+  lines: AsyncIterable<Uint8Array>,
+  limit: Limit,
+  failed: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const some of lines) {
+      limit.start();
+      yield some;
+      limit.stop();
+    }
+  } catch (error) {
+    failed(error);
+    throw error;
   }
   limit.start();
 }
@@ -56,6 +75,8 @@ async function* timed(lines: AsyncIterable<Uint8Array>, limit: Limit): AsyncGene
  * Loads newline-delimited JSON in one job, which BigQuery takes whole or not at all. The job's limit does not count the
  * time that `lines` take: a billion values are sealed for longer than BigQuery lets a job run.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+ *
+ * @throws ResealError for what BigQuery answers, whatever `lines` throw, the signal's reason
  */
 export async function load(
   client: BigQuery,
@@ -87,9 +108,13 @@ export async function load(
   const limit = limited(jobMs, () => stuck);
   const end = new AbortController();
   const ending = AbortSignal.any([signal, end.signal]);
+  let ofLines: { readonly error: unknown } | null = null;
+  const failed = (error: unknown): void => {
+    ofLines = { error };
+  };
   try {
     // Whichever fails first is the cause; the other must not be left unhandled.
-    const taken = pipeline(Readable.from(timed(lines, limit)), upload, { signal: ending });
+    const taken = pipeline(Readable.from(timed(lines, limit, failed)), upload, { signal: ending });
     const both = Promise.all([taken, loaded]);
     await unlessAborted(Promise.race([both, limit.over]), signal);
   } catch (error) {
@@ -103,6 +128,8 @@ export async function load(
       (uploaded as Job | null)?.removeAllListeners('complete');
       return giveUp(job, stuck);
     }
+    // Nothing that BigQuery has said: the rows could not be read, opened or sealed.
+    if (ofLines !== null) throw (ofLines as { readonly error: unknown }).error;
     // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same. Data keys
     // of another process are not, which the statement that works with them finds out.
     if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(job, stuck, signal, jobMs);

@@ -218,7 +218,7 @@ describe('before a run', () => {
 
   it('leaves what else BigQuery says to the code that it has', async () => {
     await box.faults({ kind: 'expired-token', service: 'bigquery', method: 'tables.get' });
-    await expect(ready()).rejects.toMatchObject({ code: 'bigquery' });
+    await expect(ready()).rejects.toMatchObject({ code: 'no-credentials' });
     await box.faults();
   });
 });

@@ -55,7 +55,7 @@ it('tells a keyset of another key from rejected values', async () => {
     waves: 1,
     limit: null,
     selected: 1,
-    anew: false,
+    spent: [],
     keyset: { version: 1, wrapped: randomBytes(200), kmsKey: box.deployment.bigqueryKek },
   } as const;
   await expect(box.context.engines.direct.stage(input, () => {}, signal)).rejects.toMatchObject({
@@ -79,6 +79,16 @@ it('stages the rows of one run once, also where two processes drive it', async (
   expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
     { n: '1' },
   ]);
+});
+
+it('does not put down to BigQuery what the rows themselves fail with', async () => {
+  const { client } = box.context.bigquery;
+  const own = new RangeError('no such row');
+  async function* failing() {
+    yield Buffer.from('{"id":"9"}\n');
+    throw own;
+  }
+  await expect(load(client, box.deployment, `reseal_${newRunId()}_own`, failing(), signal)).rejects.toBe(own);
 });
 
 it.each([
