@@ -18,14 +18,19 @@ export const region = matching(
   'must be one region: neither global nor a multi-region, as batches and keys live in it',
 );
 
-/**
- * Parts between dots begin and end with a letter or digit; with dots 222 characters are allowed, and Google then asks for
- * the domain. https://cloud.google.com/storage/docs/buckets#naming
- */
-export const bucketName = matching(
-  /^(?=[^.]{3,63}$|(?=.*\.).{3,222}$)(?!goog|.*google|[\d.]+$)[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?)*$/,
-  'must be a bucket name, without gs://',
-);
+const NO_BUCKET_NAME = 'must be a bucket name, without gs://';
+/** What stands between the dots of a bucket's name. */
+const BUCKET_PART = /^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$/;
+
+/** With dots a name may be longer, and Google asks whose domain it is. https://cloud.google.com/storage/docs/buckets#naming */
+function isBucketName(text: string): boolean {
+  const parts = text.split('.');
+  const fits = text.length >= 3 && text.length <= (parts.length === 1 ? 63 : 222);
+  const kept = /^goog|google|^\d+(\.\d+){3}$/.test(text);
+  return fits && !kept && parts.every((part) => BUCKET_PART.test(part));
+}
+
+export const bucketName = z.string({ error: NO_BUCKET_NAME }).refine(isBucketName, { error: NO_BUCKET_NAME });
 
 export const folder = matching(
   /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
@@ -105,15 +110,21 @@ export const cron = judged('must be a cron expression of five fields', cronFault
 /** A private range that a subnetwork can have. */
 export const cidr = judged('must be a private IPv4 range in CIDR form', ipRangeFault);
 
-/** Node has the names of the time zone database; an offset is none, and Cloud Scheduler goes by names. */
-export const timeZone = judged('must be the name of a time zone', (text) => {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: text });
-  } catch {
-    return 'must be the name of a time zone';
-  }
-  return /^[A-Z][\w+-]*(\/[A-Z][\w+-]*)*$/.test(text) ? null : 'must be the name of a time zone';
+const NO_TIME_ZONE = 'must be the name of a time zone, as Europe/Berlin';
+
+/** Names of the time zone database as they are written there: Node takes them in any case, and offsets, too. */
+export const timeZone = matching(/^[A-Z][\w+-]*(\/[A-Z][\w+-]*)*$/, NO_TIME_ZONE).refine(isTimeZone, {
+  error: NO_TIME_ZONE,
 });
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * A whole number between two bounds, both included.

@@ -68,7 +68,7 @@ describe('a time zone', () => {
     },
   );
   it.each(['Mars/Phobos', '+01:00', 'europe/berlin', '', 'Berlin'])('is not %s', (text) => {
-    expect(faultOf(timeZone, text)).toBe('must be the name of a time zone');
+    expect(faultOf(timeZone, text)).toBe('must be the name of a time zone, as Europe/Berlin');
   });
 });
 
@@ -78,6 +78,8 @@ describe('a bucket', () => {
     'example-data-dev-reseal',
     'a_b-c',
     'files.example.com',
+    '12345',
+    'v1.2.3',
     'us-central1-composer-1a2b3c4d-bucket',
     `${'a'.repeat(60)}.${'b'.repeat(60)}.example.com`,
   ])('is %s', (text) => {
