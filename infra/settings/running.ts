@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bucketName, cron, email, whole } from '../../jobs/contract/settings/patterns.ts';
+import { bucketName, cron, email, timeZone, whole } from '../../jobs/contract/settings/patterns.ts';
 import { setting } from '../../jobs/contract/settings/setting.ts';
 
 /** When runs start by themselves, and what they need of the project. */
@@ -16,7 +16,7 @@ export const runningSettings = {
     z
       .strictObject({
         cron: cron.default('0 3 * * *'),
-        timeZone: z.string().min(1).default('Etc/UTC'),
+        timeZone: timeZone.default('Etc/UTC'),
         paused: z.boolean({ error: 'must be true or false' }).default(false),
       })
       .prefault({}),

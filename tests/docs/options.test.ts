@@ -25,7 +25,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'pulumi preview': ['--stack', '--policy-pack', '--refresh'],
   'pulumi up': ['--stack', '--policy-pack', '--refresh'],
   'pulumi destroy': ['--stack'],
-  'pulumi import': [],
+  'pulumi import': ['--parent', '--stack'],
   'gcloud auth application-default login': [],
   'gcloud auth application-default set-quota-project': [],
   'gcloud services enable': ['--project'],

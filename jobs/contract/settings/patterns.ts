@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { patternFault } from '../value-pattern.ts';
+import { cronFault } from './cron.ts';
+import { ipRangeFault } from './ip-range.ts';
 
 /** The forms of Google Cloud's names, each with the sentence that a wrong one gets. */
 
@@ -16,10 +18,19 @@ export const region = matching(
   'must be one region: neither global nor a multi-region, as batches and keys live in it',
 );
 
-export const bucketName = matching(
-  /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/,
-  'must be a bucket name, without gs://',
-);
+const NO_BUCKET_NAME = 'must be a bucket name, without gs://';
+/** What stands between the dots of a bucket's name. */
+const BUCKET_PART = /^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$/;
+
+/** With dots a name may be longer, and Google asks whose domain it is. https://cloud.google.com/storage/docs/buckets#naming */
+function isBucketName(text: string): boolean {
+  const parts = text.split('.');
+  const fits = text.length >= 3 && text.length <= (parts.length === 1 ? 63 : 222);
+  const kept = /^goog|google|^\d+(\.\d+){3}$/.test(text);
+  return fits && !kept && parts.every((part) => BUCKET_PART.test(part));
+}
+
+export const bucketName = z.string({ error: NO_BUCKET_NAME }).refine(isBucketName, { error: NO_BUCKET_NAME });
 
 export const folder = matching(
   /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
@@ -86,14 +97,34 @@ export const keyRingId = matching(
   'must be letters, digits, underscores and hyphens: the id, not the full name',
 );
 
-/** Five fields, as Cloud Scheduler takes them. */
-export const cron = matching(/^\S+( \S+){4}$/, 'must be a cron expression of five fields');
+/** A text of which a function says what is wrong, or null. */
+const judged = (error: string, faultOf: (text: string) => string | null) =>
+  z.string({ error }).superRefine((text, context) => {
+    const message = faultOf(text);
+    if (message !== null) context.addIssue({ code: 'custom', message });
+  });
 
-/** Private ranges that a subnetwork can have: /8 to /29. */
-export const cidr = matching(
-  /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){1,3}\/([89]|1\d|2\d)$/,
-  'must be a private IPv4 range in CIDR form',
-);
+/** Five fields, as Cloud Scheduler takes them. */
+export const cron = judged('must be a cron expression of five fields', cronFault);
+
+/** A private range that a subnetwork can have. */
+export const cidr = judged('must be a private IPv4 range in CIDR form', ipRangeFault);
+
+const NO_TIME_ZONE = 'must be the name of a time zone, as Europe/Berlin';
+
+/** Names of the time zone database as they are written there: Node takes them in any case, and offsets, too. */
+export const timeZone = matching(/^[A-Z][\w+-]*(\/[A-Z][\w+-]*)*$/, NO_TIME_ZONE).refine(isTimeZone, {
+  error: NO_TIME_ZONE,
+});
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * A whole number between two bounds, both included.

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { bucketName, cidr, cron, timeZone } from '../../../jobs/contract/settings/patterns.ts';
+
+const faultOf = (schema: z.ZodType, text: string): string | null => {
+  const parsed = schema.safeParse(text);
+  return parsed.success ? null : (parsed.error.issues[0]?.message ?? '');
+};
+
+describe('the range of a subnetwork', () => {
+  it.each(['10.128.0.0/24', '10.0.0.0/8', '172.16.0.0/12', '172.31.255.0/29', '192.168.0.0/16'])(
+    'is %s',
+    (text) => {
+      expect(faultOf(cidr, text)).toBeNull();
+    },
+  );
+  it.each([
+    ['10.999.0.5/24', 'must be a private IPv4 range in CIDR form'],
+    ['10.128/24', 'must be a private IPv4 range in CIDR form'],
+    ['8.8.8.0/24', 'must be a private IPv4 range in CIDR form'],
+    ['172.32.0.0/16', 'must be a private IPv4 range in CIDR form'],
+    ['10.0.0.0', 'must be a private IPv4 range in CIDR form'],
+    ['10.0.0.0/99', 'must be a private IPv4 range in CIDR form'],
+    ['192.168.0.0/8', 'must be a range of /16 to /29 in 192.168.0.0/16'],
+    ['10.0.0.0/30', 'must be a range of /8 to /29 in 10.0.0.0/8'],
+    ['10.0.0.5/24', 'must begin at its first address: 10.0.0.0/24'],
+    ['172.16.3.9/29', 'must begin at its first address: 172.16.3.8/29'],
+  ])('is not %s', (text, fault) => {
+    expect(faultOf(cidr, text)).toBe(fault);
+  });
+});
+
+describe('a schedule', () => {
+  it.each([
+    '0 3 * * *',
+    '*/15 0-6 * * MON-FRI',
+    '30 2 1,15 JAN-MAR,12 7',
+    '0 8-18/2 * * sun',
+    '5/10 * * * 0',
+    '59 23 31 12 6',
+  ])('is %s', (text) => {
+    expect(faultOf(cron, text)).toBeNull();
+  });
+  it.each([
+    ['a b c d e', 'must have a minute from 0 to 59, not a'],
+    ['60 * * * *', 'must have a minute from 0 to 59, not 60'],
+    ['0 25 * * *', 'must have an hour from 0 to 23, not 25'],
+    ['0 3 0 * *', 'must have a day of the month from 1 to 31, not 0'],
+    ['0 3 L * *', 'must have a day of the month from 1 to 31, not L'],
+    ['0 3 * MON *', 'must have a month from 1 to 12, not MON'],
+    ['0 3 * * 8', 'must have a day of the week from 0 to 7, not 8'],
+    ['0 18-8 * * *', 'must have an hour from 0 to 23, not 18-8'],
+    ['*/0 * * * *', 'must have a minute from 0 to 59, not */0'],
+    ['0 3,, * * *', 'must have an hour from 0 to 23, not 3,,'],
+    ['0 3 * *', 'must be a cron expression of five fields'],
+    ['0  3 * * *', 'must be a cron expression of five fields'],
+    ['@daily', 'must be a cron expression of five fields'],
+  ])('is not %s', (text, fault) => {
+    expect(faultOf(cron, text)).toBe(fault);
+  });
+});
+
+describe('a time zone', () => {
+  it.each(['Etc/UTC', 'UTC', 'Europe/Berlin', 'America/Argentina/Buenos_Aires', 'Etc/GMT+1', 'EST5EDT'])(
+    'is %s',
+    (text) => {
+      expect(faultOf(timeZone, text)).toBeNull();
+    },
+  );
+  it.each(['Mars/Phobos', '+01:00', 'europe/berlin', '', 'Berlin'])('is not %s', (text) => {
+    expect(faultOf(timeZone, text)).toBe('must be the name of a time zone, as Europe/Berlin');
+  });
+});
+
+describe('a bucket', () => {
+  it.each([
+    'abc',
+    'example-data-dev-reseal',
+    'a_b-c',
+    'files.example.com',
+    '12345',
+    'v1.2.3',
+    'us-central1-composer-1a2b3c4d-bucket',
+    `${'a'.repeat(60)}.${'b'.repeat(60)}.example.com`,
+  ])('is %s', (text) => {
+    expect(faultOf(bucketName, text)).toBeNull();
+  });
+  it.each([
+    'a..b-.c',
+    'a.-b',
+    'ab',
+    'gs://a-bucket',
+    'Bucket',
+    '-abc',
+    'abc_',
+    'a'.repeat(64),
+    `${'a'.repeat(64)}.example.com`,
+    '192.168.5.4',
+    'goog-bucket',
+    'my-google-files',
+  ])('is not %s', (text) => {
+    expect(faultOf(bucketName, text)).toBe('must be a bucket name, without gs://');
+  });
+});
