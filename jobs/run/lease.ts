@@ -22,8 +22,28 @@ export async function takeLease(
   const { bigquery, sql } = context;
   const seen = found.owner;
   const from = seen !== null && (takeOver || isGone(seen)) ? seen : '';
-  await bigquery.query(sql.takeLease, { run_id: found.run_id, owner, from_owner: from });
-  return heldBy(context, found.run_id, owner);
+  return orLetGo(context, found.run_id, owner, async () => {
+    await bigquery.query(sql.takeLease, { run_id: found.run_id, owner, from_owner: from });
+    return heldBy(context, found.run_id, owner);
+  });
+}
+
+/**
+ * What the work returns. If it fails nobody is left as the run's owner, so that it can be gone on with at once, from
+ * any machine; should that not come through, the lease runs out.
+ */
+export async function orLetGo<T>(
+  { bigquery, sql }: RunContext,
+  runId: string,
+  owner: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await bigquery.query(sql.letGo, { run_id: runId, owner }).catch(() => {});
+    throw error;
+  }
 }
 
 /**

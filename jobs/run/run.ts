@@ -3,7 +3,7 @@ import type { LedgerRow } from '../contract/ledger.ts';
 import { notWhole } from '../contract/verdict.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { heartbeat, heldBy, isClosed, takeLease } from './lease.ts';
+import { heartbeat, heldBy, isClosed, orLetGo, takeLease } from './lease.ts';
 import { merge } from './merge.ts';
 import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
@@ -31,8 +31,10 @@ export async function run(
   const planned = await watcher.step('plan', () => plan(context, options), planSummary);
   await allowed.approve?.(planned);
   return asOwner(context, async (held) => {
-    const opened = await openRun(held, planned, 'job');
-    const entered = await heldBy(held, planned.runId, held.owner);
+    const [opened, entered] = await orLetGo(held, planned.runId, held.owner, async () => [
+      await openRun(held, planned, 'job'),
+      await heldBy(held, planned.runId, held.owner),
+    ]);
     // Another process has begun a run of this id in the same moment, and ended it.
     if (entered.owner !== held.owner) return resume(context, planned.runId, watcher, allowed);
     return carryOut(held, opened, watcher, { allowed });

@@ -22,16 +22,16 @@ WHERE run_id IS NULL`,
   );
 
 /**
- * Removes what any attempt of a run staged.
+ * Removes what any attempt of a run staged; that is for the run's owner alone to do.
  *
  * @example
- * await bigquery.query(sql.clearStaged, { run_id: runId });
+ * await bigquery.query(sql.clearStaged, { run_id: runId, owner });
  */
-export const clearStaged = (d: Deployment): Statement<'run_id'> =>
+export const clearStaged = (d: Deployment): Statement<'run_id' | 'owner'> =>
   statement(
     'clear_staged',
-    { run_id: 'STRING' },
-    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
+    { run_id: 'STRING', owner: 'STRING' },
+    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id AND EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND owner = @owner)`,
   );
 
 /**
