@@ -78,7 +78,7 @@ export const takenOver = (runId: string, by: string | null): ResealError =>
 export interface Heartbeat {
   /** Given with the error `run-taken-over` once the run has another owner. */
   readonly lost: AbortSignal;
-  /** Ends the renewals, and resolves once none is under way. */
+  /** Ends the renewals, and resolves once none is under way, or seconds after one was cancelled that does not answer. */
   stop(): Promise<void>;
 }
 
@@ -92,8 +92,8 @@ export function heartbeat(context: RunContext, runId: string, owner: string): He
   const stopped = new AbortController();
   const ending = AbortSignal.any([signal, stopped.signal]);
   const renew = async (): Promise<void> => {
-    await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS);
-    const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS);
+    await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS, stopped.signal);
+    const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS, stopped.signal);
     if (lease !== undefined && lease.owner !== owner) lost.abort(takenOver(runId, lease.owner ?? null));
   };
   const every = context.heartbeatMs ?? HEARTBEAT_SECONDS * 1000;

@@ -108,6 +108,21 @@ describe('a live run', () => {
     await ended;
   });
 
+  it('whose renewal hangs is merged all the same', async () => {
+    await pending();
+    await box.faults({
+      kind: 'job-stuck',
+      service: 'bigquery',
+      sql: 'SET heartbeat = CURRENT_TIMESTAMP() WHERE',
+    });
+    const hanging = beforeStep('verify', () => sleep(500));
+    const context = { ...box.context, heartbeatMs: 50 };
+    const options = { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' } as const;
+    const began = performance.now();
+    expect(await run(context, options, hanging)).toMatchObject({ state: 'succeeded' });
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
   it('that is taken over leaves its work, and its state, to the new owner', async () => {
     const { runId, ended } = await slow(10_000, 50);
     await box.faults();
