@@ -123,7 +123,7 @@ async function carryOutWave(
       const outcome = await watcher.step(
         step('stage'),
         (progress) => stage(context, wave, progress, spent),
-        stageSummary,
+        (outcome) => stageSummary(outcome, wave),
       );
       await watcher.step(step('verify'), () => verify(context, wave, outcome, allowed), verifySummary);
     }
@@ -166,7 +166,10 @@ async function brokenOff(
   );
   if (recorded) return failure;
   return new ResealError(failure.code, failure.message, {
-    hint: [failure.hint ?? [], 'the ledger could not be written and still shows the run as under way']
+    hint: [
+      failure.hint ?? [],
+      'the ledger may not say so: `npm run reseal -- history` shows how it has the run',
+    ]
       .flat()
       .join('; '),
     cause: failure.cause,
