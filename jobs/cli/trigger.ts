@@ -102,7 +102,18 @@ function checkOptions(options: TriggerOptions, given: readonly string[]): void {
         hint: 'add --via workflow, or leave --detach out',
       },
     );
+  checkPage(options);
   checkVia(options);
+}
+
+/** Neither a plan nor a run that is left to the cloud has a report. */
+function checkPage({ html, open, plan, detach }: TriggerOptions): void {
+  const without = plan ? '--plan' : detach ? '--detach' : undefined;
+  if (without === undefined || (html === undefined && !open)) return;
+  const flag = html === undefined ? '--open' : '--html';
+  throw new ResealError('option-page', `${without} takes no ${flag}: there is no report to show yet`, {
+    hint: `leave ${flag} out; \`npm run reseal -- show RUN ${flag}${html === undefined ? '' : ' FILE'}\` makes the page of a run that has ended`,
+  });
 }
 
 function checkVia({ via, stack, engine }: TriggerOptions): void {

@@ -49,12 +49,24 @@ export async function nextLoad(
   return { id, attempt: given ?? id, loaded: done };
 }
 
-/** The same lines. The limit runs while nobody takes the one at hand, and once there are no more. */
-async function* timed(lines: AsyncIterable<Uint8Array>, limit: Limit): AsyncGenerator<Uint8Array> {
-  for await (const some of lines) {
-    limit.start();
-    yield some;
-    limit.stop();
+/**
+ * The same lines. The limit runs while nobody takes the one at hand, and once there are no more. `failed` hears what the
+ * lines themselves fail with.
+ */
+async function* timed(
+  lines: AsyncIterable<Uint8Array>,
+  limit: Limit,
+  failed: (error: unknown) => void,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const some of lines) {
+      limit.start();
+      yield some;
+      limit.stop();
+    }
+  } catch (error) {
+    failed(error);
+    throw error;
   }
   limit.start();
 }
@@ -63,6 +75,8 @@ async function* timed(lines: AsyncIterable<Uint8Array>, limit: Limit): AsyncGene
  * Loads newline-delimited JSON in one job, which BigQuery takes whole or not at all. The job's limit does not count the
  * time that `lines` take: a billion values are sealed for longer than BigQuery lets a job run.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+ *
+ * @throws ResealError for what BigQuery answers, whatever `lines` throw, the signal's reason
  */
 export async function load(
   client: BigQuery,
@@ -94,9 +108,13 @@ export async function load(
   const limit = limited(jobMs, () => stuck);
   const end = new AbortController();
   const ending = AbortSignal.any([signal, end.signal]);
+  let ofLines: { readonly error: unknown } | null = null;
+  const failed = (error: unknown): void => {
+    ofLines = { error };
+  };
   try {
     // Whichever fails first is the cause; the other must not be left unhandled.
-    const taken = pipeline(Readable.from(timed(lines, limit)), upload, { signal: ending });
+    const taken = pipeline(Readable.from(timed(lines, limit, failed)), upload, { signal: ending });
     const both = Promise.all([taken, loaded]);
     await unlessAborted(Promise.race([both, limit.over]), signal);
   } catch (error) {
@@ -110,6 +128,8 @@ export async function load(
       (uploaded as Job | null)?.removeAllListeners('complete');
       return giveUp(job, stuck);
     }
+    // Nothing that BigQuery has said: the rows could not be read, opened or sealed.
+    if (ofLines !== null) throw (ofLines as { readonly error: unknown }).error;
     // Another process drives this run too, or this one's first answer was lost: the rows of one run are the same. Data keys
     // of another process are not, which the statement that works with them finds out.
     if (googleFailure(error).status === 'ALREADY_EXISTS') return existing(job, stuck, signal, jobMs);

@@ -4,6 +4,7 @@ import { ResealError } from '../contract/errors.ts';
 import { Rejection } from '../contract/reasons.ts';
 import { asWrappedKey, type DataKey, type WrappedKey } from '../envelope/brands.ts';
 import { type DataKeys, dataKeys, type KeyService, type Unwrapped } from '../envelope/data-keys.ts';
+import { PAGE_ROWS } from '../google/bigquery.ts';
 import { within } from '../google/bounds.ts';
 import { type Endpoints, kmsClient } from '../google/clients.ts';
 import { type KeyServiceOptions, keyService, PATIENCE } from '../google/kms.ts';
@@ -11,10 +12,12 @@ import { pace } from '../google/pace.ts';
 import type { StageInput } from './engine.ts';
 
 /**
- * Data keys held at once. Rows come ordered by data key, so a handful would do; what is needed is more than
- * the pages under way can name.
+ * Data keys held at once, of pages of which so many are worked at in parallel: all of their keys may be different, and
+ * one that is evicted while it is still awaited would fail the run. `Readable.map` takes up to twice as many pages, less
+ * one, before the first of them is taken from it.
+ * https://nodejs.org/docs/latest-v20.x/api/stream.html#readablemapfn-options
  */
-const KEY_CAPACITY = 50_000;
+export const keyCapacity = (pagesAtOnce: number): number => 2 * pagesAtOnce * PAGE_ROWS;
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
@@ -41,10 +44,13 @@ interface Opened {
   close(): Promise<void>;
 }
 
-/** Begins at once, while BigQuery still collects the rows; whoever first needs a key learns of a failure. */
+/**
+ * Begins at once, while BigQuery still collects the rows; whoever first needs a key learns of a failure. Keys are asked
+ * for by pages, of which `pagesAtOnce` are worked at in parallel.
+ */
 export function runKeys(
   deployment: Deployment,
-  input: Pick<StageInput, 'keyset'>,
+  input: Pick<StageInput, 'keyset'> & { readonly pagesAtOnce: number },
   signal: AbortSignal,
   endpoints?: Endpoints,
   patience?: KeyServiceOptions['patience'],
@@ -72,7 +78,7 @@ export function runKeys(
 
 async function open(
   deployment: Deployment,
-  input: Pick<StageInput, 'keyset'>,
+  input: Pick<StageInput, 'keyset'> & { readonly pagesAtOnce: number },
   signal: AbortSignal,
   endpoints?: Endpoints,
   patience: KeyServiceOptions['patience'] = PATIENCE,
@@ -89,7 +95,10 @@ async function open(
     };
     const keyset = await openOther(input.keyset);
     const service = keyService(client, limits);
-    const keys = dataKeys(service, deployment.sourceKek, { capacity: KEY_CAPACITY, callsPerSecond });
+    const keys = dataKeys(service, deployment.sourceKek, {
+      capacity: keyCapacity(input.pagesAtOnce),
+      callsPerSecond,
+    });
     return {
       keyset,
       service,

@@ -20,7 +20,7 @@ export type Value = string | number | null;
 export type Row = Readonly<Record<string, Cell>>;
 
 /** Rows a page: some 1.5 MB of JSON, of which a few are held at once. BigQuery's limit is 10 MB a page. */
-const PAGE_ROWS = 5_000;
+export const PAGE_ROWS = 5_000;
 /** What `query` returns at the most; larger results are for `pages`. */
 const SMALL_RESULT = 100_000;
 /** A job that a passing fault ended is issued again, at most so often. */

@@ -1,13 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
 import { isTakenOver, unlessAborted, within } from './bounds.ts';
-import { ANSWER_MS, STOP_MS, unanswered } from './wait-limits.ts';
+import { mayPass, repeated } from './repeated.ts';
+import { ANSWER_MS, STOP_MS, unanswered, type WaitLimits } from './wait-limits.ts';
 
 /** Something at Google that takes minutes: a batch, an execution of a workflow. */
 export interface LongRunning<T> {
   /** Its resource name. */
   readonly name: string;
   look(): Promise<T>;
+  /** Hears why a look failed that is repeated. */
+  readonly missed?: (message: string) => void;
   hasEnded(seen: T): boolean;
   /** Why it is not waited for any longer, although it has not ended; null to go on. */
   overdue?(seen: T): ResealError | null;
@@ -28,22 +31,25 @@ const WHEN_OVERDUE: Patience = { cancelMs: STOP_MS, endMs: STOP_MS };
 const END_LOOK_MS = 100;
 
 /**
- * Looks at something long-running until it has ended and returns what was seen last. Once the signal is given it
- * is cancelled, unless another driver goes on with it; the caller reads from its state how it ended. What is overdue
- * is cancelled, too.
+ * Looks at something long-running until it has ended and returns what was seen last. Looks that fail in a way that may
+ * pass are repeated for `lookMs`. Once the signal is given it is cancelled, unless another driver goes on with it; the
+ * caller reads from its state how it ended. What is overdue is cancelled, too.
  *
- * @throws ResealError what `overdue` says, `cancel-pending` if it has not ended a moment after it was cancelled, `cancel-failed` if it
- * could not be cancelled
+ * @throws what the last look failed with; ResealError what `overdue` says, `cancel-pending` if it has not ended a moment
+ * after it was cancelled, `cancel-failed` if it could not be cancelled
  */
 export async function follow<T>(
   work: LongRunning<T>,
   onSeen: (seen: T) => void | Promise<void>,
   signal: AbortSignal,
+  { lookMs: ms }: Pick<WaitLimits, 'lookMs'>,
 ): Promise<T> {
+  const look = (): Promise<T> => unlessAborted(within(ANSWER_MS, work.look(), unanswered), signal);
+  const { missed } = work;
   try {
     for (let wait = WAIT_MS.first; ; wait = Math.min(wait * WAIT_MS.growth, WAIT_MS.most)) {
       signal.throwIfAborted();
-      const seen = await unlessAborted(within(ANSWER_MS, work.look(), unanswered), signal);
+      const seen = await repeated(look, { ms, signal, missed });
       await unlessAborted(Promise.resolve(onSeen(seen)), signal);
       if (work.hasEnded(seen)) return seen;
       const overdue = work.overdue?.(seen) ?? null;
@@ -76,8 +82,11 @@ async function cancelled<T>(work: LongRunning<T>, { cancelMs, endMs }: Patience)
   });
   const ended = async (): Promise<T> => {
     for (;;) {
-      const seen = await work.look();
-      if (work.hasEnded(seen)) return seen;
+      const seen = await work.look().catch((error: unknown) => {
+        if (!mayPass(error)) throw error;
+        return null;
+      });
+      if (seen !== null && work.hasEnded(seen)) return seen;
       await sleep(END_LOOK_MS);
     }
   };

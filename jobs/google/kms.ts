@@ -111,12 +111,22 @@ export function keyService(
     }
   }
 
-  /** Whether a failed call is worth repeating. */
-  function worthwhile(error: unknown, since: number): boolean {
-    const now = performance.now();
-    const exhausted = googleFailure(error).status === 'RESOURCE_EXHAUSTED';
-    // A call may be turned away again and again while others are answered: only silence for all of them counts.
-    return exhausted ? now - Math.max(answeredAt, since) < patience.quotaMs : now - since < patience.faultMs;
+  /** Tells of each failure of one and the same call whether it is worth repeating. */
+  function patient(): (error: unknown) => boolean {
+    const since = performance.now();
+    let failingSince: number | null = null;
+    return (error) => {
+      const now = performance.now();
+      if (googleFailure(error).status === 'RESOURCE_EXHAUSTED') {
+        // Cloud KMS has answered, so that a fault before is over.
+        failingSince = null;
+        // A call may be turned away again and again while others are answered: only silence for all of them counts.
+        return now - Math.max(answeredAt, since) < patience.quotaMs;
+      }
+      // Neither the wait for a turn nor that for the quota is a fault's.
+      failingSince ??= now;
+      return now - failingSince < patience.faultMs;
+    };
   }
 
   return {
@@ -124,11 +134,11 @@ export function keyService(
       return calls;
     },
     async unwrap(kek, wrapped) {
-      const since = performance.now();
+      const worthwhile = patient();
       try {
         return await pRetry(() => attempt(kek, wrapped), {
           retries: Number.POSITIVE_INFINITY,
-          shouldRetry: ({ error }) => worthwhile(error, since),
+          shouldRetry: ({ error }) => worthwhile(error),
           minTimeout: 100,
           maxTimeout: 10_000,
           randomize: true,

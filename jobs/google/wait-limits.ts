@@ -14,6 +14,8 @@ export interface WaitLimits {
   /** Cloud KMS while its quota is exhausted, and while it fails in another way that may pass. */
   readonly quotaMs: number;
   readonly faultMs: number;
+  /** Dataproc and Workflows while they do not say how a batch or an execution stands, in a way that may pass. */
+  readonly lookMs: number;
 }
 
 const MINUTE_MS = 60_000;
@@ -24,12 +26,20 @@ const MINUTE_MS = 60_000;
  */
 const JOB_MINUTES = 6 * 60;
 
+/**
+ * A batch and an execution work on while nobody can look at them. Google's clients repeat calls for so long, but neither
+ * GetBatch nor CreateBatch nor GetExecution is among those: `total_timeout_millis` and `non_idempotent` of
+ * https://github.com/googleapis/google-cloud-node/blob/main/packages/google-cloud-dataproc/src/v1/batch_controller_client_config.json
+ */
+const LOOK_MINUTES = 10;
+
 /** What holds unless a caller says otherwise. */
 export const waitLimits = ({ batch }: Deployment): WaitLimits => ({
   jobMs: JOB_MINUTES * MINUTE_MS,
   pendingMs: PENDING_MINUTES * MINUTE_MS,
   runningMs: (batch.ttlMinutes + OVERTIME_MINUTES) * MINUTE_MS,
   ...PATIENCE,
+  lookMs: LOOK_MINUTES * MINUTE_MS,
 });
 
 /** A cancelled job ends in a moment, or comes through all the same: it is waited for so long. */

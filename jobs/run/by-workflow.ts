@@ -9,7 +9,8 @@ import { CALLER, grantHint } from '../google/denied.ts';
 import { googleFailure } from '../google/failures.ts';
 import { follow } from '../google/follow.ts';
 import { projectFault, projectFaultIn } from '../google/project-faults.ts';
-import { ANSWER_MS } from '../google/wait-limits.ts';
+import { mayPass } from '../google/repeated.ts';
+import { ANSWER_MS, waitLimits } from '../google/wait-limits.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
 import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
@@ -37,11 +38,13 @@ export async function runByWorkflow(
       'run',
       async (progress) => {
         const execution = await start(client, workflow, options, allowed, context.signal);
-        const ended = await followed(client, execution, progress, context.signal).catch((error: unknown) => {
-          if (!context.signal.aborted) throw error;
-          // It was cancelled, or could not be; either way nobody waits for it any longer.
-          return cancelled(context, options.runId, execution, error);
-        });
+        const ended = await followed(client, execution, progress, context, options.runId).catch(
+          (error: unknown) => {
+            if (!context.signal.aborted) throw error;
+            // It was cancelled, or could not be; either way nobody waits for it any longer.
+            return cancelled(context, options.runId, execution, error);
+          },
+        );
         return 'run_id' in ended ? ended : outcome(context, options.runId, ended);
       },
       mergeSummary,
@@ -108,15 +111,20 @@ async function start(
     const [execution] = await withGrace(creating, signal, GRACE_MS, unstarted);
     return execution;
   } catch (error) {
-    throw error instanceof ResealError ? error : failure(error, parent);
+    throw error instanceof ResealError
+      ? error
+      : failure(error, parent, mayPass(error) ? LOOK_FOR_IT : undefined);
   }
 }
 
 const GRACE_MS = 1_500;
 
+const LOOK_FOR_IT =
+  'the execution may have been started all the same: look for it with `gcloud workflows executions list`';
+
 const unstarted = (): ResealError =>
   new ResealError('cancel-failed', 'Workflows has not said whether it started the execution', {
-    hint: 'look for it with `gcloud workflows executions list`',
+    hint: LOOK_FOR_IT,
   });
 
 function nameOf({ name }: Execution): string {
@@ -134,18 +142,15 @@ async function followed(
   client: ExecutionsClient,
   execution: Execution,
   progress: Progress,
-  signal: AbortSignal,
+  { deployment, signal }: RunContext,
+  runId: string,
 ): Promise<Execution> {
   const name = nameOf(execution);
   return follow<Execution>(
     {
       name,
-      async look() {
-        const [execution] = await client.getExecution({ name }).catch((error: unknown) => {
-          throw failure(error, name);
-        });
-        return execution;
-      },
+      look: async () => (await client.getExecution({ name }))[0],
+      missed: (message) => progress({ message: `Workflows is asked again: ${message}` }),
       hasEnded: ({ state }) => ENDED.includes(String(state)),
       cancel: async () => {
         await client.cancelExecution({ name }).catch((error: unknown) => {
@@ -159,8 +164,10 @@ async function followed(
       if (steps.length > 0) progress({ message: steps.join(' › ') });
     },
     signal,
+    waitLimits(deployment),
   ).catch((error: unknown) => {
-    throw error instanceof ResealError || signal.aborted ? error : failure(error, name);
+    if (error instanceof ResealError || signal.aborted) throw error;
+    throw failure(error, name, `it goes on by itself; --resume ${runId} --via workflow says how it ended`);
   });
 }
 
@@ -240,7 +247,7 @@ function raised({ name, error, stateError }: Execution): { code?: string; messag
   }
 }
 
-function failure(error: unknown, name: string): ResealError {
+function failure(error: unknown, name: string, hint?: string): ResealError {
   const said = googleFailure(error);
   const fault = projectFault(said);
   if (fault !== null) return fault;
@@ -254,5 +261,8 @@ function failure(error: unknown, name: string): ResealError {
       hint:
         grantHint(message, CALLER) ?? 'the account needs roles/workflows.invoker; docs/iam.md has the rest',
     });
-  return new ResealError('workflow-failed', `Workflows: ${message}`, { cause: error });
+  return new ResealError('workflow-failed', `Workflows: ${message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  });
 }

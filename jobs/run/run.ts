@@ -155,7 +155,7 @@ async function brokenOff(
   const cancelled = context.signal.aborted;
   const failure = cancelled
     ? new ResealError('cancelled', `run ${runId} was cancelled; ${source}`, {
-        hint: `go on with --resume ${runId}; what it staged expires after 7 days`,
+        hint: `${leftAtWork(error)}go on with --resume ${runId}; what it staged expires after 7 days`,
         cause: error,
       })
     : asFailure(error);
@@ -175,6 +175,10 @@ async function brokenOff(
     cause: failure.cause,
   });
 }
+
+/** What an interrupt could not end, or not be sure of. */
+const leftAtWork = (error: unknown): string =>
+  error instanceof ResealError && error.code === 'cancel-failed' ? 'a batch may still be at work; ' : '';
 
 const asFailure = (error: unknown): ResealError =>
   error instanceof ResealError

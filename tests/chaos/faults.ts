@@ -13,7 +13,14 @@ import { truth } from './truth.ts';
 import { serve, type World } from './world.ts';
 
 /** What a run waits for is given up sooner than usual: what is waited for here has no reason to take its time. */
-const LIMITS = { jobMs: 4_000, pendingMs: 3_000, runningMs: 15_000, quotaMs: 4_000, faultMs: 4_000 };
+const LIMITS = {
+  jobMs: 4_000,
+  pendingMs: 3_000,
+  runningMs: 15_000,
+  quotaMs: 4_000,
+  faultMs: 4_000,
+  lookMs: 4_000,
+};
 /** A run under faults that takes longer than this hangs. */
 const HANGS_MS = 150_000;
 

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { dataprocEngine } from '../../jobs/engines/dataproc/index.ts';
 import type { StageInput, StageProgress } from '../../jobs/engines/engine.ts';
+import { type WaitLimits, waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Batches, type BatchRunner } from '../../sandbox/dataproc/batches.ts';
 import { dataprocRoutes } from '../../sandbox/dataproc/routes.ts';
 import { driverOutput } from '../../sandbox/dataproc/runner.ts';
@@ -38,25 +39,32 @@ beforeAll(async () => {
     routes.map((route) => ({
       ...route,
       async handle(call) {
-        await intercept(route.path);
-        return route.handle(call);
+        await intercept(route.path, route.method);
+        const answer = await route.handle(call);
+        await answering(route.path, route.method);
+        return answer;
       },
     })),
     () => EVERYBODY,
   );
 });
 /** Comes before every request; tests have it wait or fail. */
-let intercept: (path: string) => Promise<void> | void = () => {};
+let intercept: (path: string, method: string) => Promise<void> | void = () => {};
+/** Comes between a request's work and its answer. */
+let answering = intercept;
 afterEach(() => {
-  intercept = () => {};
+  [intercept, answering] = [() => {}, () => {}];
 });
+const UNAVAILABLE = new GoogleError('UNAVAILABLE', 'The service is currently unavailable.');
+const isCreation = (path: string, method: string): boolean => method === 'POST' && path.endsWith('/batches');
+const isLook = (path: string): boolean => path.endsWith('/batches/{batch}');
 afterAll(async () => {
   await batches.close();
   await listener.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
-function stage(runId: string, signal = new AbortController().signal) {
+function stage(runId: string, signal = new AbortController().signal, limits: Partial<WaitLimits> = {}) {
   const seen: StageProgress[] = [];
   const input: StageInput = {
     runId,
@@ -72,7 +80,10 @@ function stage(runId: string, signal = new AbortController().signal) {
     keyset: { version: 1, wrapped: Buffer.alloc(0), kmsKey: '' },
   };
   started = 0;
-  const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'));
+  const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'), {
+    ...waitLimits(deployment),
+    ...limits,
+  });
   return { seen, done: engine.stage(input, (now) => seen.push(now), signal) };
 }
 
@@ -239,4 +250,86 @@ it.each([
   });
   expect(performance.now() - began).toBeLessThan(4_000);
   release();
+});
+
+/** The state of a run's first batch, as Dataproc has it. */
+const stateOfBatch = (runId: string) =>
+  batches.get(`projects/${deployment.project}/locations/${deployment.location}/batches/reseal-${runId}`)
+    .state;
+
+it('goes on where Dataproc cannot say for a while how the batch stands', async () => {
+  work = async (_batch, output) => output.write(counts);
+  let looks = 0;
+  intercept = (path) => {
+    // The first look is for a batch that is there already.
+    if (isLook(path) && [1, 3].includes(++looks)) throw UNAVAILABLE;
+  };
+  const { seen, done } = stage('run-unlooked');
+  expect(await done).toMatchObject({ kmsCalls: 3, batchId: 'reseal-run-unlooked' });
+  expect([started, seen]).toEqual([
+    1,
+    expect.arrayContaining([{ message: 'Dataproc is asked again: The service is currently unavailable.' }]),
+  ]);
+});
+
+it('says that the batch may go on where Dataproc cannot be asked for too long', async () => {
+  let release = (): void => {};
+  work = () => new Promise((resolve) => (release = resolve));
+  intercept = (path) => {
+    if (isLook(path) && started > 0) throw UNAVAILABLE;
+  };
+  const { done } = stage('run-blind', undefined, { lookMs: 300 });
+  await expect(done).rejects.toMatchObject({
+    code: 'batch',
+    message: 'Dataproc: The service is currently unavailable.',
+    hint: 'batch reseal-run-blind may still be at work; go on with --resume, which takes it',
+  });
+  release();
+});
+
+it.each([
+  ['is asked for again', 'before'],
+  ['is followed although its first answer is lost', 'after'],
+])('a batch %s', async (how, when) => {
+  work = async (_batch, output) => output.write(counts);
+  let failed = false;
+  const fail = (path: string, method: string): void => {
+    if (!isCreation(path, method) || failed) return;
+    failed = true;
+    throw UNAVAILABLE;
+  };
+  if (when === 'before') intercept = fail;
+  else answering = fail;
+  const runId = `run-created-${when}`;
+  expect(await stage(runId).done, how).toMatchObject({ kmsCalls: 3, batchId: `reseal-${runId}` });
+  expect([failed, started]).toEqual([true, 1]);
+});
+
+it('gives up at once where it may not create a batch', async () => {
+  intercept = (path, method) => {
+    if (isCreation(path, method)) throw new GoogleError('PERMISSION_DENIED', 'no dataproc.batches.create');
+  };
+  await expect(stage('run-uncreated').done).rejects.toMatchObject({ code: 'batch-denied' });
+});
+
+it.each([
+  ['answers late', async () => void (await sleep(2_500, undefined, { ref: false }))],
+  ['fails to answer', () => Promise.reject(UNAVAILABLE)],
+])('cancels a batch that comes to be after the interrupt, where Dataproc %s', async (how, answer) => {
+  const controller = new AbortController();
+  work = (_batch, _output, signal) =>
+    new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+  answering = async (path, method) => {
+    if (!isCreation(path, method)) return;
+    setTimeout(() => controller.abort(), how === 'answers late' ? 0 : 100);
+    await answer();
+  };
+  const runId = how === 'answers late' ? 'run-late' : 'run-lost';
+  const began = performance.now();
+  await expect(stage(runId, controller.signal).done).rejects.toMatchObject({
+    code: 'cancel-failed',
+    message: expect.stringMatching(`/batches/reseal-${runId} may have been created: `),
+  });
+  expect(performance.now() - began).toBeLessThan(2_400);
+  await vi.waitFor(() => expect(stateOfBatch(runId)).toBe('CANCELLED'), 5_000);
 });

@@ -81,6 +81,16 @@ it('stages the rows of one run once, also where two processes drive it', async (
   ]);
 });
 
+it('does not put down to BigQuery what the rows themselves fail with', async () => {
+  const { client } = box.context.bigquery;
+  const own = new RangeError('no such row');
+  async function* failing() {
+    yield Buffer.from('{"id":"9"}\n');
+    throw own;
+  }
+  await expect(load(client, box.deployment, `reseal_${newRunId()}_own`, failing(), signal)).rejects.toBe(own);
+});
+
 it.each([
   // The client asks four times before it gives up.
   ['is taken once BigQuery answers again', 4, { loaded: true }],

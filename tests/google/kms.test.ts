@@ -68,6 +68,25 @@ describe('a key service', () => {
     await expect(service.unwrap('kek', wrapped('k'))).rejects.toMatchObject({ code: 'kms-unavailable' });
   });
 
+  it('gives a fault its whole time, however long the quota was waited for before', async () => {
+    const began = performance.now();
+    let faults = 0;
+    const kms = client(() => {
+      if (performance.now() - began < 2 * patience.faultMs) return fail(EXHAUSTED);
+      return ++faults === 1 ? fail(UNAVAILABLE) : ANSWER;
+    });
+    expect(await keyService(kms, { pace: pace(1_000), patience }).unwrap('kek', wrapped('k'))).toEqual(KEY);
+    expect(faults).toBe(2);
+  });
+
+  it('does not count the wait for a turn as time of a fault', async () => {
+    let calls = 0;
+    const kms = client(() => (++calls === 2 ? fail(UNAVAILABLE) : ANSWER));
+    const service = keyService(kms, { pace: pace(1), patience });
+    const both = [service.unwrap('kek', wrapped('a')), service.unwrap('kek', wrapped('b'))];
+    expect(await Promise.all(both)).toEqual([KEY, KEY]);
+  });
+
   it('waits as long as KMS asks for, in RetryInfo or in the header', async () => {
     for (const more of [
       { statusDetails: [{ retryDelay: { seconds: '0', nanos: 700_000_000 } }] },

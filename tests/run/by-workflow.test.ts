@@ -96,6 +96,19 @@ it('passes a limit on', async () => {
   expect(await trigger()).toMatchObject({ selected: 1, merged: 1 });
 });
 
+it('goes on where Workflows cannot say for a while how the execution stands', async () => {
+  await load('15');
+  let looks = 0;
+  api.faults.look = async () => {
+    if (++looks < 3) throw new GoogleError('UNAVAILABLE', 'try again');
+  };
+  const said: (string | undefined)[] = [];
+  const watcher: Watcher = { step: (_name, work) => work(({ message }) => said.push(message)) };
+  expect(await trigger({}, watcher)).toMatchObject({ merged: 1 });
+  api.faults.look = async () => {};
+  expect(said).toContain('Workflows is asked again: try again');
+});
+
 it("raises the workflow's own message, and goes on with the same run afterwards", async () => {
   await load('20');
   const runId = newRunId();

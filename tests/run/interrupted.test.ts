@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import type { BigQueryService } from '../../jobs/google/bigquery.ts';
 import type { Watcher } from '../../jobs/run/context.ts';
@@ -50,6 +51,24 @@ it('says that the ledger could not be written, and how to go on', async () => {
     code: 'cancelled',
     message: `run ${runId} was cancelled; the source table is untouched`,
     hint: expect.stringMatching(/--resume .*the ledger could not be written/),
+  });
+});
+
+it('says that a batch may still be at work where it is not known whether there is one', async () => {
+  await load('3');
+  const runId = newRunId();
+  const controller = new AbortController();
+  const stop = beforeStep('stage', async () => controller.abort());
+  const stage = () =>
+    Promise.reject(new ResealError('cancel-failed', 'batches/b may have been created: no answer'));
+  const dataproc = { ...box.context.engines.dataproc, stage };
+  const engines = { ...box.context.engines, dataproc };
+  const options = { runId, mode: 'pending', limit: null, engine: 'dataproc' } as const;
+  await expect(
+    run({ ...box.context, engines, signal: controller.signal }, options, stop),
+  ).rejects.toMatchObject({
+    code: 'cancelled',
+    hint: expect.stringMatching(`^a batch may still be at work; go on with --resume ${runId}; `),
   });
 });
 

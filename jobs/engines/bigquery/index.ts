@@ -26,7 +26,7 @@ import {
 import { load, loadStep, nextLoad } from '../load.ts';
 import { type RunKeys, runKeys } from '../run-keys.ts';
 import { leftPage } from './left-page.ts';
-import { type KeyCounts, sealedKeys } from './sealed-keys.ts';
+import { type KeyCounts, PAGES_AT_ONCE, sealedKeys } from './sealed-keys.ts';
 
 const sealStep = (wave: string): JobStep => ({ name: 'seal', idOf: (n) => sealJobId(wave, n) });
 const keysStep = (wave: string): JobStep => ({ name: 'keys', idOf: (n) => keysJobId(wave, n) });
@@ -196,7 +196,7 @@ export function bigqueryEngine(
       let keys: RunKeys | null = null;
       try {
         const keyset = await tryKeyset(input.runId, keySet);
-        keys = runKeys(deployment, { keyset }, all, endpoints, limits);
+        keys = runKeys(deployment, { keyset, pagesAtOnce: PAGES_AT_ONCE }, all, endpoints, limits);
         const one = { input, keySet, keysJob, keys, progress, signal: all };
         const attempt = await seal(one, wave, next, await bringKeys(one));
         return { kmsCalls: keys.calls(), attempt, ...outcome };

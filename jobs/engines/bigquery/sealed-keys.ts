@@ -30,7 +30,7 @@ export interface KeyCounts {
 export const keyAadOf = (runId: string, name: string): Buffer => Buffer.from(`${runId}\n${name}`);
 
 /** Pages whose keys are with KMS at one time; the next is then always at hand. */
-const PAGES_AT_ONCE = 2;
+export const PAGES_AT_ONCE = 2;
 
 /**
  * The lines of the load job that brings BigQuery the data keys, one a key: sealed, or with the reason for which none of

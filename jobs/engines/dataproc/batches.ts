@@ -1,21 +1,23 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
+import type { BatchControllerClient } from '@google-cloud/dataproc';
 import { type BatchBody, batchBody } from '../../contract/batch.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId, MAX_ATTEMPTS, waveId } from '../../contract/ids.ts';
-import { unlessAborted, withGrace, within } from '../../google/bounds.ts';
+import { isTakenOver, unlessAborted, withGrace, within } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
+import { mayPass, repeated } from '../../google/repeated.ts';
 import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 import type { StageInput } from '../engine.ts';
-
-export type Batch = protos.google.cloud.dataproc.v1.IBatch;
-
-/** PENDING, RUNNING, CANCELLING, CANCELLED, SUCCEEDED or FAILED. */
-export const stateOf = (batch: Batch): string => String(batch.state);
-
-/** The states that a batch never leaves. */
-export const TERMINAL: readonly string[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
+import {
+  type Asking,
+  type Batch,
+  cancel,
+  ending,
+  existing,
+  settled,
+  stateOf,
+  TERMINAL,
+} from './batch-looks.ts';
 
 /** The batch in the client library's form: the REST body, but for the duration. */
 export function clientBatch(body: BatchBody): Batch {
@@ -24,11 +26,7 @@ export function clientBatch(body: BatchBody): Batch {
   return { ...body, environmentConfig: { executionConfig: { ...executionConfig, ttl } } } as Batch;
 }
 
-/** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
-const CANCELLING_LOOK_MS = 1_000;
-/** Beyond that something is wrong with it. */
-const CANCELLING_MS = 10 * 60_000;
-
+/** An answer to the creation is waited for so long after an interrupt. */
 const GRACE_MS = 1_500;
 
 /**
@@ -36,17 +34,16 @@ const GRACE_MS = 1_500;
  * does one whose rows are not whole.
  */
 export async function findOrCreate(
-  client: BatchControllerClient,
+  asking: Asking,
   deployment: Deployment,
   input: StageInput,
-  signal: AbortSignal,
 ): Promise<string> {
   const parent = `projects/${deployment.project}/locations/${deployment.location}`;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(waveId(input.runId, input.wave), attempt);
     if (input.spent.includes(id)) continue;
     const name = `${parent}/batches/${id}`;
-    const found = await settled(client, name, signal);
+    const found = await settled(asking, name);
     if (found !== null && ['FAILED', 'CANCELLED'].includes(stateOf(found))) continue;
     await input.begin?.(id);
     if (found !== null) return name;
@@ -65,18 +62,38 @@ export async function findOrCreate(
         limit: String(input.limit ?? 0),
       }),
     );
-    try {
-      const request = { parent, batch, batchId: id };
-      // Its answer is waited for even after an interrupt, which then has a batch to cancel.
-      const late = () => new ResealError('cancel-failed', `${name} may have been created: no answer`);
-      const creating = within(ANSWER_MS, client.createBatch(request), unanswered);
-      await withGrace(creating, signal, GRACE_MS, late);
-    } catch (error) {
-      if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
-    }
+    await create(asking, name, { parent, batch, batchId: id });
     return name;
   }
   throw new ResealError('batch-failed', `${MAX_ATTEMPTS} batches of run ${input.runId} failed`);
+}
+
+/**
+ * Sees to it that there is a batch of this name, be it that a lost answer or another process has made it. After an
+ * interrupt an answer under way is waited for a moment, so that there is a batch to cancel; one that comes to be later
+ * is cancelled as long as this process lives.
+ *
+ * @throws what Dataproc answered; ResealError `cancel-failed` if nobody knows, after an interrupt, whether there is a batch
+ */
+async function create(
+  { client, signal, lookMs: ms, missed, afterwards }: Asking,
+  name: string,
+  request: NonNullable<Parameters<BatchControllerClient['createBatch']>[0]>,
+): Promise<void> {
+  const call = () => within(ANSWER_MS, client.createBatch(request), unanswered);
+  const creating = repeated(call, { ms, signal, missed }).catch((error: unknown) => {
+    if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
+  });
+  const unclear = (why: string) => new ResealError('cancel-failed', `${name} may have been created: ${why}`);
+  try {
+    await withGrace(creating, signal, GRACE_MS, () => unclear('no answer'));
+  } catch (error) {
+    const late = error instanceof ResealError;
+    const lost = mayPass(error) || (error instanceof Error && error.name === 'AbortError');
+    if (!signal.aborted || !(late || lost)) throw error;
+    if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancel(client, name)));
+    throw late ? error : unclear(mayPass(error) ? googleFailure(error).message : 'no answer');
+  }
 }
 
 /**
@@ -84,60 +101,21 @@ export async function findOrCreate(
  * other without a gap.
  */
 export async function cancelBatches(
-  client: BatchControllerClient,
+  asking: Asking,
   { project, location }: Deployment,
   wave: string,
-  signal: AbortSignal,
 ): Promise<string[]> {
+  const { client, signal } = asking;
   const ended: string[] = [];
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(wave, attempt);
     const name = `projects/${project}/locations/${location}/batches/${id}`;
-    const found = await unlessAborted(existing(client, name), signal);
+    const found = await existing(asking, name);
     if (found === null) break;
     if (TERMINAL.includes(stateOf(found))) continue;
     if (stateOf(found) !== 'CANCELLING') await unlessAborted(cancel(client, name), signal);
-    await ending(client, name, signal, (seen) => TERMINAL.includes(stateOf(seen)));
+    await ending(asking, name, (seen) => TERMINAL.includes(stateOf(seen)));
     ended.push(id);
   }
   return ended;
-}
-
-/** Looks at a cancelled batch until it is as wanted or gone. */
-async function ending(
-  client: BatchControllerClient,
-  name: string,
-  signal: AbortSignal,
-  wanted: (batch: Batch) => boolean,
-): Promise<Batch | null> {
-  for (const since = performance.now(); ; ) {
-    const found = await unlessAborted(existing(client, name), signal);
-    if (found === null || wanted(found)) return found;
-    if (performance.now() - since > CANCELLING_MS)
-      throw new ResealError('cancel-pending', `${name} was cancelled and has not ended`, {
-        hint: 'look at it in the console; try again once it has ended',
-      });
-    await sleep(CANCELLING_LOOK_MS, undefined, { signal });
-  }
-}
-
-/** The batch, once it is clear whether it goes on: an earlier interrupt may still be ending it. */
-const settled = (client: BatchControllerClient, name: string, signal: AbortSignal): Promise<Batch | null> =>
-  ending(client, name, signal, (seen) => stateOf(seen) !== 'CANCELLING');
-
-async function existing(client: BatchControllerClient, name: string): Promise<Batch | null> {
-  try {
-    const [batch] = await within(ANSWER_MS, client.getBatch({ name }), unanswered);
-    return batch;
-  } catch (error) {
-    if (googleFailure(error).status === 'NOT_FOUND') return null;
-    throw error;
-  }
-}
-
-/** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.regions.operations/cancel */
-export async function cancel(client: BatchControllerClient, name: string): Promise<void> {
-  const [batch] = await client.getBatch({ name });
-  const request = { name: batch.operation } as Parameters<typeof client.operationsClient.cancelOperation>[0];
-  if (batch.operation) await client.operationsClient.cancelOperation(request);
 }

@@ -1,4 +1,4 @@
-import type { BatchControllerClient } from '@google-cloud/dataproc';
+import { emailOf } from '../../contract/account-grants.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { within } from '../../google/bounds.ts';
@@ -10,7 +10,8 @@ import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
 import { ANSWER_MS, batchStuck, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
 import { advanceOf, applicationLine, isSealed, phaseOf } from './application-lines.ts';
-import { type Batch, cancel, cancelBatches, findOrCreate, stateOf, TERMINAL } from './batches.ts';
+import { type Asking, type Batch, cancel, stateOf, TERMINAL } from './batch-looks.ts';
+import { cancelBatches, findOrCreate } from './batches.ts';
 import { type DriverOutput, driverOutput } from './driver-output.ts';
 import { removeFiles } from './temp-files.ts';
 
@@ -23,14 +24,16 @@ export function dataprocEngine(
   return {
     name: 'dataproc',
     stage: (input, progress, signal) =>
-      withBatches(signal, async (client) => {
-        const name = await findOrCreate(client, deployment, input, signal);
+      withBatches(signal, async (asked) => {
+        const missed = (message: string) => progress({ message: `Dataproc is asked again: ${message}` });
+        const asking = { ...asked, missed };
+        const name = await findOrCreate(asking, deployment, input);
         const output = driverOutput(await storageClient(deployment, endpoints));
-        return staged({ client, deployment, limits }, name, output, progress, signal);
+        return staged({ asking, deployment, limits }, name, output, progress);
       }),
     discard: (runId, wave, signal) =>
-      withBatches(signal, async (client) => {
-        const cancelled = await cancelBatches(client, deployment, wave, signal);
+      withBatches(signal, async (asking) => {
+        const cancelled = await cancelBatches(asking, deployment, wave);
         return {
           cancelled,
           files: await removeFiles(await storageClient(deployment, endpoints), deployment, runId),
@@ -38,17 +41,19 @@ export function dataprocEngine(
       }),
   };
 
-  async function withBatches<T>(
-    signal: AbortSignal,
-    work: (client: BatchControllerClient) => Promise<T>,
-  ): Promise<T> {
+  async function withBatches<T>(signal: AbortSignal, work: (asking: Asking) => Promise<T>): Promise<T> {
     const client = await batchClient(deployment, endpoints);
+    const close = () => within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
+    let left: Promise<unknown> | null = null;
+    const afterwards = (work: Promise<unknown>): void => {
+      left = work.catch(() => {}).then(close);
+    };
     try {
-      return await work(client);
+      return await work({ client, signal, lookMs: limits.lookMs, missed: () => {}, afterwards });
     } catch (error) {
       throw batchFailure(error, signal);
     } finally {
-      await within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
+      if (left === null) await close();
     }
   }
 }
@@ -66,7 +71,7 @@ interface Said {
 }
 
 interface Service {
-  readonly client: BatchControllerClient;
+  readonly asking: Asking;
   readonly deployment: Deployment;
   readonly limits: WaitLimits;
 }
@@ -86,10 +91,10 @@ async function staged(
   name: string,
   output: DriverOutput,
   progress: (now: StageProgress) => void,
-  signal: AbortSignal,
 ): Promise<StageOutcome> {
-  const { client, deployment } = service;
-  const account = `the batch's account, ${deployment.batch.serviceAccount}`;
+  const { asking, deployment, limits } = service;
+  const { client, signal, missed } = asking;
+  const account = `the batch's account, ${emailOf(deployment, 'batch')}`;
   const said: Said = { kmsCalls: null, phase: '', advance: null, error: null };
   const id = name.split('/').at(-1) ?? '';
   const tell = (state: string): void =>
@@ -102,6 +107,7 @@ async function staged(
     {
       name,
       look: async () => (await client.getBatch({ name }))[0],
+      missed,
       hasEnded: (seen) => TERMINAL.includes(stateOf(seen)),
       overdue: overdue(service, name),
       cancel: () => cancel(client, name),
@@ -130,7 +136,14 @@ async function staged(
       if (!TERMINAL.includes(stateOf(seen))) tell(stateOf(seen));
     },
     signal,
-  );
+    limits,
+  ).catch((error: unknown) => {
+    throw batchFailure(
+      error,
+      signal,
+      `batch ${id} may still be at work; go on with --resume, which takes it`,
+    );
+  });
   if (stateOf(batch) === 'CANCELLED')
     throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: 'go on with --resume' });
   if (stateOf(batch) === 'FAILED') throw failed(name, batch, account, said, output);
@@ -171,7 +184,7 @@ function failed(
   );
 }
 
-function batchFailure(error: unknown, signal: AbortSignal): Error {
+function batchFailure(error: unknown, signal: AbortSignal, hint?: string): Error {
   if (error instanceof ResealError || signal.aborted) return error as Error;
   const failure = googleFailure(error);
   const fault = projectFault(failure);
@@ -183,5 +196,8 @@ function batchFailure(error: unknown, signal: AbortSignal): Error {
         grantHint(message, CALLER) ??
         'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
     });
-  return new ResealError('batch', `Dataproc: ${message}`, { cause: error });
+  return new ResealError('batch', `Dataproc: ${message}`, {
+    ...(hint === undefined ? {} : { hint }),
+    cause: error,
+  });
 }

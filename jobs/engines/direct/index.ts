@@ -36,8 +36,9 @@ export function directEngine(
       const all = AbortSignal.any([signal, end.signal]);
       // Thousands of calls may wait for it; more than ten listeners are no leak here.
       setMaxListeners(0, all);
-      const keys = runKeys(deployment, input, all, endpoints, limits);
       const threads = sealingThreads(input.selected);
+      const asked = { keyset: input.keyset, pagesAtOnce: threads.width };
+      const keys = runKeys(deployment, asked, all, endpoints, limits);
       let sealed = 0;
       const tell = (): void =>
         progress(

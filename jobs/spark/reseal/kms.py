@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from reseal.reasons import Rejection
 SCOPE = "https://www.googleapis.com/auth/cloudkms"
 # The data key cannot be unwrapped, however often KMS is asked.
 REJECTED = "INVALID_ARGUMENT"
+# How KMS names the checksum that did not fit (jobs/google/kms.ts has the same).
+DAMAGED_WORDS = re.compile("crc32c|checksum", re.IGNORECASE)
 # No data key can be unwrapped: the run stops until somebody has changed a setting, a permission or the state
 # of a key version.
 DENIED = {
@@ -42,7 +45,7 @@ STATUS_OF_HTTP = {
     404: "NOT_FOUND",
     429: "RESOURCE_EXHAUSTED",
 }
-# Exponential backoff with full jitter: two minutes at the most, for faults that may pass.
+# Exponential backoff with full jitter: two minutes at the most for faults that may pass, one after the other.
 # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 ATTEMPTS = 12
 FIRST_DELAY_SECONDS = 0.2
@@ -141,6 +144,8 @@ class Kms:
             # One call may be turned away again and again while others are answered: only silence counts.
             if answer == EXHAUSTED:
                 self._check_patience(key, since)
+                # KMS has answered, so that a fault before is over.
+                failed = 0
             else:
                 failed += 1
             if failed == ATTEMPTS:
@@ -188,6 +193,9 @@ class Kms:
         if status == EXHAUSTED:
             self._pace.throttled(_retry_after(response.headers, response.data))
         if status == REJECTED:
+            # What was damaged on the way to KMS is an invalid argument too, but only that once.
+            if _names_checksum(response.data):
+                return "DAMAGED"
             self._answered()
             raise Rejection("dek-refused")
         if status in DENIED:
@@ -218,6 +226,18 @@ def _status(code: int, data: bytes) -> str:
         return str(json.loads(data)["error"]["status"])
     except (ValueError, KeyError, TypeError):
         return STATUS_OF_HTTP.get(code, "UNKNOWN")
+
+
+def _names_checksum(data: bytes) -> bool:
+    """Whether an error is about a checksum: the request was damaged, and is to be sent again.
+
+    https://cloud.google.com/kms/docs/data-integrity-guidelines
+    """
+    try:
+        message = str(json.loads(data)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return DAMAGED_WORDS.search(message) is not None
 
 
 def _check_project(data: bytes) -> None:

@@ -73,6 +73,15 @@ def test_a_fault_of_the_project_is_no_missing_role(kms: FakeKms, reason: str, co
     assert "project 123456" in caught.value.message
 
 
+def damaged_request() -> Answer:
+    """What KMS answers to a ciphertext that reached it other than it was sent."""
+    code, answer = failure(400, "INVALID_ARGUMENT")
+    answer["error"]["message"] = (
+        "The checksum in field ciphertext_crc32c did not match the data in field ciphertext."
+    )
+    return code, answer
+
+
 def damaged(plain: bytes, checksum: object) -> Answer:
     return 200, {"plaintext": base64.b64encode(plain).decode(), "plaintextCrc32c": checksum}
 
@@ -85,6 +94,7 @@ def damaged(plain: bytes, checksum: object) -> Answer:
         failure(500, "INTERNAL"),
         failure(504, "DEADLINE_EXCEEDED"),
         (502, {}),
+        damaged_request(),
         damaged(b"data kez", "1"),
         damaged(b"data key", None),
         (200, {"plaintext": "?", "plaintextCrc32c": "0"}),
@@ -108,6 +118,14 @@ def test_it_gives_up(kms: FakeKms) -> None:
         client(kms, slept).decrypt(SOURCE_KEK, b"x")
     assert caught.value.code == "kms-unavailable"
     assert len(slept) == ATTEMPTS - 1
+
+
+def test_a_fault_is_counted_anew_once_the_quota_has_answered(kms: FakeKms, world: World) -> None:
+    fault = failure(503, "UNAVAILABLE")
+    once_more = [fault] * (ATTEMPTS - 1)
+    faults = [*once_more, failure(429, "RESOURCE_EXHAUSTED"), *once_more]
+    kms.fault = lambda call: faults[call - 1] if call <= len(faults) else None
+    assert client(kms).decrypt(SOURCE_KEK, wrap(world.source_kek, b"data key")) == b"data key"
 
 
 def test_nobody_there(world: World) -> None:

@@ -27,8 +27,8 @@ const STEPS = [
  */
 export async function executionsApi(emulator: Emulator, { sandbox, deployment }: TestSandbox) {
   const workflow = String(deployment.workflow);
-  /** Comes before every cancellation; a test may have it fail or wait. */
-  const faults = { cancel: async (): Promise<void> => {} };
+  /** Come before every cancellation and every look; a test may have them fail or wait. */
+  const faults = { cancel: async (): Promise<void> => {}, look: async (): Promise<void> => {} };
   /** The service asks the sandbox's IAM what the caller of a method may do in the project. */
   const admit: Admit = async ({ method, path }, { headers, params }) => {
     const [demand] = METHODS[`${method} ${path}`] ?? [];
@@ -85,7 +85,14 @@ export async function executionsApi(emulator: Emulator, { sandbox, deployment }:
         return { ...body };
       },
     },
-    { method: 'GET', path: `${PARENT}/{execution}`, handle: ({ params }) => found(nameOf(params)).body },
+    {
+      method: 'GET',
+      path: `${PARENT}/{execution}`,
+      async handle({ params }) {
+        await faults.look();
+        return found(nameOf(params)).body;
+      },
+    },
     {
       method: 'POST',
       path: `${PARENT}/{execution}:cancel`,

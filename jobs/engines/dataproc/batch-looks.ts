@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
+import { ResealError } from '../../contract/errors.ts';
+import { unlessAborted, within } from '../../google/bounds.ts';
+import { googleFailure } from '../../google/failures.ts';
+import { repeated } from '../../google/repeated.ts';
+import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
+
+export type Batch = protos.google.cloud.dataproc.v1.IBatch;
+
+/** PENDING, RUNNING, CANCELLING, CANCELLED, SUCCEEDED or FAILED. */
+export const stateOf = (batch: Batch): string => String(batch.state);
+
+/** The states that a batch never leaves. */
+export const TERMINAL: readonly string[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
+
+/** How Dataproc is asked, and for how long. */
+export interface Asking {
+  readonly client: BatchControllerClient;
+  readonly signal: AbortSignal;
+  /** Calls that fail in a way that may pass are repeated for so long. */
+  readonly lookMs: number;
+  /** Hears why a call failed that is repeated. */
+  readonly missed: (message: string) => void;
+  /** Takes work that goes on when nobody waits for it any longer, and needs the client until it has settled. */
+  afterwards(work: Promise<unknown>): void;
+}
+
+/** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
+const CANCELLING_LOOK_MS = 1_000;
+/** Beyond that something is wrong with it. */
+const CANCELLING_MS = 10 * 60_000;
+
+/** Looks at a cancelled batch until it is as wanted or gone. */
+export async function ending(
+  asking: Asking,
+  name: string,
+  wanted: (batch: Batch) => boolean,
+): Promise<Batch | null> {
+  for (const since = performance.now(); ; ) {
+    const found = await existing(asking, name);
+    if (found === null || wanted(found)) return found;
+    if (performance.now() - since > CANCELLING_MS)
+      throw new ResealError('cancel-pending', `${name} was cancelled and has not ended`, {
+        hint: 'look at it in the console; try again once it has ended',
+      });
+    await sleep(CANCELLING_LOOK_MS, undefined, { signal: asking.signal });
+  }
+}
+
+/** The batch, once it is clear whether it goes on: an earlier interrupt may still be ending it. */
+export const settled = (asking: Asking, name: string): Promise<Batch | null> =>
+  ending(asking, name, (seen) => stateOf(seen) !== 'CANCELLING');
+
+export async function existing(
+  { client, signal, lookMs: ms, missed }: Asking,
+  name: string,
+): Promise<Batch | null> {
+  const look = () => unlessAborted(within(ANSWER_MS, client.getBatch({ name }), unanswered), signal);
+  try {
+    const [batch] = await repeated(look, { ms, signal, missed });
+    return batch;
+  } catch (error) {
+    if (googleFailure(error).status === 'NOT_FOUND') return null;
+    throw error;
+  }
+}
+
+/** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.regions.operations/cancel */
+export async function cancel(client: BatchControllerClient, name: string): Promise<void> {
+  const [batch] = await client.getBatch({ name });
+  const request = { name: batch.operation } as Parameters<typeof client.operationsClient.cancelOperation>[0];
+  if (batch.operation) await client.operationsClient.cancelOperation(request);
+}
