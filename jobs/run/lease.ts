@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
 import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease-terms.ts';
 import { CLOSED, type LedgerRow } from '../contract/ledger.ts';
+import { TAKEN_OVER } from '../google/bounds.ts';
 import type { RunContext } from './context.ts';
 import { described, isGone } from './owner.ts';
 import { knownRun } from './recorded-run.ts';
@@ -28,6 +29,9 @@ export async function takeLease(
   });
 }
 
+/** The run is somebody else's by then: there is nothing to let go of. */
+const ANOTHERS: readonly string[] = ['run-live', TAKEN_OVER];
+
 /**
  * What the work returns. If it fails nobody is left as the run's owner, so that it can be gone on with at once, from
  * any machine; should that not come through, the lease runs out.
@@ -41,7 +45,8 @@ export async function orLetGo<T>(
   try {
     return await work();
   } catch (error) {
-    await bigquery.query(sql.letGo, { run_id: runId, owner }).catch(() => {});
+    const isAnothers = error instanceof ResealError && ANOTHERS.includes(error.code);
+    if (!isAnothers) await bigquery.query(sql.letGo, { run_id: runId, owner }).catch(() => {});
     throw error;
   }
 }
@@ -70,7 +75,7 @@ export const isLive = ({ owner }: LedgerRow, silentMillis: number): boolean =>
   owner !== null && silentMillis < LEASE_SECONDS * 1000 && !isGone(owner);
 
 export const takenOver = (runId: string, by: string | null): ResealError =>
-  new ResealError('run-taken-over', `run ${runId} is driven by ${described(by)} now`, {
+  new ResealError(TAKEN_OVER, `run ${runId} is driven by ${described(by)} now`, {
     hint: '`npm run reseal -- history` shows what becomes of it',
   });
 
