@@ -265,6 +265,10 @@ export const ERROR_CODES = {
     'rows that insertAll streamed into the source table of late cannot be changed yet',
     `half an hour later: ${RESUME}`,
   ),
+  'snapshot-gone': failed(
+    "BigQuery no longer has the tables as of the run's moment, which it keeps for seven days",
+    '`reseal abandon RUN`, and start a new run, which takes its values',
+  ),
   'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
   'bigquery-busy': failed(
     'BigQuery turned a statement away as often as it was tried: a limit, another transaction, or a fault of its own that passes',

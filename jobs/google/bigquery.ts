@@ -25,6 +25,8 @@ export const PAGE_ROWS = 5_000;
 const SMALL_RESULT = 100_000;
 /** A job that a passing fault ended is issued again, at most so often. */
 const ATTEMPTS = 6;
+/** What nobody waits for any more is cancelled, and then ends so soon or not at all. */
+const END_MS = 5_000;
 /**
  * After an interrupt: what is under way is cancelled and may take so long to end, and so may each statement that
  * records the end. Three of them fit into the five seconds in which an interrupted run ends.
@@ -56,12 +58,14 @@ export interface BigQueryService {
    * change something say themselves when it has been done already. So each call is a job of its own, tried
    * again after a fault that passes. One that the service's signal finds under way is cancelled; one that is
    * issued afterwards has to come through in a moment. One that does not end within `limitMs`, or in as long as
-   * BigQuery lets a job run, is cancelled: ResealError `job-stuck`.
+   * BigQuery lets a job run, is cancelled: ResealError `job-stuck`. So is one that `ending` finds under way, which is
+   * waited for a few seconds more: it must not come through behind what its caller does next.
    */
   query<P extends string>(
     statement: Statement<P>,
     values: Record<P, Value>,
     limitMs?: number,
+    ending?: AbortSignal,
   ): Promise<Row[]>;
   /** The same for results of any size, a page at a time, until the signal is given. The first is there without rows, too. */
   pages<P extends string>(
@@ -225,6 +229,7 @@ export async function bigQueryService(
     statement: Statement<P>,
     values: Record<P, Value>,
     limitMs: number,
+    ending?: AbortSignal,
   ): Promise<QueryRowsResponse> {
     const late = () =>
       new ResealError('bigquery-late', `BigQuery did not end step ${statement.name} in ${LAST_MS} ms`, {
@@ -236,10 +241,15 @@ export async function bigQueryService(
     const stuck = jobStuck(deployment, statement.name, id, limitMs);
     const inTime = within(limitMs, work, () => stuck);
     try {
-      return await unlessAborted(inTime, signal);
+      return await unlessAborted(unlessAborted(inTime, signal), ending);
     } catch (error) {
-      if (!signal?.aborted && error !== stuck) throw error;
+      if (!signal?.aborted && !ending?.aborted && error !== stuck) throw error;
       cancel(id);
+      if (ending?.aborted && !signal?.aborted)
+        return unlessAborted(
+          within(END_MS, work, () => ending.reason),
+          signal,
+        );
       // It may have ended well in the meantime: a merge that was committed is one.
       if (signal?.aborted) return within(LAST_MS, work, late);
       const stopped = within(STOP_MS, work, () => stuck);
@@ -253,9 +263,10 @@ export async function bigQueryService(
     statement: Statement<P>,
     values: Record<P, Value>,
     limitMs: number,
+    ending?: AbortSignal,
   ): Promise<Row[]> {
     try {
-      const answer = await result(statement, values, limitMs);
+      const answer = await result(statement, values, limitMs, ending);
       return pageOf(namesOf(answer), answer[0] as unknown as RawRow[]).rows();
     } catch (error) {
       const failure = bigQueryFailure(statement.name, error);
@@ -267,15 +278,17 @@ export async function bigQueryService(
     statement: Statement<P>,
     values: Record<P, Value>,
     limitMs: number = limits.jobMs,
+    ending?: AbortSignal,
   ): Promise<Row[]> {
     let rows: Row[] | undefined;
     const limit = Math.min(limitMs, limits.jobMs);
     const once = async (): Promise<void> => {
-      rows = await query(statement, values, limit);
+      rows = await query(statement, values, limit, ending);
     };
-    // Waits between tries end with the signal, but what has ended well by then counts.
-    const ending = signal === undefined || signal.aborted ? {} : { signal };
-    const patience = { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true, ...ending };
+    // Waits between tries end with a signal, but what has ended well by then counts.
+    const given = [signal?.aborted ? undefined : signal, ending].filter((one) => one !== undefined);
+    const until = given.length === 0 ? {} : { signal: AbortSignal.any(given) };
+    const patience = { retries: ATTEMPTS - 1, minTimeout: 500, randomize: true, ...until };
     await pRetry(once, patience).catch((error: unknown) => {
       if (rows === undefined) throw error;
     });

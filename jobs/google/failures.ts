@@ -196,6 +196,12 @@ class StatementFailure extends ResealError {
 export const isAboutValues = (error: unknown): boolean =>
   error instanceof StatementFailure && error.aboutValues;
 
+/**
+ * A moment before the seven days of time travel, or before the table was made.
+ * https://cloud.google.com/bigquery/docs/time-travel
+ */
+const SNAPSHOT_GONE = /Invalid snapshot time|Cannot read before \d+/;
+
 /** What to do about BigQuery's reasons that have no code of their own. */
 const HINTS: Readonly<Record<string, string>> = {
   stopped: 'somebody cancelled the job: --resume the run',
@@ -233,6 +239,10 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
   if (status === 'UNAUTHENTICATED')
     return new ResealError('no-credentials', said, {
       hint: 'run `gcloud auth application-default login`, then --resume the run',
+    });
+  if (SNAPSHOT_GONE.test(message))
+    return new ResealError('snapshot-gone', said, {
+      hint: 'no run of that moment can go on: `npm run reseal -- abandon` it, and start a new one, which takes its values',
     });
   if (isTransient(error) || FAILING.includes(status))
     return new ResealError('bigquery-busy', said, {

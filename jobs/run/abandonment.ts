@@ -3,7 +3,7 @@ import { waveId } from '../contract/ids.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import type { Discarded } from '../engines/engine.ts';
 import type { RunContext } from './context.ts';
-import { heartbeat, isClosed, takeLease, takenOver } from './lease.ts';
+import { heartbeat, isClosed, orLetGo, takeLease, takenOver } from './lease.ts';
 import { newOwner, released } from './owner.ts';
 import { knownRun } from './recorded-run.ts';
 
@@ -19,25 +19,17 @@ export interface Abandoned {
  * `abandoned`. The source table is not touched: waves that are merged stay so. The ledger comes last, so that one that
  * is cut short can be repeated.
  *
- * @throws ResealError `run-unknown`, `run-live` for one that somebody drives, unless `takeOver` says otherwise
+ * @throws ResealError `run-unknown`, `run-live` for one that somebody drives, unless `takeOver` says otherwise,
+ * `run-taken-over` where somebody else drives it by now: what is left of it then is theirs
  */
 export async function abandon(context: RunContext, runId: string, takeOver: boolean): Promise<Abandoned> {
   const found = await knownRun(context, runId);
   if (isClosed(found)) return { run: found, discarded: null };
   const owner = newOwner();
-  const lease = heartbeat(context, runId, owner);
   try {
     const taken = await takeLease(context, found, owner, takeOver);
     if (isClosed(taken)) return { run: taken, discarded: null };
-    const wave = waveId(runId, taken.waves_merged ?? 0);
-    const discarded = await context.engines[taken.engine].discard(runId, wave, context.signal);
-    await context.bigquery.query(context.sql.clearStaged, { run_id: runId });
-    await context.bigquery.query(context.sql.abandonRun, { run_id: runId, owner });
-    const run = await knownRun(context, runId);
-    // Its driver had begun the merge when the run was taken from it.
-    if (run.state === 'succeeded') return { run, discarded: null };
-    if (run.state !== 'abandoned') throw takenOver(runId, run.owner);
-    return { run, discarded };
+    return await orLetGo(context, runId, owner, () => giveUp(context, taken, owner));
   } catch (error) {
     if (!context.signal.aborted) throw error;
     throw new ResealError('cancelled', `run ${runId} was not abandoned`, {
@@ -45,7 +37,33 @@ export async function abandon(context: RunContext, runId: string, takeOver: bool
       cause: error,
     });
   } finally {
-    void lease.stop();
     released(owner);
+  }
+}
+
+/** Ends and removes what there is of a run that is held; somebody else who takes it over finds it as it was. */
+async function giveUp(context: RunContext, held: LedgerRow, owner: string): Promise<Abandoned> {
+  const { bigquery, sql, engines } = context;
+  const runId = held.run_id;
+  const lease = heartbeat(context, runId, owner);
+  const signal = AbortSignal.any([context.signal, lease.lost]);
+  try {
+    const discarded = await engines[held.engine].discard(
+      runId,
+      waveId(runId, held.waves_merged ?? 0),
+      signal,
+    );
+    signal.throwIfAborted();
+    await bigquery.query(sql.clearStaged, { run_id: runId, owner });
+    await bigquery.query(sql.abandonRun, { run_id: runId, owner });
+    const run = await knownRun(context, runId);
+    // Its driver had begun the merge when the run was taken from it.
+    if (run.state === 'succeeded') return { run, discarded: null };
+    if (run.state !== 'abandoned') throw takenOver(runId, run.owner);
+    return { run, discarded };
+  } catch (error) {
+    throw lease.lost.aborted && !context.signal.aborted ? lease.lost.reason : error;
+  } finally {
+    void lease.stop();
   }
 }

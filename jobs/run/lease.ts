@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../contract/errors.ts';
 import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease-terms.ts';
 import { CLOSED, type LedgerRow } from '../contract/ledger.ts';
+import { TAKEN_OVER } from '../google/bounds.ts';
 import type { RunContext } from './context.ts';
 import { described, isGone } from './owner.ts';
 import { knownRun } from './recorded-run.ts';
@@ -22,8 +23,32 @@ export async function takeLease(
   const { bigquery, sql } = context;
   const seen = found.owner;
   const from = seen !== null && (takeOver || isGone(seen)) ? seen : '';
-  await bigquery.query(sql.takeLease, { run_id: found.run_id, owner, from_owner: from });
-  return heldBy(context, found.run_id, owner);
+  return orLetGo(context, found.run_id, owner, async () => {
+    await bigquery.query(sql.takeLease, { run_id: found.run_id, owner, from_owner: from });
+    return heldBy(context, found.run_id, owner);
+  });
+}
+
+/** The run is somebody else's by then: there is nothing to let go of. */
+const ANOTHERS: readonly string[] = ['run-live', TAKEN_OVER];
+
+/**
+ * What the work returns. If it fails nobody is left as the run's owner, so that it can be gone on with at once, from
+ * any machine; should that not come through, the lease runs out.
+ */
+export async function orLetGo<T>(
+  { bigquery, sql }: RunContext,
+  runId: string,
+  owner: string,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const isAnothers = error instanceof ResealError && ANOTHERS.includes(error.code);
+    if (!isAnothers) await bigquery.query(sql.letGo, { run_id: runId, owner }).catch(() => {});
+    throw error;
+  }
 }
 
 /**
@@ -50,7 +75,7 @@ export const isLive = ({ owner }: LedgerRow, silentMillis: number): boolean =>
   owner !== null && silentMillis < LEASE_SECONDS * 1000 && !isGone(owner);
 
 export const takenOver = (runId: string, by: string | null): ResealError =>
-  new ResealError('run-taken-over', `run ${runId} is driven by ${described(by)} now`, {
+  new ResealError(TAKEN_OVER, `run ${runId} is driven by ${described(by)} now`, {
     hint: '`npm run reseal -- history` shows what becomes of it',
   });
 
@@ -58,7 +83,7 @@ export const takenOver = (runId: string, by: string | null): ResealError =>
 export interface Heartbeat {
   /** Given with the error `run-taken-over` once the run has another owner. */
   readonly lost: AbortSignal;
-  /** Ends the renewals, and resolves once none is under way. */
+  /** Ends the renewals, and resolves once none is under way, or seconds after one was cancelled that does not answer. */
   stop(): Promise<void>;
 }
 
@@ -72,8 +97,8 @@ export function heartbeat(context: RunContext, runId: string, owner: string): He
   const stopped = new AbortController();
   const ending = AbortSignal.any([signal, stopped.signal]);
   const renew = async (): Promise<void> => {
-    await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS);
-    const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS);
+    await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS, stopped.signal);
+    const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS, stopped.signal);
     if (lease !== undefined && lease.owner !== owner) lost.abort(takenOver(runId, lease.owner ?? null));
   };
   const every = context.heartbeatMs ?? HEARTBEAT_SECONDS * 1000;

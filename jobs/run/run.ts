@@ -3,7 +3,7 @@ import type { LedgerRow } from '../contract/ledger.ts';
 import { notWhole } from '../contract/verdict.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { heartbeat, heldBy, isClosed, takeLease } from './lease.ts';
+import { heartbeat, heldBy, isClosed, orLetGo, takeLease } from './lease.ts';
 import { merge } from './merge.ts';
 import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
@@ -31,8 +31,10 @@ export async function run(
   const planned = await watcher.step('plan', () => plan(context, options), planSummary);
   await allowed.approve?.(planned);
   return asOwner(context, async (held) => {
-    const opened = await openRun(held, planned, 'job');
-    const entered = await heldBy(held, planned.runId, held.owner);
+    const [opened, entered] = await orLetGo(held, planned.runId, held.owner, async () => [
+      await openRun(held, planned, 'job'),
+      await heldBy(held, planned.runId, held.owner),
+    ]);
     // Another process has begun a run of this id in the same moment, and ended it.
     if (entered.owner !== held.owner) return resume(context, planned.runId, watcher, allowed);
     return carryOut(held, opened, watcher, { allowed });
@@ -121,7 +123,7 @@ async function carryOutWave(
       const outcome = await watcher.step(
         step('stage'),
         (progress) => stage(context, wave, progress, spent),
-        stageSummary,
+        (outcome) => stageSummary(outcome, wave),
       );
       await watcher.step(step('verify'), () => verify(context, wave, outcome, allowed), verifySummary);
     }
@@ -164,7 +166,10 @@ async function brokenOff(
   );
   if (recorded) return failure;
   return new ResealError(failure.code, failure.message, {
-    hint: [failure.hint ?? [], 'the ledger could not be written and still shows the run as under way']
+    hint: [
+      failure.hint ?? [],
+      'the ledger may not say so: `npm run reseal -- history` shows how it has the run',
+    ]
       .flat()
       .join('; '),
     cause: failure.cause,

@@ -29,8 +29,8 @@ export function planSummary(planned: Plan): string {
   return wholePartitions === null ? work : `${work}; ${wholePartitions}`;
 }
 
-export function stageSummary({ kmsCalls }: StageOutcome): string {
-  if (kmsCalls === 0) return 'nothing to re-encrypt';
+export function stageSummary({ kmsCalls }: StageOutcome, { selected }: Pick<Plan, 'selected'>): string {
+  if (selected === 0) return 'nothing to re-encrypt';
   return kmsCalls === null ? 'staged' : `staged with ${kmsCalls} KMS calls`;
 }
 

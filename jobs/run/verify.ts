@@ -75,7 +75,7 @@ async function checkRejected(
     'rejected-share',
     `${rejected} of ${wave.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
     {
-      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; --resume ${wave.runId} --accept-rejected merges the rest all the same`,
+      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; after mending a setting start a new run, or --resume ${wave.runId} --accept-rejected merges the rest all the same`,
     },
   );
 }

@@ -21,6 +21,15 @@ describe('what BigQuery failed with', () => {
     });
   });
 
+  it('is a moment that BigQuery has no tables of any more', () => {
+    const said =
+      'Invalid snapshot time 1601168925462 for table p:d.users@1601168925462. Cannot read before 1601573410026.';
+    expect(because('invalidQuery', said)).toMatchObject({
+      code: 'snapshot-gone',
+      hint: expect.stringContaining('start a new one'),
+    });
+  });
+
   it.each([
     ['stopped', 'Job execution was cancelled: User requested cancellation'],
     ['resourcesExceeded', 'Resources exceeded during query execution'],

@@ -98,6 +98,21 @@ describe('a statement under way when the run is told to end', () => {
     await failed;
   });
 
+  it('is cancelled by a signal of its own, too, and waited for as long as that takes', async () => {
+    answer = async () => {
+      await waitFor(() => cancelled > 0);
+      throw new GoogleError('INVALID_ARGUMENT', 'Job execution was cancelled', { reason: 'stopped' });
+    };
+    const own = new AbortController();
+    const failed = expect(bigquery.query(select, {}, 60_000, own.signal)).rejects.toThrow('cancelled');
+    await waitFor(() => asked > 0);
+    const began = performance.now();
+    own.abort();
+    await failed;
+    expect(performance.now() - began).toBeLessThan(2_500);
+    expect(cancelled).toBe(1);
+  });
+
   it('leaves no reader of its pages waiting', async () => {
     answer = never;
     const reading = bigquery.pages(select, {}, end.signal).next();

@@ -108,6 +108,21 @@ describe('a live run', () => {
     await ended;
   });
 
+  it('whose renewal hangs is merged all the same', async () => {
+    await pending();
+    await box.faults({
+      kind: 'job-stuck',
+      service: 'bigquery',
+      sql: 'SET heartbeat = CURRENT_TIMESTAMP() WHERE',
+    });
+    const hanging = beforeStep('verify', () => sleep(500));
+    const context = { ...box.context, heartbeatMs: 50 };
+    const options = { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct' } as const;
+    const began = performance.now();
+    expect(await run(context, options, hanging)).toMatchObject({ state: 'succeeded' });
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
   it('that is taken over leaves its work, and its state, to the new owner', async () => {
     const { runId, ended } = await slow(10_000, 50);
     await box.faults();
@@ -215,6 +230,50 @@ describe('abandoning', () => {
       discarded: null,
     });
     expect(await values()).toEqual([]);
+  });
+
+  it('that breaks off, and a resumed run whose ledger cannot be read, leave no owner', async () => {
+    const runId = await brokenOff();
+    const { direct } = box.context.engines;
+    const discard = () => Promise.reject(new Error('no network'));
+    const engines = { ...box.context.engines, direct: { ...direct, discard } };
+    await expect(abandon({ ...box.context, engines }, runId, false)).rejects.toThrow('no network');
+    expect(await ledger(runId)).toMatchObject({ state: 'failed', owner: null });
+    let taken = false;
+    const { query } = box.context.bigquery;
+    const unread: typeof query = async (statement, given, ...more) => {
+      if (taken && statement.name === 'ledger') throw new Error('no network');
+      taken ||= statement.name === 'take_lease';
+      return query(statement, given, ...more);
+    };
+    const bigquery = { ...box.context.bigquery, query: unread };
+    await expect(resume({ ...box.context, bigquery }, runId, silent)).rejects.toThrow('no network');
+    expect(await ledger(runId)).toMatchObject({ state: 'failed', owner: null });
+    expect(await abandon(box.context, runId, false)).toMatchObject({ run: { state: 'abandoned' } });
+  });
+
+  it('that has lost the run leaves it as it is', async () => {
+    const runId = await brokenOff();
+    const before = await staged(runId);
+    const { direct } = box.context.engines;
+    const engines = {
+      ...box.context.engines,
+      direct: {
+        ...direct,
+        async discard() {
+          await box.sql(
+            `UPDATE runs SET owner = '${ELSEWHERE}', state = 'verified' WHERE run_id = '${runId}'`,
+          );
+          return { cancelled: [], files: 0 };
+        },
+      },
+    };
+    await expect(abandon({ ...box.context, engines }, runId, false)).rejects.toMatchObject({
+      code: 'run-taken-over',
+    });
+    expect(await staged(runId)).toBe(before);
+    expect(await ledger(runId)).toMatchObject({ state: 'verified', owner: ELSEWHERE });
+    expect(await abandon(box.context, runId, true)).toMatchObject({ run: { state: 'abandoned' } });
   });
 
   it('knows no other runs', async () => {

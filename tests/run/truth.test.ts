@@ -186,6 +186,14 @@ describe('rejected values', () => {
       reasons: { 'dek-refused': 100 },
     });
     expect(await box.run()).toMatchObject({ selected: 100, rejected: 100, merged: 0 });
+    // Of the next run's rejections those are no news, and not what stops it.
+    const news = range(30, 200).map((id) => ({ ...user(id), cipher_text: 'no base64' }));
+    await box.load(application, news);
+    await expect(box.run()).rejects.toMatchObject({
+      code: 'rejected-share',
+      message: expect.stringMatching(/^30 of 130 .+; 30 of them because of encoding$/),
+      hint: expect.stringContaining('start a new run'),
+    });
   });
 
   it('are not taken by mode rejected once they are sealed', async () => {

@@ -17,7 +17,7 @@ import {
   sealedByPrefix,
   sealsUnder,
 } from './keyset-versions.ts';
-import { readLease, renewLease, takeLease, unfinishedRuns } from './lease-entries.ts';
+import { letGo, readLease, renewLease, takeLease, unfinishedRuns } from './lease-entries.ts';
 import {
   abandonRun,
   endRun,
@@ -80,6 +80,7 @@ export function statements(d: Deployment) {
     openRun: openRun(d),
     takeLease: takeLease(d),
     renewLease: renewLease(d),
+    letGo: letGo(d),
     readLease: readLease(d),
     markStaging: markStaging(d),
     sample: sample(d),

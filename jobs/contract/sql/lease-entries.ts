@@ -42,6 +42,19 @@ export const renewLease = (d: Deployment): Statement<'run_id' | 'owner'> =>
   );
 
 /**
+ * Nobody drives the run any more; it stays in its state. Of a run that another owner holds nothing is changed.
+ *
+ * @example
+ * await bigquery.query(sql.letGo, { run_id: runId, owner: 'job:laptop:4711:5ab0-1f0c22d4' });
+ */
+export const letGo = (d: Deployment): Statement<'run_id' | 'owner'> =>
+  statement(
+    'let_go',
+    { run_id: 'STRING', owner: 'STRING' },
+    `UPDATE ${table(d, 'runs')} SET owner = NULL WHERE run_id = @run_id AND owner = @owner`,
+  );
+
+/**
  * Who drives a run, and how many milliseconds ago it was heard of.
  *
  * @example

@@ -22,16 +22,16 @@ WHERE run_id IS NULL`,
   );
 
 /**
- * Removes what any attempt of a run staged.
+ * Removes what any attempt of a run staged; that is for the run's owner alone to do.
  *
  * @example
- * await bigquery.query(sql.clearStaged, { run_id: runId });
+ * await bigquery.query(sql.clearStaged, { run_id: runId, owner });
  */
-export const clearStaged = (d: Deployment): Statement<'run_id'> =>
+export const clearStaged = (d: Deployment): Statement<'run_id' | 'owner'> =>
   statement(
     'clear_staged',
-    { run_id: 'STRING' },
-    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id`,
+    { run_id: 'STRING', owner: 'STRING' },
+    `DELETE FROM ${table(d, 'staging')} WHERE run_id = @run_id AND EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND owner = @owner)`,
   );
 
 /**
@@ -57,6 +57,18 @@ export const clearAttempt = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
 export const sealedRow = (d: Deployment, alias = ''): string =>
   `${alias}reason IS NULL${d.unauthenticated === 'reject' ? ` AND ${alias}unauthenticated IS NOT TRUE` : ''}`;
 
+/** Staged rows of an attempt, each beside the rejection of the same source by an earlier run, if there is one. */
+const besideKnown = (d: Deployment): string =>
+  `${table(d, 'staging')} AS s
+LEFT JOIN (
+  SELECT DISTINCT id, field, rejected_from FROM ${table(d, 'rejected')} WHERE source_format = ${literal(d.sourceFormat)}
+) AS known
+ON known.id = s.id AND known.field = s.field AND known.rejected_from = s.resealed_from
+WHERE s.run_id = @run_id AND s.attempt = @attempt`;
+
+/** Whether such a row is a rejection that no earlier run has made. */
+const NEWLY_REJECTED = 's.reason IS NOT NULL AND known.id IS NULL';
+
 /**
  * How many values the engine sealed and rejected, and how many of these an earlier run has not rejected already: a
  * value that is known to be rejected as it stands must not stop a run again.
@@ -71,13 +83,8 @@ export const stagedCounts = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
     ATTEMPT,
     `SELECT COUNTIF(${sealedRow(d, 's.')}) AS staged, COUNTIF(s.unauthenticated) AS unauthenticated,
   COUNTIF(s.reason IS NOT NULL) AS rejected,
-  COUNTIF(s.reason IS NOT NULL AND known.id IS NULL) AS newly_rejected
-FROM ${table(d, 'staging')} AS s
-LEFT JOIN (
-  SELECT DISTINCT id, field, rejected_from FROM ${table(d, 'rejected')} WHERE source_format = ${literal(d.sourceFormat)}
-) AS known
-ON known.id = s.id AND known.field = s.field AND known.rejected_from = s.resealed_from
-WHERE s.run_id = @run_id AND s.attempt = @attempt`,
+  COUNTIF(${NEWLY_REJECTED}) AS newly_rejected
+FROM ${besideKnown(d)}`,
   );
 
 /**
@@ -94,7 +101,8 @@ export const stagedRuns = (d: Deployment): Statement<never> =>
   );
 
 /**
- * Why values were rejected, the most frequent reason first: what a run that stops because of them says.
+ * Why values were rejected that no earlier run has rejected, the most frequent reason first: what a run that stops
+ * because of them says.
  *
  * @example
  * await bigquery.query(sql.stagedReasons, { run_id: runId, attempt }); // [{ reason: 'encoding', n: '10' }]
@@ -103,8 +111,8 @@ export const stagedReasons = (d: Deployment): Statement<keyof typeof ATTEMPT> =>
   statement(
     'reasons',
     ATTEMPT,
-    `SELECT reason, COUNT(*) AS n FROM ${table(d, 'staging')}
-WHERE run_id = @run_id AND attempt = @attempt AND reason IS NOT NULL GROUP BY reason ORDER BY n DESC, reason`,
+    `SELECT s.reason, COUNT(*) AS n
+FROM ${besideKnown(d)} AND ${NEWLY_REJECTED} GROUP BY s.reason ORDER BY n DESC, s.reason`,
   );
 
 /**
