@@ -157,7 +157,10 @@ async function staged(
   };
 }
 
-/** Why the batch failed: in the application's own words where it gave any, else Dataproc's and the last lines. */
+/**
+ * Why the batch failed: in the application's own words where it gave any, else in Dataproc's. The ledger keeps the message,
+ * so that the driver's last lines, which may be anything, are for the terminal alone: they stand in the hint.
+ */
 function failed(
   name: string,
   batch: Batch,
@@ -174,15 +177,12 @@ function failed(
     return new ResealError(error.code, error.message, {
       hint: [grant, `batch ${name}`].filter((part) => part !== null).join('; '),
     });
-  const tail = output
-    .lastLines()
-    .map((line) => `\n  | ${line}`)
-    .join('');
-  return new ResealError(
-    'batch-failed',
-    `${name} failed: ${batch.stateMessage ?? 'no reason given'}${tail}`,
-    { hint: grant ?? `the whole output: ${batch.runtimeInfo?.outputUri ?? 'in Cloud Logging'}` },
-  );
+  const lines = output.lastLines().map((line) => `\n  | ${line}`);
+  const tail = lines.length === 0 ? '' : `; its last lines:${lines.join('')}`;
+  const uri = batch.runtimeInfo?.outputUri || 'in Cloud Logging';
+  return new ResealError('batch-failed', `${name} failed: ${batch.stateMessage || 'no reason given'}`, {
+    hint: `${grant === null ? '' : `${grant}; `}the whole output: ${uri}${tail}`,
+  });
 }
 
 function batchFailure(error: unknown, signal: AbortSignal, hint?: string): Error {
