@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { batchId } from '../../contract/ids.ts';
-import { within } from '../../google/bounds.ts';
+import { unlessAborted, within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
 import { CALLER, grantHint } from '../../google/denied.ts';
 import { googleFailure } from '../../google/failures.ts';
@@ -62,6 +63,9 @@ export function dataprocEngine(
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
 
+/** How long after the end of a batch its driver's output is looked at once more, where something is missing in it. */
+const LAST_LOOK_MS = 1_000;
+
 /** What the application has said of itself so far. */
 interface Said {
   kmsCalls: number | null;
@@ -104,6 +108,28 @@ async function staged(
         ? said.advance
         : { message: `batch ${id} is ${state.toLowerCase()}${said.phase}` },
     );
+  /** Reads what the driver has added. What it says helps to follow the batch and to explain its failure; its work does not need it. */
+  const read = async (seen: Batch): Promise<void> => {
+    const reading = within(ANSWER_MS, output.lines(seen.runtimeInfo?.outputUri), unanswered);
+    const lines = await reading.catch((error: unknown) => {
+      progress({ message: `the driver's output cannot be read: ${googleFailure(error).message}` });
+      return [];
+    });
+    for (const line of lines.map(applicationLine)) {
+      if (line?.reseal === 'progress') {
+        said.phase = `, ${phaseOf(line)}`;
+        said.advance = null;
+        tell('RUNNING');
+      }
+      if (line?.reseal === 'live') {
+        said.advance = isSealed(line) ? null : advanceOf(line);
+        if (isSealed(line)) said.phase = ', BigQuery loads what is sealed';
+        tell('RUNNING');
+      }
+      if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
+      else if (line?.reseal === 'error') said.error = line;
+    }
+  };
   const batch = await follow<Batch>(
     {
       name,
@@ -114,26 +140,7 @@ async function staged(
       cancel: () => cancel(client, name),
     },
     async (seen) => {
-      const reading = within(ANSWER_MS, output.lines(seen.runtimeInfo?.outputUri), unanswered);
-      const lines = await reading.catch((error: unknown) => {
-        // What the driver says helps to follow the batch and to explain its failure; its work does not need it.
-        progress({ message: `the driver's output cannot be read: ${googleFailure(error).message}` });
-        return [];
-      });
-      for (const line of lines.map(applicationLine)) {
-        if (line?.reseal === 'progress') {
-          said.phase = `, ${phaseOf(line)}`;
-          said.advance = null;
-          tell('RUNNING');
-        }
-        if (line?.reseal === 'live') {
-          said.advance = isSealed(line) ? null : advanceOf(line);
-          if (isSealed(line)) said.phase = ', BigQuery loads what is sealed';
-          tell('RUNNING');
-        }
-        if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
-        else if (line?.reseal === 'error') said.error = line;
-      }
+      await read(seen);
       if (!TERMINAL.includes(stateOf(seen))) tell(stateOf(seen));
     },
     signal,
@@ -145,6 +152,11 @@ async function staged(
       `batch ${id} may still be at work; go on with --resume, which takes it`,
     );
   });
+  // The application's last line may have come late, or the last look at the output have failed.
+  if (stateOf(batch) !== 'CANCELLED' && said.kmsCalls === null && said.error === null) {
+    await sleep(LAST_LOOK_MS, undefined, { signal });
+    await unlessAborted(read(batch), signal);
+  }
   if (stateOf(batch) === 'CANCELLED')
     throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: 'go on with --resume' });
   if (stateOf(batch) === 'FAILED') throw failed(name, batch, account, said, output);
