@@ -25,8 +25,10 @@ const warehouse = new Warehouse('warehouse', {
   projectId: settings.project,
   kmsKey: keys.atRest?.bigquery,
 });
-const identity = new Identity('identity', args);
-const network = new Network('network', args);
+// What runs in a batch, and what starts it, has accounts and a network of its own; no other engine asks for any.
+const batches = settings.engines.includes('dataproc');
+const identity = batches ? new Identity('identity', args) : undefined;
+const network = batches ? new Network('network', args) : undefined;
 const application = applicationOf(settings, storage.bucket);
 new Bindings('bindings', {
   ...args,
@@ -39,7 +41,8 @@ new Bindings('bindings', {
 if (settings.auditLogs) new Audit('audit', args);
 
 const outputs = describe({ settings, storage, warehouse, keys, identity, network, application });
-const unattended = unattendedRuns({ ...args, application, identity, outputs });
+const unattended =
+  identity === undefined ? undefined : unattendedRuns({ ...args, application, identity, outputs });
 
 /** The stack's outputs, under the names that jobs/contract/deployment.ts lists. */
 export default { ...outputs, workflow: unattended?.workflow ?? null };

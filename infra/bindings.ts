@@ -10,7 +10,8 @@ import type { Storage } from './storage.ts';
 import type { Warehouse } from './warehouse.ts';
 
 export interface BindingsArgs extends StackArgs {
-  identity: Identity;
+  /** The stack's own accounts; undefined where nothing runs in a batch. */
+  identity: Identity | undefined;
   keys: Keys;
   storage: Storage;
   warehouse: Warehouse;
@@ -48,27 +49,35 @@ export class Bindings extends Component {
   constructor(name: string, args: BindingsArgs) {
     super('Bindings', name);
     this.args = args;
-    const accounts = {
-      batch: args.identity.batch,
-      workflow: args.identity.workflow,
-      schedule: args.identity.schedule,
-    };
+    if (args.identity !== undefined) this.accounts(args.identity);
+    if (args.readers !== undefined) this.readers(`group:${args.readers}`);
+    this.registerOutputs({});
+  }
+
+  /** What acts for the stack by itself, and Composer where that starts it. */
+  private accounts(identity: Identity): void {
+    const { columnPolicyTag, composer } = this.args;
     for (const { account, role, on } of ACCOUNT_GRANTS)
       this.grant(
         account,
         role.replace('roles/', ''),
         on,
-        pulumi.interpolate`serviceAccount:${accounts[account]}`,
+        pulumi.interpolate`serviceAccount:${identity[account]}`,
+        identity,
       );
-    if (args.columnPolicyTag !== undefined) this.plaintext(args.columnPolicyTag);
-    if (args.composer !== undefined)
-      this.onProject('composer', 'workflows.invoker', pulumi.interpolate`serviceAccount:${args.composer}`);
-    if (args.readers !== undefined) this.readers(`group:${args.readers}`);
-    this.registerOutputs({});
+    if (columnPolicyTag !== undefined) this.plaintext(columnPolicyTag, identity.workflow);
+    if (composer !== undefined)
+      this.onProject('composer', 'workflows.invoker', pulumi.interpolate`serviceAccount:${composer}`);
   }
 
   /** A role of the table that the job knows too. */
-  private grant(who: string, role: string, on: GrantTarget, member: pulumi.Output<string>): void {
+  private grant(
+    who: string,
+    role: string,
+    on: GrantTarget,
+    member: pulumi.Output<string>,
+    identity: Identity,
+  ): void {
     const table = TABLES[on];
     if (table !== undefined) this.onTable(who, table, role, member);
     else if (on === 'project') this.onProject(who, role, member);
@@ -76,7 +85,7 @@ export class Bindings extends Component {
     else if (on === "the stack's bucket") this.onBucket(who, role, member);
     else if (on === 'source key') this.onKey(who, 'source', role, member);
     else if (on === 'BigQuery key') this.onKey(who, 'bigquery', role, member);
-    else if (on === "the batch's account") this.onBatchAccount(who, role, member);
+    else if (on === "the batch's account") this.onBatchAccount(who, identity.batch, role, member);
     else throw new Error(`the program grants nothing on ${on}`);
   }
 
@@ -84,23 +93,28 @@ export class Bindings extends Component {
    * A MERGE is checked for the columns that it reads, so the workflow needs the tag to carry the plaintext over.
    * https://cloud.google.com/bigquery/docs/column-level-security-writes
    */
-  private plaintext(policyTag: string): void {
+  private plaintext(policyTag: string, workflow: pulumi.Output<string>): void {
     new gcp.datacatalog.PolicyTagIamMember(
       'workflow-plaintext-datacatalog.categoryFineGrainedReader',
       {
         policyTag,
         role: 'roles/datacatalog.categoryFineGrainedReader',
-        member: pulumi.interpolate`serviceAccount:${this.args.identity.workflow}`,
+        member: pulumi.interpolate`serviceAccount:${workflow}`,
       },
       this.child,
     );
   }
 
-  private onBatchAccount(who: string, role: string, member: pulumi.Output<string>): void {
+  private onBatchAccount(
+    who: string,
+    batch: pulumi.Output<string>,
+    role: string,
+    member: pulumi.Output<string>,
+  ): void {
     new gcp.serviceaccount.IAMMember(
       `${who}-batch-account-${role}`,
       {
-        serviceAccountId: pulumi.all([this.args.project, this.args.identity.batch]).apply(fullName),
+        serviceAccountId: pulumi.all([this.args.project, batch]).apply(fullName),
         role: `roles/${role}`,
         member,
       },

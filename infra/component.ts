@@ -23,4 +23,13 @@ export abstract class Component extends pulumi.ComponentResource {
   protected guarded(protect: boolean): pulumi.CustomResourceOptions {
     return { ...this.child, protect };
   }
+
+  /**
+   * The same for keys and who may use them at rest: Pulumi never deletes them, be it that the program has them no
+   * longer or that the stack is destroyed. Deleting a CryptoKey destroys its versions, and with them all that they wrap.
+   * https://www.pulumi.com/docs/iac/concepts/resources/options/retainondelete/
+   */
+  protected kept(protect: boolean): pulumi.CustomResourceOptions {
+    return { ...this.guarded(protect), retainOnDelete: true };
+  }
 }

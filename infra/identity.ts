@@ -8,7 +8,10 @@ export interface IdentityArgs extends StackArgs {
   serviceAccount?: string | undefined;
 }
 
-/** Who acts: one service account for each thing that does something by itself, and no keys for any. */
+/**
+ * Who acts where a stack has batches: one service account for each thing that does something by itself, and no keys for
+ * any. Without them nothing does.
+ */
 export class Identity extends Component {
   /** E-mails. */
   readonly batch: pulumi.Output<string>;

@@ -14,7 +14,7 @@ export interface KeysArgs extends StackArgs {
   /** `none`, `create`, or the name of an existing key for data at rest. */
   cmek: string;
   keyRotationDays: number;
-  /** Refuse to destroy the keys: with their versions everything that they wrap is lost. */
+  /** Refuse to let go of the keys. Destroyed they never are: with their versions all that they wrap would be lost. */
   deletionProtection: boolean;
 }
 
@@ -49,7 +49,7 @@ export class Keys extends Component {
     const made = new gcp.kms.KeyRing(
       'ring',
       { project, location, name: keyRing },
-      this.guarded(deletionProtection),
+      this.kept(deletionProtection),
     );
     return pulumi.interpolate`projects/${project}/locations/${location}/keyRings/${made.name}`;
   }
@@ -64,7 +64,7 @@ export class Keys extends Component {
         rotationPeriod: `${args.keyRotationDays * 86_400}s`,
         labels: args.labels,
       },
-      this.guarded(args.deletionProtection),
+      this.kept(args.deletionProtection),
     );
     return pulumi.interpolate`${ring}/cryptoKeys/${made.name}`;
   }
@@ -82,7 +82,8 @@ export class Keys extends Component {
           role: 'roles/cloudkms.cryptoKeyEncrypterDecrypter',
           member: pulumi.interpolate`serviceAccount:${email}`,
         },
-        this.child,
+        // What was encrypted stays readable under another setting, too.
+        this.kept(false),
       ).cryptoKeyId;
     const storage = gcp.storage.getProjectServiceAccountOutput({ project }, { parent: this });
     const bigquery = gcp.bigquery.getDefaultServiceAccountOutput({ project }, { parent: this });

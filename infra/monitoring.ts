@@ -8,8 +8,9 @@ import type { Settings } from './settings.ts';
 export interface MonitoringArgs extends StackArgs {
   /** Shares above which somebody is told. */
   alerts: Settings['alerts'];
-  /** No successful run in a day is only wrong while the schedule runs. */
+  /** No successful run in a day is only wrong while the schedule runs, or Composer starts runs. */
   schedule: Settings['schedule'];
+  composerDagBucket?: Settings['composerDagBucket'];
   kmsQuotaPerMinute: number;
   /** Full names; without any the incidents still show in the console. */
   notificationChannels: string[];

@@ -15,8 +15,9 @@ export interface Parts {
   storage: Storage;
   warehouse: Warehouse;
   keys: Keys;
-  identity: Identity;
-  network: Network;
+  /** Undefined where nothing runs in a batch. */
+  identity: Identity | undefined;
+  network: Network | undefined;
   /** Undefined without a bundle, or where a jar runs in its place. */
   application: Application | undefined;
 }
@@ -44,8 +45,8 @@ export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow'>> {
     bigqueryKek: keys.bigqueryKek,
     batch: pulumi.output({
       ...settled(batchSettings, settings),
-      serviceAccount: identity.batch,
-      subnetwork: network.subnetwork,
+      serviceAccount: identity?.batch ?? null,
+      subnetwork: network?.subnetwork ?? null,
       application: application?.uris ?? null,
     }),
   };

@@ -3,6 +3,7 @@ import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import { apisOf, FIRST_API } from '../jobs/contract/apis.ts';
 import { Component } from './component.ts';
+import type { Settings } from './settings.ts';
 
 /**
  * An API answers a while after Google says that it is on.
@@ -12,6 +13,8 @@ const ACTIVATION_SECONDS = 60;
 
 export interface ServicesArgs {
   project: string;
+  /** Those of batches, and of what starts them, go with the engine. */
+  engines: Settings['engines'];
   /** Policy tags are Data Catalog's. */
   columnPolicyTag?: string | undefined;
 }
@@ -21,7 +24,7 @@ export class Services extends Component {
   /** The project, once its APIs are on. */
   readonly project: pulumi.Output<string>;
 
-  constructor(name: string, { project, columnPolicyTag }: ServicesArgs) {
+  constructor(name: string, { project, engines, columnPolicyTag }: ServicesArgs) {
     super('Services', name);
     // Runs once an API has just been turned on, and never in an update that finds it on.
     const activated = new pulumi.ResourceHook('api-activation', () => sleep(ACTIVATION_SECONDS * 1000));
@@ -32,16 +35,21 @@ export class Services extends Component {
         { ...this.child, dependsOn, hooks: { afterCreate: [activated] } },
       );
     const first = enable(FIRST_API, []);
-    const wanted = [...apisOf({ batches: true }), ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
+    const batches = engines.includes('dataproc');
+    const wanted = [...apisOf({ batches }), ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
     const enabled = wanted.map((api) => enable(api, [first]));
-    // The agent that gets the workflow's tokens is made when it is first asked for, which may be too late for
-    // the first deployment: https://cloud.google.com/workflows/docs/authentication
-    const identity = new gcp.projects.ServiceIdentity(
-      'workflows-identity',
-      { project, service: 'workflows.googleapis.com' },
-      { ...this.child, dependsOn: enabled },
-    );
-    this.project = pulumi.all([...enabled.map((one) => one.project), identity.project]).apply(() => project);
+    const ready = enabled.map((one) => one.project);
+    if (batches) {
+      // The agent that gets the workflow's tokens is made when it is first asked for, which may be too late for
+      // the first deployment: https://cloud.google.com/workflows/docs/authentication
+      const identity = new gcp.projects.ServiceIdentity(
+        'workflows-identity',
+        { project, service: 'workflows.googleapis.com' },
+        { ...this.child, dependsOn: enabled },
+      );
+      ready.push(identity.project);
+    }
+    this.project = pulumi.all(ready).apply(() => project);
     this.registerOutputs({ project: this.project });
   }
 }

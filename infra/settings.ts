@@ -1,8 +1,8 @@
-import { parse } from 'yaml';
 import type { z } from 'zod';
 import { unauthenticatedIn } from '../jobs/contract/deployment.ts';
 import { type Field, withColumns } from '../jobs/contract/fields.ts';
 import type { Unauthenticated } from '../jobs/contract/settings/choices.ts';
+import { decodeSetting } from '../jobs/contract/settings/decode.ts';
 import { notesOf } from '../jobs/contract/settings/setting.ts';
 import { bucketName, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../jobs/contract/stack-name.ts';
 import { nearest } from './settings/nearest.ts';
@@ -22,17 +22,6 @@ export interface Settings extends Omit<GivenSettings, 'fields' | 'network' | 'un
 }
 
 const NAMESPACE = 'reseal:';
-
-/** A value as a stack's file means it: text where text is wanted, else what the text says as YAML, of which JSON is a part. */
-function decode(schema: z.ZodType, text: string) {
-  const asText = schema.safeParse(text);
-  if (asText.success) return asText;
-  try {
-    return schema.safeParse(parse(text));
-  } catch {
-    return asText;
-  }
-}
 
 /** `fields[0].name` of ['fields', 0, 'name']. */
 function written(path: readonly PropertyKey[]): string {
@@ -75,7 +64,7 @@ export function loadSettings(config: Record<string, string>, stack: string): Set
   for (const name of Object.keys(settingsSchema.shape) as SettingName[]) {
     const text = texts.get(name);
     const schema: z.ZodType = settingsSchema.shape[name];
-    const parsed = text === undefined ? schema.safeParse(undefined) : decode(schema, text);
+    const parsed = decodeSetting(schema, text);
     if (parsed.success) right[name] = parsed.data;
     else if (text === undefined) report(name, [], 'must be set');
     else for (const issue of parsed.error.issues) report(name, issue.path, issue.message);

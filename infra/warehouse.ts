@@ -53,12 +53,14 @@ export class Warehouse extends Component {
   constructor(name: string, args: WarehouseArgs) {
     super('Warehouse', name);
     this.dataset = args.createSourceTable
-      ? this.created('dataset', args.dataset, 'Customer values and what re-encrypts them', args)
+      ? this.created('dataset', args.dataset, 'Customer values and what re-encrypts them', false, args)
       : pulumi.output(args.dataset);
     this.readDataset = this.created(
       'read-dataset',
       args.readDataset,
       'The procedure through which values are read',
+      // Runs make the view in it, of which the program does not know: nothing in it is more than a way to read.
+      !args.deletionProtection,
       args,
     );
 
@@ -103,6 +105,7 @@ export class Warehouse extends Component {
     name: string,
     datasetId: string,
     description: string,
+    destroyedWithContents: boolean,
     args: WarehouseArgs,
   ): pulumi.Output<string> {
     return new gcp.bigquery.Dataset(
@@ -113,7 +116,7 @@ export class Warehouse extends Component {
         location: args.location,
         description,
         ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
-        deleteContentsOnDestroy: false,
+        deleteContentsOnDestroy: destroyedWithContents,
         labels: args.labels,
       },
       this.guarded(args.deletionProtection),

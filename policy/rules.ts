@@ -1,4 +1,5 @@
 import { withColumns } from '../jobs/contract/fields.ts';
+import { decodeSetting } from '../jobs/contract/settings/decode.ts';
 import { runSettings } from '../jobs/contract/settings/run-settings.ts';
 import { isProduction } from '../jobs/contract/stack-name.ts';
 import { STAGED_PLAINTEXT } from '../jobs/contract/tables.ts';
@@ -25,11 +26,13 @@ export const stackRules: StackRule[] = [oneRegion];
  * @param stack the stack's name
  */
 export function contextOf(config: Record<string, string>, stack: string): Context {
-  const given = runSettings.fields.safeParse(JSON.parse(config['reseal:fields'] ?? 'null') ?? undefined);
+  const given = decodeSetting(runSettings.fields, config['reseal:fields']);
   const fields = withColumns(given.success ? given.data : []);
+  const stored = decodeSetting(runSettings.storePlaintext, config['reseal:storePlaintext']);
   return {
     production: isProduction(stack),
-    storesPlaintext: config['reseal:storePlaintext'] === 'true',
+    // What cannot be read is taken for the worse.
+    storesPlaintext: !stored.success || stored.data,
     plaintextColumns: new Set([STAGED_PLAINTEXT, ...fields.map((field) => field.plaintext)]),
   };
 }

@@ -17,11 +17,13 @@ This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:e
 | ${EXIT.failed} | the run failed; the source table is as it was, or merged whole |
 | ${EXIT.usage} | the call, an option, a file or the stack was not usable; nothing was begun |
 | ${EXIT.rejected} | the run would reject more values than \`reseal:maxRejectedShare\` allows and stopped before its merge; \`--accept-rejected\` goes on |
+| ${EXIT.hangup} | ended by SIGHUP: the terminal was closed |
 | ${EXIT.cancelled} | ended by ctrl-C or SIGTERM |
+| ${EXIT.unread} | whoever read the output went before its end, as \`head\` does, and the command was one that only lists: \`read\`, \`history\`, \`show\`, \`rejected\`, \`sql\`, \`keys list\` or \`--help\`. It is the code of a program that SIGPIPE ends. Every other command goes on without its output, and ends with its own code |
 
 ## Interrupts
 
-Ctrl-C or SIGTERM once: the batch, the execution or the BigQuery job is cancelled, \`cancelled\` goes into the ledger, and the process ends within five seconds; what did not come through by then it says. Twice: it ends at once. Either way the source table is untouched or merged whole, and \`--resume RUN\` goes on. \`--detach --via workflow\` starts the run and leaves it to the cloud.
+Ctrl-C, SIGTERM or SIGHUP once: the batch, the execution or the BigQuery job is cancelled, \`cancelled\` goes into the ledger, and the process ends within five seconds; what did not come through by then it says. Twice: it ends at once, but for SIGHUP, which a closed terminal sends more than once. \`nohup\` does not keep SIGHUP from it, since Node takes every signal anew: start a run that is to outlive its terminal with \`setsid\`. Either way the source table is untouched or merged whole, and \`--resume RUN\` goes on. \`--detach --via workflow\` starts the run and leaves it to the cloud.
 
 ## Codes
 `;

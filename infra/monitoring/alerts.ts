@@ -3,7 +3,7 @@ import type { Settings } from '../settings.ts';
 import { RUN_EVENTS, runFilter } from './entries.ts';
 import { series } from './metrics.ts';
 
-type Watched = Pick<Settings, 'stack' | 'alerts' | 'schedule' | 'kmsQuotaPerMinute'>;
+type Watched = Pick<Settings, 'stack' | 'alerts' | 'schedule' | 'composerDagBucket' | 'kmsQuotaPerMinute'>;
 type Condition = gcp.types.input.monitoring.AlertPolicyCondition;
 
 /** One alert: what has to happen, and what the person who is told should do. */
@@ -18,6 +18,9 @@ export interface Alert {
 /** A policy that matches log entries needs a limit of its own on how often it notifies. */
 export const matchesLog = (alert: Alert): boolean => alert.condition.conditionMatchedLog !== undefined;
 
+/** A share as people write it: 0.07 × 100 is 7.000000000000001. */
+const percent = new Intl.NumberFormat('en', { style: 'percent', maximumFractionDigits: 10 });
+
 const failedRun = ({ stack }: Watched): Alert => ({
   name: 'failed-run',
   title: 'a run failed',
@@ -30,7 +33,7 @@ const failedRun = ({ stack }: Watched): Alert => ({
 /** Within the hour that follows the run; a run without a selected value has no share. */
 const manyRejected = ({ stack, alerts }: Watched): Alert => ({
   name: 'rejected-share',
-  title: `more than ${alerts.rejectedShare * 100}% of a run's values were rejected`,
+  title: `more than ${percent.format(alerts.rejectedShare)} of a run's values were rejected`,
   severity: 'WARNING',
   condition: {
     conditionPrometheusQueryLanguage: {
@@ -63,13 +66,13 @@ const noSuccess = ({ stack }: Watched): Alert => {
       },
     },
     advice:
-      'Look at the schedule and at the last execution of the workflow; `reseal history` lists the runs.',
+      'Look at the schedule, or at the DAG in Cloud Composer, and at the last execution of the workflow; `reseal history` lists the runs.',
   };
 };
 
 const kmsQuota = ({ kmsQuotaPerMinute, alerts }: Watched): Alert => ({
   name: 'kms-quota',
-  title: `Cloud KMS use is above ${alerts.kmsQuotaShare * 100}% of its quota`,
+  title: `Cloud KMS use is above ${percent.format(alerts.kmsQuotaShare)} of its quota`,
   severity: 'WARNING',
   condition: {
     conditionThreshold: {
@@ -96,8 +99,9 @@ const kmsQuota = ({ kmsQuotaPerMinute, alerts }: Watched): Alert => ({
     'Beyond the quota the application fails too. Lower reseal:kmsCallsPerSecond, or ask for more quota and raise reseal:kmsQuotaPerMinute.',
 });
 
-/** The alerts of a stack. While the schedule is paused no run is due, so none is missing. */
+/** The alerts of a stack. Where nothing starts runs, neither the schedule nor Composer, none is due and none missing. */
 export function alertsOf(watched: Watched): Alert[] {
   const always = [failedRun(watched), manyRejected(watched), kmsQuota(watched)];
-  return watched.schedule.paused ? always : [...always, noSuccess(watched)];
+  const due = !watched.schedule.paused || watched.composerDagBucket !== undefined;
+  return due ? [...always, noSuccess(watched)] : always;
 }

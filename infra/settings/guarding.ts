@@ -17,7 +17,8 @@ export const guardingSettings = {
     absent: 'nobody',
   }),
   deletionProtection: setting(flag.default(true), {
-    description: 'Whether tables, keys, bucket and workflow refuse to be destroyed.',
+    description:
+      'Whether tables, bucket and workflow refuse to be destroyed, and the stack to let go of keys; destroyed they never are.',
     example: 'true',
   }),
   auditLogs: setting(flag.default(true), {

@@ -30,7 +30,8 @@ export const keySettings = {
       })
       .default('none'),
     {
-      description: 'The key that encrypts bucket and dataset at rest: none (Google’s), create, or a name.',
+      description:
+        'The key that encrypts bucket and dataset at rest: none (Google’s), create, or a name. Whatever an earlier one encrypted stays readable: no key is destroyed.',
       example: 'create',
     },
   ),

@@ -16,13 +16,14 @@ This page is generated from the schema in \`infra/settings/\` by \`npm run docs:
 
 const RULES = `## Rules between settings
 
-- \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field.
+- \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field, and \`engines\` has \`dataproc\`.
+- Without \`dataproc\` among the \`engines\` nothing starts by itself: \`schedule\` is paused, and there is no \`composerDagBucket\`.
 - \`bigqueryKek\`, \`cmek\`, \`columnPolicyTag\` and \`subnetwork\`, where they name something, name it in \`location\`. \`sourceKek\` may be anywhere.
 - \`unauthenticated\` is \`accept\` with the format \`dotted\` only. \`valuePattern\` is for a single field, and not with \`jarFile\`.
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.
 - \`readDataset\` is not \`dataset\`.
 - \`partitionColumn\` is for a source table of your own: \`createSourceTable\` is false.
-- The seven tables differ, and so do the columns of all fields; only data keys may be shared.
+- The seven tables differ, and so do the columns of all fields; only data keys may be shared. No field is named \`id\`, like \`idColumn\` or like another one with \`_unreadable\` behind it. Upper and lower case are the same, as they are to BigQuery.
 - A stack named \`prod\`, \`production\` or \`…-prod\` is production: \`engines\` has no \`direct\`, \`deletionProtection\` is true, and \`storePlaintext\` needs \`columnPolicyTag\`.
 - The stack's own name is 2 to 14 lower-case letters, digits and hyphens.
 `;

@@ -1,22 +1,9 @@
-import { clashingColumns, tokenColumn, withColumns } from '../../jobs/contract/fields.ts';
 import { locationOf } from '../../jobs/contract/settings/patterns.ts';
 import { TABLE_SETTINGS } from '../../jobs/contract/settings/table-settings.ts';
 import { isProduction } from '../../jobs/contract/stack-name.ts';
-import type { GivenSettings, SettingName } from './schema.ts';
-
-/** A setting that is wrong, in words; what a right value looks like comes from the schema's example. */
-export interface Violation {
-  setting: SettingName;
-  message: string;
-}
-
-/** A rule between settings. It is judged once each setting that it reads is right by itself. */
-interface Rule {
-  reads: readonly SettingName[];
-  judge(settings: GivenSettings, stack: string): Violation[];
-}
-
-const wrong = (setting: SettingName, message: string): Violation[] => [{ setting, message }];
+import { engineRules } from './engine-rules.ts';
+import { fieldRules } from './field-rules.ts';
+import { type Rule, wrong } from './rule.ts';
 
 const elsewhere = (setting: 'bigqueryKek' | 'cmek' | 'columnPolicyTag' | 'subnetwork'): Rule => ({
   reads: [setting, 'location'],
@@ -28,6 +15,7 @@ const elsewhere = (setting: 'bigqueryKek' | 'cmek' | 'columnPolicyTag' | 'subnet
   },
 });
 
+/** Every rule, in the order in which what breaks them is said. */
 export const rules: Rule[] = [
   {
     reads: ['jarFile', 'mainClass'],
@@ -76,30 +64,7 @@ export const rules: Rule[] = [
         ? wrong('waveDeks', 'must not be set with reseal:jarFile: a jar chooses its rows by itself')
         : [],
   },
-  {
-    reads: ['fields', 'idColumn'],
-    judge: ({ fields, idColumn }) => {
-      const names = fields.map((field) => field.name);
-      if (new Set(names).size < names.length) return wrong('fields', 'must not name a field twice');
-      const clashes = clashingColumns(idColumn, withColumns(fields));
-      return clashes.length === 0
-        ? []
-        : wrong('fields', `must not use a column for two things: ${clashes.join(', ')}`);
-    },
-  },
-  {
-    reads: ['fields', 'keying'],
-    judge: ({ fields, keying }) => {
-      const names = ['id', ...fields.map(({ name }) => name)].map((name) => name.toLowerCase());
-      const taken = fields.map(tokenColumn).filter((token) => names.includes(token.toLowerCase()));
-      return keying !== 'deterministic' || taken.length === 0
-        ? []
-        : wrong(
-            'fields',
-            `must not name a field ${taken.join(', ')}: the read view has that column for a token`,
-          );
-    },
-  },
+  ...fieldRules,
   {
     reads: Object.values(TABLE_SETTINGS),
     judge: (settings) => {
@@ -167,13 +132,7 @@ export const rules: Rule[] = [
         ? wrong('columnPolicyTag', 'must be set in production when reseal:storePlaintext is true')
         : [],
   },
-  {
-    reads: ['engines'],
-    judge: ({ engines }, stack) =>
-      isProduction(stack) && engines.includes('direct')
-        ? wrong('engines', 'must not have direct in production')
-        : [],
-  },
+  ...engineRules,
   {
     reads: ['deletionProtection'],
     judge: ({ deletionProtection }, stack) =>

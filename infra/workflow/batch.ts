@@ -54,16 +54,19 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
   const pendingSeconds = PENDING_MINUTES * 60;
   const runningSeconds = (PENDING_MINUTES + d.batch.ttlMinutes + OVERTIME_MINUTES) * 60;
   return {
-    params: ['run_id', 'wave_id', 'wave', 'waves', 'owner', 'mode', 'plan', 'kms_key', 'anew'],
+    params: ['run_id', 'wave_id', 'wave', 'waves', 'owner', 'mode', 'plan', 'kms_key'],
     steps: [
       {
         read_limits: assign({
           row_limit: expression('default(map.get(plan, "row_limit"), "0")'),
           id_from: expression(`default(map.get(plan, "id_from"), "${allIds(d).id_from}")`),
+          not_whole: expression('default(map.get(plan, "not_whole"), "")'),
         }),
       },
       { begin_with_first_attempt: assign({ attempt: 1, id: unmarked(batchId(mark('wave_id'), 1)) }) },
       { name_batch: assign({ name: expression(`"${parent}/batches/" + id`), state: 'NONE' }) },
+      // What was staged by it is not whole: another stages all of it.
+      { is_spent: choose({ 'text.match_regex(not_whole, " " + id + " ")': 'next_attempt' }) },
       {
         find_batch: {
           try: {
@@ -83,15 +86,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           },
         },
       },
-      {
-        create_or_follow: choose(
-          {
-            'state == "NONE"': 'create_batch',
-            'state == "FAILED" or state == "CANCELLED" or (anew and state == "SUCCEEDED")': 'next_attempt',
-          },
-          'begin_polling',
-        ),
-      },
+      { is_of_use: choose({ 'state != "FAILED" and state != "CANCELLED"': 'mark_staging' }) },
       { next_attempt: assign({ attempt: expression('attempt + 1') }) },
       {
         name_next_batch: {
@@ -99,6 +94,15 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           next: 'name_batch',
         },
       },
+      {
+        mark_staging: query(sql.markStaging, {
+          run_id: 'run_id',
+          owner: 'owner',
+          attempt: 'id',
+          batch_id: 'id',
+        }),
+      },
+      { create_or_follow: choose({ 'state != "NONE"': 'begin_polling' }) },
       {
         create_batch: {
           try: {

@@ -1,5 +1,5 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { RUN_ID } from '../../jobs/contract/ids.ts';
+import { RUN_ID, SEPARATOR } from '../../jobs/contract/ids.ts';
 import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
 import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
@@ -26,7 +26,7 @@ const RETRY_SECONDS = 30;
  * Whether a run id is usable, in the terms of jobs/contract/ids.ts. The length is told apart from the pattern: an
  * expression of Workflows cannot hold the braces of a counted repetition. An execution's own id is a run id.
  */
-const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.most} and text.match_regex(run_id, "^${RUN_ID.first}${RUN_ID.others}+$")`;
+const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.most} and text.match_regex(run_id, "^${RUN_ID.first}${RUN_ID.others}+$") and not(text.match_regex(run_id, "${SEPARATOR}"))`;
 
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be

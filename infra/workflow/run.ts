@@ -1,6 +1,7 @@
 import { algorithmOf, mostSeals } from '../../jobs/contract/algorithms.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { batchId, laterWaveId } from '../../jobs/contract/ids.ts';
+import { laterWaveId } from '../../jobs/contract/ids.ts';
+import { keptSettings } from '../../jobs/contract/kept-settings.ts';
 import {
   allIds,
   kmsUri,
@@ -9,7 +10,7 @@ import {
   statements,
   WHOLE,
 } from '../../jobs/contract/sql/index.ts';
-import { FEW_REJECTED, NOT_WHOLE } from '../../jobs/contract/verdict.ts';
+import { FEW_REJECTED } from '../../jobs/contract/verdict.ts';
 import { counted } from './counting.ts';
 import {
   assign,
@@ -70,7 +71,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
   };
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
-    { seen_nobody: assign({ from_owner: '' }) },
+    { seen_nobody: assign({ from_owner: '', settings: keptSettings(d) }) },
     { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
     { look_at_source: call('source_table', { field: 'streamingBuffer' }, 'streamed') },
@@ -123,6 +124,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
         mode: 'mode',
         source_format: `"${d.sourceFormat}"`,
         keying: `"${d.keying}"`,
+        settings: 'settings',
         keyset_version: 'newest.version',
         snapshot: 'clock.snapshot_millis',
         row_limit: 'string(row_limit)',
@@ -176,7 +178,7 @@ function hold(d: Deployment, sql: Statements): Step[] {
           'row.state == "succeeded"': 'return_result',
           'row.state == "abandoned"': 'fail_abandoned',
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
-          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}"`]:
+          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
             'fail_settings_changed',
           'row.state == "verified"': 'renew_before_merge',
         },
@@ -186,7 +188,7 @@ function hold(d: Deployment, sql: Statements): Step[] {
     {
       fail_settings_changed: raise(
         'resume-changed',
-        `"run " + run_id + " began with " + row.source_format + " and " + row.keying + " keying; the stack now has ${d.sourceFormat} and ${d.keying}"`,
+        '"run " + run_id + " began with other settings than the stack has now: set them back to go on with it, or abandon it and start a new one"',
       ),
     },
     { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
@@ -215,19 +217,14 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
     }),
   },
   { keep_count: assign({ selected: expression('counted.selected') }) },
-  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' }, batch_id: '' }) },
-  { has_values: choose({ 'selected == "0"': 'mark_staging' }) },
-  { name_first_batch: assign({ batch_id: unmarked(batchId(mark('wave_id'), 1)) }) },
-  { mark_staging: query(sql.markStaging, { ...OWN, batch_id: 'batch_id' }) },
-  // After these failures the staged rows are not whole, and a further batch stages all of them.
+  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' } }) },
+  { has_values: choose({ 'selected != "0"': 'run_batch' }) },
   {
-    is_staged_whole: assign({
-      anew: expression(
-        `text.match_regex(default(map.get(row, "error_code"), ""), "^(${NOT_WHOLE.join('|')})$")`,
-      ),
-    }),
+    mark_staging: {
+      ...query(sql.markStaging, { ...ATTEMPT, owner: 'owner', batch_id: 'outcome.id' }),
+      next: 'note_staged',
+    },
   },
-  { skip_empty_batch: choose({ 'selected == "0"': 'note_staged' }) },
   {
     run_batch: call(
       'batch',
@@ -238,7 +235,6 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
         waves: expression('waves'),
         owner: expression('owner'),
         mode: expression('row.mode'),
-        anew: expression('anew'),
         plan: expression('row'),
         kms_key: expression('keyset.kms_key'),
       },

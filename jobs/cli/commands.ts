@@ -2,7 +2,14 @@ import { Argument, Command, Option } from 'commander';
 import { REASONS } from '../contract/reasons.ts';
 import { ENGINES, KEYINGS, SOURCE_FORMATS } from '../contract/settings/choices.ts';
 import { MODES } from '../contract/sql/select-values.ts';
+import { aimAt } from './aim.ts';
 import { collected, wholeNumber, withFormats, withPage, withTarget } from './options.ts';
+
+/** Those whose output is all that they are for; `keys` without a further word is `keys list`. */
+const LISTS = ['read', 'history', 'show', 'rejected', 'sql', 'list'];
+
+/** Whether nothing is lost if a command ends with the reader of its output. */
+export const onlyLists = (command: Command): boolean => LISTS.includes(command.name());
 
 /**
  * The commands and their options. Actions are imported when chosen, and with them Google's clients, so that `--help`
@@ -13,6 +20,7 @@ export function commands(version: string): Command {
     .description("Moves envelope-encrypted BigQuery columns to BigQuery's own AEAD format.")
     .version(version, '--version', 'print the version')
     .configureHelp({ showGlobalOptions: true })
+    .hook('preAction', (_program, action) => aimAt(action.opts()))
     .exitOverride();
   init(program.command('init'));
   trigger(program.command('trigger'));

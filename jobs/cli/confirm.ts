@@ -17,8 +17,8 @@ export async function confirm(
     throw new ResealError('not-confirmed', `${question} There is no terminal to confirm it on.`, { hint });
   const terminal = asking({ input: process.stdin, output: process.stderr });
   try {
-    const given = await terminal.question(`${question}\nType ${answer} to go on: `, { signal });
-    if (given.trim() !== answer) throw new ResealError('not-confirmed', 'not confirmed', { hint });
+    const given = await terminal.question(`${question}\nType ${answer} to go on: `, signal);
+    if (given?.trim() !== answer) throw new ResealError('not-confirmed', 'not confirmed', { hint });
   } finally {
     terminal.close();
   }

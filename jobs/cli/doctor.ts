@@ -1,5 +1,6 @@
 import { doctor, mayStart } from '../doctor/examine.ts';
 import type { Finding, Verdict } from '../doctor/finding.ts';
+import { aimed } from './aim.ts';
 import { runContext } from './connect.ts';
 import { EXIT } from './exit.ts';
 import { openTarget } from './open-target.ts';
@@ -15,7 +16,7 @@ export async function doctorCommand(options: DoctorOptions): Promise<void> {
   const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
   try {
     const context = await runContext(target, new AbortController().signal);
-    const findings = await doctor(context, target.endpoints);
+    const findings = (await doctor(context, target.endpoints)).map(aimedFinding);
     const text = options.json ? JSON.stringify(findings) : findingLines(findings).join('\n');
     process.stdout.write(`${text}\n`);
     if (!mayStart(findings)) process.exitCode = EXIT.failed;
@@ -23,6 +24,11 @@ export async function doctorCommand(options: DoctorOptions): Promise<void> {
     await target.close();
   }
 }
+
+const aimedFinding = ({ remedy, ...finding }: Finding): Finding => ({
+  ...finding,
+  remedy: remedy === null ? null : aimed(remedy),
+});
 
 const WORDS: Readonly<Record<Verdict, string>> = {
   ok: 'ok     ',

@@ -1,9 +1,21 @@
 import { EXIT, exitCodeOf } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
+import { aimed } from './aim.ts';
 
 export { EXIT };
 
+/** What became of a command that a signal ended, where the exit code is the signal's. */
+export class Interrupted extends ResealError {
+  readonly exit: number;
+
+  constructor({ code, message, hint, cause }: ResealError, exit: number) {
+    super(code, message, { ...(hint === undefined ? {} : { hint }), cause });
+    this.exit = exit;
+  }
+}
+
 export function exitCode(error: unknown): number {
+  if (error instanceof Interrupted) return error.exit;
   return error instanceof ResealError ? exitCodeOf(error.code) : EXIT.failed;
 }
 
@@ -21,8 +33,8 @@ export function printJsonError(error: {
 export function printError(error: unknown, json: boolean): void {
   const known = error instanceof ResealError;
   const code = known ? error.code : 'internal';
-  const message = messageOf(error);
-  const hint = known && error.hint !== undefined ? { hint: error.hint } : {};
+  const message = aimed(messageOf(error));
+  const hint = known && error.hint !== undefined ? { hint: aimed(error.hint) } : {};
   const cause = known && error.cause instanceof Error ? { cause: error.cause.message } : {};
   if (json) printJsonError({ code, message, ...hint, ...cause });
   process.stderr.write(`error (${code}): ${message}\n`);

@@ -1,11 +1,15 @@
 import { ResealError } from '../contract/errors.ts';
-import { EXIT, printError } from './exit.ts';
+import { EXIT, Interrupted, printError } from './exit.ts';
+import { leaveTerminal } from './output.ts';
 
 /** An interrupted command that has not ended by itself after so long is ended. */
 const DEADLINE_MS = 4_500;
 
+/** SIGHUP comes when the terminal is closed, or the connection to it breaks. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 export interface Interrupt {
-  /** Given with the first ctrl-C or SIGTERM. */
+  /** Given with the first ctrl-C, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
   /** From now on this run is under way: what to say of it if the end has to be forced. */
   begun(runId: string, goOn: string): void;
@@ -15,8 +19,8 @@ export interface Interrupt {
 }
 
 /**
- * Ctrl-C or SIGTERM once ends the run in good order: the batch is cancelled and the ledger says so. Twice, or if that
- * takes too long, the process ends and says what may be left.
+ * Ctrl-C, SIGTERM or SIGHUP once ends the run in good order: the batch is cancelled and the ledger says so. Twice, or if
+ * that takes too long, the process ends and says what may be left.
  */
 export function onInterrupt(json: boolean): Interrupt {
   const controller = new AbortController();
@@ -24,18 +28,27 @@ export function onInterrupt(json: boolean): Interrupt {
   let said: ResealError | null = null;
   let deadline: NodeJS.Timeout | undefined;
 
+  let exit: number = EXIT.cancelled;
+
   const quit = (): never => {
     printError(said ?? forced(run), json);
-    process.exit(EXIT.cancelled);
+    process.exit(exit);
   };
-  const interrupted = (): void => {
-    if (controller.signal.aborted) quit();
+  const interrupted = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) {
+      // A terminal that is closed sends one by its shell, and one by itself.
+      if (signal === 'SIGHUP') return;
+      quit();
+    }
+    if (signal === 'SIGHUP') {
+      exit = EXIT.hangup;
+      leaveTerminal();
+    }
     process.stderr.write('\ncancelling; once more to quit at once\n');
     deadline = setTimeout(quit, DEADLINE_MS);
     controller.abort();
   };
-  process.on('SIGINT', interrupted);
-  process.on('SIGTERM', interrupted);
+  for (const signal of SIGNALS) process.on(signal, interrupted);
   return {
     signal: controller.signal,
     begun(id, goOn) {
@@ -44,13 +57,13 @@ export function onInterrupt(json: boolean): Interrupt {
     ended(error) {
       if (!controller.signal.aborted) return error;
       // The run says itself what became of it, unless it was still being planned or only reported.
-      said = error instanceof ResealError && error.code === 'cancelled' ? error : outside(run, error);
+      const own = error instanceof ResealError && error.code === 'cancelled' ? error : outside(run, error);
+      said = new Interrupted(own, exit);
       return said;
     },
     done() {
       clearTimeout(deadline);
-      process.off('SIGINT', interrupted);
-      process.off('SIGTERM', interrupted);
+      for (const signal of SIGNALS) process.off(signal, interrupted);
     },
   };
 }

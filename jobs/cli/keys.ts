@@ -4,6 +4,7 @@ import type { RunContext } from '../run/context.ts';
 import { newestKeysets } from '../run/keyset.ts';
 import { adopt, rewrap } from '../upkeep/keyset-adoption.ts';
 import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
+import { aimed } from './aim.ts';
 import { runContext } from './connect.ts';
 import { openTarget } from './open-target.ts';
 import { table } from './table.ts';
@@ -69,7 +70,7 @@ function said({ json }: KeysOptions, versions: readonly number[], next?: string)
       ? `versions ${versions.join(' and ')} of the keyset are used from now on`
       : `version ${versions[0]} of the keyset seals from the next run on`;
   const text = `${what}; older versions stay readable\n${next === undefined ? '' : `${next}\n`}`;
-  process.stdout.write(json ? `${JSON.stringify({ version: versions.at(-1), versions })}\n` : text);
+  process.stdout.write(json ? `${JSON.stringify({ version: versions.at(-1), versions })}\n` : aimed(text));
 }
 
 /** Base64 in lines, as `base64` writes it. Throws ResealError `keyset-file`. */

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import { DEFAULT_STATE } from './aim.ts';
 
 /** The values of options that several commands take. */
 
@@ -17,7 +18,7 @@ export function collected(text: string, before: Readonly<Record<string, string>>
 export function withTarget(command: Command): Command {
   return command
     .option('--stack <name>', 'work on this Pulumi stack; without it, on the sandbox in --state')
-    .option('--state <folder>', "the sandbox's folder", '.reseal');
+    .option('--state <folder>', "the sandbox's folder", DEFAULT_STATE);
 }
 
 /** A list of rows for a program instead of a table for people. */

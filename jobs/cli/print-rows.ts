@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import type { Cell } from '../google/page.ts';
+import { write } from './output.ts';
 import { table } from './table.ts';
 
 /** How a command prints rows. */
@@ -24,11 +24,6 @@ const csvField = (text: Cell): string =>
  * csvLine(['1', 'a "b"']); // '1,"a ""b"""\r\n'
  */
 export const csvLine = (cells: readonly Cell[]): string => `${cells.map(csvField).join(',')}\r\n`;
-
-/** Writes to stdout no faster than its reader takes it. */
-export async function write(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
-}
 
 /** A table is for people, who read no more than this; the other formats have every row. */
 const MOST_SHOWN = 200;

@@ -1,7 +1,8 @@
 import { ResealError } from '../contract/errors.ts';
 import type { Field } from '../contract/fields.ts';
 import type { Row } from '../google/bigquery.ts';
-import { csvLine, write } from './print-rows.ts';
+import { write } from './output.ts';
+import { csvLine } from './print-rows.ts';
 import { reading } from './reading.ts';
 
 export interface ReadOptions {

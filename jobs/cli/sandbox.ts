@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setFaults } from '../../sandbox/faults/client.ts';
 import { rulesOfFile } from '../../sandbox/faults/file.ts';
@@ -9,6 +9,8 @@ import { isSandbox, isServed } from '../../sandbox/state/folder.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
+import { DEFAULT_STATE } from './aim.ts';
+import { readKeptSettings } from './sandbox-settings.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
@@ -22,8 +24,7 @@ async function settings({
   keying,
   setting,
 }: SandboxOptions): Promise<Record<string, string>> {
-  const file = join(state, SETTINGS);
-  const kept = !fresh && existsSync(file) ? JSON.parse(await readFile(file, 'utf8')) : {};
+  const kept = fresh ? {} : await readKeptSettings(join(state, SETTINGS));
   return { ...kept, ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
 }
 
@@ -34,7 +35,7 @@ export async function openSandbox(
 ): Promise<Target> {
   if (options.mustExist && !(await isSandbox(options.state)))
     throw new ResealError('sandbox-missing', `there is no sandbox in ${options.state}`, {
-      hint: `\`npm run trigger -- --state ${options.state}\` makes one`,
+      hint: '`npm run trigger` makes one; `--stack NAME` works on a stack that is deployed',
     });
   if (!isServed(options.state)) say(`starting the sandbox in ${options.state} …\n`);
   const config = await settings(options);
@@ -56,7 +57,7 @@ export async function openSandbox(
     // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
     if (first) await keep();
     if (faults !== undefined) await setFaults(sandbox.endpoints, faults);
-    const state = options.state === '.reseal' ? '' : ` --state ${options.state}`;
+    const state = options.state === DEFAULT_STATE ? '' : ` --state ${options.state}`;
     return {
       deployment,
       endpoints: sandbox.endpoints,

@@ -4,6 +4,7 @@ import { ResealError } from '../contract/errors.ts';
 import type { Statement } from '../contract/sql/index.ts';
 import type { Page } from '../google/page.ts';
 import type { ReadContext } from '../run/context.ts';
+import { Unread } from './output.ts';
 import { type FormatOptions, formatOf, printRows, type RowFormat } from './print-rows.ts';
 import { type ReadingOptions, reading } from './reading.ts';
 
@@ -53,6 +54,7 @@ async function prompt(context: ReadContext, format: RowFormat): Promise<void> {
     if (!/;\s*$/.test(script) && script.trim() !== '') continue;
     if (script.trim() !== '')
       await issue(context, script, format).catch((error: unknown) => {
+        if (error instanceof Unread) throw error;
         process.stdout.write(`${error instanceof Error ? error.message : error}\n`);
       });
     script = '';

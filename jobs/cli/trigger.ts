@@ -1,5 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
-import { checkRunId, newRunId } from '../contract/ids.ts';
+import { checkNewRunId, checkRunId, newRunId } from '../contract/ids.ts';
 import { unlessAborted } from '../google/bounds.ts';
 import type { Watcher } from '../run/context.ts';
 import { linksOf } from './console-links.ts';
@@ -81,7 +81,7 @@ const NEW_RUNS_ONLY = ['mode', 'limit', 'wave', 'engine', 'runId', 'fresh', 'pla
 /** Throws ResealError for options that do not go together. */
 function checkOptions(options: TriggerOptions, given: readonly string[]): void {
   if (options.resume !== undefined) checkRunId(options.resume);
-  if (options.runId !== undefined) checkRunId(options.runId);
+  if (options.runId !== undefined) checkNewRunId(options.runId);
   const without =
     options.resume === undefined ? undefined : NEW_RUNS_ONLY.find((name) => given.includes(name));
   if (without !== undefined) {
@@ -102,7 +102,18 @@ function checkOptions(options: TriggerOptions, given: readonly string[]): void {
         hint: 'add --via workflow, or leave --detach out',
       },
     );
+  checkPage(options);
   checkVia(options);
+}
+
+/** Neither a plan nor a run that is left to the cloud has a report. */
+function checkPage({ html, open, plan, detach }: TriggerOptions): void {
+  const without = plan ? '--plan' : detach ? '--detach' : undefined;
+  if (without === undefined || (html === undefined && !open)) return;
+  const flag = html === undefined ? '--open' : '--html';
+  throw new ResealError('option-page', `${without} takes no ${flag}: there is no report to show yet`, {
+    hint: `leave ${flag} out; \`npm run reseal -- show RUN ${flag}${html === undefined ? '' : ' FILE'}\` makes the page of a run that has ended`,
+  });
 }
 
 function checkVia({ via, stack, engine }: TriggerOptions): void {

@@ -1,6 +1,7 @@
 import { ledgerRow } from '../contract/ledger.ts';
 import type { RunContext } from '../run/context.ts';
 import { isLive } from '../run/lease.ts';
+import { aimed } from './aim.ts';
 import { asking, type Terminal } from './asking.ts';
 
 /** A run that broke off and could go on. */
@@ -44,7 +45,7 @@ export async function unfinishedToResume(
   if (found === null || found.runId === runId) return null;
   if (terminal !== null) return (await wantsToResume(found, terminal, context.signal)) ? found.runId : null;
   const ways = `${found.goOn} goes on with it, \`reseal abandon ${found.runId}\` ends it`;
-  out(`${found.words}: ${ways}; this is a new run\n`);
+  out(aimed(`${found.words}: ${ways}; this is a new run\n`));
   return null;
 }
 
@@ -55,11 +56,10 @@ async function wantsToResume(
   signal: AbortSignal,
 ): Promise<boolean> {
   const questions = asking(terminal);
-  const closed = new Promise<string>((resolve) => questions.once('close', () => resolve('no')));
   try {
     const question = `${words}; go on with it instead of a new run? [Y/n] `;
-    const answer = await Promise.race([questions.question(question, { signal }), closed]);
-    return !/^\s*no?\s*$/i.test(answer);
+    const answer = await questions.question(question, signal);
+    return answer !== null && !/^\s*no?\s*$/i.test(answer);
   } finally {
     questions.close();
   }

@@ -30,7 +30,7 @@ export const accountId = (stack: string, account: Account): string => `reseal-${
  * emailOf(deployment, 'batch'); // 'reseal-dev-batch@p.iam.gserviceaccount.com'
  */
 export const emailOf = (d: Pick<Deployment, 'project' | 'stack' | 'batch'>, account: Account): string =>
-  account === 'batch' ? d.batch.serviceAccount : accountEmail(d, account);
+  (account === 'batch' ? d.batch.serviceAccount : null) ?? accountEmail(d, account);
 
 const roles =
   (account: Account) =>

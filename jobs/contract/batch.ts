@@ -136,8 +136,17 @@ function work(d: Deployment, run: BatchRun): Pick<BatchBody, 'pysparkBatch' | 's
   };
 }
 
+/** Who a batch runs as, and where. */
+function place({ batch: { serviceAccount, subnetwork } }: Deployment) {
+  if (serviceAccount !== null && subnetwork !== null) return { serviceAccount, subnetworkUri: subnetwork };
+  throw new ResealError('engine-not-allowed', 'the stack has neither an account nor a network for batches', {
+    hint: 'add dataproc to reseal:engines, then `pulumi up`',
+  });
+}
+
 /**
- * The body of a batches.create. Throws ResealError `bundle-missing`.
+ * The body of a batches.create. Throws ResealError `bundle-missing`, or `engine-not-allowed` where the stack has nothing
+ * that batches need.
  *
  * @example
  * const body = batchBody(deployment, { runId: 'pr-123', attempt: 'reseal-pr-123', … });
@@ -159,8 +168,7 @@ export function batchBody(d: Deployment, run: BatchRun): BatchBody {
     },
     environmentConfig: {
       executionConfig: {
-        serviceAccount: d.batch.serviceAccount,
-        subnetworkUri: d.batch.subnetwork,
+        ...place(d),
         stagingBucket: d.bucket,
         ttl: `${d.batch.ttlMinutes * 60}s`,
       },

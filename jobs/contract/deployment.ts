@@ -96,8 +96,9 @@ export const deploymentSchema = z.object({
   /** What the batch needs that is not the run's own; `batchBody` says what becomes of it. */
   batch: z.object({
     ...decided(batchSettings),
-    serviceAccount: z.string(),
-    subnetwork: z.string(),
+    /** E-mail of its account, and its subnetwork; null where the stack has nothing that runs in a batch. */
+    serviceAccount: z.string().nullable(),
+    subnetwork: z.string().nullable(),
     /** gs:// URIs of the PySpark entry point and of the archives beside it; null until the bundle is made. */
     application: z.object({ main: z.string(), package: z.string(), wheels: z.string() }).nullable(),
   }),

@@ -1,5 +1,16 @@
-/** What scripts go by; the code of the error says more. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, rejected: 3, cancelled: 130 } as const;
+/**
+ * What scripts go by; the code of the error says more. Those of signals are 128 and the signal's number, as shells have
+ * them: https://www.gnu.org/software/bash/manual/html_node/Exit-Status.html
+ */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  rejected: 3,
+  hangup: 129,
+  cancelled: 130,
+  unread: 141,
+} as const;
 
 export interface ErrorCode {
   /** What has happened. */
@@ -53,9 +64,17 @@ export const ERROR_CODES = {
     'the file of `--html` cannot be written',
     'name a file in a folder that you may write to',
   ),
+  'option-page': usage(
+    '`--html` or `--open` was used with `--plan` or `--detach`, which end before there is a report',
+    'leave one of the two out; `npm run reseal -- show RUN --html FILE` makes the page later',
+  ),
+  'option-state': usage(
+    '`--state` is empty, as a variable is that is not set, or names something that is no folder',
+    'name a folder, or leave the option out',
+  ),
   'run-id': usage(
     '`--run-id` or `--resume` is no run id',
-    'use 4 to 36 lower-case letters, digits and dashes',
+    'use 4 to 36 lower-case letters, digits and dashes, no two dashes in a row',
   ),
   'not-confirmed': usage(
     'something that cannot be undone was not confirmed',
@@ -101,8 +120,8 @@ export const ERROR_CODES = {
     'start a new run, which takes its values',
   ),
   'resume-changed': usage(
-    "the stack's source format or keying has changed since the run began",
-    'start a new run, or set it back',
+    'a setting that its values are staged and merged under has changed since the run began',
+    'set the ones that the message names back, or `reseal abandon RUN` and start a new run',
   ),
   'not-ready': failed(
     'a table or a key is not as a run needs it; nothing was begun',
@@ -113,12 +132,20 @@ export const ERROR_CODES = {
     "the stack's file is there already",
     'take another name, or overwrite it with `--force`',
   ),
+  'init-table': usage(
+    'the dataset is there, but not the table: a stack creates both, or none of them',
+    'name the right table, or a dataset that is not there yet',
+  ),
+  'init-location': usage(
+    'the table is in a multi-region, such as US or EU: batches and keys live in one region',
+    'copy the dataset into one of a region, and name that one with `--dataset`',
+  ),
   'init-setting': usage(
     'something that `init` has to know is missing or wrong',
     'the message names the option and what it wants',
   ),
   'stack-name': usage(
-    'not a name for a stack that comes and goes: one of the kept ones, production, or too long',
+    'not a name for a stack that comes and goes: one of the kept ones, production, too long, or that of a stack of your own',
     'take another name',
   ),
   'stack-missing': usage('there is no such stack', '`pulumi stack ls` lists them'),
@@ -160,6 +187,10 @@ export const ERROR_CODES = {
   'sandbox-folder': usage(
     '`--fresh` was used on a folder that holds what a sandbox did not make',
     'name another folder with `--state`',
+  ),
+  'sandbox-kept': usage(
+    '`settings.json` in the folder of a sandbox, which keeps its settings, is not what Reseal has written',
+    'write `{}` into it, or start over with `--fresh`',
   ),
   'sandbox-settings': usage(
     'a sandbox is running in this folder with other settings',
@@ -328,7 +359,7 @@ export const ERROR_CODES = {
   ),
   'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
   cancelled: {
-    when: 'ctrl-C or SIGTERM',
+    when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
     remedy: RESUME,
     exit: 'cancelled',
   },

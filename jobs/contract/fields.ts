@@ -92,6 +92,19 @@ export const patternsOf = (fields: readonly Field[]): Readonly<Record<string, st
 export const tokenColumn = ({ name }: Pick<Field, 'name'>): string => `${name}_token`;
 
 /**
+ * Names that stand twice in a list, as they first stand there. BigQuery tells names of columns apart without regard to case.
+ *
+ * @example
+ * repeated(['id', 'dek', 'ID']); // ['id']
+ */
+export function repeated(names: readonly string[]): string[] {
+  const lower = names.map((name) => name.toLowerCase());
+  return names.filter(
+    (_, at) => lower.indexOf(lower[at] ?? '') === at && lower.lastIndexOf(lower[at] ?? '') > at,
+  );
+}
+
+/**
  * Column names that stand for two things at once; only data keys may be shared between fields.
  *
  * @example
@@ -99,6 +112,6 @@ export const tokenColumn = ({ name }: Pick<Field, 'name'>): string => `${name}_t
  */
 export function clashingColumns(idColumn: string, fields: Field[]): string[] {
   const own = fields.flatMap(({ name: _, dek: __, valuePattern: ___, ...columns }) => Object.values(columns));
-  const all = [idColumn, ...own, ...new Set(fields.map((field) => field.dek))];
-  return [...new Set(all.filter((name, index) => all.indexOf(name) !== index))];
+  const deks = new Map(fields.map(({ dek }) => [dek.toLowerCase(), dek]));
+  return repeated([idColumn, ...own, ...deks.values()]);
 }

@@ -7,8 +7,14 @@ import { ResealError } from './errors.ts';
  */
 
 /**
- * What a run id looks like. A UUID fits, which an execution of the workflow has, and with a wave and an attempt behind
- * it the 63 characters that the id of a batch may have.
+ * What stands between a run's id and the number of a wave or an attempt. No run id has it, so what belongs to one run
+ * never bears a name that another run could have.
+ */
+export const SEPARATOR = '--';
+
+/**
+ * What a run id looks like, which has no `SEPARATOR` in it. A UUID fits, which an execution of the workflow has, and
+ * with a wave and an attempt behind it the 63 characters that the id of a batch may have.
  * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches/create
  */
 export const RUN_ID = {
@@ -16,7 +22,7 @@ export const RUN_ID = {
   others: '[a-z0-9-]',
   least: 4,
   most: 36,
-  words: '4 to 36 lower-case letters, digits and dashes',
+  words: '4 to 36 lower-case letters, digits and dashes, no two dashes in a row',
 } as const;
 
 const PATTERN = new RegExp(`^${RUN_ID.first}${RUN_ID.others}{${RUN_ID.least - 1},${RUN_ID.most - 1}}$`);
@@ -40,7 +46,7 @@ export function newRunId(now = new Date()): string {
 }
 
 /**
- * The id as given.
+ * The id as given, of a run that there may be already: one that an older version began may have the separator in it.
  *
  * @example
  * checkRunId('pr-123'); // 'pr-123'
@@ -49,10 +55,26 @@ export function newRunId(now = new Date()): string {
  */
 export function checkRunId(id: string): string {
   if (PATTERN.test(id)) return id;
-  throw new ResealError('run-id', `"${id}" is not a run id`, {
+  throw noRunId(id);
+}
+
+/**
+ * The id as given, for a new run.
+ *
+ * @example
+ * checkNewRunId('pr-123'); // 'pr-123'
+ *
+ * @throws ResealError `run-id`
+ */
+export function checkNewRunId(id: string): string {
+  if (PATTERN.test(id) && !id.includes(SEPARATOR)) return id;
+  throw noRunId(id);
+}
+
+const noRunId = (id: string): ResealError =>
+  new ResealError('run-id', `"${id}" is not a run id`, {
     hint: `use ${RUN_ID.words}; \`npm run reseal -- history\` lists the runs`,
   });
-}
 
 /**
  * What the ids of a wave's batches and load jobs are made of: the run's own id for the first wave, which most runs
@@ -60,7 +82,7 @@ export function checkRunId(id: string): string {
  *
  * @example
  * waveId('pr-123', 0); // 'pr-123'
- * waveId('pr-123', 1); // 'pr-123-w2'
+ * waveId('pr-123', 1); // 'pr-123--w2'
  */
 export const waveId = (runId: string, wave: number): string =>
   wave === 0 ? runId : laterWaveId(runId, wave + 1);
@@ -69,9 +91,10 @@ export const waveId = (runId: string, wave: number): string =>
  * The same for any wave but the first, by its number from 2.
  *
  * @example
- * laterWaveId('pr-123', 2); // 'pr-123-w2'
+ * laterWaveId('pr-123', 2); // 'pr-123--w2'
  */
-export const laterWaveId = (runId: string, number: number | string): string => `${runId}-w${number}`;
+export const laterWaveId = (runId: string, number: number | string): string =>
+  `${runId}${SEPARATOR}w${number}`;
 
 /**
  * Batch ids match [a-z0-9-]{4,63}; a second batch of a wave needs an id of its own. A repeated request makes no second
@@ -79,10 +102,10 @@ export const laterWaveId = (runId: string, number: number | string): string => `
  *
  * @example
  * batchId('pr-123', 1); // 'reseal-pr-123'
- * batchId('pr-123-w2', 2); // 'reseal-pr-123-w2-2'
+ * batchId('pr-123--w2', 2); // 'reseal-pr-123--w2--2'
  */
 export const batchId = (wave: string, attempt: number | string): string =>
-  attempt === 1 ? `reseal-${wave}` : `reseal-${wave}-${attempt}`;
+  attempt === 1 ? `reseal-${wave}` : `reseal-${wave}${SEPARATOR}${attempt}`;
 
 /**
  * BigQuery job ids take letters, digits, dashes and underscores, up to 1,024 of them.
@@ -101,6 +124,14 @@ export const loadJobId = (wave: string, attempt: number): string => jobId(wave, 
  */
 export const sealJobId = (wave: string, attempt: number): string => jobId(wave, 'seal', attempt);
 export const keysJobId = (wave: string, attempt: number): string => jobId(wave, 'keys', attempt);
+
+/**
+ * What the load jobs of an attempt are made of that is a job itself: they bring the values that a sealing job leaves.
+ *
+ * @example
+ * loadJobId(leftOf(sealJobId('pr-123', 1)), 1); // 'reseal_reseal_pr_123_seal_1__left_load_1'
+ */
+export const leftOf = (attempt: string): string => `${attempt}${SEPARATOR}left`;
 
 const jobId = (wave: string, step: string, attempt: number): string =>
   `reseal_${wave.replaceAll('-', '_')}_${step}_${attempt}`;

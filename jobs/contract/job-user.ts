@@ -54,17 +54,19 @@ export type GrantResource =
   | { readonly kind: 'account'; readonly email: string };
 
 /**
- * The resource of a grant in a stack; null for a policy tag, which is no part of a deployment: the tables carry it.
+ * The resource of a grant in a stack; null for a policy tag, which is no part of a deployment (the tables carry it), and
+ * for an account of batches where the stack has none.
  *
  * @example
  * grantResource(deployment, 'source key'); // { kind: 'key', name: 'projects/…' }
  */
 export function grantResource(d: Deployment, on: GrantTarget): GrantResource | null {
   const { project, dataset, tables } = d;
+  const { serviceAccount: email } = d.batch;
   const table = (id: string): GrantResource => ({ kind: 'table', project, dataset, table: id });
   const resources: Readonly<Record<GrantTarget, GrantResource | null>> = {
     project: { kind: 'project', project },
-    "the batch's account": { kind: 'account', email: d.batch.serviceAccount },
+    "the batch's account": email === null ? null : { kind: 'account', email },
     'source table': table(tables.source),
     'staging table': table(tables.staging),
     'rejected table': table(tables.rejected),

@@ -74,7 +74,8 @@ export function sourceColumns({ idColumn, idType, fields }: Shape): Column[] {
     );
   }
   // Fields may share a data key column; a table may not have it twice.
-  return columns.filter((one, index) => columns.findIndex((other) => other.name === one.name) === index);
+  const names = columns.map(({ name }) => name.toLowerCase());
+  return columns.filter((_, index) => names.indexOf(names[index] ?? '') === index);
 }
 
 /** The column of the staging table that holds plaintext where the stack stores it. */

@@ -3,5 +3,13 @@
 /** A few values never stop a run: one bad value among three new ones is no sign of a wrong setting. */
 export const FEW_REJECTED = 10;
 
-/** After these failures the staged rows are not whole: what was staged must not be taken again. */
+/** After these failures the staged rows are not whole: what the attempt staged must not be taken again. */
 export const NOT_WHOLE = ['verify-count', 'verify-open', 'merge-count'] as const;
+
+/**
+ * The attempts of a run that are not to be taken again, as its row of the ledger has them.
+ *
+ * @example
+ * notWhole(' reseal-pr-123 reseal-pr-123--2 '); // ['reseal-pr-123', 'reseal-pr-123--2']
+ */
+export const notWhole = (noted: string | null): string[] => noted?.split(' ').filter((id) => id !== '') ?? [];

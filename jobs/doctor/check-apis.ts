@@ -8,7 +8,7 @@ import { type Finding, ok, wrong } from './finding.ts';
 export async function checkApis(d: Deployment, usage: ServiceUsage): Promise<Finding> {
   const check = 'APIs';
   const needed = apisOf({ batches: d.engines.length === 1 && d.engines[0] === 'dataproc' });
-  const wanted = [FIRST_API, ...apisOf({ batches: true })];
+  const wanted = [FIRST_API, ...apisOf({ batches: d.engines.includes('dataproc') })];
   try {
     const off = await usage.off(d.project, wanted);
     if (off.length === 0) return ok(check, `all ${wanted.length} are on`);

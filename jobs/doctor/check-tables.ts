@@ -1,4 +1,6 @@
 import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
+import { grantResource, JOB_USER_GRANTS } from '../contract/job-user.ts';
 import { type PartitionedTable, partitionVerdict } from '../contract/partitioning.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
 import { type Column, sqlTypeName, tableColumns } from '../contract/tables.ts';
@@ -14,12 +16,12 @@ interface Metadata extends PartitionedTable {
 /**
  * The tables of a stack: whether they are there, in the stack's region, with the columns that a run uses.
  *
- * @param unsaid what to make of a table of which BigQuery does not say; its error is thrown unless given
+ * @param unsaid what to make of a table of which BigQuery does not say
  */
-export async function lookAtTables(
+async function lookAtTables(
   d: Deployment,
   bigquery: BigQueryService,
-  unsaid: (name: TableName, error: unknown) => Finding = thrown,
+  unsaid: (name: TableName, error: unknown) => Finding,
 ): Promise<Finding[]> {
   const tables = Object.entries(tableColumns(d)) as [TableName, Column[]][];
   const look = ([name, columns]: [TableName, Column[]]): Promise<Finding> =>
@@ -27,15 +29,29 @@ export async function lookAtTables(
   return Promise.all(tables.map(look));
 }
 
-function thrown(_name: TableName, error: unknown): never {
-  throw error;
-}
-
 /** The same, with what BigQuery does not say as a finding. */
 export const checkTables = (d: Deployment, bigquery: BigQueryService): Promise<Finding[]> =>
   lookAtTables(d, bigquery, (name, error) => {
     const { message, hint } = bigQueryFailure('doctor', error);
-    return wrong('failed', nameOf(d, name), message, hint ?? 'see the message');
+    const verdict = needsEveryRun(d, name) ? 'failed' : 'unknown';
+    return wrong(verdict, nameOf(d, name), message, hint ?? 'see the message');
+  });
+
+/** Whether whoever starts a run by hand needs a role on the table. */
+const needsEveryRun = (d: Deployment, name: TableName): boolean =>
+  JOB_USER_GRANTS.some((grant) => {
+    const on = grant.when === 'every run' ? grantResource(d, grant.on) : null;
+    return on?.kind === 'table' && on.table === d.tables[name];
+  });
+
+/**
+ * The same for a run that is about to begin. A table that this account may not look at is no obstacle yet: the workflow
+ * does with an account of its own what the starter may not, and a run that needs the table says so at its first statement.
+ */
+export const tablesToStart = (d: Deployment, bigquery: BigQueryService): Promise<Finding[]> =>
+  lookAtTables(d, bigquery, (name, error) => {
+    if (!(error instanceof ResealError && error.code === 'bigquery-denied')) throw error;
+    return wrong('unknown', nameOf(d, name), 'this account may not look at it', 'see docs/iam.md');
   });
 
 const nameOf = (d: Deployment, name: TableName): string => `table ${d.dataset}.${d.tables[name]}`;

@@ -13,7 +13,7 @@ import { checkPermissions } from './check-permissions.ts';
 import { checkQuotas } from './check-quotas.ts';
 import { checkSource } from './check-source.ts';
 import { checkStreaming } from './check-streaming.ts';
-import { checkTables, lookAtTables } from './check-tables.ts';
+import { checkTables, tablesToStart } from './check-tables.ts';
 import type { Finding } from './finding.ts';
 
 /**
@@ -30,7 +30,7 @@ export async function doctor(context: RunContext, endpoints?: Endpoints): Promis
   const [apis, tables, permissions, accounts, keys, bundle] = await Promise.all([
     checkApis(deployment, usage),
     checkTables(deployment, bigquery),
-    checkPermissions(deployment, held),
+    checkPermissions(deployment, bigquery.client, held),
     checkAccounts(deployment, policiesOf),
     checkKeys(deployment, endpoints),
     checkBundle(deployment, endpoints),
@@ -68,7 +68,7 @@ export async function checkReady({
   deployment,
   bigquery,
 }: Pick<RunContext, 'deployment' | 'bigquery'>): Promise<void> {
-  const found = [...(await lookAtTables(deployment, bigquery)), keyRegion(deployment)];
+  const found = [...(await tablesToStart(deployment, bigquery)), keyRegion(deployment)];
   const [first, ...more] = found.filter(({ verdict }) => verdict === 'failed');
   if (first === undefined) return;
   const others = more.length === 0 ? '' : `; and ${more.length} more, which \`reseal doctor\` lists`;

@@ -15,8 +15,10 @@ export interface StageInput {
   /** Values of the wave. */
   readonly selected: number;
   readonly keyset: { readonly version: number; readonly wrapped: Buffer; readonly kmsKey: string };
-  /** The rows of earlier attempts are not whole any more: a further attempt stages all of them again. */
-  readonly anew: boolean;
+  /** The attempts whose rows are not whole: none of them is taken, and a further one stages all rows again. */
+  readonly spent: readonly string[];
+  /** Called with an attempt before it is begun or waited for. */
+  readonly begin?: (attempt: string) => Promise<void>;
   /** The attempt that the rows are to carry, where the caller has one of its own; its load job derives from it. */
   readonly attempt?: string;
 }
@@ -55,8 +57,6 @@ export interface StageProgress {
 /** Where rows are re-encrypted: into the staging table, all of them, sealed or rejected, in one stream. */
 export interface Engine {
   readonly name: EngineName;
-  /** The batch it will create for a wave, for the ledger; null without one. */
-  batchId(wave: string): string | null;
   /** Repeating it for a run that was staged already changes nothing. Throws ResealError. */
   stage(
     input: StageInput,

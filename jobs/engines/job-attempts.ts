@@ -99,15 +99,27 @@ async function isThere(job: Job, signal: AbortSignal): Promise<boolean> {
   }
 }
 
+/** Which attempts count. */
+export interface Choice {
+  /** None that an earlier process has begun. */
+  readonly anew?: boolean | undefined;
+  /** None before this one. */
+  readonly from?: number | undefined;
+  /** None of these. */
+  readonly spent?: readonly string[] | undefined;
+  /** Called with the one to go on with before it is waited for. */
+  readonly begin?: ((attempt: string) => Promise<void>) | undefined;
+}
+
 /**
- * The attempt of a step to go on with: the one that an earlier process finished, unless the step is to be done anew,
- * else the first that nobody has begun; attempts before `from` do not count. One that is at work is waited for.
+ * The attempt of a step to go on with: the one that an earlier process finished, else the first that nobody has begun.
+ * One that is at work is waited for.
  */
 export async function nextAttempt(
   client: BigQuery,
   deployment: Deployment,
   { name, idOf }: JobStep,
-  { anew, from = 1 }: { readonly anew: boolean; readonly from?: number },
+  { anew = false, from = 1, spent = [], begin }: Choice,
   signal: AbortSignal,
   { jobMs } = waitLimits(deployment),
 ): Promise<JobAttempt> {
@@ -115,8 +127,13 @@ export async function nextAttempt(
   try {
     for (let attempt = from; attempt <= MAX_ATTEMPTS; attempt++) {
       const id = idOf(attempt);
+      if (spent.includes(id)) continue;
       const job = client.job(id, { location });
-      if (!(await isThere(job, signal))) return { id, attempt, done: false };
+      const there = await isThere(job, signal);
+      const { state, errorResult } = job.metadata?.status ?? {};
+      if (state === 'DONE' && (anew || errorResult !== undefined)) continue;
+      await begin?.(id);
+      if (!there) return { id, attempt, done: false };
       const done = await awaitJob(job, deployment, name, signal, jobMs).then(
         () => true,
         (error: unknown) => {

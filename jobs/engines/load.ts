@@ -2,13 +2,13 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../contract/deployment.ts';
-import { loadJobId, waveId } from '../contract/ids.ts';
+import { leftOf, loadJobId, waveId } from '../contract/ids.ts';
 import type { TableName } from '../contract/settings/table-settings.ts';
 import { type Limit, limited, unlessAborted, within } from '../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
 import { jobStuck, waitLimits } from '../google/wait-limits.ts';
 import type { StageInput } from './engine.ts';
-import { awaitJob, giveUp, type JobStep, jobDone, nextAttempt } from './job-attempts.ts';
+import { awaitJob, type Choice, giveUp, type JobStep, jobDone, nextAttempt } from './job-attempts.ts';
 
 /** The load jobs of a wave, or of an attempt that has a name of its own. */
 export const loadStep = (wave: string): JobStep => ({
@@ -27,18 +27,25 @@ export interface Load {
 }
 
 /**
- * The wave's attempt to go on with: the one that an earlier process finished, unless the rows are to be staged anew,
+ * The wave's attempt to go on with: the one that an earlier process finished, unless it does not count,
  * else the first that nobody has begun.
  */
 export async function nextLoad(
   client: BigQuery,
   deployment: Deployment,
-  { runId, wave, anew, attempt: given }: Pick<StageInput, 'runId' | 'wave' | 'anew' | 'attempt'>,
+  {
+    runId,
+    wave,
+    attempt: given,
+    anew,
+    spent,
+    begin,
+  }: Pick<StageInput, 'runId' | 'wave' | 'attempt'> & Choice,
   signal: AbortSignal,
   limits = waitLimits(deployment),
 ): Promise<Load> {
-  const step = loadStep(given ?? waveId(runId, wave));
-  const { id, done } = await nextAttempt(client, deployment, step, { anew }, signal, limits);
+  const step = loadStep(given === undefined ? waveId(runId, wave) : leftOf(given));
+  const { id, done } = await nextAttempt(client, deployment, step, { anew, spent, begin }, signal, limits);
   return { id, attempt: given ?? id, loaded: done };
 }
 

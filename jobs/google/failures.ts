@@ -65,9 +65,27 @@ const HTTP: Readonly<Record<string, string>> = {
   404: 'NOT_FOUND',
   409: 'ALREADY_EXISTS',
   429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  502: 'UNAVAILABLE',
+  503: 'UNAVAILABLE',
+  504: 'DEADLINE_EXCEEDED',
 };
-/** What Node calls a connection that did not come about or broke. */
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT']);
+/**
+ * What Node calls a connection that did not come about or broke; https://nodejs.org/api/errors.html#common-system-errors
+ */
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+]);
 
 /** The error object that Google's HTTP APIs answer with. */
 interface Answered {
@@ -154,6 +172,37 @@ export function isTransient(error: unknown): boolean {
   return reasons.some((reason) => PASSING.includes(reason)) || /concurrent update/i.test(message);
 }
 
+/** Statuses of a service that fails by itself, for now. */
+const FAILING = ['UNAVAILABLE', 'INTERNAL', 'DEADLINE_EXCEEDED'];
+
+/** What AEAD functions, and Cloud KMS in their place, say of a value or a key that they cannot open. */
+const ABOUT_VALUES = /\bAEAD\b|\bKEYS\.|\bkeyset\b|\bciphertext\b|decrypt/i;
+
+/** A statement that BigQuery did not carry out for a reason that has no code of its own. */
+class StatementFailure extends ResealError {
+  /** Whether BigQuery computed it and met a value that it could not work with. */
+  readonly aboutValues: boolean;
+
+  constructor(said: string, { message, reasons }: GoogleFailure, hint?: string) {
+    super('bigquery', said, hint === undefined ? {} : { hint });
+    this.aboutValues = reasons.includes('invalidQuery') || ABOUT_VALUES.test(message);
+  }
+}
+
+/**
+ * Whether a statement failed by the values in it. Any other failure, a limit or a cancellation, says nothing of them.
+ * https://cloud.google.com/bigquery/docs/error-messages, invalidQuery
+ */
+export const isAboutValues = (error: unknown): boolean =>
+  error instanceof StatementFailure && error.aboutValues;
+
+/** What to do about BigQuery's reasons that have no code of their own. */
+const HINTS: Readonly<Record<string, string>> = {
+  stopped: 'somebody cancelled the job: --resume the run',
+  resourcesExceeded: 'it says nothing of the values: --resume the run, or take fewer at once with --limit',
+  quotaExceeded: 'the message names the quota: --resume the run once there is some left',
+};
+
 /** What BigQuery answered to a step, as an error that says what to change. */
 export function bigQueryFailure(step: string, error: unknown): ResealError {
   if (error instanceof ResealError) return error;
@@ -181,9 +230,14 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     return new ResealError('source-partition', said, {
       hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then --resume the run`,
     });
-  if (isTransient(error))
+  if (status === 'UNAUTHENTICATED')
+    return new ResealError('no-credentials', said, {
+      hint: 'run `gcloud auth application-default login`, then --resume the run',
+    });
+  if (isTransient(error) || FAILING.includes(status))
     return new ResealError('bigquery-busy', said, {
       hint: 'it says nothing of the values, and passes: --resume the run in a few minutes',
     });
-  return new ResealError('bigquery', said);
+  const [hint] = reasons.flatMap((reason) => HINTS[reason] ?? []);
+  return new StatementFailure(said, failure, hint);
 }

@@ -2,7 +2,7 @@ import type { GrantResource } from '../contract/job-user.ts';
 import { authorised, type Endpoints } from './clients.ts';
 
 /** BigQuery's datasets have no such method. */
-type Askable = Exclude<GrantResource, { readonly kind: 'dataset' }>;
+export type Askable = Exclude<GrantResource, { readonly kind: 'dataset' }>;
 
 /** Which of some permissions the caller has on a resource. Throws the client library's error. */
 export type Held = (resource: Askable, permissions: readonly string[]) => Promise<ReadonlySet<string>>;

@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import { changedSettings, keptSettings } from '../contract/kept-settings.ts';
 import { type LedgerRow, ledgerRow, type RunState, type Via } from '../contract/ledger.ts';
 import { allIds } from '../contract/sql/index.ts';
 import type { HeldContext, Plan, ReadContext, RunContext } from './context.ts';
@@ -19,16 +20,30 @@ export async function knownRun(context: ReadContext, runId: string): Promise<Led
   });
 }
 
-/** The plan of a run that was begun earlier, as the ledger fixed it. Throws ResealError `resume-changed`. */
+/**
+ * Sees to it that a run goes on under the settings that it began with.
+ *
+ * @throws ResealError `resume-changed`, which names those that are others now
+ */
+export function checkSettings({ deployment }: ReadContext, run: LedgerRow): void {
+  const { sourceFormat, keying } = deployment;
+  const changed = new Set(changedSettings(run.settings, deployment));
+  // An older version kept no list, but these two.
+  if (run.source_format !== sourceFormat) changed.add('sourceFormat');
+  if (run.keying !== keying) changed.add('keying');
+  if (changed.size === 0) return;
+  const names = [...changed].map((name) => `reseal:${name}`).join(', ');
+  throw new ResealError(
+    'resume-changed',
+    `run ${run.run_id} began with another value of ${names} than the stack has now`,
+    {
+      hint: `set it back and \`pulumi up\` to go on with the run; or \`npm run reseal -- abandon ${run.run_id}\` and start a new one`,
+    },
+  );
+}
+
+/** The plan of a run that was begun earlier, as the ledger fixed it. */
 export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan> {
-  const { sourceFormat, keying } = context.deployment;
-  if (run.source_format !== sourceFormat || run.keying !== keying) {
-    throw new ResealError(
-      'resume-changed',
-      `run ${run.run_id} began with ${run.source_format} and ${run.keying} keying; the stack now has ${sourceFormat} and ${keying}`,
-      { hint: 'start a new run' },
-    );
-  }
   return {
     runId: run.run_id,
     mode: run.mode,
@@ -69,6 +84,7 @@ export async function openRun(context: HeldContext, planned: Plan, via: Via): Pr
     mode: planned.mode,
     source_format: deployment.sourceFormat,
     keying: deployment.keying,
+    settings: keptSettings(deployment),
     keyset_version: keyset?.version ?? null,
     snapshot: planned.snapshotMillis,
     row_limit: planned.limit ?? 0,

@@ -1,13 +1,13 @@
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
-import { NOT_WHOLE } from '../contract/verdict.ts';
+import { notWhole } from '../contract/verdict.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { heartbeat, heldBy, takeLease } from './lease.ts';
+import { heartbeat, heldBy, isClosed, takeLease } from './lease.ts';
 import { merge } from './merge.ts';
 import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
-import { endRun, knownRun, openRun, planOf, readRun } from './recorded-run.ts';
+import { checkSettings, endRun, knownRun, openRun, planOf, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { stage } from './stage.ts';
 import { mergeSummary, planSummary, reportSummary, stageSummary, verifySummary } from './summaries.ts';
@@ -50,6 +50,7 @@ export async function resume(
   allowed: Allowed = NOTHING_MORE,
 ): Promise<Report> {
   const found = await knownRun(context, runId);
+  if (!isClosed(found)) checkSettings(context, found);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
   if (found.state === 'succeeded') return reported(context, found, watcher);
   return asOwner(context, async (held) => {
@@ -63,7 +64,7 @@ export async function resume(
       allowed,
       from: taken.waves_merged ?? 0,
       verified: taken.state === 'verified',
-      anew: NOT_WHOLE.some((code) => code === taken.error_code),
+      spent: notWhole(taken.not_whole),
     });
   });
 }
@@ -85,8 +86,8 @@ interface Start {
   readonly from?: number;
   /** It is verified, and yet to be merged. */
   readonly verified?: boolean;
-  /** What was staged of it is not whole any more. */
-  readonly anew?: boolean;
+  /** The attempts at it whose rows are not whole. */
+  readonly spent?: readonly string[];
 }
 
 /** Wave by wave, each staged, verified and merged before the next: what breaks off loses one of them. */
@@ -107,7 +108,7 @@ async function carryOutWave(
   planned: Plan,
   number: number,
   watcher: Watcher,
-  { allowed, verified = false, anew = false }: Start,
+  { allowed, verified = false, spent = [] }: Start,
 ): Promise<LedgerRow> {
   const lease = heartbeat(driver, planned.runId, driver.owner);
   const context = { ...driver, signal: AbortSignal.any([driver.signal, lease.lost]) };
@@ -119,7 +120,7 @@ async function carryOutWave(
       wave = await waveOf(context, planned, number);
       const outcome = await watcher.step(
         step('stage'),
-        (progress) => stage(context, wave, progress, anew),
+        (progress) => stage(context, wave, progress, spent),
         stageSummary,
       );
       await watcher.step(step('verify'), () => verify(context, wave, outcome, allowed), verifySummary);

@@ -1,29 +1,32 @@
 import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome, StageProgress } from '../engines/engine.ts';
 import type { Advance, HeldContext, Progress } from './context.ts';
-import { idOf, type Wave } from './waves.ts';
+import type { Wave } from './waves.ts';
 
 const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
 
 /**
  * Has the engine re-encrypt the selected values of a wave into the staging table. What an earlier attempt staged is
- * taken, or with `anew` left aside.
+ * taken, unless it is one of those whose rows are not whole.
  */
 export async function stage(
   context: HeldContext,
   wave: Wave,
   progress: Progress,
-  anew: boolean,
+  spent: readonly string[],
 ): Promise<StageOutcome> {
   const { bigquery, sql, signal, owner } = context;
   const { keyset } = wave;
   const engine = context.engines[wave.engine];
   if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
-  const empty = wave.selected === 0;
-  const batch = empty ? null : engine.batchId(idOf(wave));
-  await bigquery.query(sql.markStaging, { run_id: wave.runId, owner, batch_id: batch ?? '' });
-  if (empty) return NOTHING;
-  return engine.stage({ ...wave, keyset, anew }, (now) => progress(advance(now, wave)), signal);
+  const begin = async (attempt: string): Promise<void> => {
+    const batchId = engine.name === 'dataproc' ? attempt : '';
+    await bigquery.query(sql.markStaging, { run_id: wave.runId, owner, attempt, batch_id: batchId });
+  };
+  if (wave.selected > 0)
+    return engine.stage({ ...wave, keyset, spent, begin }, (now) => progress(advance(now, wave)), signal);
+  await begin('');
+  return NOTHING;
 }
 
 function advance({ message, rows, deks, rowsASecond, deksASecond }: StageProgress, wave: Wave): Advance {

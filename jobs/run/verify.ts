@@ -2,6 +2,7 @@ import { ResealError } from '../contract/errors.ts';
 import { REASON_NOTES, type Reason } from '../contract/reasons.ts';
 import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
+import { isAboutValues } from '../google/failures.ts';
 import type { Allowed, HeldContext, RunContext } from './context.ts';
 import { chainValues } from './keyset.ts';
 import { untouched, type Wave } from './waves.ts';
@@ -90,8 +91,8 @@ async function prove({ bigquery, sql }: RunContext, wave: Wave, attempt: string)
       ...chainValues(keyset),
     });
   } catch (error) {
-    // A missing role or network says nothing about the values.
-    if (error instanceof ResealError && error.code !== 'bigquery') throw error;
+    // A missing role or network, a limit or a cancelled job says nothing about the values.
+    if (!isAboutValues(error)) throw error;
     throw new ResealError('verify-open', 'BigQuery cannot open the staged values', {
       hint: `${untouched(wave)}; see the cause below`,
       cause: error,

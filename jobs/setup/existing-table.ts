@@ -1,5 +1,6 @@
 import type { BigQuery } from '@google-cloud/bigquery';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
+import type { ExistingColumn } from './existing-columns.ts';
 import type { Specimen } from './source-shape.ts';
 
 /** A table that an application has already. */
@@ -10,12 +11,6 @@ export interface ExistingTable {
   readonly rows: number;
   /** The column that it is partitioned by; null for none, and where it is partitioned by ingestion time. */
   readonly partitionColumn: string | null;
-}
-
-export interface ExistingColumn {
-  readonly name: string;
-  /** REST's name: INTEGER, STRING, … */
-  readonly type: string;
 }
 
 /**
@@ -29,16 +24,37 @@ export async function existingTable(
   dataset: string,
   table: string,
 ): Promise<ExistingTable | null> {
+  const [found] = await unlessMissing(client.dataset(dataset).table(table).getMetadata());
+  if (found === undefined) return null;
+  return {
+    columns: found.schema?.fields ?? [],
+    location: String(found.location ?? '').toLowerCase(),
+    rows: Number(found.numRows ?? 0),
+    partitionColumn: found.timePartitioning?.field ?? found.rangePartitioning?.field ?? null,
+  };
+}
+
+/** So many names of tables say which one was meant. */
+const NAMES = 20;
+
+/**
+ * The names of the tables of a dataset, the first of them; null where there is no such dataset.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/list
+ *
+ * @throws ResealError of BigQuery's
+ */
+export async function tablesOf(client: BigQuery, dataset: string): Promise<string[] | null> {
+  const first = { maxResults: NAMES, autoPaginate: false };
+  const [tables] = await unlessMissing(client.dataset(dataset).getTables(first));
+  return tables?.map(({ id }) => id ?? '') ?? null;
+}
+
+/** What a call answers, or nothing where it asked for what is not there. */
+async function unlessMissing<T extends readonly unknown[]>(call: Promise<T>): Promise<T | []> {
   try {
-    const [found] = await client.dataset(dataset).table(table).getMetadata();
-    return {
-      columns: (found.schema?.fields ?? []) as ExistingColumn[],
-      location: String(found.location ?? '').toLowerCase(),
-      rows: Number(found.numRows ?? 0),
-      partitionColumn: found.timePartitioning?.field ?? found.rangePartitioning?.field ?? null,
-    };
+    return await call;
   } catch (error) {
-    if (googleFailure(error).status === 'NOT_FOUND') return null;
+    if (googleFailure(error).status === 'NOT_FOUND') return [];
     throw bigQueryFailure('table', error);
   }
 }

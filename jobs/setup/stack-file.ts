@@ -1,9 +1,12 @@
 import { stringify } from 'yaml';
+import { ResealError } from '../contract/errors.ts';
 import { withColumns } from '../contract/fields.ts';
 import type { IdType, Keying, SourceFormat } from '../contract/settings/choices.ts';
 import { isProduction } from '../contract/stack-name.ts';
 import { sourceColumns } from '../contract/tables.ts';
+import { columnNamed } from './existing-columns.ts';
 import type { ExistingTable } from './existing-table.ts';
+import { settingFaults } from './setting-faults.ts';
 
 /** What a stack's file says of the stack; what is null keeps the setting's default. */
 export interface StackChoices {
@@ -32,9 +35,21 @@ type Entry = readonly [setting: string, value: unknown, comment: string];
  *
  * @example
  * stackFile({ stack: 'dev', project: 'my-project', … }); // '# Stack dev. …\nconfig:\n  …'
+ *
+ * @throws ResealError `init-setting` for settings that the program would refuse
  */
 export function stackFile(choices: StackChoices): string {
-  const lines = entries(choices).map(([setting, value, comment]) => {
+  const written = entries(choices);
+  const settings = written.flatMap(([setting, value]) => {
+    const [namespace, name] = setting.split(':');
+    return namespace === 'reseal' ? [[name, value]] : [];
+  });
+  const faults = settingFaults(Object.fromEntries(settings));
+  if (faults.length > 0)
+    throw new ResealError('init-setting', faults.join('; '), {
+      hint: 'choose otherwise: `npm run reseal -- init --help` lists the options, docs/settings.md the settings',
+    });
+  const lines = written.map(([setting, value, comment]) => {
     const [first = '', ...more] = stringify({ [setting]: value }, { lineWidth: 0 })
       .trimEnd()
       .split('\n');
@@ -94,8 +109,8 @@ const optional = (setting: string, value: string | null, comment: string): Entry
   value === null ? [] : [[setting, value, comment]];
 
 /**
- * The statement that adds the columns which the application's table lacks; null where it has all of them. They are
- * NULLABLE: BigQuery adds no others to a table with rows.
+ * The statement that adds the columns which the application's table lacks; null where it has all of them. What Reseal
+ * reads, the id, the cipher text and the data key, is never among them. They are NULLABLE: BigQuery adds no others to a table with rows.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#alter_table_add_column_statement
  *
  * @example
@@ -103,12 +118,11 @@ const optional = (setting: string, value: string | null, comment: string): Entry
  */
 export function missingColumns(choices: StackChoices, { columns }: ExistingTable): string | null {
   const { project, dataset, table, idColumn, idType, field, cipherText, dek } = choices;
-  const there = new Set(columns.map(({ name }) => name.toLowerCase()));
   const lacking = sourceColumns({
     idColumn,
     idType,
     fields: withColumns([{ name: field, cipherText, dek }]),
-  }).filter(({ name }) => !there.has(name.toLowerCase()));
+  }).filter(({ name }) => ![idColumn, cipherText, dek].includes(name) && !columnNamed(columns, name));
   if (lacking.length === 0) return null;
   const added = lacking.map(({ name, type }) => `  ADD COLUMN IF NOT EXISTS ${name} ${type}`);
   return `ALTER TABLE \`${project}.${dataset}.${table}\`\n${added.join(',\n')};`;

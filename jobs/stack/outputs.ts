@@ -39,9 +39,10 @@ function firstLine(error: unknown): string {
 /**
  * Turns what the CLI says into an error that says what to do.
  *
+ * @param command what the work does, as the CLI would be told by hand: `stack output`, `destroy`
  * @throws ResealError `stack-missing` for a stack that is not there, `pulumi` for anything else
  */
-export async function explained<T>(stack: string, work: Promise<T>): Promise<T> {
+export async function explained<T>(stack: string, command: string, work: Promise<T>): Promise<T> {
   const { StackNotFoundError } = await import('@pulumi/pulumi/automation/index.js');
   return work.catch((cause: unknown) => {
     if (cause instanceof StackNotFoundError)
@@ -50,7 +51,7 @@ export async function explained<T>(stack: string, work: Promise<T>): Promise<T> 
         cause,
       });
     throw new ResealError('pulumi', `Pulumi failed on stack ${stack}: ${firstLine(cause)}`, {
-      hint: `try the same with \`pulumi stack --stack ${stack}\``,
+      hint: `\`pulumi ${command} --stack ${stack}\` says more`,
       cause,
     });
   });
@@ -64,7 +65,7 @@ export async function explained<T>(stack: string, work: Promise<T>): Promise<T> 
  */
 export async function readStackOutputs(stack: string): Promise<unknown> {
   const workspace = await openWorkspace();
-  const outputs = await explained(stack, workspace.stackOutputs(stack));
+  const outputs = await explained(stack, 'stack output', workspace.stackOutputs(stack));
   if (Object.keys(outputs).length === 0)
     throw new ResealError('stack-empty', `stack ${stack} has no outputs yet`, {
       hint: `run \`pulumi up --stack ${stack}\` first`,

@@ -38,10 +38,13 @@ export async function rewrap(context: RunContext, kmsKey: string): Promise<numbe
   const newest = await newestKeysets(context);
   if (newest.length === 0) throw noKeyset();
   const elsewhere = newest.filter((keyset) => keyset.kmsKey !== kmsKey);
-  if (elsewhere.length === 0)
+  if (elsewhere.length === 0) {
+    // Should an earlier call have broken off before this.
+    await context.bigquery.query(context.sql.replaceReadView, {});
     throw new ResealError('keyset-key', `version ${newest.at(-1)?.version} is wrapped by ${kmsKey} already`, {
-      hint: 'nothing was changed',
+      hint: 'no version was added; the view of the readers has the newest',
     });
+  }
   const versions: number[] = [];
   for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
   return versions;

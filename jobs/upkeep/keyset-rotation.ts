@@ -84,10 +84,16 @@ export async function rotate(context: RunContext): Promise<number> {
   );
 }
 
-/** The number that the next version has: keysets of both types have one sequence. */
+/**
+ * The number that the next version has: keysets of both types have one sequence. Whoever adds it puts it into the readers'
+ * view as well, and so puts the versions there are into it first: a role that this needs is missed before anything is
+ * added.
+ */
 export async function nextVersion({ bigquery, sql }: RunContext): Promise<number> {
   const [last] = await bigquery.query(sql.lastVersion, {});
-  return Number(last?.version) + 1;
+  const version = Number(last?.version);
+  if (version > 0) await bigquery.query(sql.replaceReadView, {});
+  return version + 1;
 }
 
 /** The keyset that seals. Throws ResealError `nothing-resealed`. */

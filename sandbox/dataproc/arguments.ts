@@ -76,7 +76,7 @@ export function directWork(
   const input: StageInput = {
     runId: get('run-id'),
     attempt: get('attempt'),
-    anew: false,
+    spent: [],
     mode: get('mode') as Mode,
     snapshotMillis: get('snapshot-millis'),
     idFrom: get('id-from'),

@@ -32,7 +32,8 @@ export const policyTagOf = (bindings: readonly Binding[]): string | undefined =>
 export function jobUserBindings(deployment: Deployment, policyTag?: string): Binding[] {
   return JOB_USER_GRANTS.flatMap(({ role, on }) => {
     const found = grantResource(deployment, on);
-    const resource = found === null ? policyTag : fullName(deployment.project, found);
+    const resource =
+      on === 'policy tag' ? policyTag : found === null ? undefined : fullName(deployment.project, found);
     return resource === undefined ? [] : { member: JOB_USER, role, resource };
   });
 }

@@ -64,15 +64,29 @@ function end(code: number): Promise<void> {
   return ending;
 }
 
-// Ctrl-C goes to the whole terminal: a parent that started this process for itself may still need it, to put
-// its run in order.
-process.on('SIGINT', () => process.send === undefined && void end(0));
+const host = process.ppid;
+
+/** The host is done, or has ended. Where other processes have joined, it may go, and they are served until they are done. */
+async function dismissed(): Promise<void> {
+  const guests = server?.guests;
+  if (guests !== undefined && !guests.areGone(host)) {
+    if (process.connected) process.send?.('staying');
+    await guests.gone(host);
+  }
+  await end(0);
+}
+
+// Ctrl-C, and the end of a terminal, go to all of its processes: a host that started this one for itself may still need
+// it, to put its run in order.
+for (const signal of ['SIGINT', 'SIGHUP'])
+  process.on(signal, () => process.send === undefined && void end(0));
 process.once('SIGTERM', () => void end(0));
-// With a parent that started this process for itself: its end is this one's too.
-process.once('disconnect', () => void end(0));
+process.once('disconnect', () => void dismissed());
 process.on('message', (message) => {
-  if (message === 'stop') void end(0);
+  if (message === 'stop') void dismissed();
 });
+// Nobody may be there any more to read it.
+process.stderr.on('error', () => {});
 
 /** Has the waiting deployer run the program, and keeps what it made. */
 async function deployed(

@@ -36,6 +36,7 @@ import { projectResourceRoutes } from '../project/routes.ts';
 import { storageRoutes } from '../storage/routes.ts';
 import { Store } from '../storage/store.ts';
 import { controlRoutes } from './control.ts';
+import { Guests } from './guests.ts';
 
 export interface ServerOptions {
   /** The folder of keys, tables and objects; made if it is not there. */
@@ -59,6 +60,8 @@ export interface Server {
   iam: Iam;
   /** What goes wrong in it. */
   faults: Faults;
+  /** The processes that have joined it. */
+  guests: Guests;
   /** The project whose name stands in messages and references from now on. */
   rename(project: string): void;
   close(): Promise<void>;
@@ -108,6 +111,7 @@ export async function startServer({
   const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch), faults);
   const made = new Project(bare);
+  const guests = new Guests();
   const resources = [...resourceRoutes(backend, iam.policy), ...storageRoutes(store, uploads)];
   const routes = [
     ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
@@ -121,6 +125,7 @@ export async function startServer({
     ...quotaRoutes(),
     ...policyRoutes({ policy: iam.policy, project: made, catalog, keys, store }),
     ...controlRoutes(keys, traffic),
+    ...guests.routes(),
     ...faultRoutes(faults),
     ...iamControlRoutes(iam),
   ];
@@ -143,11 +148,13 @@ export async function startServer({
     origin,
     iam,
     faults,
+    guests,
     rename(name) {
       named = name;
       catalog.project = name;
     },
     async close() {
+      guests.close();
       await batches.close();
       await listener.close();
       await (await reading)?.close();

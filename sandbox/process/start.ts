@@ -1,11 +1,12 @@
 import { fork } from 'node:child_process';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { compiled } from '../../bin/compiled.js';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
 import { onlyLoopback } from '../http/environment.ts';
-import { busy, running, type SandboxInfo, wipe } from '../state/folder.ts';
+import { busy, holder, running, type SandboxInfo, wipe } from '../state/folder.ts';
 
 export interface StartOptions {
   /** The folder of its state. */
@@ -29,7 +30,7 @@ export interface Sandbox {
   /** The stack's outputs; parseDeployment reads them. */
   readonly outputs: unknown;
   readonly pid: number;
-  /** Ends it where this process started it, with everything written to the folder. */
+  /** Ends it where this process started it and no other uses it, with everything written to the folder. */
   stop(): Promise<void>;
 }
 
@@ -38,22 +39,38 @@ type Message = { ready: SandboxInfo } | { failed: { code: string; message: strin
 /** How long a stop may take before the process is ended by force. */
 const STOP_MS = 20_000;
 
+/** A sandbox that another process is starting or ending is waited for so long. */
+const BUSY_MS = 30_000;
+const LOOK_MS = 100;
+
 /**
  * Starts a sandbox in a process of its own, so that its CPU and memory are its own, or joins the one that
- * serves the folder. The process ends with this one.
+ * serves the folder. It ends with the process that has started it, or with the last that has joined it.
  * @throws ResealError sandbox-busy, sandbox-settings, sandbox-folder, sandbox-deploy or sandbox-start
  */
-export async function startSandbox({
-  state,
-  stack,
-  config = {},
-  dataproc = 'spark',
-  fresh = false,
-}: StartOptions): Promise<Sandbox> {
+export async function startSandbox(options: StartOptions): Promise<Sandbox> {
   onlyLoopback();
-  const folder = resolve(state);
-  const there = await running(folder);
-  if (there) return join(there, { state, stack, config, dataproc, fresh });
+  const folder = resolve(options.state);
+  for (const until = Date.now() + BUSY_MS; ; ) {
+    const there = await running(folder);
+    const joined = there && (await join(there, options));
+    if (joined) return joined;
+    const waited = Date.now() > until;
+    if (waited || holder(folder) === undefined) {
+      try {
+        return await started(folder, options);
+      } catch (error) {
+        if (waited || !(error instanceof ResealError && error.code === 'sandbox-busy')) throw error;
+      }
+    }
+    await sleep(LOOK_MS);
+  }
+}
+
+async function started(
+  folder: string,
+  { stack, config = {}, dataproc = 'spark', fresh = false }: StartOptions,
+): Promise<Sandbox> {
   if (fresh) wipe(folder);
   const settings = Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`]);
   const child = fork(
@@ -90,18 +107,27 @@ export async function startSandbox({
     pid,
     stop() {
       stopping ??= (async () => {
+        const staying = new Promise<void>((done) => {
+          child.on('message', (given) => given === 'staying' && done());
+        });
         if (child.connected) child.send('stop');
         const force = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
         child.ref();
-        await exited;
+        await Promise.race([exited, staying]);
         clearTimeout(force);
+        child.unref();
+        child.stderr?.destroy();
       })();
       return stopping;
     },
   };
 }
 
-function join(info: SandboxInfo, { state, stack, config = {}, dataproc, fresh }: StartOptions): Sandbox {
+/** Becomes a guest of the sandbox that serves a folder; undefined where it is about to end. */
+async function join(
+  info: SandboxInfo,
+  { state, stack, config = {}, dataproc = 'spark', fresh = false }: StartOptions,
+): Promise<Sandbox | undefined> {
   if (fresh) throw busy(state, info.pid);
   const sorted = (settings: Readonly<Record<string, string>>) =>
     JSON.stringify(Object.entries(settings).sort());
@@ -113,5 +139,22 @@ function join(info: SandboxInfo, { state, stack, config = {}, dataproc, fresh }:
     );
   }
   const { endpoints, owner, outputs, pid } = info;
-  return { endpoints, owner, outputs, pid, stop: async () => {} };
+  const tell = (what: string, body: object): Promise<Response | null> =>
+    fetch(`${endpoints.control}/sandbox/v1/guests:${what}`, {
+      method: 'POST',
+      body: JSON.stringify(body),
+      headers: { 'content-type': 'application/json' },
+    }).catch(() => null);
+  const answer = await tell('join', { pid: String(process.pid) });
+  if (!answer?.ok) return undefined;
+  const guest = (await answer.json()) as { guest: string };
+  return {
+    endpoints,
+    owner,
+    outputs,
+    pid,
+    stop: async () => {
+      await tell('leave', guest);
+    },
+  };
 }

@@ -49,7 +49,7 @@ const CONTENTS = [
 /** The sandbox that serves a folder; undefined where none does. */
 export async function running(state: string): Promise<SandboxInfo | undefined> {
   const info = readJsonFile(join(state, INFO)) as SandboxInfo | undefined;
-  if (!info || !alive(info.pid)) return undefined;
+  if (!info || !isAlive(info.pid)) return undefined;
   try {
     const response = await fetch(`${info.endpoints.control}/sandbox/v1/health`);
     const { pid } = (await response.json()) as { pid: number };
@@ -80,12 +80,23 @@ export function hold(state: string): void {
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
-      const holder = Number(readFileSync(path, 'utf8'));
-      if (alive(holder)) throw busy(state, holder);
+      const pid = holder(state);
+      if (pid !== undefined) throw busy(state, pid);
       rmSync(path, { force: true });
     }
   } finally {
     rmSync(draft, { force: true });
+  }
+}
+
+/** The process that has a folder, or is about to; undefined where none does. */
+export function holder(state: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(join(state, LOCK), 'utf8'));
+    return isAlive(pid) ? pid : undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
@@ -106,9 +117,8 @@ export function release(state: string): void {
 /** Empties a state folder. @throws ResealError sandbox-folder where it holds what a sandbox does not */
 export function wipe(state: string): void {
   if (!existsSync(state)) return;
-  const lock = join(state, LOCK);
-  const holder = existsSync(lock) ? Number(readFileSync(lock, 'utf8')) : undefined;
-  if (holder !== undefined && alive(holder)) throw busy(state, holder);
+  const pid = holder(state);
+  if (pid !== undefined) throw busy(state, pid);
   const entries = readdirSync(state);
   const foreign = entries.filter((name) => !CONTENTS.includes(name) && !/\.\d+\.tmp$/.test(name));
   if (foreign.length > 0) {
@@ -119,7 +129,7 @@ export function wipe(state: string): void {
   for (const name of entries) rmSync(join(state, name), { recursive: true, force: true });
 }
 
-function alive(pid: number): boolean {
+export function isAlive(pid: number): boolean {
   // Signals to 0 and below go to groups of processes.
   if (!(pid > 0)) return false;
   try {

@@ -1,9 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { Application } from '../support/application.ts';
 import { startCli } from '../support/cli.ts';
+import { onTerminal } from '../support/on-terminal.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** How a direct run ends when it fails or is cancelled: soon, with its code, and with a word on how to go on. */
@@ -55,22 +56,23 @@ describe('a run that fails', () => {
 });
 
 describe('an interrupted run', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)(
-    'ends within seconds of %s and says how to go on',
-    async (signal) => {
-      await box.faults({ kind: 'latency', service: 'kms', ms: 2_000 });
-      const { runId, says, kill, ended } = run();
-      await says(/plan /);
-      await new Promise((resolve) => setTimeout(resolve, 1_000));
-      const pressedAt = performance.now();
-      kill(signal);
-      const { code, stderr, endedAt } = await ended;
-      expect(endedAt - pressedAt).toBeLessThan(SOON_MS);
-      expect(code).toBe(130);
-      expect(stderr).toContain(`--resume ${runId}`);
-      expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
-    },
-  );
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 130],
+    ['SIGHUP', 129],
+  ] as const)('ends within seconds of %s and says how to go on', async (signal, exit) => {
+    await box.faults({ kind: 'latency', service: 'kms', ms: 2_000 });
+    const { runId, says, kill, ended } = run();
+    await says(/plan /);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const pressedAt = performance.now();
+    kill(signal);
+    const { code, stderr, endedAt } = await ended;
+    expect(endedAt - pressedAt).toBeLessThan(SOON_MS);
+    expect(code).toBe(exit);
+    expect(stderr).toContain(`--resume ${runId}`);
+    expect(await ledger(runId)).toEqual([{ state: 'cancelled', error_code: 'cancelled' }]);
+  });
 
   it('is left alone by another process before that', async () => {
     await box.faults({ kind: 'latency', service: 'kms', ms: 20_000 });
@@ -108,6 +110,20 @@ describe('an interrupted run', () => {
     const { code, endedAt } = await ended;
     expect(endedAt - pressedAt).toBeLessThan(1_000);
     expect(code).toBe(130);
+  });
+
+  it('is put in order when its terminal is closed, which sends more than one signal, also to the sandbox', async () => {
+    const state = join(box.folder, 'closed');
+    const exit = join(box.folder, 'exit');
+    // Slow enough to be caught in the middle: some 200 data keys at 50 a second.
+    const command = `node bin/reseal.js trigger --state ${state} --setting kmsCallsPerSecond=50`;
+    // The shell in front goes with the terminal, and the one that keeps the exit code does not.
+    const shell = ['bash', '-c', `(trap '' HUP; ${command}; echo $? > ${exit}) & wait`];
+    await onTerminal(shell, 'stage ', 'hangup');
+    while (!existsSync(exit)) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(readFileSync(exit, 'utf8')).toBe('129\n');
+    const { stdout } = await startCli('reseal', ['history', '--state', state, '--json']).ended;
+    expect(JSON.parse(stdout)).toMatchObject([{ state: 'cancelled', error_code: 'cancelled' }]);
   });
 
   it('is as easily resumed, and unwraps only what it still needs', async () => {

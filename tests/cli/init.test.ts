@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -6,6 +6,7 @@ import { parse } from 'yaml';
 import { loadSettings } from '../../infra/settings.ts';
 import { type InitOptions, init } from '../../jobs/cli/init.ts';
 import { SOURCE_FORMATS } from '../../jobs/contract/settings/choices.ts';
+import { bigQueryClient } from '../../jobs/google/clients.ts';
 import { sourceShape } from '../../jobs/setup/source-shape.ts';
 import { Application } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -25,15 +26,20 @@ beforeEach(() => {
 
 const KEK = 'projects/example-app/locations/us-central1/keyRings/app/cryptoKeys/users';
 let said: string;
-const made = (stack: string, options: InitOptions, typed?: string[]) => {
+const made = (
+  stack: string,
+  options: InitOptions,
+  typed?: (string | null)[],
+  endpoints = box.sandbox.owner,
+) => {
   said = '';
   return init(stack, options, {
     folder,
-    terminal: typed === undefined ? null : { question: async () => typed.shift() ?? '' },
+    terminal: typed === undefined ? null : { question: async () => typed.shift() ?? null },
     say: (text) => {
       said += text;
     },
-    endpoints: box.sandbox.owner,
+    endpoints,
   });
 };
 
@@ -61,7 +67,7 @@ describe('a stack without a table of its own', () => {
       storePlaintext: false,
       fields: [{ name: 'email', cipherText: 'cipher_text', dek: 'dek' }],
     });
-    expect(said).toContain('has no table users: the stack creates it');
+    expect(said).toContain('has no dataset new_one: the stack creates it, with the table users');
     const comments = readFileSync(result.file, 'utf8')
       .split('\n')
       .filter((line) => /^ *#/.test(line));
@@ -80,7 +86,7 @@ describe('a stack for a table that an application has', () => {
   const application = new Application('dotted');
   beforeAll(async () => {
     await box.sql(
-      `CREATE TABLE \`${box.deployment.project}.${box.deployment.dataset}.people\` (person_id INT64 NOT NULL, cipher STRING, wrapped_dek STRING, bq_encrypted_email BYTES)`,
+      `CREATE TABLE \`${box.deployment.project}.${box.deployment.dataset}.people\` (person_id INT64 NOT NULL, cipher STRING, wrapped_dek STRING, bq_encrypted_email BYTES, many ARRAY<STRING>)`,
     );
     const key = application.newKey();
     const rows = Array.from({ length: 30 }, (_, at) => `(${at}, '${key.encrypt(`u${at}`)}', '${key.dek}')`);
@@ -122,7 +128,7 @@ describe('a stack for a table that an application has', () => {
     await expect(made('scored', { ...options, idColumn: 'score' })).rejects.toMatchObject({
       code: 'init-setting',
       message: expect.stringMatching(
-        /^score is FLOAT64; an id must be one of INT64, STRING, .* NaN equals nothing$/,
+        /^--id-column names score, which is FLOAT64; an id must be one of INT64, STRING, .* NaN equals nothing$/,
       ),
     });
   });
@@ -135,20 +141,115 @@ describe('a stack for a table that an application has', () => {
   });
 
   it('is asked for on a terminal, again where an answer is wrong', async () => {
-    const typed = ['', '', 'not a column', '', '', '', 'deterministic', 'no key', KEK];
-    await made('people', where(), typed);
-    expect(said).toContain('must be letters, digits and underscores');
+    const typed = ['nobody', 'people', '', 'not a column', 'CIPHER', '', '', 'deterministic', 'no key', KEK];
+    const { table: _, ...inside } = where();
+    await made('people', inside, typed);
+    expect(said).toContain('is there, but has no table nobody: it has ');
+    expect(said).toContain('it must be a column of the table, which has person_id, cipher, wrapped_dek');
     expect(said).toContain('must be the full name of a CryptoKey');
     expect(settings('people')).toMatchObject({ keying: 'deterministic' });
     expect(settings('people')).toMatchObject({ idColumn: 'person_id', sourceKek: KEK });
   });
 
-  it('says which columns there are where one is not', async () => {
-    await expect(made('people', { ...where(), dek: 'nowhere', sourceKek: KEK })).rejects.toMatchObject({
-      message: 'people has no column nowhere',
-      hint: expect.stringContaining('person_id, cipher, wrapped_dek'),
+  it('writes nothing where the answers end', async () => {
+    await expect(made('people', where(), ['', '', null])).rejects.toMatchObject({
+      code: 'cancelled',
+      message: 'cancelled; no file was written',
     });
+    expect(readdirSync(folder)).toEqual([]);
   });
+
+  it.each([
+    { dek: 'nowhere', says: '--dek must be a column of the table, which has person_id, cipher, wrapped_dek' },
+    { idColumn: 'persn_id', says: '--id-column must be a column of the table, which has person_id, cipher' },
+    { dek: 'Cipher', says: '--dek must be another column: cipher stands for something else' },
+    { idColumn: 'wrapped_dek', dek: 'wrapped_dek', says: '--dek must be another column' },
+    { cipherText: 'bq_encrypted_email', says: '--cipher-text names bq_encrypted_email, which is BYTES' },
+    { cipherText: 'many', says: '--cipher-text names many, which is ARRAY<STRING>' },
+    { field: 'e mail', says: '--field must be letters, digits and underscores' },
+    { location: 'europe-west1', says: '--location must be us-central1, where the table is' },
+  ])('says so where an option does not fit: $says', async ({ says, ...options }) => {
+    await expect(made('people', { ...where(), sourceKek: KEK, ...options })).rejects.toMatchObject({
+      code: 'init-setting',
+      message: expect.stringContaining(says),
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('takes the columns in any case, and writes them as the table has them', async () => {
+    const named = { idColumn: 'PERSON_ID', cipherText: 'Cipher', dek: 'WRAPPED_DEK' };
+    const { alter } = await made('people', { ...where(), sourceKek: KEK, ...named });
+    expect(settings('people')).toMatchObject({
+      idColumn: 'person_id',
+      fields: [{ cipherText: 'cipher', dek: 'wrapped_dek' }],
+    });
+    expect(alter ?? '').not.toMatch(/person_id|cipher|wrapped_dek/i);
+  });
+
+  it('has to be told the id that is called like none, and adds no column for it', async () => {
+    const table = `\`${box.deployment.project}.${box.deployment.dataset}.accounts\``;
+    await box.sql(`CREATE TABLE ${table} (customer_no STRING, cipher_text STRING, dek STRING)`);
+    const options = { ...where(), table: 'accounts', sourceKek: KEK };
+    await expect(made('accounts', options)).rejects.toMatchObject({
+      code: 'init-setting',
+      message: '--id-column is needed: the column that identifies a row',
+      hint: 'the table has customer_no, cipher_text, dek: name the right one with --id-column',
+    });
+    const { alter } = await made('accounts', { ...options, idColumn: 'customer_no' });
+    expect(settings('accounts')).toMatchObject({ idColumn: 'customer_no', idType: 'STRING' });
+    expect(alter).not.toContain('customer_no');
+  });
+});
+
+describe('a dataset that is there', () => {
+  const created = async (dataset: string, location: string) => {
+    const client = await bigQueryClient({ project: box.deployment.project }, box.sandbox.owner);
+    await client.createDataset(dataset, { location });
+    const columns = ['id INT64', 'cipher_text STRING', 'dek STRING'].join(', ');
+    await box.sql(`CREATE TABLE \`${box.deployment.project}.${dataset}.customers\` (${columns})`);
+    return { project: box.deployment.project, dataset, sourceKek: KEK };
+  };
+
+  it('is not made anew for a table that it lacks', async () => {
+    const options = await created('crm', box.deployment.location);
+    await expect(made('crm', { ...options, table: 'costumers' })).rejects.toMatchObject({
+      code: 'init-table',
+      message: expect.stringMatching(
+        /the dataset \S+\.crm is there, but has no table costumers: it has customers$/,
+      ),
+    });
+    await made('crm', { ...options, table: 'customers' });
+    expect(settings('crm')).toMatchObject({ createSourceTable: false, sourceTable: 'customers' });
+  });
+
+  it.each(['US', 'EU'])('has to be in one region: %s', async (location) => {
+    const options = await created(`crm_${location}`, location);
+    await expect(made('crm', { ...options, table: 'customers' })).rejects.toMatchObject({
+      code: 'init-location',
+      message: expect.stringContaining(`customers is in ${location}, which is not one region`),
+      hint: expect.stringContaining('copying-datasets'),
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+it.each([
+  { table: 'runs', says: 'reseal:sourceTable must not be the table of reseal:runsTable, runs' },
+  { idColumn: 'resealed_at', says: 'a column would stand for two things: resealed_at' },
+  { location: 'us', says: '--location must be one region' },
+])('what the program would refuse is not written: $says', async ({ says, ...options }) => {
+  const asked = made('refused', { project: box.deployment.project, dataset: 'new_one', ...options });
+  await expect(asked).rejects.toMatchObject({ code: 'init-setting', message: expect.stringContaining(says) });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+it('what nobody could look at is said, with what the file says of it', async () => {
+  const refused = { ...box.sandbox.owner, accessToken: 'none' };
+  await made('unseen', { project: box.deployment.project }, undefined, refused);
+  expect(said).toMatch(
+    /encryption_poc\.users was not looked at: .+\nthe file says that the stack creates it/,
+  );
+  expect(settings('unseen')).toMatchObject({ createSourceTable: true });
 });
 
 it('no file is overwritten unless told to', async () => {

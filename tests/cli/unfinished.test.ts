@@ -65,7 +65,11 @@ it('is a question on a terminal, and a line elsewhere', async () => {
     [' NO \n', null],
     ['', null],
   ] as const)
-    expect([answer, ...(await offered(answer))]).toEqual([answer, chosen, question]);
+    expect([answer, ...(await offered(answer))]).toEqual([
+      answer,
+      chosen,
+      answer === '' ? `${question}\n` : question,
+    ]);
   // The caller names that run already.
   expect(await offered(null, runId)).toEqual([null, '']);
 });

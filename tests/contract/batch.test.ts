@@ -135,3 +135,14 @@ describe('the batch body', () => {
     expect(() => batchBody(d, run)).toThrow(expect.objectContaining({ code: 'bundle-missing' }));
   });
 });
+
+it('cannot be where the stack has neither an account nor a network for it', () => {
+  const { batch } = aDeployment();
+  for (const absent of [{ serviceAccount: null }, { subnetwork: null }])
+    expect(() => batchBody(aDeployment({ batch: { ...batch, ...absent } }), run)).toThrow(
+      expect.objectContaining({
+        code: 'engine-not-allowed',
+        hint: 'add dataproc to reseal:engines, then `pulumi up`',
+      }),
+    );
+});

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findingLines } from '../../jobs/cli/doctor.ts';
+import { emailOf } from '../../jobs/contract/account-grants.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
+import { readView } from '../../jobs/contract/sql/index.ts';
 import { checkReady, doctor, mayStart } from '../../jobs/doctor/examine.ts';
 import type { Finding, Verdict } from '../../jobs/doctor/finding.ts';
 import { JOB_USER } from '../../sandbox/iam/job-user.ts';
@@ -21,6 +23,10 @@ const users = Array.from({ length: 12 }, (_, at) => ({
 beforeAll(async () => {
   box = await testSandbox();
   await box.load(application, users);
+  // As the first run makes it.
+  const chain = { kms: `'gcp-kms://${box.deployment.bigqueryKek}'`, keyset: "b'\\x0a\\x24'" };
+  const sql = readView(box.deployment, { aead: chain, deterministic: chain });
+  await box.context.bigquery.query({ name: 'read_view', sql, params: {} }, {});
 });
 afterAll(() => box.close());
 
@@ -116,6 +122,28 @@ describe('a missing role', () => {
   });
 });
 
+it('does not say that a run may start where the view of the readers cannot be made', async () => {
+  const check = 'roles/bigquery.dataEditor on read dataset';
+  const find = (findings: readonly Finding[]) => findings.find((one) => one.check === check);
+  expect(find(await examined({ readView: 'before_the_first_run' }))).toMatchObject({
+    verdict: 'unknown',
+    found: expect.stringContaining('there is no view encryption_poc_read.before_the_first_run yet'),
+  });
+  expect(find(await examined())).toMatchObject({ verdict: 'ok' });
+  const findings = await without('roles/bigquery.dataEditor', /_read$/);
+  expect(find(findings)).toMatchObject({
+    verdict: 'failed',
+    found: 'this account lacks bigquery.tables.update',
+  });
+  expect(mayStart(findings)).toBe(false);
+});
+
+it('does not ask for the table of shredded values, which no run needs', async () => {
+  const findings = await without('roles/bigquery.dataEditor', /users_shredded$/);
+  expect(mayStart(findings)).toBe(true);
+  expect(all(findings, 'unknown').map(({ check }) => check)).toContain('table encryption_poc.users_shredded');
+});
+
 it('tells a table with another column type, and one that is not there', async () => {
   await box.sql(`CREATE TABLE ${box.deployment.dataset}.other (id INT64 NOT NULL, cipher_text BYTES)`);
   const { project, dataset, tables } = box.deployment;
@@ -182,9 +210,15 @@ describe('before a run', () => {
     await expect(ready({ bigqueryKek })).rejects.toMatchObject({ code: 'not-ready' });
   });
 
-  it('leaves what BigQuery does not say to the code that it has', async () => {
+  it('leaves a table that this account may not look at to the run, which may not need it', async () => {
     await box.faults({ kind: 'denied', service: 'bigquery', method: 'tables.get', count: null });
-    await expect(ready()).rejects.toMatchObject({ code: 'bigquery-denied' });
+    await expect(ready()).resolves.toBeUndefined();
+    await box.faults();
+  });
+
+  it('leaves what else BigQuery says to the code that it has', async () => {
+    await box.faults({ kind: 'expired-token', service: 'bigquery', method: 'tables.get' });
+    await expect(ready()).rejects.toMatchObject({ code: 'no-credentials' });
     await box.faults();
   });
 });
@@ -231,7 +265,7 @@ describe("the accounts' roles", () => {
       () => examined(given),
     );
   };
-  const workflow = () => box.deployment.batch.serviceAccount.replace('-batch@', '-workflow@');
+  const workflow = () => emailOf(box.deployment, 'workflow');
 
   it.each([
     ['roles/bigquery.dataEditor', /users_temp$/, 'staging table'],
@@ -239,7 +273,7 @@ describe("the accounts' roles", () => {
     ['roles/storage.objectAdmin', /buckets/, "the stack's bucket"],
     ['roles/dataproc.worker', /^projects\/[^/]+$/, 'project'],
   ])('%s of the batch, taken away, is named with account and resource', async (role, on, where) => {
-    const account = box.deployment.batch.serviceAccount;
+    const account = emailOf(box.deployment, 'batch');
     const findings = await taken(account, role, on);
     expect(all(findings, 'warning')).toMatchObject([
       {
@@ -251,7 +285,7 @@ describe("the accounts' roles", () => {
   });
 
   it('of the batch are needed where no other engine is allowed', async () => {
-    const account = box.deployment.batch.serviceAccount;
+    const account = emailOf(box.deployment, 'batch');
     const findings = await taken(account, 'roles/bigquery.readSessionUser', /./, { engines: ['dataproc'] });
     expect(all(findings, 'failed').map(({ check }) => check)).toEqual(["roles of the batch's account"]);
   });
@@ -265,6 +299,18 @@ describe("the accounts' roles", () => {
       { found: `serviceAccount:${workflow()} lacks ${role} on ${where}` },
     ]);
   });
+});
+
+it('asks for nothing of batches where the stack has none', async () => {
+  const { batch } = box.deployment;
+  const findings = await examined({
+    engines: ['direct', 'bigquery'],
+    workflow: null,
+    batch: { ...batch, serviceAccount: null, subnetwork: null, application: null },
+  });
+  expect(findings.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+  expect(findings.find(({ check }) => check === 'APIs')?.found).toBe('all 5 are on');
+  expect(findings.filter(({ check }) => /batch|workflow|schedule|CPUs|connector/.test(check))).toEqual([]);
 });
 
 describe('the APIs', () => {

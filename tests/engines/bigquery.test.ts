@@ -257,7 +257,7 @@ describe('a stage that breaks off', () => {
           wrapped: Buffer.from(keyset?.wrapped ?? '', 'base64'),
           kmsKey: keyset?.kms_key ?? '',
         },
-        anew: false,
+        spent: [],
       };
     });
     // The next one then has two values of its own.
@@ -268,7 +268,8 @@ describe('a stage that breaks off', () => {
       const { bigquery, deployment } = box.context;
       const service = start === undefined ? bigquery : { ...bigquery, start: start(bigquery.start) };
       const engine = bigqueryEngine(deployment, service, box.sandbox.endpoints);
-      return engine.stage({ ...input, anew }, () => {}, signal ?? new AbortController().signal);
+      const spent = anew ? [sealJobId(runId, 1)] : [];
+      return engine.stage({ ...input, spent }, () => {}, signal ?? new AbortController().signal);
     }
 
     const ofAttempt = async (n: number) =>

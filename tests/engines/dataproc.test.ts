@@ -78,7 +78,7 @@ function stage(runId: string, signal = new AbortController().signal, limits: Par
     waves: 1,
     limit: null,
     selected: 10,
-    anew: false,
+    spent: [],
     keyset: { version: 1, wrapped: Buffer.alloc(0), kmsKey: '' },
   };
   started = 0;
@@ -155,7 +155,7 @@ it('gives a failed batch a successor when the run is resumed', async () => {
   };
   await expect(stage('run-again').done).rejects.toMatchObject({ code: 'batch-failed' });
   work = async (_batch, output) => output.write(counts);
-  expect(await stage('run-again').done).toMatchObject({ batchId: 'reseal-run-again-2' });
+  expect(await stage('run-again').done).toMatchObject({ batchId: 'reseal-run-again--2' });
 });
 
 it("says why a batch failed, with the driver's last lines and no stack trace of its own", async () => {
@@ -268,7 +268,7 @@ it('waits a moment, and no longer, for a cancelled batch to end; resumed, it wai
   await sleep(500);
   expect(started).toBe(0);
   release();
-  expect(await resumed.done).toMatchObject({ batchId: 'reseal-run-slow-2' });
+  expect(await resumed.done).toMatchObject({ batchId: 'reseal-run-slow--2' });
 });
 
 it.each([

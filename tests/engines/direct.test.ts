@@ -55,7 +55,7 @@ it('tells a keyset of another key from rejected values', async () => {
     waves: 1,
     limit: null,
     selected: 1,
-    anew: false,
+    spent: [],
     keyset: { version: 1, wrapped: randomBytes(200), kmsKey: box.deployment.bigqueryKek },
   } as const;
   await expect(box.context.engines.direct.stage(input, () => {}, signal)).rejects.toMatchObject({

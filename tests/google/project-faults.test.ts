@@ -128,7 +128,7 @@ const CALLS = {
         keyset,
         limit: null,
         selected: 1,
-        anew: false,
+        spent: [],
       },
       () => {},
       signal,

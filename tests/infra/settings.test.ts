@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { settingsSchema } from '../../infra/settings/schema.ts';
 import { loadSettings } from '../../infra/settings.ts';
 import { notesOf } from '../../jobs/contract/settings/setting.ts';
+import { sourceColumns } from '../../jobs/contract/tables.ts';
 import { type Config, configOf, runProgram, STACKS } from '../support/pulumi/program.ts';
 
 const least: Config = { 'reseal:project': 'example-data' };
@@ -160,6 +161,15 @@ it('knows its keys, and guesses which one was meant', () => {
 const KEY = 'projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k';
 const TAG = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
 
+it('has fields share a data key whatever the case of its column, which the table then has once', () => {
+  const fields = '[{"name":"email"},{"name":"phone","dek":"DEK"}]';
+  expect(violations({ 'reseal:fields': fields })).toEqual([]);
+  const names = sourceColumns(loadSettings({ ...least, 'reseal:fields': fields }, 'dev')).map((one) =>
+    one.name.toLowerCase(),
+  );
+  expect(names.filter((name) => name === 'dek')).toHaveLength(1);
+});
+
 describe('rules between settings', () => {
   it.each<[string, Config, string, string]>([
     ['a main class needs its jar', { mainClass: 'a.B' }, 'dev', 'reseal:jarFile must be set too'],
@@ -186,6 +196,42 @@ describe('rules between settings', () => {
       { fields: '[{"name":"email"},{"name":"phone","sealed":"bq_encrypted_email"}]' },
       'dev',
       'reseal:fields must not use a column for two things: bq_encrypted_email',
+    ],
+    [
+      'a field is named once, as BigQuery takes names: without regard to case',
+      { fields: '[{"name":"email"},{"name":"Email","sealed":"other"}]' },
+      'dev',
+      'reseal:fields must not name a field twice: email',
+    ],
+    [
+      'a column is one thing, whatever its case',
+      { fields: '[{"name":"email"},{"name":"phone","sealed":"BQ_encrypted_email"}]' },
+      'dev',
+      'reseal:fields must not use a column for two things: bq_encrypted_email',
+    ],
+    [
+      'no field is the id column',
+      { idColumn: 'ID', fields: '[{"name":"email","cipherText":"id"}]' },
+      'dev',
+      'reseal:fields must not use a column for two things: ID',
+    ],
+    [
+      'no field is called as the ids that are read',
+      { fields: '[{"name":"Id"}]' },
+      'dev',
+      'reseal:fields must not name a field Id: that is what the ids are read as',
+    ],
+    [
+      'no field is called as the id column',
+      { idColumn: 'customer_no', fields: '[{"name":"Customer_No"}]' },
+      'dev',
+      'reseal:fields must not name a field Customer_No: that is reseal:idColumn',
+    ],
+    [
+      'no field is called as what says that another does not open',
+      { fields: '[{"name":"email"},{"name":"Email_unreadable"}]' },
+      'dev',
+      'reseal:fields must not name a field email_unreadable: whoever reads values finds there whether one does not open',
     ],
     [
       'a column of the read view is one thing',
@@ -229,7 +275,7 @@ describe('rules between settings', () => {
     ],
     [
       'production runs nothing in the job',
-      { engines: '["direct"]' },
+      { engines: '["direct"]', schedule: '{paused: true}' },
       'prod',
       'reseal:engines must not have direct',
     ],
@@ -238,6 +284,35 @@ describe('rules between settings', () => {
       { deletionProtection: 'false', engines: '["dataproc"]' },
       'eu-prod',
       'reseal:deletionProtection must be true',
+    ],
+    [
+      'the schedule starts batches',
+      { engines: '["direct","bigquery"]', schedule: '{paused: false}' },
+      'dev',
+      'reseal:schedule must be paused ({paused: true}) without dataproc in reseal:engines: all that it starts is batches',
+    ],
+    [
+      'the schedule is not paused unless the file says so',
+      { engines: '["bigquery"]' },
+      'dev',
+      'reseal:schedule must be paused ({paused: true}) without dataproc in reseal:engines',
+    ],
+    [
+      "Composer's DAG starts batches",
+      { engines: '["bigquery"]', schedule: '{paused: true}', composerDagBucket: 'a-bucket' },
+      'dev',
+      'reseal:composerDagBucket must not be set without dataproc in reseal:engines: all that the DAG starts is batches',
+    ],
+    [
+      'a jar runs in batches',
+      {
+        engines: '["direct"]',
+        schedule: '{paused: true}',
+        jarFile: 'gs://a-bucket/a.jar',
+        mainClass: 'a.Main',
+      },
+      'dev',
+      'reseal:engines must have dataproc with reseal:jarFile: a jar runs in batches',
     ],
     ['the stack has a name that fits', {}, 'A_stack_with_a_long_name', "the stack's name"],
     [

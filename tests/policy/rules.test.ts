@@ -21,6 +21,17 @@ it.each(STACKS)('stack %s breaks no rule', async (stack) => {
   expect(complaints(subjects(program), contextOf(configOf(stack), stack))).toEqual([]);
 });
 
+it('reads the configuration as the program does: YAML, of which JSON is a part', () => {
+  const context = contextOf(
+    { 'reseal:fields': '[{name: phone, plaintext: phone_number}]', 'reseal:storePlaintext': 'True' },
+    'dev',
+  );
+  expect(context.storesPlaintext).toBe(true);
+  expect([...context.plaintextColumns]).toContain('phone_number');
+  expect(contextOf({ 'reseal:storePlaintext': 'no' }, 'dev').storesPlaintext).toBe(true);
+  expect(contextOf({}, 'dev').storesPlaintext).toBe(false);
+});
+
 describe('one violation planted in prod', () => {
   const tag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
   const binding = (type: string, props: Record<string, unknown>): Subject => ({

@@ -174,6 +174,19 @@ describe('a run that breaks off', () => {
     expect(await users()).toEqual(was);
   });
 
+  it('by a limit while it verifies keeps what it staged, since that says nothing of the values', async () => {
+    const runId = newRunId();
+    await box.load(application, [user('210')]);
+    await box.kmsCalls();
+    const rule = { kind: 'job-error', service: 'bigquery', reason: 'quotaExceeded', sql: 'AS wrong' };
+    await box.faults(rule);
+    await expect(box.run({ runId })).rejects.toMatchObject({ code: 'bigquery' });
+    await box.faults();
+    expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
+    expect(await box.kmsCalls()).toBe(1);
+    await box.sql('DELETE FROM users WHERE id = 210');
+  });
+
   it.each(['stage', 'verify', 'merge', 'report'])(
     'before %s is resumed and does nothing twice',
     async (step) => {

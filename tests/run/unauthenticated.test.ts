@@ -114,6 +114,9 @@ describe('unauthenticated: reject', () => {
     const killed = beforeStep(step, () => Promise.reject(new Error('the process ends here')));
     await expect(carryOut(silenced(await under(accepting)), runId, killed)).rejects.toThrow('ends here');
     const strict = await under(rejecting);
+    await expect(resume(strict, runId, silent)).rejects.toMatchObject({ code: 'resume-changed' });
+    // An older version kept no list of a run's settings.
+    await box.sql('UPDATE runs SET settings = NULL WHERE TRUE');
     await expect(resume(strict, runId, silent)).rejects.toMatchObject({
       code: step === 'verify' ? 'verify-count' : 'merge-count',
     });

@@ -69,6 +69,7 @@ describe('outputs of a stack', () => {
     await expect(readStackOutputs('dev')).rejects.toMatchObject({
       code: 'pulumi',
       message: 'Pulumi failed on stack dev: PULUMI_ACCESS_TOKEN must be set',
+      hint: '`pulumi stack output --stack dev` says more',
     });
   });
 });
@@ -86,11 +87,62 @@ describe('an ephemeral stack', () => {
 
     await down(NAME, () => {});
     expect(existsSync(`Pulumi.${NAME}.yaml`)).toBe(false);
+    await expect(down(NAME, () => {})).rejects.toMatchObject({
+      code: 'stack-missing',
+      hint: 'there is nothing to take down; `pulumi stack ls` lists the stacks',
+    });
+  });
+
+  it('is previewed without a trace', async () => {
+    expect(await preview(NAME, () => {})).toMatchObject({ changes: { create: 3 } });
+    expect(existsSync(`Pulumi.${NAME}.yaml`)).toBe(false);
     await expect(down(NAME, () => {})).rejects.toMatchObject({ code: 'stack-missing' });
+    await up(NAME, () => {});
+    await preview(NAME, () => {});
+    expect(existsSync(`Pulumi.${NAME}.yaml`)).toBe(true);
+  });
+
+  it('goes down from a checkout that has no file of it', async () => {
+    await up(NAME, () => {});
+    rmSync(`Pulumi.${NAME}.yaml`);
+    await down(NAME, () => {});
+    expect(existsSync(`Pulumi.${NAME}.yaml`)).toBe(false);
+    expect(commands()).toMatch(/^destroy .*^stack rm /ms);
+  });
+
+  it.each([
+    ['by its file', true],
+    ['from another checkout', false],
+  ])('is none that somebody has made for themselves, known %s', async (_how, file) => {
+    const own = 'config:\n  reseal:project: example-data-crm\n  reseal:deletionProtection: "false"\n';
+    stacks({ [NAME]: { project: 'example-data-crm' } });
+    writeFileSync(join(folder, 'updates.json'), JSON.stringify({ [NAME]: own }));
+    if (file) writeFileSync(`Pulumi.${NAME}.yaml`, own);
+    for (const command of [preview, up, down])
+      await expect(command(NAME, () => {})).rejects.toMatchObject({ code: 'stack-name' });
+    expect(existsSync(`Pulumi.${NAME}.yaml`) && readFileSync(`Pulumi.${NAME}.yaml`, 'utf8')).toBe(
+      file && own,
+    );
+    expect(commands()).not.toMatch(/^(?:up|destroy|preview|stack rm)/m);
+  });
+
+  it('is not made over a stack that was never updated', async () => {
+    stacks({ [NAME]: {} });
+    await expect(up(NAME, () => {})).rejects.toMatchObject({ code: 'stack-name' });
   });
 
   it.each(['dev', 'staging', 'prod', 'eu-prod', 'PR-1', 'fifteen-letters'])('is not called %s', (name) => {
     expect(() => checkName(name)).toThrow(expect.objectContaining({ code: 'stack-name' }));
+  });
+
+  it('takes maps of dev as text, too, and leaves it to the program to say what is wrong with one', () => {
+    const of = (schedule: string, labels: string) =>
+      ephemeralConfig({ 'reseal:project': 'p', 'reseal:schedule': schedule, 'reseal:labels': labels }, NAME);
+    expect(of('{cron: "0 3 * * *", paused: false}', '{"team":"crm"}')).toMatchObject({
+      'reseal:schedule': { cron: '0 3 * * *', paused: true },
+      'reseal:labels': { team: 'crm', environment: NAME },
+    });
+    expect(of('daily', '{')).toMatchObject({ 'reseal:schedule': 'daily', 'reseal:labels': '{' });
   });
 
   it('meets dev in nothing but the APIs and the keys that it reads with', async () => {

@@ -188,7 +188,7 @@ it('a keyset of another type than the keying needs stops a stage before any valu
     ...WHOLE,
     selected: 3,
     keyset: keyset as NonNullable<typeof keyset>,
-    anew: false,
+    spent: [],
   } as const;
   await expect(
     box.context.engines.direct.stage(input, () => {}, new AbortController().signal),

@@ -187,3 +187,41 @@ describe('adopt', () => {
     expect(await keysets(box.context)).toEqual([]);
   });
 });
+
+it('adds no version that it may not put into the view of the readers', async () => {
+  await box.load(application, users(1, 2));
+  await box.run();
+  await roles(other, 'bind');
+  const { bindings } = (await box.control('iam:bindings')) as { bindings: Record<string, string>[] };
+  const editor = bindings.find(
+    ({ member, role, resource }) =>
+      member === JOB_USER && role === 'roles/bigquery.dataEditor' && resource?.endsWith('_read'),
+  );
+  await box.control('iam:unbind', editor);
+  try {
+    await expect(rotate(box.context)).rejects.toMatchObject({ code: 'bigquery-denied' });
+    await expect(rewrap(box.context, other)).rejects.toMatchObject({ code: 'bigquery-denied' });
+  } finally {
+    await box.control('iam:bind', editor);
+  }
+  expect(await keysets(box.context)).toHaveLength(1);
+  await expect(rewrap(box.context, other)).resolves.toEqual([2]);
+});
+
+it('puts a version into the view that an earlier call could not', async () => {
+  await box.load(application, users(1, 2));
+  await box.run();
+  await roles(other, 'bind');
+  const { project, readDataset, readView } = box.deployment;
+  const view = `\`${project}.${readDataset}.${readView}\``;
+  const inView = async () => {
+    const [table] = await box.context.bigquery.client.dataset(readDataset).table(readView).getMetadata();
+    return /cryptoKeys\/([a-z]+)/.exec(table.view.query)?.[1];
+  };
+  await rewrap(box.context, other);
+  const query = `CREATE OR REPLACE VIEW ${view} AS SELECT 'cryptoKeys/bigquery' AS id`;
+  await box.context.bigquery.query({ name: 'read_view', sql: query, params: {} }, {});
+  expect(await inView()).toBe('bigquery');
+  await expect(rewrap(box.context, other)).rejects.toMatchObject({ code: 'keyset-key' });
+  expect(await inView()).toBe('another');
+});

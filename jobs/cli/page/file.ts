@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { ResealError } from '../../contract/errors.ts';
@@ -17,7 +17,7 @@ export interface PageFile {
 
 /**
  * The file of `--html`, or null where no page is asked for. Learns before the run, and not from a lost report, that it
- * cannot be written. `--open` alone writes beside the system's temporary files. Throws ResealError `option-html`.
+ * cannot be written, and leaves no empty file for a run that fails. `--open` alone writes beside the system's temporary files. Throws ResealError `option-html`.
  */
 export async function writablePage(
   { html, open: shown = false }: PageOptions,
@@ -27,7 +27,7 @@ export async function writablePage(
   const path = html ?? join(tmpdir(), `reseal-${name}.html`);
   try {
     await mkdir(dirname(path), { recursive: true });
-    await (await open(path, 'a')).close();
+    await tryToWrite(path);
   } catch (error) {
     throw new ResealError('option-html', `the report cannot be written to ${path}`, {
       hint: 'name a file in a folder that you may write to',
@@ -40,6 +40,18 @@ export async function writablePage(
       if (shown) await shownInBrowser(path);
     },
   };
+}
+
+/** Leaves the file as it was, or away. */
+async function tryToWrite(path: string): Promise<void> {
+  try {
+    await (await open(path, 'ax')).close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await (await open(path, 'a')).close();
+    return;
+  }
+  await rm(path);
 }
 
 /** The program that opens a file with whatever its user has chosen for it. */

@@ -1,6 +1,7 @@
 import type { Deployment } from '../deployment.ts';
 import { BOUNDS, CLOSED, LEDGER, LEDGER_SELECT, type LedgerName } from '../ledger.ts';
 import { DCU_USD_PER_HOUR, KMS_USD_PER_CALL } from '../prices.ts';
+import { NOT_WHOLE } from '../verdict.ts';
 import { boundType } from './row-ids.ts';
 import { literal, type ParamType, type Statement, statement, table } from './statement.ts';
 
@@ -25,6 +26,7 @@ const PLANNED = [
   'mode',
   'source_format',
   'keying',
+  'settings',
   'keyset_version',
   'snapshot',
   'row_limit',
@@ -73,27 +75,31 @@ const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
 /** Whether an earlier wave of the run is merged: its counts, calls and cost are in the row already. */
 const LATER_WAVE = 'IFNULL(waves_merged, 0) > 0';
 
-/** What the wave at hand adds to a sum of the run's; what is unknown of one wave is unknown of the run. */
-const added = (name: LedgerName, amount: string): string =>
-  `${name} = IF(${LATER_WAVE}, ${name}, 0) + ${amount}`;
+/** Whether the attempt has been verified before: what it took is in the sums. */
+const COUNTED = "IFNULL(counted_attempt, '-') = @attempt";
 
-/** The same for a count that the wave has been verified with before: it takes the place of the earlier one. */
+/** What an attempt adds to a sum of the run's, once; what is unknown of one attempt is unknown of the run. */
+const added = (name: LedgerName, amount: string): string =>
+  `${name} = IF(${COUNTED}, ${name}, IF(${LATER_WAVE} OR counted_attempt IS NOT NULL, ${name}, 0) + ${amount})`;
+
+/** A count of the wave at hand: it takes the place of the one that the wave has been verified with before. */
 const counted = (name: 'staged' | 'rejected' | 'unauthenticated'): string =>
   `${name} = IFNULL(${name}, 0) - IFNULL(wave_${name}, 0) + @${name}, wave_${name} = @${name}`;
 
 /**
- * The engine is at work, for the first time or again; @batch_id is empty for the direct one. How an earlier attempt
- * ended stays on record until this one is verified: should it break off, too, the next has to know.
+ * The engine is at work, for the first time or again, and which attempt it is: empty for a wave without a value.
+ * @batch_id is empty but for an attempt that is a batch. It comes before the attempt is begun, so that the ledger
+ * knows of whatever is at work.
  *
  * @example
- * await bigquery.query(sql.markStaging, { run_id: runId, owner, batch_id: '' });
+ * await bigquery.query(sql.markStaging, { run_id: runId, owner, attempt: 'reseal_pr_123_load_1', batch_id: '' });
  */
-export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'batch_id'> =>
+export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'attempt' | 'batch_id'> =>
   statement(
     'staging',
-    { run_id: 'STRING', owner: 'STRING', batch_id: 'STRING' },
+    { run_id: 'STRING', owner: 'STRING', attempt: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', batch_id = NULLIF(@batch_id, ''), staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
+SET state = 'staging', attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''), staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN ('verified', ${CLOSED.map(literal).join(', ')})`,
   );
 
@@ -125,12 +131,13 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     `UPDATE ${table(d, 'runs')}
 SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''),
   ${(['staged', 'rejected', 'unauthenticated'] as const).map(counted).join(', ')},
-  ${added('kms_calls', known('kms_calls'))}, ${added('milli_dcu_seconds', known('milli_dcu_seconds'))}, ${added('cost_usd', `(${COST})`)}, error_code = NULL, error = NULL
+  ${added('kms_calls', known('kms_calls'))}, ${added('milli_dcu_seconds', known('milli_dcu_seconds'))}, ${added('cost_usd', `(${COST})`)}, counted_attempt = NULLIF(@attempt, ''), error_code = NULL, error = NULL
 WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
   );
 
 /**
- * The run ends without a merge, and has no owner any more; it is for its owner alone to say so.
+ * The run ends without a merge, and has no owner any more; it is for its owner alone to say so. Where the rows of its
+ * attempt were not whole, that attempt is noted for good, whatever befalls a later one.
  *
  * @example
  * await bigquery.query(sql.endRun, { run_id: runId, owner, state: 'cancelled', error_code: 'cancelled', error: 'ctrl-C' });
@@ -140,7 +147,7 @@ export const endRun = (d: Deployment): Statement<'run_id' | 'owner' | 'state' | 
     'end',
     { run_id: 'STRING', owner: 'STRING', state: 'STRING', error_code: 'STRING', error: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = @state, error_code = @error_code, error = @error, owner = NULL, ended_at = CURRENT_TIMESTAMP()
+SET state = @state, error_code = @error_code, error = @error, not_whole = IF(@error_code IN (${NOT_WHOLE.map(literal).join(', ')}) AND attempt IS NOT NULL, CONCAT(IFNULL(not_whole, ' '), attempt, ' '), not_whole), owner = NULL, ended_at = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN (${CLOSED.map(literal).join(', ')})`,
   );
 

@@ -116,7 +116,7 @@ export function anySealed(d: ReadStack): string {
  * @example
  * unreadableColumn(field); // 'email_unreadable'
  */
-export const unreadableColumn = (field: Field): string => `${field.name}_unreadable`;
+export const unreadableColumn = (field: Pick<Field, 'name'>): string => `${field.name}_unreadable`;
 
 /**
  * What an analyst reads: id and values, in the clear; and of each field whether its value could not be opened.

@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
-import { keysJobId, MAX_ATTEMPTS, sealJobId, waveId } from '../../contract/ids.ts';
+import { keysJobId, leftOf, MAX_ATTEMPTS, sealJobId, waveId } from '../../contract/ids.ts';
 import { DATA_KEYS_GONE, kmsUri, selectionOf, statements } from '../../contract/sql/index.ts';
 import { aead } from '../../envelope/aead.ts';
 import { parseKeyset } from '../../envelope/keysets.ts';
@@ -97,10 +97,10 @@ export function bigqueryEngine(
     attempt: string,
     { inJob }: KeyCounts,
   ): Promise<void> {
-    const again = { ...input, attempt, anew: true };
+    const again = { runId: input.runId, wave: input.wave, attempt, anew: true };
     const job = await nextLoad(client, deployment, again, signal, limits);
     // Which values these are, each try finds out for itself: rows that an earlier one left may be too many, or too few.
-    if (job.id !== loadStep(attempt).idOf(1))
+    if (job.id !== loadStep(leftOf(attempt)).idOf(1))
       await bigquery.query(sql.clearAttempt, { run_id: input.runId, attempt });
     if (inJob === 0) return;
     const own = aead(parseKeyset(await keys.keyset()));
@@ -125,7 +125,7 @@ export function bigqueryEngine(
   /** Has BigQuery seal the rest; returns the attempt that the rows carry. */
   async function seal(one: Try, wave: string, first: JobAttempt, counts: KeyCounts): Promise<string> {
     const { input, progress, signal } = one;
-    const again = { anew: false, from: first.attempt };
+    const again = { from: first.attempt, spent: input.spent, begin: input.begin };
     for (let failures = 0; ; failures++) {
       try {
         // A job whose start or end was only not heard of is waited for, and taken.
@@ -171,7 +171,6 @@ export function bigqueryEngine(
 
   return {
     name: 'bigquery',
-    batchId: () => null,
     async stage(input, progress, signal) {
       const wave = waveId(input.runId, input.wave);
       const next = await nextAttempt(client, deployment, sealStep(wave), input, signal, limits);
@@ -219,7 +218,7 @@ export function bigqueryEngine(
         ...(await cancelJobs(client, deployment, keysStep(wave), signal)),
       ];
       const left = Array.from({ length: MAX_ATTEMPTS }, (_, at) =>
-        cancelJobs(client, deployment, loadStep(sealJobId(wave, at + 1)), signal),
+        cancelJobs(client, deployment, loadStep(leftOf(sealJobId(wave, at + 1))), signal),
       );
       cancelled.push(...(await Promise.all(left)).flat());
       await bigquery.query(sql.clearDataKeys, { run_id: runId, key_set: '' });

@@ -31,7 +31,7 @@ const GRACE_MS = 1_500;
 
 /**
  * The name of the wave's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
- * does one that is done where the rows are to be staged anew.
+ * does one whose rows are not whole.
  */
 export async function findOrCreate(
   asking: Asking,
@@ -41,11 +41,12 @@ export async function findOrCreate(
   const parent = `projects/${deployment.project}/locations/${deployment.location}`;
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const id = batchId(waveId(input.runId, input.wave), attempt);
+    if (input.spent.includes(id)) continue;
     const name = `${parent}/batches/${id}`;
     const found = await settled(asking, name);
-    const over = ['FAILED', 'CANCELLED', ...(input.anew ? ['SUCCEEDED'] : [])];
-    if (found !== null && !over.includes(stateOf(found))) return name;
-    if (found !== null) continue;
+    if (found !== null && ['FAILED', 'CANCELLED'].includes(stateOf(found))) continue;
+    await input.begin?.(id);
+    if (found !== null) return name;
     const batch = clientBatch(
       batchBody(deployment, {
         runId: input.runId,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { emailOf } from '../../contract/account-grants.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
 import { unlessAborted, within } from '../../google/bounds.ts';
@@ -39,7 +40,7 @@ export async function staged(
 ): Promise<StageOutcome> {
   const { asking, deployment, limits } = service;
   const { client, signal, missed } = asking;
-  const account = `the batch's account, ${deployment.batch.serviceAccount}`;
+  const account = `the batch's account, ${emailOf(deployment, 'batch')}`;
   const said: Said = { kmsCalls: null, phase: '', advance: null, error: null };
   const id = name.split('/').at(-1) ?? '';
   const tell = (state: string): void =>

@@ -1,5 +1,4 @@
 import type { Deployment } from '../../contract/deployment.ts';
-import { batchId } from '../../contract/ids.ts';
 import { within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
 import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
@@ -19,7 +18,6 @@ export function dataprocEngine(
 ): Engine {
   return {
     name: 'dataproc',
-    batchId: (wave) => batchId(wave, 1),
     stage: (input, progress, signal) =>
       withBatches(signal, async (asked) => {
         const missed = (message: string) => progress({ message: `Dataproc is asked again: ${message}` });

@@ -26,7 +26,6 @@ export function directEngine(
 ): Engine {
   return {
     name: 'direct',
-    batchId: () => null,
     async stage(input, progress, signal) {
       const job = await nextLoad(bigquery.client, deployment, input, signal, limits);
       const outcome = { attempt: job.attempt, batchId: null, milliDcuSeconds: null };

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Application, keysInWaves, type UserRow } from '../../support/application.ts';
-import { type TestSandbox, testSandbox } from '../../support/sandbox.ts';
+import { beforeStep, type TestSandbox, testSandbox } from '../../support/sandbox.ts';
 import { type Emulator, emulator } from '../../support/workflow/emulator.ts';
 
 /** The deployed definition in the emulator, against a sandbox whose batches the direct engine works off. */
@@ -150,8 +150,8 @@ describe('an execution', () => {
     const succeeded = (await batches(runId)).filter((batch) => batch.endsWith('SUCCEEDED'));
     expect(succeeded).toEqual([
       `reseal-${runId} SUCCEEDED`,
-      expect.stringMatching(/^reseal-in-waves-w2-\d+ SUCCEEDED$/),
-      `reseal-${runId}-w3 SUCCEEDED`,
+      expect.stringMatching(/^reseal-in-waves--w2--\d+ SUCCEEDED$/),
+      `reseal-${runId}--w3 SUCCEEDED`,
     ]);
     expect(result?.kms_calls).toBe('6');
     expect(await staged()).toEqual([{ n: '0' }]);
@@ -167,6 +167,7 @@ describe('an execution', () => {
   it.each([
     [{ mode: 'everything' }, 'argument-mode'],
     [{ run_id: 'No Run Id' }, 'run-id'],
+    [{ run_id: 'of-a-run--2' }, 'run-id'],
   ])('refuses %o', async (args, code) => {
     expect(await workflow.execute(args)).toMatchObject({ error: { error_code: code } });
   });
@@ -180,15 +181,15 @@ describe('a batch', () => {
     expect(await workflow.execute({}, runId)).toMatchObject({ result: { state: 'succeeded', merged: '2' } });
     expect(await batches(runId)).toEqual([
       `reseal-${runId} FAILED`,
-      `reseal-${runId}-2 FAILED`,
-      `reseal-${runId}-3 SUCCEEDED`,
+      `reseal-${runId}--2 FAILED`,
+      `reseal-${runId}--3 SUCCEEDED`,
     ]);
     expect(await users('id >= 20')).toEqual(merged('20', '21'));
     expect(await rejected(runId)).toEqual([]);
     expect(await staged()).toEqual([{ n: '0' }]);
     expect(await ledger(runId)).toMatchObject({
       state: 'succeeded',
-      batch_id: `reseal-${runId}-3`,
+      batch_id: `reseal-${runId}--3`,
       error: null,
     });
   });
@@ -198,7 +199,7 @@ describe('a batch', () => {
     const before = await box.sql('SELECT * FROM users ORDER BY id');
     await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
     const runId = randomUUID();
-    const message = `${parent()}/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked for a failing batch.`;
+    const message = `${parent()}/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked for a failing batch.`;
     const { error } = await workflow.execute({}, runId);
     expect(error).toEqual({ error_code: 'batch-failed', message });
     expect(await batches(runId)).toHaveLength(4);
@@ -216,7 +217,7 @@ describe('a batch', () => {
     expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { merged: '2' } });
     expect(await ledger(runId)).toMatchObject({
       state: 'succeeded',
-      batch_id: `reseal-${runId}-5`,
+      batch_id: `reseal-${runId}--5`,
       error: null,
     });
     expect(await users('id >= 30')).toEqual(merged('30', '31'));
@@ -270,7 +271,7 @@ describe('a batch', () => {
     expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
     expect(await ledger(runId)).toMatchObject({ state: 'failed', error_code: 'batch-stuck' });
     expect(await workflow.execute({ run_id: runId })).toMatchObject({ result: { state: 'succeeded' } });
-    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`, `reseal-${runId}-2 SUCCEEDED`]);
+    expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`, `reseal-${runId}--2 SUCCEEDED`]);
     expect(await users('id = 41')).toEqual(merged('41'));
   });
 });
@@ -303,6 +304,26 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
     error: { error_code: 'run-abandoned' },
   });
+});
+
+it('goes on with what another driver began, but for rows that are not whole and under other settings', async () => {
+  await load('62', '63');
+  const runId = 'begun-by-the-job';
+  const lose = beforeStep('verify', async () => {
+    await box.sql('DELETE FROM users_temp WHERE id = 62');
+  });
+  await expect(box.run({ runId, engine: 'dataproc' }, lose)).rejects.toMatchObject({ code: 'verify-count' });
+  const began = (await ledger(runId))?.settings;
+  await box.sql(`UPDATE runs SET settings = 'keying:00000000' WHERE run_id = '${runId}'`);
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    error: { error_code: 'resume-changed' },
+  });
+  await box.sql(`UPDATE runs SET settings = '${began}' WHERE run_id = '${runId}'`);
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    result: { merged: '2', batch_id: `reseal-${runId}--2`, not_whole: ` reseal-${runId} ` },
+  });
+  expect(await batches(runId)).toEqual([`reseal-${runId} SUCCEEDED`, `reseal-${runId}--2 SUCCEEDED`]);
+  expect(await users('id IN (62, 63)')).toEqual(merged('62', '63'));
 });
 
 it('and another at the same time merge every row, as one would', async () => {

@@ -60,6 +60,7 @@ function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
         inputs: request.getObject().toJavaScript(),
         custom: request.getCustom(),
         protect: request.getProtect(),
+        retained: request.getRetainondelete() === true,
         dependencies: request.getDependenciesList(),
         afterCreate: request.getHooks()?.getAfterCreateList() ?? [],
       });

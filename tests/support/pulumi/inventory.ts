@@ -15,10 +15,11 @@ function readable([name, value]: [string, unknown]): [string, unknown] {
 export function inventory({ resources }: Program): object[] {
   return resources
     .filter(({ custom }) => custom)
-    .map(({ type, name, inputs, protect }) => ({
+    .map(({ type, name, inputs, protect, retained }) => ({
       type,
       name,
       ...(protect && { protect }),
+      ...(retained && { retained }),
       inputs: Object.fromEntries(
         Object.entries(inputs)
           .map(readable)

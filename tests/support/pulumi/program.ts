@@ -10,6 +10,8 @@ export interface Recorded {
   inputs: Record<string, unknown>;
   custom: boolean;
   protect: boolean;
+  /** Whether Pulumi leaves it in Google Cloud where the program, or the whole stack, has it no longer. */
+  retained: boolean;
   /** What has it replaced when it changes; undefined where nothing does. */
   replacementTrigger?: unknown;
 }

@@ -32,7 +32,7 @@ await pulumi.runtime.setMocks(
     newResource: ({ type, name, inputs, custom }) => {
       const key = `${type}::${name}`;
       if (recorded.has(key)) throw new Error(`two resources are called ${key}`);
-      recorded.set(key, { type, name, inputs, custom: custom === true, protect: false });
+      recorded.set(key, { type, name, inputs, custom: custom === true, protect: false, retained: false });
       return { id: custom === true ? `${name}-id` : undefined, state: inputs };
     },
     call: ({ token }) => {
@@ -48,7 +48,7 @@ await pulumi.runtime.setMocks(
 );
 pulumi.runtime.setAllConfig(given.config);
 
-// Mocks are not told of `protect` and `replacementTrigger`, the monitor's request is.
+// Mocks are not told of `protect`, `retainOnDelete` and `replacementTrigger`, the monitor's request is.
 const monitor = pulumi.runtime.getMonitor();
 if (monitor === undefined) throw new Error('no monitor');
 const register = monitor.registerResource.bind(monitor) as (...args: unknown[]) => unknown;
@@ -57,17 +57,19 @@ const watched = (
     getType(): string;
     getName(): string;
     getProtect(): boolean;
+    getRetainondelete(): boolean | undefined;
     getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
   },
   ...rest: unknown[]
 ) => {
   const key = `${request.getType()}::${request.getName()}`;
   const protect = request.getProtect();
+  const retained = request.getRetainondelete() === true;
   const replacementTrigger = request.getReplacementTrigger()?.toJavaScript();
   const answer = register(request, ...rest);
   queueMicrotask(() => {
     const found = recorded.get(key);
-    if (found !== undefined) Object.assign(found, { protect, replacementTrigger });
+    if (found !== undefined) Object.assign(found, { protect, retained, replacementTrigger });
   });
   return answer;
 };

@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { bigQueryFailure, isAboutValues } from '../../jobs/google/failures.ts';
+
+const failed = (message: string, more: object = {}) =>
+  bigQueryFailure('prove', Object.assign(new Error(message), more));
+const because = (reason: string, message: string) => failed(message, { errors: [{ reason, message }] });
+
+describe('what BigQuery failed with', () => {
+  it.each(['ENETUNREACH', 'EHOSTUNREACH', 'EPIPE', 'ECONNABORTED'])('is the network by %s', (code) => {
+    expect(failed(`connect ${code}`, { code })).toMatchObject({ code: 'bigquery-unreachable' });
+  });
+
+  it.each([502, 503, 504])('passes by %i without a word of Google', (code) => {
+    expect(failed('<html>Error</html>', { code })).toMatchObject({ code: 'bigquery-busy' });
+  });
+
+  it('is the credentials by 401', () => {
+    expect(failed('Request had invalid authentication credentials.', { code: 401 })).toMatchObject({
+      code: 'no-credentials',
+      hint: expect.stringContaining('application-default login'),
+    });
+  });
+
+  it.each([
+    ['stopped', 'Job execution was cancelled: User requested cancellation'],
+    ['resourcesExceeded', 'Resources exceeded during query execution'],
+    ['quotaExceeded', 'Quota exceeded: Your project exceeded quota for imports per table'],
+  ])('says nothing of the values by %s, and what to do', (reason, message) => {
+    const failure = because(reason, message);
+    expect(isAboutValues(failure)).toBe(false);
+    expect(failure.hint).toContain('--resume');
+  });
+
+  it.each([
+    ['invalidQuery', 'Array index 9 is out of bounds'],
+    ['invalid', 'AEAD.DECRYPT_STRING failed: decryption failed'],
+  ])('is about the values by %s: %s', (reason, message) => {
+    const failure = because(reason, message);
+    expect([failure.code, isAboutValues(failure)]).toEqual(['bigquery', true]);
+  });
+});
