@@ -306,7 +306,10 @@ export const ERROR_CODES = {
     RESUME,
   ),
   'batch-denied': failed('a role is missing to create batches', 'docs/iam.md lists the roles'),
-  'batch-failed': failed("the batch failed; its driver's last lines are in the message", RESUME),
+  'batch-failed': failed(
+    "the batch failed; its driver's last lines are in the hint, which the ledger does not keep",
+    RESUME,
+  ),
   'batch-cancelled': failed('somebody cancelled the batch', RESUME),
   'batch-stuck': failed(
     'a batch had not started after half an hour, or went on beyond `reseal:ttlMinutes`; it was cancelled, and the source table is untouched',

@@ -39,7 +39,7 @@ export interface StageOutcome {
 export interface Discarded {
   /** Batches or load jobs that were still at work. */
   readonly cancelled: readonly string[];
-  /** How many files there were to remove in the bucket's temp folder; null where the caller may not. */
+  /** How many files there were to remove in the bucket's temp folder; null where they could not be removed. */
   readonly files: number | null;
 }
 

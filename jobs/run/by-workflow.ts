@@ -205,7 +205,7 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
 /**
  * A cancelled execution writes nothing into the ledger, and whatever it had started goes on: a job of BigQuery,
  * a batch. With its end in the ledger, written in its place, the run can no longer be merged, unless it has been by
- * then.
+ * then. One that could not be cancelled is stopped by that, too, but only where it has begun the run.
  */
 async function cancelled(
   context: RunContext,
@@ -215,23 +215,41 @@ async function cancelled(
 ): Promise<LedgerRow> {
   const owner = ownerOf(execution);
   const cancellation = new ResealError('cancelled', `run ${runId} was cancelled`);
+  const alive = stillAtWork(cause);
   let run: LedgerRow | null;
   try {
     await endRun({ ...context, owner }, runId, 'cancelled', cancellation);
     run = await readRun(context, runId);
   } catch (error) {
-    throw new ResealError(cancellation.code, `run ${runId} was cancelled, but the ledger does not say so`, {
-      hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow --take-over`,
-      cause: cause ?? error,
-    });
+    const what = alive === null ? 'was cancelled' : `may go on: its execution ${alive}`;
+    throw new ResealError(
+      cancellation.code,
+      `run ${runId} ${what}, ${alive === null ? 'but' : 'and'} the ledger does not say so`,
+      {
+        hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow --take-over`,
+        cause: cause ?? error,
+      },
+    );
   }
   if (run?.state === 'succeeded') return run;
+  if (alive !== null && (run === null || run.owner === owner))
+    throw new ResealError(cancellation.code, `run ${runId} may still begin: its execution ${alive}`, {
+      hint: `\`gcloud workflows executions cancel ${nameOf(execution)}\` ends it; \`npm run reseal -- history\` shows whether it has begun`,
+      cause,
+    });
   const batch = run?.batch_id ? `batch ${run.batch_id} may still be at work; ` : '';
   const left = untouched({ wave: run?.waves_merged ?? 0, waves: run?.waves ?? 1 });
   throw new ResealError(cancellation.code, `${cancellation.message}; ${left}`, {
     hint: run === null ? 'nothing was begun' : `${batch}go on with --resume ${runId} --via workflow`,
     cause,
   });
+}
+
+/** What is left of an execution whose end was asked for; null for one that has ended. */
+function stillAtWork(cause: unknown): string | null {
+  if (!(cause instanceof ResealError)) return null;
+  if (cause.code === 'cancel-failed') return 'could not be cancelled';
+  return cause.code === 'cancel-pending' ? 'has not ended yet' : null;
 }
 
 /** What the workflow raised: JSON in the payload; a code of Reseal's where it is the workflow's own error. */

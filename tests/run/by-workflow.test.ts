@@ -10,7 +10,7 @@ import { GoogleError } from '../../sandbox/http/errors.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
-import { type Emulator, emulator } from '../support/workflow/emulator.ts';
+import { deployedWorkflow, type Emulator, emulator } from '../support/workflow/emulator.ts';
 import { executionsApi } from '../support/workflow/executions-api.ts';
 
 /** `trigger --via workflow`, with the emulator behind Workflow Executions and the sandbox behind the rest. */
@@ -194,6 +194,32 @@ it.each([
   expect(await state()).toBe('cancelled');
   [...api.executions.values()].at(-1)?.abort.abort();
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
+});
+
+it('does not say that nothing was begun where the execution is still to begin it', async () => {
+  await load('38');
+  // The workflow's account comes to the ledger late, this one at once.
+  const { account } = deployedWorkflow(box.state);
+  const member = `serviceAccount:${account}`;
+  await box.faults({ kind: 'latency', service: 'bigquery', method: 'jobs.insert', member, ms: 1500 });
+  const runId = newRunId();
+  const controller = new AbortController();
+  api.faults.cancel = () => Promise.reject(new GoogleError('UNAVAILABLE', 'try again'));
+  const before = api.executions.size;
+  const failure = trigger({ runId }, silent, { signal: controller.signal }).catch((error) => error);
+  while (api.executions.size === before) await sleep(20);
+  controller.abort();
+  const error = await failure;
+  const [execution] = [...api.executions.values()].slice(-1);
+  execution?.abort.abort();
+  api.faults.cancel = async () => {};
+  await box.faults();
+  expect(error).toMatchObject({
+    code: 'cancelled',
+    message: `run ${runId} may still begin: its execution could not be cancelled`,
+    hint: expect.stringContaining(`\`gcloud workflows executions cancel ${execution?.body.name}\``),
+    cause: expect.objectContaining({ code: 'cancel-failed' }),
+  });
 });
 
 it('says so where the ledger cannot be told', async () => {

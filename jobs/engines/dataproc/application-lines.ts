@@ -25,6 +25,15 @@ const lineSchema = z.discriminatedUnion('reseal', [
 type Line = z.infer<typeof lineSchema>;
 type Live = Extract<Line, { reseal: 'live' }>;
 
+/** What the application has said of itself so far. */
+export interface Said {
+  kmsCalls: number | null;
+  phase: string;
+  /** How far the phase is; null while that is not known. */
+  advance: StageProgress | null;
+  error: { readonly code: string; readonly message: string } | null;
+}
+
 /** The line's object, or null for a line of Spark's, or of another version of the application. */
 export function applicationLine(line: string): Line | null {
   if (!line.startsWith('{"reseal"')) return null;

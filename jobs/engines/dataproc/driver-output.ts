@@ -23,20 +23,24 @@ export function driverOutput(storage: Storage): DriverOutput {
     const [, bucket = '', prefix = ''] = /^gs:\/\/([^/]+)\/(.+)$/.exec(uri) ?? [];
     const [files] = await storage.bucket(bucket).getFiles({ prefix });
     let text = '';
+    const ends = new Map<string, number>();
     for (const file of files.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const start = read.get(file.name) ?? 0;
       const size = Number(file.metadata.size ?? 0);
       if (size <= start) continue;
       const [bytes] = await file.download({ start, end: size - 1, validation: false });
-      read.set(file.name, start + bytes.length);
+      ends.set(file.name, start + bytes.length);
       text += bytes.toString();
     }
+    // Only now: what was read before another file failed comes once more.
+    for (const [name, end] of ends) read.set(name, end);
     return text;
   }
 
   return {
     async lines(uri) {
-      if (uri == null) return [];
+      // An empty text stands for none: the client knows no absent strings.
+      if (!uri) return [];
       const lines = (unfinished + (await added(uri))).split('\n');
       unfinished = lines.pop() ?? '';
       last = [...last, ...lines.filter((line) => line.trim() !== '')].slice(-LAST_LINES);

@@ -1,18 +1,13 @@
-import { emailOf } from '../../contract/account-grants.ts';
 import type { Deployment } from '../../contract/deployment.ts';
-import { ResealError } from '../../contract/errors.ts';
 import { within } from '../../google/bounds.ts';
 import { batchClient, type Endpoints, storageClient } from '../../google/clients.ts';
-import { CALLER, grantHint } from '../../google/denied.ts';
-import { googleFailure } from '../../google/failures.ts';
-import { follow } from '../../google/follow.ts';
-import { projectFault, projectFaultIn } from '../../google/project-faults.ts';
-import { ANSWER_MS, batchStuck, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
-import type { Engine, StageOutcome, StageProgress } from '../engine.ts';
-import { advanceOf, applicationLine, isSealed, phaseOf } from './application-lines.ts';
-import { type Asking, type Batch, cancel, stateOf, TERMINAL } from './batch-looks.ts';
+import { type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
+import type { Engine } from '../engine.ts';
+import { batchFailure } from './batch-failure.ts';
+import type { Asking } from './batch-looks.ts';
 import { cancelBatches, findOrCreate } from './batches.ts';
-import { type DriverOutput, driverOutput } from './driver-output.ts';
+import { driverOutput } from './driver-output.ts';
+import { staged } from './follow-batch.ts';
 import { removeFiles } from './temp-files.ts';
 
 /** The engine at scale: one batch of Serverless Dataproc, followed until it ends. */
@@ -60,144 +55,3 @@ export function dataprocEngine(
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
-
-/** What the application has said of itself so far. */
-interface Said {
-  kmsCalls: number | null;
-  phase: string;
-  /** How far the phase is; null while that is not known. */
-  advance: StageProgress | null;
-  error: { readonly code: string; readonly message: string } | null;
-}
-
-interface Service {
-  readonly asking: Asking;
-  readonly deployment: Deployment;
-  readonly limits: WaitLimits;
-}
-
-/** Says what is wrong with a batch that has been in a state for too long. */
-function overdue({ deployment, limits }: Service, name: string): (batch: Batch) => ResealError | null {
-  let [state, since] = ['', 0];
-  return (batch) => {
-    if (stateOf(batch) !== state) [state, since] = [stateOf(batch), performance.now()];
-    const most = state === 'PENDING' ? limits.pendingMs : limits.runningMs;
-    return performance.now() - since > most ? batchStuck(deployment, name, state, most) : null;
-  };
-}
-
-async function staged(
-  service: Service,
-  name: string,
-  output: DriverOutput,
-  progress: (now: StageProgress) => void,
-): Promise<StageOutcome> {
-  const { asking, deployment, limits } = service;
-  const { client, signal, missed } = asking;
-  const account = `the batch's account, ${emailOf(deployment, 'batch')}`;
-  const said: Said = { kmsCalls: null, phase: '', advance: null, error: null };
-  const id = name.split('/').at(-1) ?? '';
-  const tell = (state: string): void =>
-    progress(
-      state === 'RUNNING' && said.advance !== null
-        ? said.advance
-        : { message: `batch ${id} is ${state.toLowerCase()}${said.phase}` },
-    );
-  const batch = await follow<Batch>(
-    {
-      name,
-      look: async () => (await client.getBatch({ name }))[0],
-      missed,
-      hasEnded: (seen) => TERMINAL.includes(stateOf(seen)),
-      overdue: overdue(service, name),
-      cancel: () => cancel(client, name),
-    },
-    async (seen) => {
-      const reading = within(ANSWER_MS, output.lines(seen.runtimeInfo?.outputUri), unanswered);
-      const lines = await reading.catch((error: unknown) => {
-        // What the driver says helps to follow the batch and to explain its failure; its work does not need it.
-        progress({ message: `the driver's output cannot be read: ${googleFailure(error).message}` });
-        return [];
-      });
-      for (const line of lines.map(applicationLine)) {
-        if (line?.reseal === 'progress') {
-          said.phase = `, ${phaseOf(line)}`;
-          said.advance = null;
-          tell('RUNNING');
-        }
-        if (line?.reseal === 'live') {
-          said.advance = isSealed(line) ? null : advanceOf(line);
-          if (isSealed(line)) said.phase = ', BigQuery loads what is sealed';
-          tell('RUNNING');
-        }
-        if (line?.reseal === 'counts') said.kmsCalls = line.kms_calls;
-        else if (line?.reseal === 'error') said.error = line;
-      }
-      if (!TERMINAL.includes(stateOf(seen))) tell(stateOf(seen));
-    },
-    signal,
-    limits,
-  ).catch((error: unknown) => {
-    throw batchFailure(
-      error,
-      signal,
-      `batch ${id} may still be at work; go on with --resume, which takes it`,
-    );
-  });
-  if (stateOf(batch) === 'CANCELLED')
-    throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: 'go on with --resume' });
-  if (stateOf(batch) === 'FAILED') throw failed(name, batch, account, said, output);
-  const usage = batch.runtimeInfo?.approximateUsage?.milliDcuSeconds;
-  return {
-    kmsCalls: said.kmsCalls,
-    attempt: id,
-    batchId: id,
-    milliDcuSeconds: usage == null ? null : Number(usage),
-  };
-}
-
-/** Why the batch failed: in the application's own words where it gave any, else Dataproc's and the last lines. */
-function failed(
-  name: string,
-  batch: Batch,
-  account: string,
-  { error }: Said,
-  output: DriverOutput,
-): ResealError {
-  const reason = error?.message ?? batch.stateMessage ?? '';
-  const fault = projectFaultIn(reason);
-  if (fault !== null)
-    return new ResealError(fault.code, fault.message, { hint: `${fault.hint}; batch ${name}` });
-  const grant = grantHint(reason, account);
-  if (error !== null)
-    return new ResealError(error.code, error.message, {
-      hint: [grant, `batch ${name}`].filter((part) => part !== null).join('; '),
-    });
-  const tail = output
-    .lastLines()
-    .map((line) => `\n  | ${line}`)
-    .join('');
-  return new ResealError(
-    'batch-failed',
-    `${name} failed: ${batch.stateMessage ?? 'no reason given'}${tail}`,
-    { hint: grant ?? `the whole output: ${batch.runtimeInfo?.outputUri ?? 'in Cloud Logging'}` },
-  );
-}
-
-function batchFailure(error: unknown, signal: AbortSignal, hint?: string): Error {
-  if (error instanceof ResealError || signal.aborted) return error as Error;
-  const failure = googleFailure(error);
-  const fault = projectFault(failure);
-  if (fault !== null) return fault;
-  const { status, message } = failure;
-  if (status === 'PERMISSION_DENIED')
-    return new ResealError('batch-denied', `Dataproc: ${message}`, {
-      hint:
-        grantHint(message, CALLER) ??
-        'the account needs roles/dataproc.serverlessEditor and serviceAccountUser on the batch account',
-    });
-  return new ResealError('batch', `Dataproc: ${message}`, {
-    ...(hint === undefined ? {} : { hint }),
-    cause: error,
-  });
-}

@@ -6,8 +6,8 @@ import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 
 /**
  * Removes what the application kept of a run beside the connector's own files: the folder that its storage names
- * (jobs/spark/reseal/storage.py). Returns how many files there were, or null where the caller may not list or delete
- * them. The connector's files have names that nobody can derive from the run; a lifecycle rule empties the folder.
+ * (jobs/spark/reseal/storage.py). Returns how many files there were, or null where they could not be listed or deleted,
+ * as by a caller who may not. The connector's files have names that nobody can derive from the run; a lifecycle rule empties the folder.
  */
 export async function removeFiles(
   storage: Storage,
@@ -20,7 +20,7 @@ export async function removeFiles(
     for (const file of files) await within(ANSWER_MS, file.delete({ ignoreNotFound: true }), unanswered);
     return files.length;
   } catch (error) {
-    if (googleFailure(error).status === 'PERMISSION_DENIED') return null;
-    throw error;
+    // The lifecycle rule does it as well: nothing that befalls this keeps a run from being abandoned.
+    return googleFailure(error).status === 'NOT_FOUND' ? 0 : null;
   }
 }

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import urllib3
+from google.auth.exceptions import GoogleAuthError
 
 from reseal.crc32c import crc32c
 from reseal.errors import RunError
@@ -38,6 +39,8 @@ DENIED = {
 # (https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto).
 PROJECT_FAULTS = {"SERVICE_DISABLED": "service-disabled", "BILLING_DISABLED": "billing-disabled"}
 EXHAUSTED = "RESOURCE_EXHAUSTED"
+# The metadata server or the token endpoint gave no token, which may pass.
+NO_TOKEN = "NO_TOKEN"  # noqa: S105 - a status
 STATUS_OF_HTTP = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -108,16 +111,17 @@ class Kms:
         endpoint: str,
         connections: int,
         pace: Pace,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint.rstrip("/")
         self._http = urllib3.PoolManager(maxsize=connections, block=True, retries=False)
         self._pace = pace
-        self._sleep = sleep
+        self._ended = threading.Event()
+        # Unless a test says otherwise: whoever sleeps until the next try is woken by the end.
+        self._sleep = sleep or self._ended.wait
         self._clock = clock
         self._answered_at = clock()
-        self._ended = False
         self._credentials = _credentials_for(endpoint)
         self.calls = 0
         self._counting = threading.Lock()
@@ -149,7 +153,8 @@ class Kms:
             else:
                 failed += 1
             if failed == ATTEMPTS:
-                raise RunError("kms-unavailable", f"Cloud KMS did not answer {ATTEMPTS} times for {key}")
+                what = "no access token could be got" if answer == NO_TOKEN else "Cloud KMS did not answer"
+                raise RunError("kms-unavailable", f"{what} {ATTEMPTS} times for {key}")
             # Doubled up to the longest delay, which ten doublings reach.
             longest = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** min(delays, 10))
             delays += 1
@@ -157,7 +162,7 @@ class Kms:
 
     def end(self) -> None:
         """Lets no call wait or be repeated any more: the run has failed."""
-        self._ended = True
+        self._ended.set()
         self._pace.end()
 
     def _check_patience(self, key: str, since: float) -> None:
@@ -171,12 +176,16 @@ class Kms:
 
     def _attempt(self, url: str, body: str) -> bytes | str:
         """One call, in its turn; the status if it is to be repeated."""
+        self._pace.wait()
+        if self._ended.is_set():
+            raise RunError("kms-unavailable", "the run has failed")
         headers = {"Content-Type": "application/json"}
         if self._credentials is not None:
-            headers |= self._credentials.header()
-        self._pace.wait()
-        if self._ended:
-            raise RunError("kms-unavailable", "the run has failed")
+            # Only now: a token may run out while its call waits for its turn.
+            try:
+                headers |= self._credentials.header()
+            except GoogleAuthError:
+                return NO_TOKEN
         with self._counting:
             self.calls += 1
         try:

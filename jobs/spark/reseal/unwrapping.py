@@ -97,7 +97,10 @@ class UnwrapTask:
                 yield UnwrapResult("", None, None, kms.calls, error.code, error.message)
 
     def _key(self, kms: "Kms", session: "SessionKey", stop: threading.Event, dek: str) -> UnwrapResult:
-        """Never raises: Spark would try the failed task again and repeat all its calls."""
+        """Raises nothing that Cloud KMS, its credentials or the key bring about.
+
+        Spark would try the failed task again and repeat all its calls.
+        """
         if stop.is_set():
             return UnwrapResult(dek, None, None, 0, STOPPED, "")
         try:

@@ -6,9 +6,11 @@ import math
 import os
 import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from google.auth.exceptions import RefreshError
 
 from reseal.errors import RunError
 from reseal.kms import ATTEMPTS, QUOTA_PATIENCE_SECONDS, Kms, _retry_after
@@ -202,6 +204,67 @@ def test_nobody_waits_after_the_end(kms: FakeKms) -> None:
     threading.Timer(0.2, kms_client.end).start()
     with pytest.raises(RunError):
         kms_client.decrypt(SOURCE_KEK, b"x")
+    assert kms_client.calls == 0
+
+
+def test_nobody_sleeps_after_the_end(kms: FakeKms, monkeypatch: pytest.MonkeyPatch) -> None:
+    kms.fault = lambda call: failure(503, "UNAVAILABLE")
+    monkeypatch.setattr(random, "uniform", lambda shortest, longest: 30.0)
+    kms_client = Kms(kms.endpoint, 4, Pace(1e6))
+    threading.Timer(0.2, kms_client.end).start()
+    began = time.monotonic()
+    with pytest.raises(RunError):
+        kms_client.decrypt(SOURCE_KEK, b"x")
+    assert time.monotonic() - began < 5
+    assert kms_client.calls == 1
+
+
+class Tokens:
+    """Credentials that cannot be renewed a few times; they note when they are asked."""
+
+    def __init__(self, happened: list[str], failures: int) -> None:
+        self._happened = happened
+        self._failures = failures
+
+    def header(self) -> dict[str, str]:
+        self._happened.append("token")
+        if self._failures > 0:
+            self._failures -= 1
+            raise RefreshError("the metadata server answered 503")  # type: ignore[no-untyped-call]
+        return {}
+
+
+def test_a_token_is_got_once_the_turn_has_come(
+    kms: FakeKms, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+
+    class Turns(Pace):
+        def wait(self) -> None:
+            happened.append("turn")
+            super().wait()
+
+    monkeypatch.setattr("reseal.kms._credentials_for", lambda endpoint: Tokens(happened, 0))
+    kms_client = Kms(kms.endpoint, 4, Turns(1e6))
+    kms_client.decrypt(SOURCE_KEK, wrap(world.source_kek, b"data key"))
+    assert happened == ["turn", "token"]
+
+
+@pytest.mark.parametrize("failures", [1, ATTEMPTS])
+def test_a_token_that_cannot_be_renewed_is_a_fault_that_may_pass(
+    kms: FakeKms, world: World, monkeypatch: pytest.MonkeyPatch, failures: int
+) -> None:
+    monkeypatch.setattr("reseal.kms._credentials_for", lambda endpoint: Tokens([], failures))
+    kms_client = client(kms)
+    wrapped = wrap(world.source_kek, b"data key")
+    if failures < ATTEMPTS:
+        assert kms_client.decrypt(SOURCE_KEK, wrapped) == b"data key"
+        assert kms_client.calls == 1
+        return
+    with pytest.raises(RunError) as caught:
+        kms_client.decrypt(SOURCE_KEK, wrapped)
+    assert caught.value.code == "kms-unavailable"
+    assert "access token" in caught.value.message
     assert kms_client.calls == 0
 
 
