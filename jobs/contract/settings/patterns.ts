@@ -101,7 +101,7 @@ export const keyRingId = matching(
 const judged = (error: string, faultOf: (text: string) => string | null) =>
   z.string({ error }).superRefine((text, context) => {
     const message = faultOf(text);
-    if (message !== null) context.addIssue({ code: 'custom', message });
+    if (message !== null) context.addIssue(message);
   });
 
 /** Five fields, as Cloud Scheduler takes them. */
