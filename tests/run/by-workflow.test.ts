@@ -116,7 +116,7 @@ it("raises the workflow's own message, and goes on with the same run afterwards"
   await expect(trigger({ runId })).rejects.toMatchObject({
     code: 'batch-failed',
     message: expect.stringContaining(
-      `/batches/reseal-${runId}-4 failed: Batch failed: the sandbox was asked`,
+      `/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked`,
     ),
     hint: expect.stringContaining(`go on with --resume ${runId}`),
   });
