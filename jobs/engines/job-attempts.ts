@@ -1,5 +1,6 @@
 import type { BigQuery, Job } from '@google-cloud/bigquery';
 import type { Deployment } from '../contract/deployment.ts';
+import { ResealError } from '../contract/errors.ts';
 import { MAX_ATTEMPTS } from '../contract/ids.ts';
 import { isTakenOver, unlessAborted, within } from '../google/bounds.ts';
 import { bigQueryFailure, googleFailure } from '../google/failures.ts';
@@ -143,7 +144,11 @@ export async function nextAttempt(
       );
       if (done && !anew) return { id, attempt, done };
     }
-    throw new Error(`${MAX_ATTEMPTS} jobs of this step failed, or were for nothing`);
+    throw new ResealError(
+      'bigquery',
+      `BigQuery, step ${name}: ${MAX_ATTEMPTS} jobs of this step failed, or were for nothing`,
+      { hint: 'no further one is made: mend what they failed of, abandon this run and start a new one' },
+    );
   } catch (error) {
     throw signal.aborted ? error : bigQueryFailure(name, error);
   }

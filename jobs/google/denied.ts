@@ -36,7 +36,7 @@ const SENTENCES = [
 
 /** What the job and the application say of Cloud KMS, whose own words they do not pass on. */
 const KMS =
-  /Cloud KMS (?:answered (?:PERMISSION_DENIED|UNAUTHENTICATED) for|denies this account the use of) (?<resource>projects\/\S+)/;
+  /Cloud KMS (?:answered PERMISSION_DENIED for|denies this account the use of) (?<resource>projects\/\S+)/;
 
 /**
  * What BigQuery says of a column with a policy tag. It names the tag by the names that people gave it and its taxonomy.

@@ -36,6 +36,12 @@ function deniedKey(said: string): ResealError {
   return new ResealError('kms-denied', said, hint === null ? {} : { hint });
 }
 
+/** Cloud KMS does not know who calls: no role would change that. */
+export const refusedCredentials = (message: string): ResealError =>
+  new ResealError('no-credentials', `Cloud KMS does not take the credentials of this call: ${message}`, {
+    hint: 'run `gcloud auth application-default login`, then --resume the run',
+  });
+
 /** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
 function permanent(kek: string, error: unknown): Error | null {
   const failure = googleFailure(error);
@@ -51,8 +57,9 @@ function permanent(kek: string, error: unknown): Error | null {
       return new ResealError('kms-key-disabled', `Cloud KMS cannot use a version of ${kek}: ${message}`, {
         hint: 'enable or restore the version that the message names, then --resume the run',
       });
-    case 'PERMISSION_DENIED':
     case 'UNAUTHENTICATED':
+      return refusedCredentials(message);
+    case 'PERMISSION_DENIED':
       return deniedKey(`Cloud KMS denies this account the use of ${kek}`);
     case 'NOT_FOUND':
       return new ResealError('kms-key', `there is no CryptoKey ${kek}`, {

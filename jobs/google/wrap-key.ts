@@ -3,6 +3,7 @@ import { ResealError } from '../contract/errors.ts';
 import { crc32c } from '../envelope/crc32c.ts';
 import { CALLER } from './denied.ts';
 import { googleFailure } from './failures.ts';
+import { refusedCredentials } from './kms.ts';
 import { projectFault } from './project-faults.ts';
 
 /**
@@ -33,8 +34,9 @@ function failed(kek: string, error: unknown): ResealError {
   const fault = projectFault(failure);
   if (fault !== null) return fault;
   switch (failure.status) {
-    case 'PERMISSION_DENIED':
     case 'UNAUTHENTICATED':
+      return refusedCredentials(failure.message);
+    case 'PERMISSION_DENIED':
       return new ResealError('kms-denied', `Cloud KMS lets this account encrypt nothing with ${kek}`, {
         hint: `grant roles/cloudkms.cryptoKeyEncrypter on ${kek} to ${CALLER}; docs/iam.md`,
       });

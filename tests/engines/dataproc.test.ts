@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { batchId, MAX_ATTEMPTS } from '../../jobs/contract/ids.ts';
 import { dataprocEngine } from '../../jobs/engines/dataproc/index.ts';
 import type { StageInput, StageProgress } from '../../jobs/engines/engine.ts';
 import { type WaitLimits, waitLimits } from '../../jobs/google/wait-limits.ts';
@@ -66,7 +67,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function stage(runId: string, signal = new AbortController().signal, limits: Partial<WaitLimits> = {}) {
+function stage(
+  runId: string,
+  signal = new AbortController().signal,
+  limits: Partial<WaitLimits> = {},
+  spent: readonly string[] = [],
+) {
   const seen: StageProgress[] = [];
   const input: StageInput = {
     runId,
@@ -78,7 +84,7 @@ function stage(runId: string, signal = new AbortController().signal, limits: Par
     waves: 1,
     limit: null,
     selected: 10,
-    spent: [],
+    spent,
     keyset: { version: 1, wrapped: Buffer.alloc(0), kmsKey: '' },
   };
   started = 0;
@@ -156,6 +162,15 @@ it('gives a failed batch a successor when the run is resumed', async () => {
   await expect(stage('run-again').done).rejects.toMatchObject({ code: 'batch-failed' });
   work = async (_batch, output) => output.write(counts);
   expect(await stage('run-again').done).toMatchObject({ batchId: 'reseal-run-again--2' });
+});
+
+it('makes no batch beyond the twentieth, and says how to go on then', async () => {
+  const spent = Array.from({ length: MAX_ATTEMPTS }, (_, at) => batchId('run-spent', at + 1));
+  await expect(stage('run-spent', undefined, {}, spent).done).rejects.toMatchObject({
+    code: 'batch-failed',
+    message: '20 batches of run run-spent failed',
+    hint: expect.stringContaining('`npm run reseal -- abandon run-spent`'),
+  });
 });
 
 it("says why a batch failed, with the driver's last lines and no stack trace of its own", async () => {

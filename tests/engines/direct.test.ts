@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { newRunId } from '../../jobs/contract/ids.ts';
+import { loadJobId, MAX_ATTEMPTS, newRunId } from '../../jobs/contract/ids.ts';
 import { load, nextLoad } from '../../jobs/engines/load.ts';
 import { waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Application } from '../support/application.ts';
@@ -79,6 +79,17 @@ it('stages the rows of one run once, also where two processes drive it', async (
   expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
     { n: '1' },
   ]);
+});
+
+it('begins no load job beyond the twentieth, and says how to go on then', async () => {
+  const runId = newRunId();
+  const spent = Array.from({ length: MAX_ATTEMPTS }, (_, at) => loadJobId(runId, at + 1));
+  const { client } = box.context.bigquery;
+  await expect(nextLoad(client, box.deployment, { runId, wave: 0, spent }, signal)).rejects.toMatchObject({
+    code: 'bigquery',
+    message: 'BigQuery, step load: 20 jobs of this step failed, or were for nothing',
+    hint: expect.stringContaining('abandon this run'),
+  });
 });
 
 it('does not put down to BigQuery what the rows themselves fail with', async () => {

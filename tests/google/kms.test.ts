@@ -112,6 +112,18 @@ describe('a key service', () => {
     });
   });
 
+  it('does not ask for a role where it does not know who calls', async () => {
+    const message = 'Request had invalid authentication credentials.';
+    const service = keyService(
+      client(() => fail(16, message)),
+      { pace: pace(1_000), patience },
+    );
+    await expect(service.unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
+      code: 'no-credentials',
+      hint: expect.stringMatching(/^run `gcloud auth application-default login`/),
+    });
+  });
+
   it('leaves nobody waiting once it has been told to end', async () => {
     const end = new AbortController();
     setMaxListeners(0, end.signal);

@@ -28,8 +28,8 @@ import { type RunKeys, runKeys } from '../run-keys.ts';
 import { leftPage } from './left-page.ts';
 import { type KeyCounts, PAGES_AT_ONCE, sealedKeys } from './sealed-keys.ts';
 
-const sealStep = (wave: string): JobStep => ({ name: 'seal', idOf: (n) => sealJobId(wave, n) });
-const keysStep = (wave: string): JobStep => ({ name: 'keys', idOf: (n) => keysJobId(wave, n) });
+export const sealStep = (wave: string): JobStep => ({ name: 'seal', idOf: (n) => sealJobId(wave, n) });
+export const keysStep = (wave: string): JobStep => ({ name: 'keys', idOf: (n) => keysJobId(wave, n) });
 
 /** A job that a passing fault ended is issued again, at most so often, after so long and twice that each time. */
 const RETRIES = 5;

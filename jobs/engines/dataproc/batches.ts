@@ -65,7 +65,9 @@ export async function findOrCreate(
     await create(asking, name, { parent, batch, batchId: id });
     return name;
   }
-  throw new ResealError('batch-failed', `${MAX_ATTEMPTS} batches of run ${input.runId} failed`);
+  throw new ResealError('batch-failed', `${MAX_ATTEMPTS} batches of run ${input.runId} failed`, {
+    hint: `no further one is made: mend what they failed of, then \`npm run reseal -- abandon ${input.runId}\` and start a new run`,
+  });
 }
 
 /**

@@ -7,7 +7,8 @@ import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 /**
  * Removes what the application kept of a run beside the connector's own files: the folder that its storage names
  * (jobs/spark/reseal/storage.py). Returns how many files there were, or null where they could not be listed or deleted,
- * as by a caller who may not. The connector's files have names that nobody can derive from the run; a lifecycle rule empties the folder.
+ * as by a caller who may not. The connector's files have names that nobody can derive from the run; a lifecycle rule
+ * empties the folder.
  */
 export async function removeFiles(
   storage: Storage,
