@@ -75,7 +75,7 @@ export const isLive = ({ owner }: LedgerRow, silentMillis: number): boolean =>
   owner !== null && silentMillis < LEASE_SECONDS * 1000 && !isGone(owner);
 
 export const takenOver = (runId: string, by: string | null): ResealError =>
-  new ResealError(TAKEN_OVER, `run ${runId} is driven by ${described(by)} now`, {
+  new ResealError('run-taken-over', `run ${runId} is driven by ${described(by)} now`, {
     hint: '`npm run reseal -- history` shows what becomes of it',
   });
 
