@@ -5,7 +5,7 @@ import { setFaults } from '../../sandbox/faults/client.ts';
 import { rulesOfFile } from '../../sandbox/faults/file.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
 import { writeAtomically } from '../../sandbox/state/files.ts';
-import { isSandbox, isServed } from '../../sandbox/state/folder.ts';
+import { inTurn, isSandbox, isServed } from '../../sandbox/state/folder.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
@@ -51,11 +51,14 @@ export async function openSandbox(
   try {
     const { parseDeployment } = await schema;
     const deployment = parseDeployment(sandbox.outputs);
-    const first = !existsSync(join(options.state, SETTINGS));
     // A command that only looks must not find what it has loaded itself.
-    if (!options.mustExist) await fill(sandbox, deployment, options, first, say);
-    // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
-    if (first) await keep();
+    if (!options.mustExist)
+      await inTurn(options.state, async () => {
+        const first = !existsSync(join(options.state, SETTINGS));
+        await fill(sandbox, deployment, options, first, say);
+        // A new sandbox is what its settings made it; those of a run that an older one turns down must not stay.
+        if (first) await keep();
+      });
     if (faults !== undefined) await setFaults(sandbox.endpoints, faults);
     const state = options.state === DEFAULT_STATE ? '' : ` --state ${options.state}`;
     return {

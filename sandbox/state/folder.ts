@@ -1,5 +1,6 @@
 import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
@@ -22,6 +23,8 @@ export interface SandboxInfo {
 
 const INFO = 'sandbox.json';
 const LOCK = 'sandbox.lock';
+/** Whose turn it is to load into the sandbox. */
+const LOADING = 'loading.lock';
 export const DATABASE = 'bigquery.duckdb';
 export const REQUEST_LOG = 'requests.ndjson';
 export const OLDER_REQUEST_LOG = 'requests.older.ndjson';
@@ -29,6 +32,7 @@ export const OLDER_REQUEST_LOG = 'requests.older.ndjson';
 const CONTENTS = [
   INFO,
   LOCK,
+  LOADING,
   DATABASE,
   'bigquery.duckdb.wal',
   'buckets.json',
@@ -68,7 +72,25 @@ export const isSandbox = async (state: string): Promise<boolean> =>
 
 /** Makes this process the folder's own. @throws ResealError sandbox-busy naming the process that is */
 export function hold(state: string): void {
-  const path = join(state, LOCK);
+  const other = taken(state, LOCK);
+  if (other !== undefined) throw busy(state, other);
+}
+
+const LOOK_MS = 50;
+
+/** Does what only one process may do to a sandbox at a time; another one's work is waited for. */
+export async function inTurn<T>(state: string, work: () => Promise<T>): Promise<T> {
+  while (taken(state, LOADING) !== undefined) await sleep(LOOK_MS);
+  try {
+    return await work();
+  } finally {
+    rmSync(join(state, LOADING), { force: true });
+  }
+}
+
+/** Takes a lock of a folder, or returns the process that has it. */
+function taken(state: string, lock: string): number | undefined {
+  const path = join(state, lock);
   // The lock appears with its content: nobody ever reads one that does not say yet whose it is.
   const draft = `${path}.${process.pid}.tmp`;
   writeFileSync(draft, String(process.pid), { mode: 0o600 });
@@ -76,12 +98,12 @@ export function hold(state: string): void {
     for (;;) {
       try {
         linkSync(draft, path);
-        return;
+        return undefined;
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
-      const pid = holder(state);
-      if (pid !== undefined) throw busy(state, pid);
+      const pid = holder(state, lock);
+      if (pid !== undefined) return pid;
       rmSync(path, { force: true });
     }
   } finally {
@@ -90,9 +112,9 @@ export function hold(state: string): void {
 }
 
 /** The process that has a folder, or is about to; undefined where none does. */
-export function holder(state: string): number | undefined {
+export function holder(state: string, lock = LOCK): number | undefined {
   try {
-    const pid = Number(readFileSync(join(state, LOCK), 'utf8'));
+    const pid = Number(readFileSync(join(state, lock), 'utf8'));
     return isAlive(pid) ? pid : undefined;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;

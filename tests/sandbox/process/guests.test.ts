@@ -32,11 +32,13 @@ test('one that has joined is served on when the one that began it has ended', as
   expect(await health(joined.endpoints.control)).toBe(false);
 });
 
-test('two that begin in the same moment share one', async () => {
-  const both = await Promise.all([0, 1].map(() => cli('reseal', ['history', '--json', '--state', state])));
+test('two that begin in the same moment share one, and load the samples once', async () => {
+  const both = await Promise.all(
+    [0, 1].map(() => cli('reseal', ['trigger', '--plan', '--json', '--state', join(state, 'both')])),
+  );
   expect(both.map(({ code, stderr }) => [code, code === 0 ? '' : stderr])).toEqual([
     [0, ''],
     [0, ''],
   ]);
-  expect(both[0]?.stdout).toBe(both[1]?.stdout);
+  for (const { stdout } of both) expect(JSON.parse(stdout)).toMatchObject({ selected: 1000 });
 });
