@@ -1,24 +1,9 @@
-/** An IPv4 address and how many of its bits name the network: https://datatracker.ietf.org/doc/html/rfc4632#section-3.1 */
-interface Range {
-  readonly address: number;
-  readonly prefix: number;
-}
+import ipaddr from 'ipaddr.js';
 
-function rangeOf(text: string): Range | null {
-  const [, address = '', prefix = ''] = /^(\d+\.\d+\.\d+\.\d+)\/(\d{1,2})$/.exec(text) ?? [];
-  const bytes = address.split('.').map(Number);
-  if (bytes.length !== 4 || bytes.some((byte) => byte > 255) || Number(prefix) > 32) return null;
-  return { address: bytes.reduce((all, byte) => all * 256 + byte, 0), prefix: Number(prefix) };
-}
-
-/** The first address of the range of so many bits that an address is in. */
-const firstOf = ({ address }: Range, prefix: number): number => address - (address % 2 ** (32 - prefix));
-
-const written = (address: number): string =>
-  [24, 16, 8, 0].map((bits) => Math.floor(address / 2 ** bits) % 256).join('.');
-
-/** https://datatracker.ietf.org/doc/html/rfc1918#section-3 */
-const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((text) => rangeOf(text) as Range);
+/** How far the private range of an address reaches: https://datatracker.ietf.org/doc/html/rfc1918#section-3 */
+const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'].map((range) =>
+  ipaddr.IPv4.parseCIDR(range),
+);
 
 /** The least that a subnetwork can be: https://cloud.google.com/vpc/docs/subnets#ipv4-ranges */
 const SMALLEST = 29;
@@ -32,13 +17,13 @@ const SMALLEST = 29;
  * ipRangeFault('10.0.0.5/24'); // 'must begin at its first address: 10.0.0.0/24'
  */
 export function ipRangeFault(text: string): string | null {
-  const range = rangeOf(text);
-  const around = PRIVATE.find((one) => range !== null && firstOf(range, one.prefix) === one.address);
-  if (range === null || around === undefined) return 'must be a private IPv4 range in CIDR form';
-  if (range.prefix < around.prefix || range.prefix > SMALLEST)
-    return `must be a range of /${around.prefix} to /${SMALLEST} in ${written(around.address)}/${around.prefix}`;
-  const first = firstOf(range, range.prefix);
-  return first === range.address
-    ? null
-    : `must begin at its first address: ${written(first)}/${range.prefix}`;
+  const [address = '', prefix] = text.split('/');
+  const isRange = ipaddr.IPv4.isValidFourPartDecimal(address) && ipaddr.IPv4.isValidCIDR(text);
+  const around = PRIVATE.find((range) => isRange && ipaddr.IPv4.parse(address).match(range));
+  if (around === undefined) return 'must be a private IPv4 range in CIDR form';
+  const [base, most] = around;
+  if (Number(prefix) < most || Number(prefix) > SMALLEST)
+    return `must be a range of /${most} to /${SMALLEST} in ${base}/${most}`;
+  const first = ipaddr.IPv4.networkAddressFromCIDR(text).toString();
+  return first === address ? null : `must begin at its first address: ${first}/${prefix}`;
 }
