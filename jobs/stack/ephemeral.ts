@@ -121,7 +121,7 @@ async function existing(workspace: LocalWorkspace, name: string): Promise<Stack 
   throw ofSomebodysOwn(name, 'there is a stack of that name, which `reseal stack` has not made');
 }
 
-/** https://github.com/pulumi/pulumi/blob/master/pkg/backend/backend.go, ErrNoPreviousDeployment */
+/** https://github.com/pulumi/pulumi/blob/master/pkg/backend/backenderr, ErrNoPreviousDeployment */
 const neverUpdated = (error: unknown): boolean => /no previous deployment/.test(String(error));
 
 const ofSomebodysOwn = (name: string, found: string): ResealError =>
