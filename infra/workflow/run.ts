@@ -179,18 +179,13 @@ function hold(d: Deployment, sql: Statements): Step[] {
           'row.state == "abandoned"': 'fail_abandoned',
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
           [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
-            'fail_settings_changed',
+            'list_settings',
           'row.state == "verified"': 'renew_before_merge',
         },
         'read_run_keyset',
       ),
     },
-    {
-      fail_settings_changed: raise(
-        'resume-changed',
-        '"run " + run_id + " began with other settings than the stack has now: set them back to go on with it, or abandon it and start a new one"',
-      ),
-    },
+    ...settingsChanged,
     { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
     { read_lease: query(sql.readLease, ID, 'lease') },
     {
@@ -202,6 +197,39 @@ function hold(d: Deployment, sql: Statements): Step[] {
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
   ];
 }
+
+/** Ends an execution that found its run begun under other settings, and names those; the job does the same. */
+const settingsChanged: Step[] = [
+  {
+    list_settings: assign({
+      changed: '',
+      began: expression('text.split(default(map.get(row, "settings"), settings), " ")'),
+    }),
+  },
+  {
+    compare_settings: {
+      for: {
+        value: 'one',
+        in: expression('text.split(settings, " ")'),
+        steps: [
+          { is_same: choose({ 'one in began': 'continue' }) },
+          { has_changed_before: choose({ 'changed == ""': 'name_setting' }) },
+          { add_comma: assign({ changed: expression('changed + ", "') }) },
+          { name_setting: assign({ changed: expression('changed + "reseal:" + text.split(one, ":")[0]') }) },
+        ],
+      },
+    },
+  },
+  { is_listed: choose({ 'changed != ""': 'fail_settings_changed' }) },
+  // An older version kept no list, but these two.
+  { name_older: assign({ changed: 'reseal:sourceFormat or reseal:keying' }) },
+  {
+    fail_settings_changed: raise(
+      'resume-changed',
+      '"run " + run_id + " began with another value of " + changed + " than the stack has now: set it back to go on with the run, or abandon it and start a new one"',
+    ),
+  },
+];
 
 const stage = (d: Deployment, sql: Statements): Step[] => [
   { is_only_wave: choose({ 'waves == 1': 'expect_nothing' }) },

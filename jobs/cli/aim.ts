@@ -13,9 +13,9 @@ export interface Aim {
 /** The folder of a sandbox that no option names. */
 export const DEFAULT_STATE = '.reseal';
 
-/** Commands in backquotes that take `--stack` and `--state`. */
+/** Commands in backquotes that take `--stack` and, but for Pulumi's, `--state`. */
 const COMMANDS =
-  /`((?:npm run trigger|(?:npm run reseal -- |reseal )(?:abandon|doctor|history|keys|read|rejected|sample|show|shred|sql|trigger))(?= |`)[^`]*)`/g;
+  /`((?:npm run trigger|pulumi up|(?:npm run reseal -- |reseal )(?:abandon|doctor|history|keys|read|rejected|sample|show|shred|sql|trigger))(?= |`)[^`]*)`/g;
 
 let current: Aim = {};
 
@@ -35,12 +35,22 @@ export function aimedAt(aim: Aim, text: string): string {
   if (option === '') return text;
   return text.replaceAll(COMMANDS, (whole, command: string) => {
     if (/ --(?:stack|state)\b/.test(command)) return whole;
+    if (command.startsWith('pulumi ') && aim.stack === undefined) return whole;
     return command === 'npm run trigger' ? `\`${command} -- ${option}\`` : `\`${command} ${option}\``;
   });
 }
 
 /** The same for what this process was told to work on. */
 export const aimed = (text: string): string => aimedAt(current, text);
+
+/**
+ * A command that stands without backquotes, for what this process was told to work on.
+ *
+ * @example
+ * aimAt({ stack: 'prod' });
+ * aimedCommand('npm run reseal -- history'); // 'npm run reseal -- history --stack prod'
+ */
+export const aimedCommand = (command: string): string => aimed(`\`${command}\``).slice(1, -1);
 
 function optionOf({ stack, state }: Aim): string {
   if (stack !== undefined) return `--stack ${stack}`;

@@ -269,7 +269,7 @@ export const ERROR_CODES = {
     "BigQuery no longer has the tables as of the run's moment, which it keeps for seven days",
     '`reseal abandon RUN`, and start a new run, which takes its values',
   ),
-  'bigquery-missing': failed('a table or the dataset is missing', 'run `pulumi up`'),
+  'bigquery-missing': failed('a table, a column of one or the dataset is missing', 'run `pulumi up`'),
   'bigquery-busy': failed(
     'BigQuery turned a statement away as often as it was tried: a limit, another transaction, or a fault of its own that passes',
     `a few minutes later: ${RESUME}`,

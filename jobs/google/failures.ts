@@ -1,4 +1,6 @@
 import { ResealError } from '../contract/errors.ts';
+import { LEDGER } from '../contract/ledger.ts';
+import { keysetColumns } from '../contract/tables.ts';
 import { CALLER, grantHint } from './denied.ts';
 import { projectFault } from './project-faults.ts';
 
@@ -202,6 +204,19 @@ export const isAboutValues = (error: unknown): boolean =>
  */
 const SNAPSHOT_GONE = /Invalid snapshot time|Cannot read before \d+/;
 
+/** Columns of the ledger and of the table of keysets, to which newer versions of the program add. */
+const OWN_COLUMNS = [...Object.keys(LEDGER), ...keysetColumns().map(({ name }) => name)];
+
+/** How Google's analyzer of SQL says that a table has no such column, in a query, an UPDATE or an INSERT. */
+const NO_COLUMN =
+  /(?:Unrecognized name: |\bName |\bColumn )`?(\w+)`?(?:$|;| at | not found | is not present )/;
+
+/** The column of one of the stack's own tables that a statement did not find; null where it is about anything else. */
+function columnNotThere(message: string): string | null {
+  const column = NO_COLUMN.exec(message)?.[1];
+  return column !== undefined && OWN_COLUMNS.includes(column) ? column : null;
+}
+
 /** What to do about BigQuery's reasons that have no code of their own. */
 const HINTS: Readonly<Record<string, string>> = {
   stopped: 'somebody cancelled the job: --resume the run',
@@ -227,6 +242,10 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });
+  if (columnNotThere(message) !== null)
+    return new ResealError('bigquery-missing', said, {
+      hint: 'an older version of the program made the table: run `pulumi up` with this version, then try again',
+    });
   if (/rows in the streaming buffer/i.test(message))
     return new ResealError('source-streaming', said, {
       hint: 'rows that insertAll streamed can be changed after half an hour: --resume the run then',

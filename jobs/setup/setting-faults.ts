@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { defaultsOf } from '../contract/deployment.ts';
-import { clashingColumns, type FieldSetting, withColumns } from '../contract/fields.ts';
+import { NAMING_RULES, type NamingSettings } from '../contract/field-names.ts';
 import { cryptoKey, flag } from '../contract/settings/patterns.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
 import { TABLE_SETTINGS, tableSettings } from '../contract/settings/table-settings.ts';
@@ -25,21 +25,11 @@ export function settingFaults(settings: Readonly<Record<string, unknown>>): stri
   const parsed = chosenSettings.safeParse(settings);
   if (!parsed.success)
     return parsed.error.issues.map(({ path, message }) => `reseal:${path.join('.')} ${message}`);
-  return [...clashes(parsed.data), ...fieldNames(parsed.data), ...ownTables(parsed.data)];
+  return [...names(parsed.data), ...ownTables(parsed.data)];
 }
 
-function clashes({ idColumn, fields }: { idColumn: string; fields: FieldSetting[] }): string[] {
-  const names = clashingColumns(idColumn, withColumns(fields));
-  return names.length === 0 ? [] : [`a column would stand for two things: ${names.join(', ')}`];
-}
-
-/** Values are read under the names of their fields, beside the id. */
-function fieldNames({ idColumn, fields }: { idColumn: string; fields: FieldSetting[] }): string[] {
-  const ids = ['id', idColumn.toLowerCase()];
-  return fields
-    .filter(({ name }) => ids.includes(name.toLowerCase()))
-    .map(({ name }) => `reseal:fields must not name a field ${name}: that is what the ids are read as`);
-}
+const names = (settings: NamingSettings): string[] =>
+  NAMING_RULES.flatMap(({ fault }) => fault(settings) ?? []).map((message) => `reseal:fields ${message}`);
 
 /** The stack's six other tables keep their names here. */
 function ownTables({ sourceTable }: { sourceTable: string }): string[] {

@@ -87,9 +87,12 @@ export function checkName(name: string): string {
 
 const fileOf = (name: string): string => join(PROJECT_FOLDER, `Pulumi.${name}.yaml`);
 
-/** The configuration that a stack has in this checkout; null without a file. */
+/**
+ * The configuration that a stack has in this checkout; null without any. A file alone says nothing: that of a new stack
+ * may hold the salt of its secrets, and nothing else yet.
+ */
 async function configured(workspace: LocalWorkspace, name: string): Promise<StackConfig | null> {
-  return existsSync(fileOf(name)) ? ((await workspace.stackSettings(name)).config ?? {}) : null;
+  return existsSync(fileOf(name)) ? ((await workspace.stackSettings(name)).config ?? null) : null;
 }
 
 /**
@@ -108,13 +111,18 @@ async function existing(workspace: LocalWorkspace, name: string): Promise<Stack 
   });
   const stack = await explained(name, 'stack select', selecting);
   if (stack === null || here !== null) return stack;
-  // Made from another checkout: Pulumi has the configuration of the last update.
-  await workspace.refreshConfig(name).catch(() => {});
+  // Made from another checkout, or never updated: Pulumi has the configuration of the last update.
+  const hadFile = existsSync(fileOf(name));
+  const isNew = await workspace.refreshConfig(name).then(() => false, neverUpdated);
   const last = await configured(workspace, name);
-  if (last !== null && MARK in last) return stack;
-  if (last !== null) await rm(fileOf(name));
+  // Without an update, a file without settings is what `open` leaves where it is killed halfway.
+  if (last === null ? hadFile && isNew : MARK in last) return stack;
+  if (!hadFile) await rm(fileOf(name), { force: true });
   throw ofSomebodysOwn(name, 'there is a stack of that name, which `reseal stack` has not made');
 }
+
+/** https://github.com/pulumi/pulumi/blob/master/pkg/backend/backenderr, ErrNoPreviousDeployment */
+const neverUpdated = (error: unknown): boolean => /no previous deployment/.test(String(error));
 
 const ofSomebodysOwn = (name: string, found: string): ResealError =>
   new ResealError('stack-name', `"${name}" cannot be the name of an ephemeral stack: ${found}`, {

@@ -1,5 +1,7 @@
-import { describe, expect, it } from 'vitest';
-import { aimedAt } from '../../jobs/cli/aim.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { aimAt, aimedAt, aimedCommand } from '../../jobs/cli/aim.ts';
+
+afterEach(() => aimAt({}));
 
 describe('a command that a message names', () => {
   it.each([
@@ -11,6 +13,8 @@ describe('a command that a message names', () => {
       '`reseal doctor` and `reseal abandon a-1`',
       '`reseal doctor --stack prod` and `reseal abandon a-1 --stack prod`',
     ],
+    ['`npm run bundle`, then `pulumi up`', '`npm run bundle`, then `pulumi up --stack prod`'],
+    ['`pulumi up --refresh` grants them', '`pulumi up --refresh --stack prod` grants them'],
   ])('%s works on the same stack', (text, aimed) => {
     expect(aimedAt({ stack: 'prod', state: '.reseal' }, text)).toBe(aimed);
   });
@@ -18,7 +22,8 @@ describe('a command that a message names', () => {
   it.each([
     '`npm run reseal -- history --stack other`',
     '`npm run trigger -- --state there`',
-    '`npm run bundle`, then `pulumi up`',
+    '`pulumi up --stack other`',
+    '`pulumi stack ls` and `pulumi login`',
     '`npm run reseal -- vectors`',
     '`--resume a-1` goes on with it',
     'run npm run trigger',
@@ -28,10 +33,18 @@ describe('a command that a message names', () => {
 
   it('names the folder of a sandbox that is not the usual one, as a shell takes it', () => {
     const text = 'run `npm run trigger` first';
+    expect(aimedAt({ state: '/tmp/x' }, '`pulumi up`')).toBe('`pulumi up`');
     expect(aimedAt({ state: '.reseal' }, text)).toBe(text);
     expect(aimedAt({ state: '/tmp/x' }, text)).toBe('run `npm run trigger -- --state /tmp/x` first');
     expect(aimedAt({ state: "it's here" }, text)).toBe(
       "run `npm run trigger -- --state 'it'\\''s here'` first",
+    );
+  });
+
+  it('may stand without backquotes', () => {
+    aimAt({ stack: 'prod' });
+    expect(aimedCommand('npm run reseal -- rejected a-1')).toBe(
+      'npm run reseal -- rejected a-1 --stack prod',
     );
   });
 });

@@ -235,7 +235,7 @@ describe('a dataset that is there', () => {
 
 it.each([
   { table: 'runs', says: 'reseal:sourceTable must not be the table of reseal:runsTable, runs' },
-  { idColumn: 'resealed_at', says: 'a column would stand for two things: resealed_at' },
+  { idColumn: 'resealed_at', says: 'reseal:fields must not use a column for two things: resealed_at' },
   { field: 'ID', says: 'reseal:fields must not name a field ID: that is what the ids are read as' },
   { idColumn: 'Email', says: 'reseal:fields must not name a field email' },
   { location: 'us', says: '--location must be one region' },

@@ -31,6 +31,25 @@ describe('what BigQuery failed with', () => {
   });
 
   it.each([
+    'Unrecognized name: settings at [1:214]',
+    'Unrecognized name: not_whole; Did you mean not_old? at [1:8]',
+    'Name counted_attempt not found inside r at [2:5]',
+    'Column settings is not present in table example-data-dev.encryption_poc.runs at [1:30]',
+    'Unrecognized name: `same_keys_as` at [1:8]',
+  ])('is a table of the stack that an older version of the program made: %s', (message) => {
+    const failure = because('invalidQuery', message);
+    expect(failure).toMatchObject({
+      code: 'bigquery-missing',
+      hint: expect.stringContaining('run `pulumi up` with this version'),
+    });
+    expect(isAboutValues(failure)).toBe(false);
+  });
+
+  it('is no table of the stack where the column is none of its own', () => {
+    expect(because('invalidQuery', 'Unrecognized name: phone at [1:8]').code).toBe('bigquery');
+  });
+
+  it.each([
     ['stopped', 'Job execution was cancelled: User requested cancellation'],
     ['resourcesExceeded', 'Resources exceeded during query execution'],
     ['quotaExceeded', 'Quota exceeded: Your project exceeded quota for imports per table'],

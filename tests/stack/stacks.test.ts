@@ -131,6 +131,27 @@ describe('an ephemeral stack', () => {
     await expect(up(NAME, () => {})).rejects.toMatchObject({ code: 'stack-name' });
   });
 
+  it('goes on where an earlier one ended between the stack and its settings', async () => {
+    stacks({ [NAME]: {} });
+    writeFileSync(`Pulumi.${NAME}.yaml`, 'encryptionsalt: v1:AAAA\n');
+    await up(NAME, () => {});
+    expect(parse(readFileSync(`Pulumi.${NAME}.yaml`, 'utf8'))).toMatchObject({
+      encryptionsalt: 'v1:AAAA',
+      config: { 'ephemeral:of': 'dev' },
+    });
+  });
+
+  it('is none that somebody has deployed, though the file here has no settings', async () => {
+    stacks({ [NAME]: { project: 'example-data-crm' } });
+    const own = 'encryptionsalt: v1:AAAA\nconfig:\n  reseal:project: example-data-crm\n';
+    writeFileSync(join(folder, 'updates.json'), JSON.stringify({ [NAME]: own }));
+    writeFileSync(`Pulumi.${NAME}.yaml`, 'encryptionsalt: v1:AAAA\n');
+    for (const command of [up, down])
+      await expect(command(NAME, () => {})).rejects.toMatchObject({ code: 'stack-name' });
+    expect(readFileSync(`Pulumi.${NAME}.yaml`, 'utf8')).toContain('encryptionsalt');
+    expect(commands()).not.toMatch(/^(?:up|destroy|stack rm)/m);
+  });
+
   it.each(['dev', 'staging', 'prod', 'eu-prod', 'PR-1', 'fifteen-letters'])('is not called %s', (name) => {
     expect(() => checkName(name)).toThrow(expect.objectContaining({ code: 'stack-name' }));
   });

@@ -1,5 +1,6 @@
 import { ERROR_CODES, type ErrorCode } from '../../contract/error-codes.ts';
 import type { Report } from '../../run/report.ts';
+import { aimed } from '../aim.ts';
 import type { Palette } from './palette.ts';
 
 /** What the page's charts and tables are made of: figures of a report, without any HTML. */
@@ -132,7 +133,7 @@ export function planAndActual(report: Report): Planned[] {
 /** What to do about the failure that a run ended with. */
 export function remedyOfError(code: string): string {
   const known: ErrorCode | undefined = (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
-  return (known?.remedy ?? 'docs/runbook.md has every code').replaceAll('`', '');
+  return aimed(known?.remedy ?? 'docs/runbook.md has every code').replaceAll('`', '');
 }
 
 /** What the run is, in the words of a headline. */

@@ -1,6 +1,7 @@
 import { mostSeals } from '../../contract/algorithms.ts';
 import { LEDGER, type LedgerJson } from '../../contract/ledger.ts';
 import { meaningOf, remedyOf } from '../../contract/reasons.ts';
+import { aimedCommand } from '../aim.ts';
 import { barChart } from './charts.ts';
 import type { RunPageData } from './data.ts';
 import { dataTable, type Html, html, NOTHING, note, number, page, section } from './html.ts';
@@ -127,7 +128,7 @@ function reasons({ report }: RunPageData): Html {
     'Why values were rejected',
     chart,
     dataTable(['reason', 'values', 'what it means', 'what to do'], rows),
-    html`<p class="note">The ids: <code>npm run reseal -- rejected ${report.run_id}</code>${missing > 0 ? `. ${number(missing)} more were rejected again by a later run, and count there.` : ''}</p>`,
+    html`<p class="note">The ids: <code>${aimedCommand(`npm run reseal -- rejected ${report.run_id}`)}</code>${missing > 0 ? `. ${number(missing)} more were rejected again by a later run, and count there.` : ''}</p>`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { parseHTML } from 'linkedom';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { aimAt } from '../../../jobs/cli/aim.ts';
 import { runPage } from '../../../jobs/cli/page/run-page.ts';
 import { historyPage } from '../../../jobs/cli/page/runs.ts';
 import { aPage, aReport, ledgerRows, pageCases } from '../../support/report.ts';
@@ -62,6 +63,8 @@ describe.each(Object.entries(pages))('the page of %s', (_, text) => {
   });
 });
 
+afterEach(() => aimAt({}));
+
 describe('a run', () => {
   it('of a thousand values adds up', () => {
     const text = words(pages.thousand);
@@ -106,6 +109,13 @@ describe('a run', () => {
     for (const said of [code, remedy, 'the source table is untouched', 'not merged1,000', step])
       expect(text).toContain(said);
     expect(text).not.toContain('Read the values');
+  });
+
+  it('names commands that work on its own stack', () => {
+    aimAt({ stack: 'prod' });
+    expect(words(runPage(cases.thousand))).toMatch(/npm run reseal -- rejected \S+ --stack prod/);
+    const error = { state: 'failed', error_code: 'bigquery-missing', error: 'no table' } as const;
+    expect(words(runPage(aPage(aReport(error))))).toContain('What to do: run pulumi up --stack prod');
   });
 
   it('whose texts are hostile stays a page', () => {

@@ -314,10 +314,19 @@ it('goes on with what another driver began, but for rows that are not whole and 
   });
   await expect(box.run({ runId, engine: 'dataproc' }, lose)).rejects.toMatchObject({ code: 'verify-count' });
   const began = (await ledger(runId))?.settings;
-  await box.sql(`UPDATE runs SET settings = 'keying:00000000' WHERE run_id = '${runId}'`);
-  expect(await workflow.execute({ run_id: runId })).toMatchObject({
-    error: { error_code: 'resume-changed' },
-  });
+  const under = async (change: string, named: string) => {
+    await box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({
+      error: {
+        error_code: 'resume-changed',
+        message: expect.stringContaining(`began with another value of ${named} than the stack has now`),
+      },
+    });
+  };
+  const other = began?.replace(/(idType|keying):\w+/g, '$1:00000000');
+  await under(`settings = '${other}'`, 'reseal:idType, reseal:keying');
+  await under("settings = NULL, keying = 'shared'", 'reseal:sourceFormat or reseal:keying');
+  await box.sql(`UPDATE runs SET keying = '${box.deployment.keying}' WHERE run_id = '${runId}'`);
   await box.sql(`UPDATE runs SET settings = '${began}' WHERE run_id = '${runId}'`);
   expect(await workflow.execute({ run_id: runId })).toMatchObject({
     result: { merged: '2', batch_id: `reseal-${runId}--2`, not_whole: ` reseal-${runId} ` },
