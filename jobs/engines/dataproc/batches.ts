@@ -73,7 +73,7 @@ export async function findOrCreate(
 /**
  * Sees to it that there is a batch of this name, be it that a lost answer or another process has made it. After an
  * interrupt an answer under way is waited for a moment, so that there is a batch to cancel; one that comes to be later
- * is cancelled as long as this process lives.
+ * is cancelled if it does so within another moment.
  *
  * @throws what Dataproc answered; ResealError `cancel-failed` if nobody knows, after an interrupt, whether there is a batch
  */
