@@ -382,3 +382,22 @@ it.each([
   // The process ends soon after this: what is not asked for by now is never asked for.
   expect(stateOfBatch(runId)).toMatch(/^CANCELL/);
 });
+
+it('cancels a batch that comes to be after the interrupt, where Dataproc cannot be asked for a while', async () => {
+  const controller = new AbortController();
+  work = (_batch, _output, signal) =>
+    new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+  answering = (path, method) => {
+    if (!isCreation(path, method)) return;
+    controller.abort();
+    throw UNAVAILABLE;
+  };
+  let looks = 0;
+  intercept = (path) => {
+    // The first look is for a batch that is there already.
+    if (isLook(path) && ++looks === 2) throw UNAVAILABLE;
+  };
+  const { done } = stage('run-lost-twice', controller.signal);
+  await expect(done).rejects.toMatchObject({ code: 'cancel-failed' });
+  expect([looks, stateOfBatch('run-lost-twice')]).toEqual([3, expect.stringMatching(/^CANCELL/)]);
+});

@@ -28,6 +28,8 @@ export function clientBatch(body: BatchBody): Batch {
 
 /** An answer to the creation is waited for so long after an interrupt. */
 const GRACE_MS = 1_500;
+/** The cancellation of a batch that comes to be after that is asked for so long. */
+const LATE_MS = 2_000;
 
 /**
  * The name of the wave's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
@@ -93,10 +95,14 @@ async function create(
     const late = error instanceof ResealError;
     const lost = mayPass(error) || (error instanceof Error && error.name === 'AbortError');
     if (!signal.aborted || !(late || lost)) throw error;
-    if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancel(client, name)));
+    if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancelLate(client, name)));
     throw late ? error : unclear(mayPass(error) ? googleFailure(error).message : 'no answer');
   }
 }
+
+/** The signal of the run has been given by then, so that this has a limit of its own. */
+const cancelLate = (client: BatchControllerClient, name: string): Promise<void> =>
+  repeated(() => cancel(client, name), { ms: LATE_MS, signal: AbortSignal.timeout(LATE_MS) });
 
 /**
  * Cancels a wave's batches that are still at work, waits for their end and returns their ids. Attempts follow each
