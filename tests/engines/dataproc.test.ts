@@ -360,6 +360,22 @@ it('gives up at once where it may not create a batch', async () => {
   await expect(stage('run-uncreated').done).rejects.toMatchObject({ code: 'batch-denied' });
 });
 
+it('gives up at once where there is no quota for the batch, which does not exist then', async () => {
+  let asked = 0;
+  intercept = (path, method) => {
+    if (!isCreation(path, method)) return;
+    asked++;
+    throw new GoogleError('RESOURCE_EXHAUSTED', "Insufficient 'CPUS' quota. Requested 12.0, available 8.0.");
+  };
+  const failure = await stage('run-quota', undefined, { lookMs: 300 }).done.catch((error) => error);
+  expect([asked, failure.code, failure.message, failure.hint]).toEqual([
+    1,
+    'batch',
+    "Dataproc: Insufficient 'CPUS' quota. Requested 12.0, available 8.0.",
+    undefined,
+  ]);
+});
+
 it.each([
   ['answers late', async () => void (await sleep(2_500, undefined, { ref: false }))],
   ['fails to answer', () => Promise.reject(UNAVAILABLE)],

@@ -85,7 +85,7 @@ async function create(
   request: NonNullable<Parameters<BatchControllerClient['createBatch']>[0]>,
 ): Promise<void> {
   const call = () => within(ANSWER_MS, client.createBatch(request), unanswered);
-  const creating = repeated(call, { ms, signal, missed }).catch((error: unknown) => {
+  const creating = repeated(call, { ms, signal, missed, passes: leavesOpen }).catch((error: unknown) => {
     if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
   });
   const unclear = (why: string) => new ResealError('cancel-failed', `${name} may have been created: ${why}`);
@@ -93,12 +93,19 @@ async function create(
     await withGrace(creating, signal, GRACE_MS, () => unclear('no answer'));
   } catch (error) {
     const late = error instanceof ResealError;
-    const lost = mayPass(error) || (error instanceof Error && error.name === 'AbortError');
+    const lost = leavesOpen(error) || (error instanceof Error && error.name === 'AbortError');
     if (!signal.aborted || !(late || lost)) throw error;
     if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancelLate(client, name)));
-    throw late ? error : unclear(mayPass(error) ? googleFailure(error).message : 'no answer');
+    throw late ? error : unclear(leavesOpen(error) ? googleFailure(error).message : 'no answer');
   }
 }
+
+/**
+ * Whether there may be a batch although its creation failed, so that the same call says more. A quota that does not suffice
+ * for the batch, CPUs for instance, is a refusal, and no matter of minutes.
+ */
+const leavesOpen = (error: unknown): boolean =>
+  mayPass(error) && googleFailure(error).status !== 'RESOURCE_EXHAUSTED';
 
 /** The signal of the run has been given by then, so that this has a limit of its own. */
 const cancelLate = (client: BatchControllerClient, name: string): Promise<void> =>
