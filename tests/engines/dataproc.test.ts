@@ -3,9 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { ResealError } from '../../jobs/contract/errors.ts';
 import { batchId, MAX_ATTEMPTS } from '../../jobs/contract/ids.ts';
 import { dataprocEngine } from '../../jobs/engines/dataproc/index.ts';
 import type { StageInput, StageProgress } from '../../jobs/engines/engine.ts';
+import { TAKEN_OVER } from '../../jobs/google/bounds.ts';
 import { type WaitLimits, waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Batches, type BatchRunner } from '../../sandbox/dataproc/batches.ts';
 import { dataprocRoutes } from '../../sandbox/dataproc/routes.ts';
@@ -93,6 +95,15 @@ function stage(
     ...limits,
   });
   return { seen, done: engine.stage(input, (now) => seen.push(now), signal) };
+}
+
+/** Gives up what a run has at work; `said` is what it hears meanwhile. */
+async function discard(runId: string) {
+  const said: string[] = [];
+  const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'));
+  const never = new AbortController().signal;
+  const { cancelled } = await engine.discard(runId, runId, never, (message) => said.push(message));
+  return { said, cancelled };
 }
 
 /** The state of a run's first batch, as Dataproc has it. */
@@ -360,6 +371,17 @@ it('gives up at once where it may not create a batch', async () => {
   await expect(stage('run-uncreated').done).rejects.toMatchObject({ code: 'batch-denied' });
 });
 
+it('says that a batch may be at work where Dataproc has not said for too long whether it made one', async () => {
+  intercept = (path, method) => {
+    if (isCreation(path, method)) throw UNAVAILABLE;
+  };
+  await expect(stage('run-unsaid', undefined, { lookMs: 300 }).done).rejects.toMatchObject({
+    code: 'batch',
+    message: 'Dataproc: The service is currently unavailable.',
+    hint: 'batch reseal-run-unsaid may be at work; go on with --resume, which takes it',
+  });
+});
+
 it('gives up at once where there is no quota for the batch, which does not exist then', async () => {
   let asked = 0;
   intercept = (path, method) => {
@@ -416,4 +438,25 @@ it('cancels a batch that comes to be after the interrupt, where Dataproc cannot 
   const { done } = stage('run-lost-twice', controller.signal);
   await expect(done).rejects.toMatchObject({ code: 'cancel-failed' });
   expect([looks, stateOfBatch('run-lost-twice')]).toEqual([3, expect.stringMatching(/^CANCELL/)]);
+});
+
+it('gives up the batches at work, although one before them is gone, and says why it takes long', async () => {
+  const takenOver = new ResealError(TAKEN_OVER, 'somebody else drives the run');
+  const controller = new AbortController();
+  work = (_batch, _output, signal) =>
+    new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve());
+      setTimeout(() => controller.abort(takenOver), 100);
+    });
+  const spent = [batchId('run-gap', 1)];
+  await expect(stage('run-gap', controller.signal, {}, spent).done).rejects.toThrow();
+  let looks = 0;
+  intercept = (path) => {
+    // One of the looks may be the last of those that followed the batch.
+    if (isLook(path) && ++looks <= 3) throw UNAVAILABLE;
+  };
+  expect(await discard('run-gap')).toEqual({
+    cancelled: ['reseal-run-gap--2'],
+    said: expect.arrayContaining(['Dataproc is asked again: The service is currently unavailable.']),
+  });
 });

@@ -8,6 +8,7 @@ import { googleFailure } from '../../google/failures.ts';
 import { mayPass, repeated } from '../../google/repeated.ts';
 import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 import type { StageInput } from '../engine.ts';
+import { batchFailure } from './batch-failure.ts';
 import {
   type Asking,
   type Batch,
@@ -77,7 +78,8 @@ export async function findOrCreate(
  * interrupt an answer under way is waited for a moment, so that there is a batch to cancel; one that comes to be later
  * is cancelled if it does so within another moment.
  *
- * @throws what Dataproc answered; ResealError `cancel-failed` if nobody knows, after an interrupt, whether there is a batch
+ * @throws what Dataproc answered; ResealError where nobody knows whether there is a batch: `cancel-failed` after an interrupt,
+ * else `batch`
  */
 async function create(
   { client, signal, lookMs: ms, missed, afterwards }: Asking,
@@ -94,7 +96,9 @@ async function create(
   } catch (error) {
     const late = error instanceof ResealError;
     const lost = leavesOpen(error) || (error instanceof Error && error.name === 'AbortError');
-    if (!signal.aborted || !(late || lost)) throw error;
+    if (!(late || lost)) throw error;
+    const taken = `batch ${request.batchId} may be at work; go on with --resume, which takes it`;
+    if (!signal.aborted) throw batchFailure(error, signal, taken);
     if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancelLate(client, name)));
     throw late ? error : unclear(leavesOpen(error) ? googleFailure(error).message : 'no answer');
   }
@@ -112,25 +116,27 @@ const cancelLate = (client: BatchControllerClient, name: string): Promise<void> 
   repeated(() => cancel(client, name), { ms: LATE_MS, signal: AbortSignal.timeout(LATE_MS) });
 
 /**
- * Cancels a wave's batches that are still at work, waits for their end and returns their ids. Attempts follow each
- * other without a gap.
+ * Cancels a wave's batches that are still at work, waits for their end and returns their ids. Somebody may have deleted
+ * one before them, so that every id is looked for.
  */
 export async function cancelBatches(
   asking: Asking,
   { project, location }: Deployment,
   wave: string,
 ): Promise<string[]> {
-  const { client, signal } = asking;
-  const ended: string[] = [];
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const id = batchId(wave, attempt);
+  const { client, signal, lookMs: ms, missed } = asking;
+  const ended = async (id: string): Promise<string[]> => {
     const name = `projects/${project}/locations/${location}/batches/${id}`;
     const found = await existing(asking, name);
-    if (found === null) break;
-    if (TERMINAL.includes(stateOf(found))) continue;
-    if (stateOf(found) !== 'CANCELLING') await unlessAborted(cancel(client, name), signal);
+    if (found === null || TERMINAL.includes(stateOf(found))) return [];
+    if (stateOf(found) !== 'CANCELLING')
+      await unlessAborted(
+        repeated(() => cancel(client, name), { ms, signal, missed }),
+        signal,
+      );
     await ending(asking, name, (seen) => TERMINAL.includes(stateOf(seen)));
-    ended.push(id);
-  }
-  return ended;
+    return [id];
+  };
+  const ids = Array.from({ length: MAX_ATTEMPTS }, (_, at) => batchId(wave, at + 1));
+  return (await Promise.all(ids.map(ended))).flat();
 }

@@ -20,14 +20,14 @@ export function dataprocEngine(
     name: 'dataproc',
     stage: (input, progress, signal) =>
       withBatches(signal, async (asked) => {
-        const missed = (message: string) => progress({ message: `Dataproc is asked again: ${message}` });
-        const asking = { ...asked, missed };
+        const asking = { ...asked, missed: askedAgain((message) => progress({ message })) };
         const name = await findOrCreate(asking, deployment, input);
         const output = driverOutput(await storageClient(deployment, endpoints));
         return staged({ asking, deployment, limits }, name, output, progress);
       }),
-    discard: (runId, wave, signal) =>
-      withBatches(signal, async (asking) => {
+    discard: (runId, wave, signal, say = () => {}) =>
+      withBatches(signal, async (asked) => {
+        const asking = { ...asked, missed: askedAgain(say) };
         const cancelled = await cancelBatches(asking, deployment, wave);
         return {
           cancelled,
@@ -36,7 +36,10 @@ export function dataprocEngine(
       }),
   };
 
-  async function withBatches<T>(signal: AbortSignal, work: (asking: Asking) => Promise<T>): Promise<T> {
+  async function withBatches<T>(
+    signal: AbortSignal,
+    work: (asking: Omit<Asking, 'missed'>) => Promise<T>,
+  ): Promise<T> {
     const client = await batchClient(deployment, endpoints);
     const close = () => within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
     const left: Promise<unknown>[] = [];
@@ -44,7 +47,7 @@ export function dataprocEngine(
       left.push(work.catch(() => {}));
     };
     try {
-      return await work({ client, signal, lookMs: limits.lookMs, missed: () => {}, afterwards });
+      return await work({ client, signal, lookMs: limits.lookMs, afterwards });
     } catch (error) {
       throw batchFailure(error, signal);
     } finally {
@@ -53,6 +56,9 @@ export function dataprocEngine(
     }
   }
 }
+
+const askedAgain = (say: (message: string) => void) => (message: string) =>
+  say(`Dataproc is asked again: ${message}`);
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
