@@ -15,10 +15,13 @@ export interface AbandonOptions {
 /** Ends a run that nobody will resume, and says what was done. */
 export async function abandon(runId: string, options: AbandonOptions): Promise<void> {
   const interrupt = onInterrupt(options.json ?? false);
-  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
+  const write = (text: string) => process.stderr.write(text);
+  const target = await openTarget({ ...options, mustExist: true }, write);
   try {
     const context = await runContext(target, interrupt.signal);
-    const abandoned = await abandonRun(context, runId, options.takeOver ?? false);
+    const abandoned = await abandonRun(context, runId, options.takeOver ?? false, (message) =>
+      write(`${message}\n`),
+    );
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ ...ledgerJson(abandoned.run), discarded: abandoned.discarded })}\n`

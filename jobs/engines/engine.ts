@@ -67,6 +67,12 @@ export interface Engine {
    * Ends whatever attempts of a run's wave have at work, and removes the files that they left. Throws ResealError.
    *
    * @param wave the id of the wave that the run is in: those before it are merged
+   * @param say hears of what takes long
    */
-  discard(runId: string, wave: string, signal: AbortSignal): Promise<Discarded>;
+  discard(
+    runId: string,
+    wave: string,
+    signal: AbortSignal,
+    say?: (message: string) => void,
+  ): Promise<Discarded>;
 }

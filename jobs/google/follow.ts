@@ -14,13 +14,13 @@ export interface LongRunning<T> {
   hasEnded(seen: T): boolean;
   /** Why it is not waited for any longer, although it has not ended; null to go on. */
   overdue?(seen: T): ResealError | null;
-  /** Asks for its end; what has ended by itself in the meantime cannot be cancelled, and need not be. */
+  /** Asks for its end, any number of times; what has ended by itself in the meantime cannot be cancelled, and need not be. */
   cancel(): Promise<void>;
 }
 
 /** Such a thing takes a minute to start and more to work: the longer it has taken, the less often it is looked at. */
 const WAIT_MS = { first: 500, growth: 1.2, most: 5_000 };
-/** How long the answer to a cancellation is waited for, and then its end. */
+/** How long a cancellation is asked for, and then its end waited for. */
 interface Patience {
   readonly cancelMs: number;
   readonly endMs: number;
@@ -72,8 +72,18 @@ async function givenUp<T>(work: LongRunning<T>, overdue: ResealError): Promise<R
 }
 
 async function cancelled<T>(work: LongRunning<T>, { cancelMs, endMs }: Patience): Promise<T> {
-  const late = () => new Error(`no answer for ${cancelMs} ms`);
-  await within(cancelMs, work.cancel(), late).catch((cause: unknown) => {
+  let missed = `no answer for ${cancelMs} ms`;
+  const over = new AbortController();
+  const cancelling = repeated(() => work.cancel(), {
+    ms: cancelMs,
+    signal: over.signal,
+    missed: (message) => {
+      missed = message;
+    },
+  });
+  const late = () => new Error(missed);
+  const asked = within(cancelMs, cancelling, late).finally(() => over.abort());
+  await asked.catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new ResealError('cancel-failed', `${work.name} could not be cancelled: ${reason}`, {
       hint: 'it goes on by itself: cancel it by hand, or take what it does with --resume',

@@ -42,10 +42,13 @@ export async function repeated<T>(
   {
     ms,
     signal,
+    passes = mayPass,
     missed = () => {},
   }: {
     readonly ms: number;
     readonly signal: AbortSignal;
+    /** Which failures the call is repeated after; `mayPass` unless it is given. */
+    readonly passes?: (error: unknown) => boolean;
     /** Hears why a call failed that is made again. */
     readonly missed?: ((message: string) => void) | undefined;
   },
@@ -55,7 +58,7 @@ export async function repeated<T>(
     try {
       return await call();
     } catch (error) {
-      if (signal.aborted || !mayPass(error) || performance.now() - since > ms) throw error;
+      if (signal.aborted || !passes(error) || performance.now() - since > ms) throw error;
       missed(googleFailure(error).message);
     }
     await sleep(wait, undefined, { signal });

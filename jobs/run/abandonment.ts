@@ -19,17 +19,23 @@ export interface Abandoned {
  * `abandoned`. The source table is not touched: waves that are merged stay so. The ledger comes last, so that one that
  * is cut short can be repeated.
  *
+ * @param say hears of what takes long
  * @throws ResealError `run-unknown`, `run-live` for one that somebody drives, unless `takeOver` says otherwise,
  * `run-taken-over` where somebody else drives it by now: what is left of it then is theirs
  */
-export async function abandon(context: RunContext, runId: string, takeOver: boolean): Promise<Abandoned> {
+export async function abandon(
+  context: RunContext,
+  runId: string,
+  takeOver: boolean,
+  say: (message: string) => void = () => {},
+): Promise<Abandoned> {
   const found = await knownRun(context, runId);
   if (isClosed(found)) return { run: found, discarded: null };
   const owner = newOwner();
   try {
     const taken = await takeLease(context, found, owner, takeOver);
     if (isClosed(taken)) return { run: taken, discarded: null };
-    return await orLetGo(context, runId, owner, () => giveUp(context, taken, owner));
+    return await orLetGo(context, runId, owner, () => giveUp(context, taken, owner, say));
   } catch (error) {
     if (!context.signal.aborted) throw error;
     throw new ResealError('cancelled', `run ${runId} was not abandoned`, {
@@ -42,7 +48,12 @@ export async function abandon(context: RunContext, runId: string, takeOver: bool
 }
 
 /** Ends and removes what there is of a run that is held; somebody else who takes it over finds it as it was. */
-async function giveUp(context: RunContext, held: LedgerRow, owner: string): Promise<Abandoned> {
+async function giveUp(
+  context: RunContext,
+  held: LedgerRow,
+  owner: string,
+  say: (message: string) => void,
+): Promise<Abandoned> {
   const { bigquery, sql, engines } = context;
   const runId = held.run_id;
   const lease = heartbeat(context, runId, owner);
@@ -52,6 +63,7 @@ async function giveUp(context: RunContext, held: LedgerRow, owner: string): Prom
       runId,
       waveId(runId, held.waves_merged ?? 0),
       signal,
+      say,
     );
     signal.throwIfAborted();
     await bigquery.query(sql.clearStaged, { run_id: runId, owner });

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { follow, type LongRunning } from '../../jobs/google/follow.ts';
@@ -25,6 +26,7 @@ function pending(cancel: () => Promise<void>): LongRunning<string> & { looks: st
 }
 const never = new AbortController().signal;
 const limits = { lookMs: 1_000 };
+const UNAVAILABLE = Object.assign(new Error('try again'), { code: 14 });
 
 it('what is overdue is cancelled, its end waited for, and the hint says so', async () => {
   const work = pending(async () => {});
@@ -46,13 +48,43 @@ it('that it could not be cancelled is said, too', async () => {
   });
 });
 
+it('a cancellation that fails in a way that passes is asked for again, after an interrupt and where it is overdue', async () => {
+  for (const signal of [AbortSignal.abort('ctrl-C'), never]) {
+    let asked = 0;
+    const work = pending(async () => {
+      if (++asked < 3) throw UNAVAILABLE;
+    });
+    const ended = await follow(work, () => {}, signal, limits).catch((error: ResealError) => error.hint);
+    expect([asked, ended]).toEqual([
+      3,
+      signal.aborted ? 'CANCELLED' : 'it has been cancelled; then --resume the run',
+    ]);
+  }
+});
+
+it('a cancellation that goes on failing is given up in time, for the reason that it had', async () => {
+  let asked = 0;
+  const work = pending(async () => {
+    asked++;
+    throw UNAVAILABLE;
+  });
+  const began = performance.now();
+  await expect(follow(work, () => {}, AbortSignal.abort('ctrl-C'), limits)).rejects.toMatchObject({
+    code: 'cancel-failed',
+    message: 'a-batch could not be cancelled: try again',
+  });
+  expect(performance.now() - began).toBeLessThan(2_000);
+  const then = asked;
+  await sleep(1_500);
+  expect(asked).toBe(then);
+});
+
 it('an interrupt meanwhile ends it as an interrupt does', async () => {
   const interrupt = new AbortController();
   const work = pending(async () => interrupt.abort('ctrl-C'));
   expect(await follow(work, () => {}, interrupt.signal, limits)).toBe('CANCELLED');
 });
 
-const UNAVAILABLE = Object.assign(new Error('try again'), { code: 14 });
 const DENIED = Object.assign(new Error('no dataproc.batches.get'), { code: 7 });
 
 /** Something that ends by itself, unless it is cancelled before; a look fails with an error, or shows a state. */

@@ -196,6 +196,27 @@ it.each([
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, state: 'succeeded' });
 });
 
+it('asks again for a cancellation that Workflows cannot take for a moment', async () => {
+  await load('39');
+  await box.faults({ kind: 'latency', service: 'kms', ms: 3000 });
+  const runId = newRunId();
+  const state = async () => (await box.sql(`SELECT state FROM runs WHERE run_id = '${runId}'`))[0]?.state;
+  const controller = new AbortController();
+  let asked = 0;
+  api.faults.cancel = async () => {
+    if (++asked === 1) throw new GoogleError('UNAVAILABLE', 'try again');
+  };
+  const failure = trigger({ runId }, silent, { signal: controller.signal }).catch((error) => error);
+  while ((await state()) !== 'staging') await sleep(50);
+  controller.abort();
+  const error = await failure;
+  api.faults.cancel = async () => {};
+  await box.faults();
+  expect([asked, error.code, error.cause]).toEqual([2, 'cancelled', undefined]);
+  expect([...api.executions.values()].at(-1)?.body.state).toBe('CANCELLED');
+  await box.sql('DELETE FROM users WHERE id = 39');
+});
+
 it('does not say that nothing was begun where the execution is still to begin it', async () => {
   await load('38');
   // The workflow's account comes to the ledger late, this one at once.

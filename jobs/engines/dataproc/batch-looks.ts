@@ -22,7 +22,7 @@ export interface Asking {
   readonly lookMs: number;
   /** Hears why a call failed that is repeated. */
   readonly missed: (message: string) => void;
-  /** Takes work that goes on when nobody waits for it any longer, and needs the client until it has settled. */
+  /** Takes work that goes on although an error is thrown: it is waited for a moment, and the client is closed after it. */
   afterwards(work: Promise<unknown>): void;
 }
 

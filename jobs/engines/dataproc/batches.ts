@@ -8,6 +8,7 @@ import { googleFailure } from '../../google/failures.ts';
 import { mayPass, repeated } from '../../google/repeated.ts';
 import { ANSWER_MS, unanswered } from '../../google/wait-limits.ts';
 import type { StageInput } from '../engine.ts';
+import { batchFailure } from './batch-failure.ts';
 import {
   type Asking,
   type Batch,
@@ -28,6 +29,8 @@ export function clientBatch(body: BatchBody): Batch {
 
 /** An answer to the creation is waited for so long after an interrupt. */
 const GRACE_MS = 1_500;
+/** The cancellation of a batch that comes to be after that is asked for so long. */
+const LATE_MS = 2_000;
 
 /**
  * The name of the wave's batch: one under way or done is taken, a failed or cancelled one gets a successor, and so
@@ -73,9 +76,10 @@ export async function findOrCreate(
 /**
  * Sees to it that there is a batch of this name, be it that a lost answer or another process has made it. After an
  * interrupt an answer under way is waited for a moment, so that there is a batch to cancel; one that comes to be later
- * is cancelled as long as this process lives.
+ * is cancelled if it does so within another moment.
  *
- * @throws what Dataproc answered; ResealError `cancel-failed` if nobody knows, after an interrupt, whether there is a batch
+ * @throws what Dataproc answered; ResealError where nobody knows whether there is a batch: `cancel-failed` after an interrupt,
+ * else `batch`
  */
 async function create(
   { client, signal, lookMs: ms, missed, afterwards }: Asking,
@@ -83,7 +87,7 @@ async function create(
   request: NonNullable<Parameters<BatchControllerClient['createBatch']>[0]>,
 ): Promise<void> {
   const call = () => within(ANSWER_MS, client.createBatch(request), unanswered);
-  const creating = repeated(call, { ms, signal, missed }).catch((error: unknown) => {
+  const creating = repeated(call, { ms, signal, missed, passes: leavesOpen }).catch((error: unknown) => {
     if (googleFailure(error).status !== 'ALREADY_EXISTS') throw error;
   });
   const unclear = (why: string) => new ResealError('cancel-failed', `${name} may have been created: ${why}`);
@@ -91,33 +95,48 @@ async function create(
     await withGrace(creating, signal, GRACE_MS, () => unclear('no answer'));
   } catch (error) {
     const late = error instanceof ResealError;
-    const lost = mayPass(error) || (error instanceof Error && error.name === 'AbortError');
-    if (!signal.aborted || !(late || lost)) throw error;
-    if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancel(client, name)));
-    throw late ? error : unclear(mayPass(error) ? googleFailure(error).message : 'no answer');
+    const lost = leavesOpen(error) || (error instanceof Error && error.name === 'AbortError');
+    if (!(late || lost)) throw error;
+    const taken = `batch ${request.batchId} may be at work; go on with --resume, which takes it`;
+    if (!signal.aborted) throw batchFailure(error, signal, taken);
+    if (!isTakenOver(signal)) afterwards(creating.catch(() => {}).then(() => cancelLate(client, name)));
+    throw late ? error : unclear(leavesOpen(error) ? googleFailure(error).message : 'no answer');
   }
 }
 
 /**
- * Cancels a wave's batches that are still at work, waits for their end and returns their ids. Attempts follow each
- * other without a gap.
+ * Whether there may be a batch although its creation failed, so that the same call says more. A quota that does not suffice
+ * for the batch, CPUs for instance, is a refusal, and no matter of minutes.
+ */
+const leavesOpen = (error: unknown): boolean =>
+  mayPass(error) && googleFailure(error).status !== 'RESOURCE_EXHAUSTED';
+
+/** The signal of the run has been given by then, so that this has a limit of its own. */
+const cancelLate = (client: BatchControllerClient, name: string): Promise<void> =>
+  repeated(() => cancel(client, name), { ms: LATE_MS, signal: AbortSignal.timeout(LATE_MS) });
+
+/**
+ * Cancels a wave's batches that are still at work, waits for their end and returns their ids. Somebody may have deleted
+ * one before them, so that every id is looked for.
  */
 export async function cancelBatches(
   asking: Asking,
   { project, location }: Deployment,
   wave: string,
 ): Promise<string[]> {
-  const { client, signal } = asking;
-  const ended: string[] = [];
-  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-    const id = batchId(wave, attempt);
+  const { client, signal, lookMs: ms, missed } = asking;
+  const ended = async (id: string): Promise<string[]> => {
     const name = `projects/${project}/locations/${location}/batches/${id}`;
     const found = await existing(asking, name);
-    if (found === null) break;
-    if (TERMINAL.includes(stateOf(found))) continue;
-    if (stateOf(found) !== 'CANCELLING') await unlessAborted(cancel(client, name), signal);
+    if (found === null || TERMINAL.includes(stateOf(found))) return [];
+    if (stateOf(found) !== 'CANCELLING')
+      await unlessAborted(
+        repeated(() => cancel(client, name), { ms, signal, missed }),
+        signal,
+      );
     await ending(asking, name, (seen) => TERMINAL.includes(stateOf(seen)));
-    ended.push(id);
-  }
-  return ended;
+    return [id];
+  };
+  const ids = Array.from({ length: MAX_ATTEMPTS }, (_, at) => batchId(wave, at + 1));
+  return (await Promise.all(ids.map(ended))).flat();
 }

@@ -20,14 +20,14 @@ export function dataprocEngine(
     name: 'dataproc',
     stage: (input, progress, signal) =>
       withBatches(signal, async (asked) => {
-        const missed = (message: string) => progress({ message: `Dataproc is asked again: ${message}` });
-        const asking = { ...asked, missed };
+        const asking = { ...asked, missed: askedAgain((message) => progress({ message })) };
         const name = await findOrCreate(asking, deployment, input);
         const output = driverOutput(await storageClient(deployment, endpoints));
         return staged({ asking, deployment, limits }, name, output, progress);
       }),
-    discard: (runId, wave, signal) =>
-      withBatches(signal, async (asking) => {
+    discard: (runId, wave, signal, say = () => {}) =>
+      withBatches(signal, async (asked) => {
+        const asking = { ...asked, missed: askedAgain(say) };
         const cancelled = await cancelBatches(asking, deployment, wave);
         return {
           cancelled,
@@ -36,22 +36,34 @@ export function dataprocEngine(
       }),
   };
 
-  async function withBatches<T>(signal: AbortSignal, work: (asking: Asking) => Promise<T>): Promise<T> {
+  async function withBatches<T>(
+    signal: AbortSignal,
+    work: (asking: Omit<Asking, 'missed'>) => Promise<T>,
+  ): Promise<T> {
     const client = await batchClient(deployment, endpoints);
     const close = () => within(CLOSE_MS, client.close(), () => new Error('late')).catch(() => {});
-    let left: Promise<unknown> | null = null;
+    const left: Promise<unknown>[] = [];
     const afterwards = (work: Promise<unknown>): void => {
-      left = work.catch(() => {}).then(close);
+      left.push(work.catch(() => {}));
     };
     try {
-      return await work({ client, signal, lookMs: limits.lookMs, missed: () => {}, afterwards });
+      return await work({ client, signal, lookMs: limits.lookMs, afterwards });
     } catch (error) {
       throw batchFailure(error, signal);
     } finally {
-      if (left === null) await close();
+      const closed = Promise.all(left).then(close);
+      await within(LEFT_MS, closed, () => new Error('late')).catch(() => {});
     }
   }
 }
 
+const askedAgain = (say: (message: string) => void) => (message: string) =>
+  say(`Dataproc is asked again: ${message}`);
+
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
+/**
+ * An interrupted process ends soon after its engine has: what is left to do is waited for so long, so that the ledger can
+ * still be told before the end is forced.
+ */
+const LEFT_MS = 2_000;
