@@ -78,7 +78,9 @@ export async function underFaults(
 /** Where Cloud KMS alone is in trouble, a run says so, and blames nobody who waited for it; a batch ends in its own way. */
 function misnamed(engine: EngineName, rules: readonly object[], ended: string): string[] {
   const ofKms = rules.every((rule) => 'service' in rule && rule.service === 'kms');
-  if (!ofKms || engine === 'dataproc' || ended === 'succeeded' || ended.startsWith('kms-')) return [];
+  // A token that is not taken says nothing of Cloud KMS, whichever service it was shown to.
+  const fitting = ended.startsWith('kms-') || ended === 'no-credentials';
+  if (!ofKms || engine === 'dataproc' || ended === 'succeeded' || fitting) return [];
   return [`Cloud KMS alone failed, and it ended with ${ended}`];
 }
 
