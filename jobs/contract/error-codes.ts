@@ -323,7 +323,7 @@ export const ERROR_CODES = {
   ),
   'workflow-missing': usage(
     'the stack deploys no workflow, or it is gone',
-    'run `npm run bundle` and `pulumi up`',
+    'add dataproc to `reseal:engines` if it is not there, then run `npm run bundle` and `pulumi up`',
   ),
   'workflow-denied': failed('a role is missing to start the workflow', 'docs/iam.md lists the roles'),
   'workflow-failed': failed(

@@ -72,14 +72,16 @@ export const startWorkflow = (
 const CLOSE_MS = 1_000;
 
 async function withExecutions<T>(
-  { deployment: { workflow, stack } }: RunContext,
+  { deployment: { workflow, stack, engines } }: RunContext,
   endpoints: Endpoints | undefined,
   work: (client: ExecutionsClient, workflow: string) => Promise<T>,
 ): Promise<T> {
-  if (workflow === null)
+  if (workflow === null) {
+    const deploys = 'run `npm run bundle` and `pulumi up`, or leave --via workflow out';
     throw new ResealError('workflow-missing', `stack ${stack} deploys no workflow`, {
-      hint: 'run `npm run bundle` and `pulumi up`, or leave --via workflow out',
+      hint: engines.includes('dataproc') ? deploys : `add dataproc to reseal:engines, then ${deploys}`,
     });
+  }
   const client = await executionsClient(endpoints);
   try {
     return await work(client, workflow);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { exitCode } from '../../jobs/cli/exit.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
@@ -311,6 +312,12 @@ it('says what to do where there is no workflow', async () => {
   const without = (workflow: string | null) =>
     trigger({}, silent, { deployment: { ...box.deployment, workflow } });
   await expect(without(null)).rejects.toMatchObject(missing);
+  // A bundle alone does not bring one: it is the batch engine's.
+  const direct: Deployment = { ...box.deployment, workflow: null, engines: ['direct'] };
+  await expect(trigger({}, silent, { deployment: direct })).rejects.toMatchObject({
+    code: 'workflow-missing',
+    hint: 'add dataproc to reseal:engines, then run `npm run bundle` and `pulumi up`, or leave --via workflow out',
+  });
   await expect(
     without(`projects/${box.deployment.project}/locations/l/workflows/gone`),
   ).rejects.toMatchObject(missing);
