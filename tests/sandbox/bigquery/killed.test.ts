@@ -152,7 +152,9 @@ test('what is undone is undone in memory, too: a table that a failing load was t
   };
   await h.storage.createBucket('a-bucket');
   await h.storage.bucket('a-bucket').file('rows.ndjson').save('{"id": "none"}\n', { resumable: false });
-  const { body } = await h.rest('POST', `/bigquery/v2/projects/${PROJECT}/jobs`, loading);
+  const jobs = `/bigquery/v2/projects/${PROJECT}/jobs`;
+  let { body } = await h.rest('POST', jobs, loading);
+  while (body.status.state !== 'DONE') ({ body } = await h.rest('GET', `${jobs}/a-failing-load`));
   expect(body.status.errorResult.reason).toBe('invalid');
   expect(await h.failure('SELECT * FROM poc.made')).toContain('Not found: Table');
 });
