@@ -1,13 +1,7 @@
 import { z } from 'zod';
-import {
-  cidr,
-  email,
-  flag,
-  notificationChannel,
-  share,
-  whole,
-} from '../../jobs/contract/settings/patterns.ts';
+import { email, flag, notificationChannel, share, whole } from '../../jobs/contract/settings/patterns.ts';
 import { setting } from '../../jobs/contract/settings/setting.ts';
+import { cidr } from './ip-range.ts';
 
 /** Who may read, what may be deleted, and who is told. */
 export const guardingSettings = {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { bucketName, cron, email, timeZone, whole } from '../../jobs/contract/settings/patterns.ts';
+import { bucketName, email, timeZone, whole } from '../../jobs/contract/settings/patterns.ts';
 import { setting } from '../../jobs/contract/settings/setting.ts';
+import { cron } from './cron.ts';
 
 /** When runs start by themselves, and what they need of the project. */
 export const runningSettings = {

@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { patternFault } from '../value-pattern.ts';
-import { cronFault } from './cron.ts';
-import { ipRangeFault } from './ip-range.ts';
 
 /** The forms of Google Cloud's names, each with the sentence that a wrong one gets. */
 
@@ -96,19 +94,6 @@ export const keyRingId = matching(
   /^[A-Za-z0-9_-]{1,63}$/,
   'must be letters, digits, underscores and hyphens: the id, not the full name',
 );
-
-/** A text of which a function says what is wrong, or null. */
-const judged = (error: string, faultOf: (text: string) => string | null) =>
-  z.string({ error }).superRefine((text, context) => {
-    const message = faultOf(text);
-    if (message !== null) context.addIssue(message);
-  });
-
-/** Five fields, as Cloud Scheduler takes them. */
-export const cron = judged('must be a cron expression of five fields', cronFault);
-
-/** A private range that a subnetwork can have. */
-export const cidr = judged('must be a private IPv4 range in CIDR form', ipRangeFault);
 
 const NO_TIME_ZONE = 'must be the name of a time zone, as Europe/Berlin';
 

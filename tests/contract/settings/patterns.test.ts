@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
-import { bucketName, cidr, cron, timeZone } from '../../../jobs/contract/settings/patterns.ts';
+import { cron } from '../../../infra/settings/cron.ts';
+import { cidr } from '../../../infra/settings/ip-range.ts';
+import { bucketName, timeZone } from '../../../jobs/contract/settings/patterns.ts';
 
 const faultOf = (schema: z.ZodType, text: string): string | null => {
   const parsed = schema.safeParse(text);
