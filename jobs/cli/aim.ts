@@ -44,13 +44,15 @@ export function aimedAt(aim: Aim, text: string): string {
 export const aimed = (text: string): string => aimedAt(current, text);
 
 /**
- * A command that stands without backquotes, for what this process was told to work on.
+ * A command that stands without backquotes.
  *
  * @example
- * aimAt({ stack: 'prod' });
- * aimedCommand('npm run reseal -- history'); // 'npm run reseal -- history --stack prod'
+ * commandAt({ stack: 'prod' }, 'npm run reseal -- history'); // 'npm run reseal -- history --stack prod'
  */
-export const aimedCommand = (command: string): string => aimed(`\`${command}\``).slice(1, -1);
+export const commandAt = (aim: Aim, command: string): string => aimedAt(aim, `\`${command}\``).slice(1, -1);
+
+/** The same for what this process was told to work on. */
+export const aimedCommand = (command: string): string => commandAt(current, command);
 
 function optionOf({ stack, state }: Aim): string {
   if (stack !== undefined) return `--stack ${stack}`;

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { ResealError } from '../contract/errors.ts';
+import { faultOf } from '../contract/settings/fault.ts';
 import type { Questions } from './asking.ts';
 
 /** Where a dialogue takes place. */
@@ -28,14 +29,9 @@ export interface Question {
 export const answers =
   ({ terminal, say }: Dialogue) =>
   async ({ flag, question, given, proposed, schema, hint }: Question): Promise<string> => {
-    const fault = (text: string): string | null =>
-      schema
-        .safeParse(text)
-        .error?.issues.map(({ message }) => message)
-        .join('; ') ?? null;
     const chosen = given ?? (terminal === null ? proposed : undefined);
     if (chosen !== undefined) {
-      const wrong = fault(chosen);
+      const wrong = faultOf(schema, chosen);
       if (wrong === null) return chosen;
       throw new ResealError('init-setting', `${flag} ${wrong}`, {
         hint: hint ?? `${flag} is the ${question}`,
@@ -52,7 +48,7 @@ export const answers =
           hint: `begin again, or add ${flag}`,
         });
       const answer = typed.trim() === '' ? (proposed ?? '') : typed.trim();
-      const wrong = fault(answer);
+      const wrong = faultOf(schema, answer);
       if (wrong === null) return answer;
       say(`  it ${wrong}\n`);
     }

@@ -1,6 +1,6 @@
 import { type Stats, statSync } from 'node:fs';
 import { ResealError } from '../contract/errors.ts';
-import { DEFAULT_STATE } from './aim.ts';
+import { commandAt, DEFAULT_STATE } from './aim.ts';
 import type { Target, TargetOptions } from './target.ts';
 
 /** Options that make or fill a sandbox and would be lost on a stack. */
@@ -23,7 +23,7 @@ export async function openTarget(options: TargetOptions, say: (text: string) => 
   const deployment = parseDeployment(await readStackOutputs(options.stack));
   return {
     deployment,
-    next: `next: npm run reseal -- history --stack ${options.stack}`,
+    next: `next: ${commandAt({ stack: options.stack }, 'npm run reseal -- history')}`,
     keep: async () => {},
     close: async () => {},
   };

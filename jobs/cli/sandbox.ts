@@ -9,7 +9,7 @@ import { inTurn, isSandbox, isServed } from '../../sandbox/state/folder.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
-import { DEFAULT_STATE } from './aim.ts';
+import { commandAt } from './aim.ts';
 import { readKeptSettings } from './sandbox-settings.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
@@ -60,11 +60,10 @@ export async function openSandbox(
         if (first) await keep();
       });
     if (faults !== undefined) await setFaults(sandbox.endpoints, faults);
-    const state = options.state === DEFAULT_STATE ? '' : ` --state ${options.state}`;
     return {
       deployment,
       endpoints: sandbox.endpoints,
-      next: `next: npm run reseal -- read --limit 3${state}`,
+      next: `next: ${commandAt({ state: options.state }, 'npm run reseal -- read --limit 3')}`,
       keep,
       close: () => sandbox.stop(),
     };

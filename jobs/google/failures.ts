@@ -211,11 +211,8 @@ const OWN_COLUMNS = [...Object.keys(LEDGER), ...keysetColumns().map(({ name }) =
 const NO_COLUMN =
   /(?:Unrecognized name: |\bName |\bColumn )`?(\w+)`?(?:$|;| at | not found | is not present )/;
 
-/** The column of one of the stack's own tables that a statement did not find; null where it is about anything else. */
-function columnNotThere(message: string): string | null {
-  const column = NO_COLUMN.exec(message)?.[1];
-  return column !== undefined && OWN_COLUMNS.includes(column) ? column : null;
-}
+/** Whether a statement did not find a column of one of the stack's own tables. */
+const lacksColumn = (message: string): boolean => OWN_COLUMNS.includes(NO_COLUMN.exec(message)?.[1] ?? '');
 
 /** What to do about BigQuery's reasons that have no code of their own. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -242,7 +239,7 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });
-  if (columnNotThere(message) !== null)
+  if (lacksColumn(message))
     return new ResealError('bigquery-missing', said, {
       hint: 'an older version of the program made the table: run `pulumi up` with this version, then try again',
     });

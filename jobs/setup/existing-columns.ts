@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import type { IdType } from '../contract/settings/choices.ts';
+import { faultOf } from '../contract/settings/fault.ts';
 import { identifier } from '../contract/settings/patterns.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
 import { sqlTypeName } from '../contract/tables.ts';
@@ -19,6 +21,9 @@ type Purpose = 'id' | 'text';
 /** BigQuery takes a column by its name in any case, and the settings have it as the table spells it. */
 export const columnNamed = (columns: readonly ExistingColumn[], name: string): ExistingColumn | undefined =>
   columns.find((column) => column.name.toLowerCase() === name.toLowerCase());
+
+/** The type of cipher texts and wrapped data keys. */
+const TEXT = z.literal('STRING', { error: 'values and data keys are read as STRING, bytes in base64' });
 
 const typeOf = ({ type, mode }: ExistingColumn): string =>
   mode === 'REPEATED' ? `ARRAY<${sqlTypeName(type)}>` : sqlTypeName(type);
@@ -42,20 +47,11 @@ export function columnFault(
     return `must be a column of the table, which has ${columns.map((column) => column.name).join(', ')}`;
   if (taken.includes(found.name)) return `must be another column: ${found.name} stands for something else`;
   const type = typeOf(found);
-  const fault =
-    purpose === 'id'
-      ? messageOf(runSettings.idType.safeParse(type), `names ${found.name}, which is ${type}; an id `)
-      : type === 'STRING'
-        ? null
-        : `names ${found.name}, which is ${type}: values and data keys are read as STRING, bytes in base64`;
-  return fault ?? messageOf(identifier.safeParse(found.name), '');
+  const isId = purpose === 'id';
+  const fault = faultOf(isId ? runSettings.idType : TEXT, type);
+  if (fault === null) return faultOf(identifier, found.name);
+  return `names ${found.name}, which is ${type}${isId ? '; an id ' : ': '}${fault}`;
 }
-
-const messageOf = (
-  { error }: { readonly error?: { readonly issues: readonly { readonly message: string }[] } | undefined },
-  before: string,
-): string | null =>
-  error === undefined ? null : `${before}${error.issues.map(({ message }) => message).join('; ')}`;
 
 /** The type of ids of a column that `columnFault` has nothing against. */
 export const idTypeOf = (column: ExistingColumn): IdType => runSettings.idType.parse(typeOf(column));

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { aimAt, aimedAt, aimedCommand } from '../../jobs/cli/aim.ts';
+import { aimAt, aimedAt, aimedCommand, commandAt } from '../../jobs/cli/aim.ts';
 
 afterEach(() => aimAt({}));
 
@@ -46,5 +46,11 @@ describe('a command that a message names', () => {
     expect(aimedCommand('npm run reseal -- rejected a-1')).toBe(
       'npm run reseal -- rejected a-1 --stack prod',
     );
+  });
+
+  it('stands as it is to be typed where a line has nothing else', () => {
+    const command = 'npm run reseal -- read --limit 3';
+    expect(commandAt({ state: '.reseal' }, command)).toBe(command);
+    expect(commandAt({ state: 'a folder' }, command)).toBe(`${command} --state 'a folder'`);
   });
 });

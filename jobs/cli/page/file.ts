@@ -17,7 +17,8 @@ export interface PageFile {
 
 /**
  * The file of `--html`, or null where no page is asked for. Learns before the run, and not from a lost report, that it
- * cannot be written, and leaves no empty file for a run that fails. `--open` alone writes beside the system's temporary files. Throws ResealError `option-html`.
+ * cannot be written, and leaves no empty file for a run that fails. `--open` alone writes beside the system's temporary
+ * files. Throws ResealError `option-html`.
  */
 export async function writablePage(
   { html, open: shown = false }: PageOptions,
