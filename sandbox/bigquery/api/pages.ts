@@ -25,14 +25,11 @@ export interface PageSource {
   columns: readonly ResultColumn[];
   total: number;
   dense: boolean;
-  /** No row takes more bytes in a page; undefined where that is not known. */
-  widest?: number;
 }
 
 /** The pages of a result. */
-export const resultSource = ({ table, columns, count, widest }: Result): PageSource => ({
+export const resultSource = ({ table, columns, count }: Result): PageSource => ({
   table,
-  widest,
   columns: columns.map(({ duckdb }, index) => ({ name: `c${index}`, duckdb })),
   total: count,
   dense: true,
@@ -46,7 +43,7 @@ export async function page(
   limit: number | undefined,
   format: TimestampFormat,
 ): Promise<Page> {
-  const { table, columns, total, dense, widest = Number.POSITIVE_INFINITY } = source;
+  const { table, columns, total, dense } = source;
   const row = rowJson(columns, format);
   return engine.use(async (connection) => {
     let size = Math.max(0, Math.min(limit ?? PAGE_ROWS, PAGE_ROWS, total - start));
@@ -58,8 +55,8 @@ export async function page(
       const sql = `SELECT ${what} FROM (SELECT ${row} AS j, r FROM (SELECT *, rowid AS r FROM ${table} ${range}))`;
       return (await rows(connection, sql))[0]?.[0] ?? null;
     };
-    // A page that is far too large would not fit into DuckDB's memory: where it might be, a few rows tell how many fit.
-    if (widest * size > PAGE_BYTES) {
+    // A page that is far too large would not fit into DuckDB's memory: a few rows tell how many fit.
+    if (size > 1) {
       const sample = Math.min(size, SAMPLE_ROWS);
       const bytes = Number(await selected(sample, 'sum(strlen(j))'));
       size = Math.max(1, Math.min(size, Math.floor((PAGE_BYTES * sample) / Math.max(bytes, 1))));

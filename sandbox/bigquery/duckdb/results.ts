@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type DuckDBConnection, type DuckDBResult, DuckDBTypeId, type DuckDBValue } from '@duckdb/node-api';
 import { invalidQuery } from '../../http/errors.ts';
-import { bound, type Engine, rows } from './engine.ts';
+import { bound, type Engine } from './engine.ts';
 import { quote, restType } from './types.ts';
 
 export interface ResultColumn {
@@ -15,8 +15,6 @@ export interface Result {
   count: number;
   /** What the rows are read from: a table with columns c0, c1, … */
   table: string;
-  /** No row takes more bytes in a page. */
-  widest: number;
 }
 
 /** Runs a query and keeps its rows, in their order. */
@@ -41,9 +39,7 @@ export async function keep(
       const count = stream
         ? await copy(writer, name, stream)
         : (await connection.run(`INSERT INTO ${table} ${sql}`, parameters)).rowsChanged;
-      const width = `SELECT max(${columns.map(({ duckdb }, index) => cellBytes(`c${index}`, duckdb)).join(' + ')}) FROM ${table}`;
-      const [[widest] = []] = await rows(writer, width);
-      return { columns, count, table, widest: Number(widest) };
+      return { columns, count, table };
     } catch (error) {
       await writer.run(`DROP TABLE ${table}`);
       throw error;
@@ -108,13 +104,4 @@ function nameColumns(columns: ResultColumn[]): ResultColumn[] {
     seen.add(known.toLowerCase());
     return { name: known, duckdb };
   });
-}
-
-/**
- * The most bytes that a cell can take in a page of JSON: 24 for the JSON around it and, in text, six for each
- * byte, since JSON writes a control character as an escape of six (RFC 8259 §7).
- */
-function cellBytes(value: string, duckdb: string): string {
-  if (duckdb === 'BLOB') return `coalesce(octet_length(${value}) * 4 // 3, 0) + 24`;
-  return `coalesce(strlen(CAST(${value} AS VARCHAR)) * 6, 0) + 24`;
 }
