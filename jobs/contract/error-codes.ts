@@ -294,8 +294,8 @@ export const ERROR_CODES = {
   ),
   'kms-key': failed('there is no such key', 'check `reseal:sourceKek` and `reseal:bigqueryKek`'),
   'kms-key-disabled': failed(
-    'a key version that is needed is disabled, destroyed or scheduled for it',
-    `enable or restore the version that the message names; ${RESUME}`,
+    'a key version that is needed is disabled or scheduled for destruction',
+    `enable the version that the message names, after its restoring where it is scheduled; ${RESUME}`,
   ),
   'kms-unavailable': failed(
     'Cloud KMS let no call through for ten minutes because of its quota, or failed for two minutes',

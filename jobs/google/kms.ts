@@ -42,6 +42,13 @@ export const refusedCredentials = (message: string): ResealError =>
     hint: 'run `gcloud auth application-default login`, then --resume the run',
   });
 
+/**
+ * How Cloud KMS says that a version is gone, which "may not leave this state once entered"
+ * (https://cloud.google.com/kms/docs/key-states). The sentence stands in
+ * https://cloud.google.com/kubernetes-engine/docs/troubleshooting/secrets; jobs/spark/reseal/kms.py has it too.
+ */
+const DESTROYED = /current state is: DESTROYED\b/;
+
 /** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
 function permanent(kek: string, error: unknown): Error | null {
   const failure = googleFailure(error);
@@ -54,8 +61,10 @@ function permanent(kek: string, error: unknown): Error | null {
     case 'INVALID_ARGUMENT':
       return new Rejection('dek-refused');
     case 'FAILED_PRECONDITION':
+      // The run would meet the same answer for ever: what is left is the other values.
+      if (DESTROYED.test(message)) return new Rejection('kek-destroyed');
       return new ResealError('kms-key-disabled', `Cloud KMS cannot use a version of ${kek}: ${message}`, {
-        hint: 'enable or restore the version that the message names, then --resume the run',
+        hint: 'enable the version that the message names, after its restoring where it is scheduled for destruction, then --resume the run',
       });
     case 'UNAUTHENTICATED':
       return refusedCredentials(message);

@@ -179,9 +179,9 @@ function faultOf(
 ): string | undefined {
   const method = { service: 'kms', method: `cryptoKeys.${operation}` } as const;
   const [rule] = faults.hit('kms', method, caller.member);
-  if (rule?.kind !== 'key-disabled' && rule?.kind !== 'key-destroyed') return rule?.kind;
+  if (rule?.kind !== 'key-disabled' && rule?.kind !== 'key-destroy-scheduled') return rule?.kind;
   const version = `${keyName(params)}/cryptoKeyVersions/${keys.key(keyName(params)).primary}`;
-  throw disabled(version, rule.kind === 'key-disabled' ? 'DISABLED' : 'DESTROYED');
+  throw disabled(version, rule.kind === 'key-disabled' ? 'DISABLED' : 'DESTROY_SCHEDULED');
 }
 
 /** https://cloud.google.com/kms/docs/data-integrity-guidelines: the server checks what the client sums. */

@@ -21,6 +21,21 @@ export function controlRoutes(keys: Keys, traffic: Traffic): Route[] {
       },
     },
     {
+      // A version is destroyed when the time that it was scheduled for has come, which nobody waits for here.
+      method: 'POST',
+      path: '/sandbox/v1/kms:destroy',
+      handle: async (call) => {
+        const name = required((await readJson(call)).name, 'name');
+        const [, key = '', number] = /^(.+)\/cryptoKeyVersions\/(\d+)$/.exec(name) ?? [];
+        const version = keys.version(key, Number(number));
+        if (version.state !== 'DESTROY_SCHEDULED')
+          throw new GoogleError('FAILED_PRECONDITION', `The key version is ${version.state}.`);
+        version.state = 'DESTROYED';
+        keys.save();
+        return { name, state: version.state };
+      },
+    },
+    {
       method: 'POST',
       path: '/sandbox/v1/kms:import',
       handle: async (call) => {

@@ -15,7 +15,7 @@ import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { comparable, leftBy, unsealed } from '../support/compared.ts';
 import { damagedUsers } from '../support/damaged-users.ts';
-import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { beforeStep, destroyVersion, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const ROWS = 300;
 
@@ -47,6 +47,30 @@ describe.each(SOURCE_FORMATS)('%s: BigQuery and the direct engine', (sourceForma
     expect(await outcome('bigquery')).toEqual(direct);
     expect(await box.sql('SELECT COUNT(*) AS n FROM data_keys')).toEqual([{ n: '0' }]);
   });
+});
+
+it('rejects what a destroyed version of the source KEK wrapped, as the direct engine does, and lets it rest', async () => {
+  const [old, application] = [new Application('gcm'), new Application('gcm')];
+  const [lost, kept] = [old.newKey(), application.newKey()];
+  const row = (id: string, { encrypt, dek }: typeof kept) => ({
+    id,
+    cipher_text: encrypt(`user${id}@x`),
+    dek,
+  });
+  const box = await testSandbox({}, 'direct');
+  try {
+    await box.load(old, [row('1', lost)]);
+    await destroyVersion(box, box.deployment.sourceKek);
+    await box.load(application, [row('2', kept)]);
+    for (const engine of ['direct', 'bigquery'] as const) {
+      const reasons = { 'kek-destroyed': 1 };
+      expect(await box.run({ engine, mode: 'all' })).toMatchObject({ selected: 2, merged: 1, reasons });
+      expect(await box.run({ engine })).toMatchObject({ selected: 0 });
+      expect(await box.run({ engine, mode: 'rejected' })).toMatchObject({ selected: 1, reasons });
+    }
+  } finally {
+    await box.close();
+  }
 });
 
 it('takes several fields that share a data key, in waves, as the direct engine does', async () => {

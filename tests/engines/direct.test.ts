@@ -7,7 +7,7 @@ import { loadJobId, MAX_ATTEMPTS, newRunId } from '../../jobs/contract/ids.ts';
 import { load, nextLoad } from '../../jobs/engines/load.ts';
 import { waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Application } from '../support/application.ts';
-import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { beforeStep, destroyVersion, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** What can befall the direct engine's keys and its load job. */
 const application = new Application('gcm');
@@ -42,6 +42,22 @@ it("names BigQuery's key where it cannot open the first-level keyset, and what t
   expect(await box.sql(`SELECT state, error_code FROM runs WHERE run_id = '${runId}'`)).toEqual([
     { state: 'failed', error_code: 'kms-key-disabled' },
   ]);
+});
+
+it('stops where the key version under the first-level keyset is destroyed, and rejects nothing', async () => {
+  const other = await testSandbox();
+  try {
+    await other.load(application, [{ id: '1', cipher_text: key.encrypt('a@example.com'), dek: key.dek }]);
+    const runId = newRunId();
+    const destroy = beforeStep('stage', () => destroyVersion(other, other.deployment.bigqueryKek));
+    await expect(other.run({ runId }, destroy)).rejects.toMatchObject({
+      code: 'keyset',
+      message: expect.stringContaining('is destroyed'),
+    });
+    expect(await other.sql('SELECT id FROM users_rejected')).toEqual([]);
+  } finally {
+    await other.close();
+  }
 });
 
 it('tells a keyset of another key from rejected values', async () => {

@@ -112,6 +112,23 @@ describe('a key service', () => {
     });
   });
 
+  it('takes a destroyed version for a property of what it wrapped, and one that is only scheduled for none', async () => {
+    const said = (state: string) =>
+      keyService(
+        client(() => fail(9, `projects/p/cryptoKeyVersions/1 is not enabled, current state is: ${state}.`)),
+        { pace: pace(1_000), patience },
+      );
+    const destroyed = said('DESTROYED');
+    await expect(destroyed.unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
+      reason: 'kek-destroyed',
+    });
+    expect(destroyed.calls).toBe(1);
+    await expect(said('DESTROY_SCHEDULED').unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
+      code: 'kms-key-disabled',
+      hint: expect.stringContaining('restor'),
+    });
+  });
+
   it('does not ask for a role where it does not know who calls', async () => {
     const message = 'Request had invalid authentication credentials.';
     const service = keyService(

@@ -41,6 +41,17 @@ export interface TestSandbox {
 /** Steps carried out, nothing shown. */
 export const silent: Watcher = { step: (_name, work) => work(() => {}) };
 
+/** Destroys the primary version of a key, for good. */
+export async function destroyVersion({ sandbox, control }: TestSandbox, kek: string): Promise<void> {
+  const headers = { authorization: `Bearer ${sandbox.owner.accessToken}` };
+  const key = (await (await fetch(`${sandbox.endpoints.kms}/v1/${kek}`, { headers })).json()) as {
+    primary: { name: string };
+  };
+  const { name } = key.primary;
+  await fetch(`${sandbox.endpoints.kms}/v1/${name}:destroy`, { method: 'POST', headers });
+  await control('kms:destroy', { name });
+}
+
 /** A watcher that lets the test act before a step. */
 export const beforeStep = (step: string, act: () => Promise<void>): Watcher => ({
   async step(name, work) {
