@@ -99,7 +99,7 @@ export interface TableResource extends PartitionedTable {
 }
 
 /** The statement's parameters in REST form; https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter */
-export function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
+function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
   return (Object.keys(statement.params) as P[]).map((name) => {
     const value = values[name];
     return {
