@@ -1,7 +1,7 @@
 import { algorithmOf, mostSeals } from '../../jobs/contract/algorithms.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { laterWaveId } from '../../jobs/contract/ids.ts';
-import { keptSettings } from '../../jobs/contract/kept-settings.ts';
+import { keptSettings, PATTERNS, patternsAreInFields } from '../../jobs/contract/kept-settings.ts';
 import {
   allIds,
   kmsUri,
@@ -185,7 +185,7 @@ function hold(d: Deployment, sql: Statements): Step[] {
         'read_run_keyset',
       ),
     },
-    ...settingsChanged,
+    ...settingsChanged(d),
     { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
     { read_lease: query(sql.readLease, ID, 'lease') },
     {
@@ -198,8 +198,14 @@ function hold(d: Deployment, sql: Statements): Step[] {
   ];
 }
 
+/** The setting of an entry. */
+const nameOf = (d: Deployment): string =>
+  patternsAreInFields(d)
+    ? `text.replace_all(text.split(one, ":")[0], "${PATTERNS}", "fields")`
+    : 'text.split(one, ":")[0]';
+
 /** Ends an execution that found its run begun under other settings, and names those; the job does the same. */
-const settingsChanged: Step[] = [
+const settingsChanged = (d: Deployment): Step[] => [
   {
     list_settings: assign({
       changed: '',
@@ -212,10 +218,18 @@ const settingsChanged: Step[] = [
         value: 'one',
         in: expression('text.split(settings, " ")'),
         steps: [
-          { is_same: choose({ 'one in began': 'continue' }) },
+          {
+            is_same: choose({
+              'one in began': 'continue',
+              ...(patternsAreInFields(d) && {
+                [`text.match_regex(one, "^${PATTERNS}:") and text.match_regex(changed, "reseal:fields$")`]:
+                  'continue',
+              }),
+            }),
+          },
           { has_changed_before: choose({ 'changed == ""': 'name_setting' }) },
           { add_comma: assign({ changed: expression('changed + ", "') }) },
-          { name_setting: assign({ changed: expression('changed + "reseal:" + text.split(one, ":")[0]') }) },
+          { name_setting: assign({ changed: expression(`changed + "reseal:" + ${nameOf(d)}`) }) },
         ],
       },
     },

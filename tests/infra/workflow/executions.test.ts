@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { workflowSource } from '../../../infra/workflow/source.ts';
 import { Application, keysInWaves, type UserRow } from '../../support/application.ts';
+import { EMAIL } from '../../support/deployment.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../../support/sandbox.ts';
 import { type Emulator, emulator } from '../../support/workflow/emulator.ts';
 
@@ -351,6 +353,24 @@ it('and another at the same time merge every row, as one would', async () => {
   const { read_back } = await box.run({ mode: 'all' });
   expect(read_back.readable).toBe(read_back.checked);
   expect(await workflow.execute({})).toMatchObject({ result: { selected: '0' } });
+});
+
+it('names one setting where columns and patterns of several fields have changed', async () => {
+  await load('64');
+  const runId = 'begun-with-one-field';
+  const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId, engine: 'dataproc' }, crash)).rejects.toThrow('power cut');
+  const phone = { ...EMAIL, name: 'phone', valuePattern: '.+' };
+  await workflow.close();
+  workflow = await emulator(box, workflowSource({ ...box.deployment, fields: [EMAIL, phone] }));
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    error: {
+      error_code: 'resume-changed',
+      message: expect.stringContaining('another value of reseal:fields than'),
+    },
+  });
+  await workflow.close();
+  workflow = await emulator(box);
 });
 
 it('raises what BigQuery refused a statement with, and the step', async () => {
