@@ -211,8 +211,12 @@ const OWN_COLUMNS = [...Object.keys(LEDGER), ...keysetColumns().map(({ name }) =
 const NO_COLUMN =
   /(?:Unrecognized name: |\bName |\bColumn )`?(\w+)`?(?:$|;| at | not found | is not present )/;
 
-/** Whether a statement did not find a column of one of the stack's own tables. */
-const lacksColumn = (message: string): boolean => OWN_COLUMNS.includes(NO_COLUMN.exec(message)?.[1] ?? '');
+/** The step of statements that a user wrote, which may name any column of any table. */
+const USERS_OWN = 'sql';
+
+/** Whether a statement of the program's did not find a column of one of the stack's own tables. */
+const lacksColumn = (step: string, message: string): boolean =>
+  step !== USERS_OWN && OWN_COLUMNS.includes(NO_COLUMN.exec(message)?.[1] ?? '');
 
 /** What to do about BigQuery's reasons that have no code of their own. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -239,7 +243,7 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });
-  if (lacksColumn(message))
+  if (lacksColumn(step, message))
     return new ResealError('bigquery-missing', said, {
       hint: 'an older version of the program made the table: run `pulumi up` with this version, then try again',
     });

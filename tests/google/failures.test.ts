@@ -49,6 +49,12 @@ describe('what BigQuery failed with', () => {
     expect(because('invalidQuery', 'Unrecognized name: phone at [1:8]').code).toBe('bigquery');
   });
 
+  it('is a mistake of the user where the statement is their own', () => {
+    const message = 'Unrecognized name: state at [1:8]';
+    const error = Object.assign(new Error(message), { errors: [{ reason: 'invalidQuery', message }] });
+    expect(bigQueryFailure('sql', error)).toMatchObject({ code: 'bigquery', hint: undefined });
+  });
+
   it.each([
     ['stopped', 'Job execution was cancelled: User requested cancellation'],
     ['resourcesExceeded', 'Resources exceeded during query execution'],
