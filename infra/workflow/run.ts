@@ -195,6 +195,13 @@ function hold(d: Deployment, sql: Statements): Step[] {
       ),
     },
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
+    { has_run_keyset: choose({ '"kms_key" in keyset': 'is_only_wave' }) },
+    {
+      fail_keyset_missing: raise(
+        'keyset-missing',
+        '"the version of the keyset that run " + run_id + " began with is not there"',
+      ),
+    },
   ];
 }
 
