@@ -67,8 +67,12 @@ describe('an execution', () => {
     await load('1', '2', '3');
     await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (4, 'no base64', '${key.dek}')`);
     const runId = randomUUID();
-    const { result } = await workflow.execute(null, runId);
+    const { result, entries } = await workflow.execute(null, runId);
     expect(result).toMatchObject({ run_id: runId, state: 'succeeded', selected: '4', merged: '3' });
+    const counts = { selected: 4, merged: 3, rejected: 1, kms_calls: 1 };
+    expect(entries).toEqual([
+      { severity: 'INFO', json: { reseal: { event: 'run.succeeded', run_id: runId, ...counts } } },
+    ]);
     expect(await users()).toEqual([...merged('1', '2', '3'), ...pending('4')]);
     expect(await rejected(runId)).toEqual([{ id: '4', reason: 'encoding' }]);
     expect(await staged()).toEqual([{ n: '0' }]);
@@ -202,8 +206,10 @@ describe('a batch', () => {
     await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
     const runId = randomUUID();
     const message = `${parent()}/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked for a failing batch.`;
-    const { error } = await workflow.execute({}, runId);
+    const { error, entries } = await workflow.execute({}, runId);
     expect(error).toEqual({ error_code: 'batch-failed', message });
+    const failed = { event: 'run.failed', run_id: runId, state: 'failed', code: 'batch-failed' };
+    expect(entries).toEqual([{ severity: 'ERROR', json: { reseal: failed } }]);
     expect(await batches(runId)).toHaveLength(4);
     expect(await box.sql('SELECT * FROM users ORDER BY id')).toEqual(before);
     expect(await rejected(runId)).toEqual([]);
@@ -253,7 +259,7 @@ describe('a batch', () => {
     }
     await dataproc(`${batch.operation}:cancel`, 'POST');
     const message = `${batch.name} was cancelled`;
-    expect(await execution).toEqual({ error: { error_code: 'batch-cancelled', message } });
+    expect((await execution).error).toEqual({ error_code: 'batch-cancelled', message });
     expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
     expect(await ledger(runId)).toMatchObject({ state: 'cancelled', error_code: 'batch-cancelled' });
     expect(await users('id = 40')).toEqual(pending('40'));
@@ -286,8 +292,13 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   while ((await ledger(runId))?.state !== 'staging') await sleep(50);
   expect((await ledger(runId))?.owner).toBe(`workflow:${runId}`);
   await box.sql(`UPDATE runs SET owner = 'job:another-host:1:-0' WHERE run_id = '${runId}'`);
-  expect(await execution).toMatchObject({
-    error: { error_code: 'run-taken-over', message: `run ${runId} is driven by job:another-host:1:-0 now` },
+  // It is no failure of the run, and no metric or alert is to count it as one.
+  expect(await execution).toEqual({
+    error: {
+      error_code: 'run-taken-over',
+      message: `run ${runId} is driven by job:another-host:1:-0 now`,
+    },
+    entries: [],
   });
   expect(await ledger(runId)).toMatchObject({
     state: 'staging',
@@ -295,7 +306,10 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
     error: null,
   });
   await box.faults();
-  expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: 'run-live' } });
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    error: { error_code: 'run-live' },
+    entries: [],
+  });
   expect(await workflow.execute({ run_id: runId, take_over: true })).toMatchObject({
     result: { state: 'succeeded' },
   });
@@ -305,6 +319,7 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   await box.sql("UPDATE runs SET state = 'abandoned' WHERE run_id = 'of-a-caller'");
   expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
     error: { error_code: 'run-abandoned' },
+    entries: [],
   });
 });
 
@@ -316,17 +331,25 @@ it('goes on with what another driver began, but for rows that are not whole and 
   });
   await expect(box.run({ runId, engine: 'dataproc' }, lose)).rejects.toMatchObject({ code: 'verify-count' });
   const began = (await ledger(runId))?.settings;
-  const under = async (change: string, named: string) => {
+  const under = async (change: string, named: string, args: object = {}) => {
     await box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
-    expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    const before = await ledger(runId);
+    expect(await workflow.execute({ run_id: runId, ...args })).toMatchObject({
       error: {
         error_code: 'resume-changed',
         message: expect.stringContaining(`began with another value of ${named} than the stack has now`),
       },
+      entries: [],
     });
+    expect(await ledger(runId)).toEqual(before);
   };
   const other = began?.replace(/(idType|keying):\w+/g, '$1:00000000');
   await under(`settings = '${other}'`, 'reseal:idType, reseal:keying');
+  // What a driver of other settings holds stays its own, and so does the end that a run has had.
+  const live = "owner = 'job:another-host:1:-0', heartbeat = CURRENT_TIMESTAMP()";
+  await under(live, 'reseal:idType, reseal:keying', { take_over: true });
+  await under("owner = NULL, state = 'verified'", 'reseal:idType, reseal:keying');
+  await box.sql(`UPDATE runs SET state = 'failed' WHERE run_id = '${runId}'`);
   await under("settings = NULL, keying = 'shared'", 'reseal:sourceFormat or reseal:keying');
   await box.sql(`UPDATE runs SET keying = '${box.deployment.keying}' WHERE run_id = '${runId}'`);
   await box.sql(`UPDATE runs SET settings = '${began}' WHERE run_id = '${runId}'`);
