@@ -108,7 +108,8 @@ export function mainWorkflow(d: Deployment): Subworkflow {
 
 /**
  * With these codes an execution leaves a run as it is: somebody else drives it or has given it up, or it has to go on
- * under other settings or by another engine. Neither the ledger nor a metric nor an alert is to take that for a failure of the run.
+ * under other settings or by another engine. Neither the ledger nor a metric nor an alert is to take that for a failure
+ * of the run.
  */
 const LEFT_AS_IT_IS = ['run-live', 'run-taken-over', 'run-abandoned', 'resume-changed', 'option-engine'];
 

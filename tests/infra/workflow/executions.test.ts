@@ -396,11 +396,65 @@ it('names one setting where columns and patterns of several fields have changed'
   workflow = await emulator(box);
 });
 
+describe('a run that the job began, and that an execution is to go on with', () => {
+  const begun = async (runId: string, step: string, engine: 'dataproc' | 'direct' = 'dataproc') => {
+    const crash = beforeStep(step, () => Promise.reject(new Error('power cut')));
+    await expect(box.run({ runId, engine }, crash)).rejects.toThrow('power cut');
+  };
+  const gone = (runId: string, change: string) =>
+    box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
+
+  it('is left to the job where its engine is another', async () => {
+    const runId = 'of-another-engine';
+    await load('70');
+    await begun(runId, 'stage', 'direct');
+    const before = await ledger(runId);
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({
+      error: { error_code: 'option-engine', message: expect.stringContaining('by engine direct') },
+    });
+    expect(await ledger(runId)).toEqual(before);
+    expect(await batches(runId)).toEqual([]);
+  });
+
+  it.each([
+    ['keyset-missing', 'stage', (id: string) => gone(id, 'keyset_version = 77')],
+    [
+      // Of a moment to come: of one before there was a table the sandbox says that there is none.
+      'snapshot-gone',
+      'stage',
+      (id: string) => gone(id, 'waves = 2, snapshot = TIMESTAMP_ADD(snapshot, INTERVAL 9 DAY)'),
+    ],
+    [
+      'verify-open',
+      'verify',
+      (id: string) => box.sql(`UPDATE users_temp SET bq_encrypted_email = b'none' WHERE run_id = '${id}'`),
+    ],
+  ] as const)('breaks off with %s, as the job would', async (code, step, meddle) => {
+    const runId = `ends-with-${code}`;
+    await load('71');
+    await begun(runId, step);
+    await meddle(runId);
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: code } });
+    expect(await ledger(runId)).toMatchObject({ state: 'failed', error_code: code });
+  });
+});
+
+it.each([
+  ['bigquery-busy', { kind: 'job-error', reason: 'backendError', sql: 'AS distinct_deks' }, 'plan'],
+  ['bigquery', { kind: 'job-error', reason: 'quotaExceeded', sql: 'AS distinct_deks' }, 'plan'],
+  ['bigquery-denied', { kind: 'denied', method: 'tables.get' }, 'table'],
+])('raises %s, as the job would', async (code, rule, step) => {
+  await box.faults({ service: 'bigquery', count: null, ...rule });
+  expect(await workflow.execute({})).toMatchObject({
+    error: { error_code: code, message: expect.stringMatching(`^BigQuery, step ${step}: `) },
+  });
+});
+
 it('raises what BigQuery refused a statement with, and the step', async () => {
   const { project, dataset, tables } = box.deployment;
   const table = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.keysets}`;
   await fetch(`${box.sandbox.owner.bigquery}${table}`, { method: 'DELETE', headers: asOwner() });
   const { error } = await workflow.execute({});
-  expect(error).toMatchObject({ error_code: 'bigquery' });
+  expect(error).toMatchObject({ error_code: 'bigquery-missing' });
   expect(error?.message).toMatch(/^BigQuery, step keyset_read: Not found: Table .*keysets/);
 });
