@@ -106,6 +106,13 @@ export function mainWorkflow(d: Deployment): Subworkflow {
   };
 }
 
+/**
+ * With these codes an execution leaves a run as it is: somebody else drives it or has given it up, or it has to go on
+ * under other settings or by another engine. Neither the ledger nor a metric nor an alert is to take that for a failure
+ * of the run.
+ */
+const LEFT_AS_IT_IS = ['run-live', 'run-taken-over', 'run-abandoned', 'resume-changed', 'option-engine'];
+
 /** Records how the run ended; failing to must not hide why it did. */
 function brokenOff(d: Deployment): Step[] {
   const { endRun } = statements(d);
@@ -125,6 +132,11 @@ function brokenOff(d: Deployment): Step[] {
       }),
     },
     ...reasonOf('e', 'keep_reason'),
+    {
+      has_left_run: choose({
+        [`text.match_regex(error_code, "^(${LEFT_AS_IT_IS.join('|')})$")`]: 'fail_run',
+      }),
+    },
     // The one failure of a statement that has a code of its own: the merge's ASSERT.
     { is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_cancelled' }) },
     { keep_merge_count: assign({ error_code: 'merge-count' }) },
