@@ -213,7 +213,8 @@ class Kms:
         if status in DENIED:
             _check_project(response.data)
             name = url.removesuffix(":decrypt").partition("/v1/")[2]
-            told = f": {_message(response.data)}" if status in TOLD else ""
+            sentence = _sentence(response.data) if status in TOLD else ""
+            told = f": {sentence}" if sentence else ""
             raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}{told}")
         return status
 
@@ -246,15 +247,15 @@ def _names_checksum(data: bytes) -> bool:
 
     https://cloud.google.com/kms/docs/data-integrity-guidelines
     """
-    return DAMAGED_WORDS.search(_message(data)) is not None
+    return DAMAGED_WORDS.search(_sentence(data)) is not None
 
 
-def _message(data: bytes) -> str:
-    """The sentence of an error response; KMS never repeats a key or a plaintext in it."""
+def _sentence(data: bytes) -> str:
+    """What an error response says; nothing where it has no message."""
     try:
         return str(json.loads(data)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return "no reason given"
+        return ""
 
 
 def _check_project(data: bytes) -> None:

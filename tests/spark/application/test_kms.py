@@ -61,14 +61,14 @@ def test_what_ends_the_run(kms: FakeKms, answer: Answer, code: str) -> None:
 def test_the_version_that_cannot_be_used_is_named_in_google_s_words(kms: FakeKms) -> None:
     code, answer = failure(400, "FAILED_PRECONDITION")
     version = f"{SOURCE_KEK}/cryptoKeyVersions/1"
-    answer["error"]["message"] = f"{version} is not enabled, current state is: DESTROYED."
+    answer["error"]["message"] = f"{version} is not enabled, current state is: DISABLED."
     kms.fault = lambda call: (code, answer)
     with pytest.raises(RunError) as caught:
         client(kms).decrypt(SOURCE_KEK, b"x")
     assert caught.value.code == "kms-key-disabled"
     assert caught.value.message == (
         f"Cloud KMS answered FAILED_PRECONDITION for {SOURCE_KEK}: "
-        f"{version} is not enabled, current state is: DESTROYED."
+        f"{version} is not enabled, current state is: DISABLED."
     )
 
 
