@@ -91,6 +91,7 @@ export interface BigQueryService {
 
 /** The part of a table's resource that a run goes by. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table */
 export interface TableResource extends PartitionedTable {
+  readonly schema?: { readonly fields?: readonly { readonly name?: string; readonly mode?: string }[] };
   readonly creationTime?: string;
   /** Logical bytes, which queries are billed by. */
   readonly numBytes?: string;

@@ -63,6 +63,7 @@ export async function planOf(context: RunContext, run: LedgerRow): Promise<Plan>
     statementMillis: run.statement_millis ?? 0,
     streamedRows: 0,
     wholePartitions: null,
+    rowsWithoutId: 0,
     keysetNearBound: false,
     keyset: await keysetOfVersion(context, run.keyset_version),
   };

@@ -33,7 +33,7 @@ import { replaceReadView } from './read-view.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { countRewrappable } from './rewrap-row-keysets.ts';
 import { sealValues, valuesLeft } from './seal-values.ts';
-import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
+import { clock, count, cutoff, firstId, rowsWithoutId, sample, sourceRows, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, sourcesOf, stagedOf } from './shred-values.ts';
 import {
   adopt,
@@ -112,6 +112,7 @@ export function statements(d: Deployment) {
     history: history(d),
     sealsUnder: sealsUnder(d),
     sourceRows: sourceRows(d),
+    rowsWithoutId: rowsWithoutId(d),
     keysetVersions: keysetVersions(d),
     lastVersion: lastVersion(d),
     keysetPrefix: keysetPrefix(),
