@@ -34,3 +34,52 @@ describe('rows of which there are none', () => {
     expect((await cli('reseal', [...args, '--json'])).stdout).toBe('');
   });
 });
+
+describe('cells are what their types are', () => {
+  const STATEMENT = `
+    SELECT [1, 2] AS many, TRUE AS yes, 7 AS small, 9007199254740993 AS large, 1.5 AS share,
+      CAST('NaN' AS FLOAT64) AS none, NUMERIC '0.1' AS exact, b'abc' AS bytes, DATE '2026-01-02' AS day,
+      TIMESTAMP '2026-01-02 03:04:05.678901+00' AS moment, CAST(NULL AS TIMESTAMP) AS never`;
+  const shown = async (...format: string[]): Promise<string> => {
+    const { code, stdout, stderr } = await cli('reseal', ['sql', STATEMENT, '--state', box.state, ...format]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    return stdout;
+  };
+
+  it('in JSON: what a number would round, and what JSON has no word for, is text', async () => {
+    expect(JSON.parse(await shown('--json'))).toEqual({
+      many: [1, 2],
+      yes: true,
+      small: 7,
+      large: '9007199254740993',
+      share: 1.5,
+      none: 'NaN',
+      exact: '0.1',
+      bytes: 'YWJj',
+      day: '2026-01-02',
+      moment: '2026-01-02T03:04:05.678901Z',
+      never: null,
+    });
+  });
+
+  it('as text in CSV and in a table', async () => {
+    const [, row] = (await shown('--csv')).split('\r\n');
+    expect(row).toBe(
+      '"[1,2]",true,7,9007199254740993,1.5,NaN,0.1,YWJj,2026-01-02,2026-01-02T03:04:05.678901Z,',
+    );
+    const [, cells] = (await shown()).split('\n');
+    expect(cells?.trim().split(/ {2,}/)).toEqual([
+      '[1,2]',
+      'true',
+      '7',
+      '9007199254740993',
+      '1.5',
+      'NaN',
+      '0.1',
+      'YWJj',
+      '2026-01-02',
+      '2026-01-02T03:04:05.678901Z',
+      'NULL',
+    ]);
+  });
+});
