@@ -6,8 +6,8 @@ import { adopt, rewrap } from '../upkeep/keyset-adoption.ts';
 import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
 import { aimed } from './aim.ts';
 import { runContext } from './connect.ts';
+import { listing } from './listing.ts';
 import { openTarget } from './open-target.ts';
-import { table } from './table.ts';
 
 interface KeysOptions {
   readonly stack?: string;
@@ -101,5 +101,5 @@ function listed(versions: readonly KeysetVersion[]): string {
     algorithm,
     kms_key,
   ]);
-  return table([HEAD, ...cells]);
+  return listing(HEAD, cells);
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cli } from '../support/cli.ts';
+import { onTerminal } from '../support/on-terminal.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 let box: TestSandbox;
@@ -11,6 +12,32 @@ beforeAll(async () => {
   writeFileSync(join(box.state, 'settings.json'), '{}');
 });
 afterAll(() => box.close());
+
+describe('a table', () => {
+  const WIDE = `SELECT 7 AS n, REPEAT('x', 70) AS word, 'a\\nb' AS lines`;
+  const table = (columns: number) => {
+    const command = `stty cols ${columns}; exec "$0" bin/reseal.js sql "$1" --state "$2"`;
+    return onTerminal(['sh', '-c', command, process.execPath, WIDE, box.state], ' $^', '');
+  };
+
+  it('is turned on end on a terminal that is narrower, its cells whole', async () => {
+    const { screen } = await table(70);
+    expect(screen.trimEnd()).toBe(`n      7\nword   ${'x'.repeat(70)}\nlines  a\\nb`);
+  });
+
+  it('cuts a wide cell where the rest has room then', async () => {
+    const { screen } = await table(80);
+    expect(screen.trimEnd()).toBe(`n  word${' '.repeat(62)}lines\n7  ${'x'.repeat(63)}…  a\\nb`);
+  });
+
+  it('is whole in a pipe, each of its rows in a line', async () => {
+    const many = `SELECT n, REPEAT('x', 70) AS word FROM UNNEST(GENERATE_ARRAY(1, 300)) AS n ORDER BY n`;
+    const { stdout } = await cli('reseal', ['sql', many, '--state', box.state]);
+    expect(stdout.trimEnd().split('\n').slice(1)).toEqual(
+      Array.from({ length: 300 }, (_, at) => `${String(at + 1).padStart(3)}  ${'x'.repeat(70)}`),
+    );
+  });
+});
 
 describe('rows of which there are none', () => {
   const REJECTED = 'id,field,reason,dek_fingerprint,run_id,rejected_at,what_to_do';
