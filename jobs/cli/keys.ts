@@ -8,8 +8,8 @@ import { rotate } from '../upkeep/keyset-rotation.ts';
 import { type KeysetVersion, keysets } from '../upkeep/known-keysets.ts';
 import { aimed } from './aim.ts';
 import { runContext } from './connect.ts';
+import { listing } from './listing.ts';
 import { openTarget } from './open-target.ts';
-import { table } from './table.ts';
 
 interface KeysOptions {
   readonly stack?: string;
@@ -103,5 +103,5 @@ function listed(versions: readonly KeysetVersion[]): string {
     algorithm,
     kms_key,
   ]);
-  return table([HEAD, ...cells]);
+  return listing(HEAD, cells);
 }
