@@ -3,7 +3,7 @@ import type { Deployment } from '../contract/deployment.ts';
 import type { TableResource } from '../google/bigquery.ts';
 import { googleFailure } from '../google/failures.ts';
 import type { QuotaLimit, ServiceUsage } from '../google/service-usage.ts';
-import { type Finding, ok, wrong } from './finding.ts';
+import { type Finding, inBatches, ok, wrong } from './finding.ts';
 
 /** Quotas against what the settings make of them. The limits are the project's; what of them others use is not known. */
 export async function checkQuotas(
@@ -109,6 +109,5 @@ function cpuFinding(d: Pick<Deployment, 'batch' | 'engines' | 'location'>, limit
       found,
       'ask for more, or lower reseal:maxExecutors to what a batch can get',
     );
-  const only = d.engines.length === 1;
-  return wrong(only ? 'failed' : 'warning', check, found, 'ask for more: no batch starts below that');
+  return wrong(inBatches(d), check, found, 'ask for more: no batch starts below that');
 }
