@@ -146,6 +146,21 @@ FROM (
 )`,
   );
 
+/**
+ * How many rows have a value and no id: no run takes them. Only a table of the application's own can have any, where its
+ * column of ids is NULLABLE.
+ *
+ * @example
+ * await bigquery.query(sql.rowsWithoutId, {}); // [{ n: '0' }]
+ */
+export const rowsWithoutId = (d: Deployment): Statement<never> =>
+  statement(
+    'rows_without_id',
+    {},
+    `SELECT COUNT(*) AS n FROM ${table(d, 'source')}
+WHERE ${everyPartition(d)}${quoted(d.idColumn)} IS NULL AND (${d.fields.map(({ cipherText }) => `${quoted(cipherText)} IS NOT NULL`).join(' OR ')})`,
+  );
+
 /** The ids of selected values, and of those whose row keyset the merge seals anew. */
 const takenIds = (d: Deployment): string =>
   rewraps(d) ? `SELECT id FROM (${selectedValues(d)})\nUNION ALL\n${rewrappableIds(d)}` : selectedValues(d);
