@@ -111,6 +111,21 @@ export class Catalog {
     throw new GoogleError('NOT_FOUND', `Not found: Dataset ${this.project}:${id}`);
   }
 
+  /**
+   * Finds a dataset from a job's place, where there is such a dataset at all: without a location it is in US.
+   *
+   * @throws GoogleError notFound for one that is elsewhere
+   */
+  placed(id: string, location: string): void {
+    const found = this.#datasets.get(id);
+    const there = text(found?.body.location) ?? 'US';
+    if (found === undefined || there.toLowerCase() === location.toLowerCase()) return;
+    throw new GoogleError(
+      'NOT_FOUND',
+      `Not found: Dataset ${this.project}:${id} was not found in location ${location}`,
+    );
+  }
+
   findTable(dataset: string, id: string): Table | undefined {
     return this.#tables.get(`${dataset}.${id}`);
   }

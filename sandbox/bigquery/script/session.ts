@@ -37,6 +37,13 @@ export interface Compiled {
   values: Record<string, DuckDBValue>;
 }
 
+/**
+ * As of when a statement reads each of its tables, in microseconds; undefined for now. "A single query statement can't
+ * reference a single table at more than one point in time, including the current time."
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax#for_system_time_as_of
+ */
+type Reads = Map<Table, bigint | undefined>;
+
 const TIMESTAMP = 'TIMESTAMP WITH TIME ZONE';
 /** One script's connection, transaction and variables; it compiles the script's statements for DuckDB. */
 export class Session {
@@ -79,8 +86,9 @@ export class Session {
     const keys = this.backend.keysets.statement(this.options.location, this.options.access);
     try {
       const now = new Date().toISOString();
+      const reads: Reads = new Map();
       const make = (functions: KeyFunctions) =>
-        new Rewriter(tokens, this.#names(now, functions, tokens), moments);
+        new Rewriter(tokens, this.#names(now, functions, tokens, reads), moments);
       const rewriter = make(keys.functions);
       if (!this.scope.empty) {
         const scout = make(NO_KEYS);
@@ -148,7 +156,7 @@ export class Session {
     return this.#names(new Date().toISOString(), keys, tokens);
   }
 
-  #names(now: string, keys: KeyFunctions, tokens: readonly Token[]): Names {
+  #names(now: string, keys: KeyFunctions, tokens: readonly Token[], reads: Reads = new Map()): Names {
     const { catalog } = this.backend;
     return {
       now,
@@ -164,8 +172,13 @@ export class Session {
         const table = this.table(parts, (access, ...name) => access.read(...name));
         if (isView(table)) {
           if (micros !== undefined) throw invalidQuery('The sandbox has no past of views');
-          return this.#view(table, now, keys);
+          return this.#view(table, now, keys, reads);
         }
+        if (reads.has(table) && reads.get(table) !== micros)
+          throw invalidQuery(
+            `Table ${catalog.project}:${table.dataset}.${table.id} is read as of more than one moment, which a statement cannot`,
+          );
+        reads.set(table, micros);
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
         readColumns(this.options.access, table, columnsNamed(tokens, table));
         const filter = requiredFilter(catalog.project, table);
@@ -178,9 +191,9 @@ export class Session {
    * What stands for a view in a statement that reads it. Its tables are asked for as its dataset's: a dataset that
    * authorises the views of another lets them in in their reader's place.
    */
-  #view(view: Table, now: string, keys: KeyFunctions): TableRef {
+  #view(view: Table, now: string, keys: KeyFunctions, reads: Reads): TableRef {
     const tokens = tokenize(viewQuery(view));
-    const names = this.#names(now, keys, tokens);
+    const names = this.#names(now, keys, tokens, reads);
     const { sql, bindings } = this.options.access.through(view.dataset, () => viewSql(tokens, names));
     return { sql: `(${sql})`, name: view.id, columns: view.schema.map(({ name }) => name), bindings };
   }
@@ -204,6 +217,7 @@ export class Session {
         `${what} "${parts.join('.')}" must be qualified with a dataset (e.g. dataset.table).`,
       );
     }
+    this.backend.catalog.placed(dataset, this.options.location);
     return { dataset, name };
   }
 
@@ -238,6 +252,7 @@ export class Session {
       if (typeof micros !== 'bigint') {
         throw invalidQuery('FOR SYSTEM_TIME AS OF expression must not be NULL');
       }
+      this.transaction.checkSnapshot(micros);
       moments.set(range.from, micros);
     }
     return moments;

@@ -13,6 +13,7 @@ export class Transaction {
   readonly #connection: DuckDBConnection;
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
+  #startedMillis = 0;
   /** Tables whose past the open transaction has kept. */
   readonly #remembered = new Map<Table, Kept>();
 
@@ -29,6 +30,7 @@ export class Transaction {
   async begin(): Promise<void> {
     if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
     await this.#connection.run('BEGIN TRANSACTION');
+    this.#startedMillis = Date.now();
     this.#state = 'open';
   }
 
@@ -60,6 +62,18 @@ export class Transaction {
   /** @throws GoogleError in a transaction that an error has ended */
   check(): void {
     if (this.#state === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
+  }
+
+  /**
+   * A transaction sees what was there at its start, and may go back from it, not forward.
+   *
+   * @throws GoogleError for a later moment, in microseconds
+   */
+  checkSnapshot(micros: bigint): void {
+    if (this.isActive && micros / 1000n > BigInt(this.#startedMillis))
+      throw invalidQuery(
+        'FOR SYSTEM_TIME AS OF in a transaction cannot be after the start of the transaction',
+      );
   }
 
   /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
