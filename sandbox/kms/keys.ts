@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { readJsonFile, writeAtomically } from '../state/files.ts';
 
 /** The states of https://cloud.google.com/kms/docs/key-states that a software key meets here. */

@@ -1,6 +1,6 @@
 import { crc32c } from '../../jobs/envelope/crc32c.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Faults } from '../faults/plane.ts';
-import { GoogleError } from '../http/errors.ts';
 import { KEY, LOCATION, RING, VERSION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
 import { disabled, type Keys, type KeyVersion } from './keys.ts';

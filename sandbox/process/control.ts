@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { type Route, readJson, required } from '../http/router.ts';
 import type { Keys } from '../kms/keys.ts';
 import type { Traffic } from '../kms/traffic.ts';

@@ -2,8 +2,8 @@ import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../../jobs/contract/errors.ts';
-import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
+import type { DataprocWork } from './dataproc-work.ts';
 import { readJsonFile, writeAtomically } from './files.ts';
 
 /** What `<state>/sandbox.json` says of a running sandbox. */

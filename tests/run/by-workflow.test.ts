@@ -7,7 +7,7 @@ import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { RunContext, Watcher } from '../../jobs/run/context.ts';
 import { resume } from '../../jobs/run/run.ts';
-import { GoogleError } from '../../sandbox/http/errors.ts';
+import { GoogleError } from '../../sandbox/errors/google-error.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';

@@ -9,8 +9,8 @@ import { bigQueryService, type Row } from '../../jobs/google/bigquery.ts';
 import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
 import type { Report } from '../../jobs/run/report.ts';
 import { run } from '../../jobs/run/run.ts';
-import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import type { DataprocWork } from '../../sandbox/state/dataproc-work.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { type Application, type UserRow, writeUsers } from './application.ts';
 

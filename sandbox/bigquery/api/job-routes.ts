@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GoogleError } from '../../errors/google-error.ts';
 import type { Caller } from '../../http/caller.ts';
-import { GoogleError } from '../../http/errors.ts';
 import { BIGQUERY } from '../../http/paths.ts';
 import { type Call, type Json, objectOr, Reply, type Route, readJson, text } from '../../http/router.ts';
 import type { Uploads } from '../../http/upload.ts';

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { Faults } from '../../faults/plane.ts';
 import type { RuleOf } from '../../faults/rules.ts';
 import type { Caller } from '../../http/caller.ts';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
 import { onBucket } from '../../iam/resources.ts';
 import { Access } from '../access.ts';

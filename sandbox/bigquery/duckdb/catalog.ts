@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
 import { CATALOG, type Engine, rows } from './engine.ts';
 import { columnsOf, columnsSql, type SchemaField } from './schema.ts';

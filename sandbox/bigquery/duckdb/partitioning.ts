@@ -1,6 +1,6 @@
 import { objectOr, text } from '../../http/router.ts';
-import type { PartitionFilter } from '../translate/names.ts';
 import type { Table } from './catalog.ts';
+import type { PartitionFilter } from './partition-filter.ts';
 
 /**
  * What a table asks of whoever reads it; undefined without `require_partition_filter`.

@@ -1,4 +1,4 @@
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { objectOr, text } from '../../http/router.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { queryFailure } from '../duckdb/failures.ts';

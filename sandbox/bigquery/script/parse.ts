@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { at, closing, findTop, path } from '../translate/ranges.ts';
 import { syntax, type Token } from '../translate/tokens.ts';
 

@@ -1,5 +1,5 @@
 import { DuckDBBlobValue, DuckDBListValue, type DuckDBValue } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { Typed } from '../translate/values.ts';
 
 /** Script variables of nested blocks, by name in lower case. */

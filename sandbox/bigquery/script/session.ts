@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { isView, type Table, tableSql, viewQuery } from '../duckdb/catalog.ts';

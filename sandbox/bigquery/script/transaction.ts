@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { Catalog, Kept, Table } from '../duckdb/catalog.ts';
 import { queryFailure } from '../duckdb/failures.ts';
 import { remember } from '../duckdb/history.ts';

@@ -25,7 +25,7 @@ import {
   tableToIPC,
   Utf8,
 } from 'apache-arrow';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import type { SchemaField } from '../duckdb/schema.ts';
 import { quote } from '../duckdb/types.ts';
 

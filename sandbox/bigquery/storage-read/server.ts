@@ -9,16 +9,16 @@ import {
   ServerCredentials,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
+import { GoogleError } from '../../errors/google-error.ts';
 import { underRules } from '../../faults/calls.ts';
 import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
-import { GoogleError } from '../../http/errors.ts';
 import { authorizationIn } from '../../http/grpc/authorization.ts';
 import { type Failure, failure } from '../../http/grpc/failures.ts';
 import { bytesOf, type Message, strictly } from '../../http/grpc/messages.ts';
-import type { RequestLog } from '../../http/request-log.ts';
 import { Broken, type Json } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
+import type { RequestLog } from '../../state/request-log.ts';
 import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { bound } from '../duckdb/engine.ts';

@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { MARK } from '../duckdb/mark.ts';
 
 /** How a call is written for DuckDB; `args` are already rewritten. */

@@ -1,5 +1,5 @@
-import { invalidQuery } from '../../http/errors.ts';
-import type { PartitionFilter } from './names.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
+import type { PartitionFilter } from '../duckdb/partition-filter.ts';
 import { at, closing, findTop, type Range } from './ranges.ts';
 import type { Token } from './tokens.ts';
 

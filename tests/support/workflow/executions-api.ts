@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GoogleError } from '../../../sandbox/http/errors.ts';
+import { GoogleError } from '../../../sandbox/errors/google-error.ts';
 import { type Json, type Route, readJson } from '../../../sandbox/http/router.ts';
 import { type Admit, listen } from '../../../sandbox/http/serve.ts';
 import { METHODS } from '../../../sandbox/iam/methods.ts';
