@@ -86,6 +86,7 @@ export function kmsRoutes(keys: Keys, traffic: Traffic, faults: Faults): Route[]
       path: `${VERSION}:destroy`,
       handle: ({ params }) => {
         const version = keys.version(keyName(params), Number(params.version));
+        mustBe(version, 'ENABLED', 'DISABLED');
         version.state = 'DESTROY_SCHEDULED';
         keys.save();
         return readVersion(keys, params);
@@ -96,7 +97,8 @@ export function kmsRoutes(keys: Keys, traffic: Traffic, faults: Faults): Route[]
       path: `${VERSION}:restore`,
       handle: ({ params }) => {
         const version = keys.version(keyName(params), Number(params.version));
-        if (version.state === 'DESTROY_SCHEDULED') version.state = 'DISABLED';
+        mustBe(version, 'DESTROY_SCHEDULED');
+        version.state = 'DISABLED';
         keys.save();
         return readVersion(keys, params);
       },
@@ -252,12 +254,15 @@ async function patchVersion(keys: Keys, call: Call): Promise<Json> {
   if (wanted !== 'ENABLED' && wanted !== 'DISABLED') {
     throw new GoogleError('INVALID_ARGUMENT', 'A key version can be set to ENABLED or DISABLED.');
   }
-  if (version.state !== 'ENABLED' && version.state !== 'DISABLED') {
-    throw new GoogleError('FAILED_PRECONDITION', `The key version is ${version.state}.`);
-  }
+  mustBe(version, 'ENABLED', 'DISABLED');
   version.state = wanted;
   keys.save();
   return readVersion(keys, call.params);
+}
+
+/** https://cloud.google.com/kms/docs/key-states: what may become of a version in which state. */
+function mustBe({ state }: KeyVersion, ...states: readonly KeyVersion['state'][]): void {
+  if (!states.includes(state)) throw new GoogleError('FAILED_PRECONDITION', `The key version is ${state}.`);
 }
 
 function keyJson(keys: Keys, name: string): Json {

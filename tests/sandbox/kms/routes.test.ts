@@ -156,7 +156,8 @@ test('a ciphertext of a version that is not enabled is no bad one, whatever the 
   await h.rest('POST', `/v1/${old}:destroy`, {});
   expect(await said()).toMatchObject(notEnabled('DESTROY_SCHEDULED'));
   expect(await destroy()).toMatchObject({ status: 200, body: { state: 'DESTROYED' } });
-  await h.rest('POST', `/v1/${old}:restore`, {});
+  for (const way of ['restore', 'destroy'])
+    expect((await h.rest('POST', `/v1/${old}:${way}`, {})).body.error.status).toBe('FAILED_PRECONDITION');
   expect(await said()).toMatchObject(notEnabled('DESTROYED'));
   expect((await raw({ ciphertext: Buffer.alloc(60).toString('base64') }, name)).body.error).toMatchObject({
     status: 'INVALID_ARGUMENT',
