@@ -100,6 +100,7 @@ export interface BigQueryService {
 
 /** The part of a table's resource that a run goes by. https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Table */
 export interface TableResource extends PartitionedTable {
+  readonly schema?: { readonly fields?: readonly { readonly name?: string; readonly mode?: string }[] };
   readonly creationTime?: string;
   /** Logical bytes, which queries are billed by. */
   readonly numBytes?: string;
@@ -108,7 +109,7 @@ export interface TableResource extends PartitionedTable {
 }
 
 /** The statement's parameters in REST form; https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter */
-export function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
+function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
   return (Object.keys(statement.params) as P[]).map((name) => {
     const value = values[name];
     return {
