@@ -133,8 +133,12 @@ export const ERROR_CODES = {
     'take another name, or overwrite it with `--force`',
   ),
   'init-table': usage(
-    'the dataset is there, but not the table: a stack creates both, or none of them',
-    'name the right table, or a dataset that is not there yet',
+    'the dataset is there, but not the table: a stack creates both, or none of them; or what there is is not what `--exists` or `--new` says',
+    'name the right table, or a dataset that is not there yet; leave that option out',
+  ),
+  'init-unseen': usage(
+    'nobody could look whether the table is there, for want of credentials, of a role or of a network',
+    'say which it is with `--exists` or `--new`, or sign in and try again',
   ),
   'init-location': usage(
     'the table is in a multi-region, such as US or EU: batches and keys live in one region',
