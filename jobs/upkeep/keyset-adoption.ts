@@ -17,13 +17,14 @@ export type GivenKeyset = Pick<RunKeyset, 'wrapped' | 'kmsKey'>;
  * @throws ResealError `keyset-key`, `keyset-unfit`, `keyset-foreign`, `keyset-conflict`
  */
 export async function adopt(context: RunContext, given: GivenKeyset): Promise<number> {
-  const { bigquery, sql } = context;
   checkKey(context, given.kmsKey);
   const prefix = await checkKeyset(context, given);
   const sameKeysAs = await checkVersions(context, given, prefix);
   const version = await nextVersion(context);
-  await bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs });
-  return added(context, version, ({ wrapped }) => wrapped.equals(given.wrapped));
+  const isOwn = ({ wrapped }: RunKeyset) => wrapped.equals(given.wrapped);
+  return added(context, version, isOwn, ({ bigquery, sql }) =>
+    bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs }),
+  );
 }
 
 /**
@@ -46,16 +47,28 @@ export async function rewrap(context: RunContext, kmsKey: string): Promise<numbe
     });
   }
   const versions: number[] = [];
-  for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
-  return versions;
+  try {
+    for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
+    return versions;
+  } catch (error) {
+    const [first] = versions;
+    if (first === undefined || !context.signal.aborted) throw error;
+    throw new ResealError(
+      'cancelled',
+      `cancelled; version ${first} of the keyset is added, that of the other type may not be`,
+      {
+        hint: 'the same command again adds what is not there, and puts both into the view of the readers',
+        cause: error,
+      },
+    );
+  }
 }
 
 async function rewrapOne(context: RunContext, keyset: RunKeyset, kmsKey: string): Promise<number> {
-  const { bigquery, sql } = context;
   const version = await nextVersion(context);
   const values = { version, of: keyset.version, ...chainValues(keyset), target: kmsUri(kmsKey) };
-  await bigquery.query(sql.rewrapKeyset, values);
-  return added(context, version, (made) => made.kmsKey === kmsKey && made.algorithm === keyset.algorithm);
+  const isOwn = (made: RunKeyset) => made.kmsKey === kmsKey && made.algorithm === keyset.algorithm;
+  return added(context, version, isOwn, ({ bigquery, sql }) => bigquery.query(sql.rewrapKeyset, values));
 }
 
 /** BigQuery takes keys of the query's own region only. */
