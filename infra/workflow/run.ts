@@ -1,7 +1,7 @@
 import { algorithmOf, mostSeals } from '../../jobs/contract/algorithms.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { laterWaveId } from '../../jobs/contract/ids.ts';
-import { keptSettings } from '../../jobs/contract/kept-settings.ts';
+import { keptSettings, PATTERNS, patternsAreInFields } from '../../jobs/contract/kept-settings.ts';
 import {
   allIds,
   kmsUri,
@@ -72,7 +72,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
     { seen_nobody: assign({ from_owner: '', settings: keptSettings(d) }) },
-    { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
+    { is_known_run: choose({ '"run_id" in row': 'may_go_on' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
     { look_at_source: call('source_table', { field: 'streamingBuffer' }, 'streamed') },
     { has_streamed: choose({ 'streamed == ""': 'read_keyset' }) },
@@ -117,25 +117,29 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { take_one_wave: assign({ waves: 1 }) },
     ...(hasJar(d) ? [] : COUNT_WAVES),
     {
-      enter_into_ledger: query(sql.openRun, {
-        ...OWN,
-        via: '"workflow"',
-        engine: '"dataproc"',
-        mode: 'mode',
-        source_format: `"${d.sourceFormat}"`,
-        keying: `"${d.keying}"`,
-        settings: 'settings',
-        keyset_version: 'newest.version',
-        snapshot: 'clock.snapshot_millis',
-        row_limit: 'string(row_limit)',
-        id_from: 'id_from',
-        id_cutoff: 'id_cutoff',
-        selected: 'counted.selected',
-        distinct_deks: 'counted.distinct_deks',
-        waves: 'string(waves)',
-        // Its plan reckons no minutes.
-        statement_millis: '"0"',
-      }),
+      enter_into_ledger: {
+        ...query(sql.openRun, {
+          ...OWN,
+          via: '"workflow"',
+          engine: '"dataproc"',
+          mode: 'mode',
+          source_format: `"${d.sourceFormat}"`,
+          keying: `"${d.keying}"`,
+          settings: 'settings',
+          keyset_version: 'newest.version',
+          snapshot: 'clock.snapshot_millis',
+          row_limit: 'string(row_limit)',
+          id_from: 'id_from',
+          id_cutoff: 'id_cutoff',
+          selected: 'counted.selected',
+          distinct_deks: 'counted.distinct_deks',
+          waves: 'string(waves)',
+          // Its plan reckons no minutes.
+          statement_millis: '"0"',
+        }),
+        // Somebody else may have entered a run of this id in the same moment.
+        next: 'read_ledger',
+      },
     },
   ];
 }
@@ -153,11 +157,32 @@ const countRewrappable = (d: Deployment, sql: Statements, selection: Parameters<
 
 /**
  * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
- * ledger's row is the plan, for this try and for any later one.
+ * ledger's row is the plan, for this try and for any later one. Of a run that it cannot go on with it changes nothing.
  */
 function hold(d: Deployment, sql: Statements): Step[] {
   return [
-    { may_take_over: choose({ 'not(take_over)': 'take_lease' }) },
+    {
+      may_go_on: choose(
+        {
+          'row.state == "succeeded"': 'return_result',
+          'row.state == "abandoned"': 'fail_abandoned',
+          'row.engine != "dataproc"': 'fail_other_engine',
+          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
+            'list_settings',
+          'not(take_over)': 'take_lease',
+        },
+        'name_seen_owner',
+      ),
+    },
+    ...settingsChanged(d),
+    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
+    // No batch is an attempt of another engine's run.
+    {
+      fail_other_engine: raise(
+        'option-engine',
+        '"run " + run_id + " goes on by engine " + row.engine + ", as it began, and the workflow always takes a batch"',
+      ),
+    },
     { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
     { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
     { read_plan: query(sql.readRun, ID, 'row') },
@@ -178,15 +203,11 @@ function hold(d: Deployment, sql: Statements): Step[] {
           'row.state == "succeeded"': 'return_result',
           'row.state == "abandoned"': 'fail_abandoned',
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
-          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
-            'list_settings',
           'row.state == "verified"': 'renew_before_merge',
         },
         'read_run_keyset',
       ),
     },
-    ...settingsChanged,
-    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
     { read_lease: query(sql.readLease, ID, 'lease') },
     {
       fail_live: raise(
@@ -195,11 +216,24 @@ function hold(d: Deployment, sql: Statements): Step[] {
       ),
     },
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
+    { has_run_keyset: choose({ '"kms_key" in keyset': 'is_only_wave' }) },
+    {
+      fail_keyset_missing: raise(
+        'keyset-missing',
+        '"the version of the keyset that run " + run_id + " began with is not there"',
+      ),
+    },
   ];
 }
 
+/** The setting of an entry. */
+const nameOf = (d: Deployment): string =>
+  patternsAreInFields(d)
+    ? `text.replace_all(text.split(one, ":")[0], "${PATTERNS}", "fields")`
+    : 'text.split(one, ":")[0]';
+
 /** Ends an execution that found its run begun under other settings, and names those; the job does the same. */
-const settingsChanged: Step[] = [
+const settingsChanged = (d: Deployment): Step[] => [
   {
     list_settings: assign({
       changed: '',
@@ -212,10 +246,18 @@ const settingsChanged: Step[] = [
         value: 'one',
         in: expression('text.split(settings, " ")'),
         steps: [
-          { is_same: choose({ 'one in began': 'continue' }) },
+          {
+            is_same: choose({
+              'one in began': 'continue',
+              ...(patternsAreInFields(d) && {
+                [`text.match_regex(one, "^${PATTERNS}:") and text.match_regex(changed, "reseal:fields$")`]:
+                  'continue',
+              }),
+            }),
+          },
           { has_changed_before: choose({ 'changed == ""': 'name_setting' }) },
           { add_comma: assign({ changed: expression('changed + ", "') }) },
-          { name_setting: assign({ changed: expression('changed + "reseal:" + text.split(one, ":")[0]') }) },
+          { name_setting: assign({ changed: expression(`changed + "reseal:" + ${nameOf(d)}`) }) },
         ],
       },
     },

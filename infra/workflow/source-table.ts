@@ -1,15 +1,7 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { INGESTION_TIME } from '../../jobs/contract/partitioning.ts';
-import {
-  assign,
-  choose,
-  expression,
-  raise,
-  reasonOf,
-  request,
-  type Step,
-  type Subworkflow,
-} from './steps.ts';
+import { failedAt } from './bigquery-failed.ts';
+import { assign, choose, expression, raise, request, type Step, type Subworkflow } from './steps.ts';
 
 /** What is asked for of the table's resource, beside the streaming buffer. */
 const PARTITIONING = ['requirePartitionFilter', 'timePartitioning', 'rangePartitioning'];
@@ -43,21 +35,7 @@ export function sourceTableSubworkflow(d: Deployment): Subworkflow {
               },
             ],
           },
-          except: {
-            as: 'e',
-            steps: [
-              ...reasonOf('e', 'table_failed'),
-              {
-                fail_table: {
-                  raise: {
-                    error_code: 'bigquery',
-                    final: 'no',
-                    message: expression('"BigQuery, step table: " + reason'),
-                  },
-                },
-              },
-            ],
-          },
+          except: { as: 'e', steps: [{ fail_table: failedAt('table') }] },
         },
       },
       ...checkPartitions(d),

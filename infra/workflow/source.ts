@@ -1,6 +1,7 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchSubworkflow } from './batch.ts';
+import { bigqueryFailedSubworkflow } from './bigquery-failed.ts';
 import { countingSubworkflow } from './counting.ts';
 import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
@@ -25,6 +26,7 @@ export function workflowSource(d: Deployment): string {
       source_table: sourceTableSubworkflow(d),
       counting: countingSubworkflow(d),
       query: querySubworkflow(d),
+      bigquery_failed: bigqueryFailedSubworkflow(d),
       batch: batchSubworkflow(d),
       driver_output: driverOutputSubworkflow,
     },

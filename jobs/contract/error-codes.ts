@@ -226,7 +226,7 @@ export const ERROR_CODES = {
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
   'sample-rows': usage(
     '`sample` was used on a source table that has rows',
-    '`--append` adds the made-up users behind its highest id',
+    '`--append` adds the made-up users under ids that no row has',
   ),
   'emulator-host': usage(
     'BIGQUERY_EMULATOR_HOST or STORAGE_EMULATOR_HOST names a host that would be called in the place of Google',
@@ -283,7 +283,10 @@ export const ERROR_CODES = {
     'the run would cross the bound of seals under the newest version of the first-level keyset: 2^32, in deterministic keying 2^48',
     'rotate the keyset (docs/runbook.md), then run again',
   ),
-  'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),
+  'keyset-missing': failed(
+    'the table of keysets lacks the version that the run began with',
+    `restore its row by time travel; ${RESUME}`,
+  ),
   keyset: failed(
     "the first-level keyset cannot be used: its key does not open it, or the keysets table lacks the run's version",
     'restore the row of `keysets` by time travel: `kms_key` has to name the key that wrapped it',
@@ -365,7 +368,10 @@ export const ERROR_CODES = {
     'another process has taken the run over and goes on with it',
     '`history` shows what becomes of it',
   ),
-  'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
+  'merge-state': failed(
+    'somebody else ended the run between verify and merge',
+    `${RESUME}; where \`history\` says that it was abandoned, start a new run`,
+  ),
   cancelled: {
     when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
     remedy:

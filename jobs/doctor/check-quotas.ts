@@ -58,7 +58,7 @@ function smallest(limits: readonly QuotaLimit[], region: string): number | null 
 }
 
 /** `kmsCallsPerSecond` against the quota of cryptographic requests, and how long a table may take at that rate. */
-export function kmsFinding(
+function kmsFinding(
   { batch: { kmsCallsPerSecond: perSecond } }: Pick<Deployment, 'batch'>,
   source: TableResource | null,
   perMinute: number | null,
@@ -89,10 +89,7 @@ export function kmsFinding(
 }
 
 /** What a batch takes of Compute Engine's CPUs, at its start and at most. */
-export function cpuFinding(
-  d: Pick<Deployment, 'batch' | 'engines' | 'location'>,
-  limit: number | null,
-): Finding {
+function cpuFinding(d: Pick<Deployment, 'batch' | 'engines' | 'location'>, limit: number | null): Finding {
   const check = 'quota of CPUs';
   const { start, most } = batchVcpus(d.batch.maxExecutors);
   const takes = `a batch takes ${start} vCPUs at its start and up to ${most}`;

@@ -26,6 +26,11 @@ export async function merge(context: HeldContext, wave: Wave): Promise<LedgerRow
   throw new ResealError(
     'merge-state',
     `run ${wave.runId} is ${run?.state ?? 'not in the ledger'}: nothing was merged`,
-    { hint: 'someone else ended this run; start a new one' },
+    {
+      hint:
+        run === null || run.state === 'abandoned'
+          ? 'somebody else ended it; start a new run, which takes its values'
+          : 'somebody else ended it; `--resume RUN` goes on',
+    },
   );
 }

@@ -1,6 +1,6 @@
-import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome, StageProgress } from '../engines/engine.ts';
 import type { Advance, HeldContext, Progress } from './context.ts';
+import { keysetMissing } from './keyset.ts';
 import type { Wave } from './waves.ts';
 
 const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
@@ -18,7 +18,7 @@ export async function stage(
   const { bigquery, sql, signal, owner } = context;
   const { keyset } = wave;
   const engine = context.engines[wave.engine];
-  if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
+  if (keyset === null) throw keysetMissing(wave.runId);
   const begin = async (attempt: string): Promise<void> => {
     const batchId = engine.name === 'dataproc' ? attempt : '';
     await bigquery.query(sql.markStaging, { run_id: wave.runId, owner, attempt, batch_id: batchId });

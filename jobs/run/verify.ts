@@ -4,7 +4,7 @@ import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import { isAboutValues } from '../google/failures.ts';
 import type { Allowed, HeldContext, RunContext } from './context.ts';
-import { chainValues } from './keyset.ts';
+import { chainValues, keysetMissing } from './keyset.ts';
 import { untouched, type Wave } from './waves.ts';
 
 export interface Verified {
@@ -82,7 +82,7 @@ async function checkRejected(
 
 async function prove({ bigquery, sql }: RunContext, wave: Wave, attempt: string): Promise<number> {
   const { keyset } = wave;
-  if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to open values with');
+  if (keyset === null) throw keysetMissing(wave.runId);
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
     [proof = {}] = await bigquery.query(sql.proveStaged, {

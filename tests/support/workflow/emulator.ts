@@ -15,6 +15,8 @@ const script = fileURLToPath(new URL('emulate.py', import.meta.url));
 export interface Ended {
   readonly result?: Readonly<Record<string, string>>;
   readonly error?: Readonly<Record<string, string>>;
+  /** The structured entries that it wrote into Cloud Logging. */
+  readonly entries: readonly { readonly severity: string; readonly json: { readonly reseal: object } }[];
 }
 
 /** Executions of the workflow that the sandbox's deployment recorded. */

@@ -61,6 +61,7 @@ export async function executionsApi(emulator: Emulator, { sandbox, deployment }:
   async function carryOut(body: Execution, args: object, signal: AbortSignal): Promise<void> {
     const ended: Ended = await emulator.execute(args, body.name.split('/').at(-1), signal).catch((error) => ({
       error: { message: String(error) },
+      entries: [],
     }));
     delete body.status;
     if (signal.aborted) Object.assign(body, { state: 'CANCELLED' });
