@@ -152,6 +152,10 @@ export const ERROR_CODES = {
     'not a name for a stack that comes and goes: one of the kept ones, production, too long, or that of a stack of your own',
     'take another name',
   ),
+  'stack-secret': usage(
+    'a secret of dev is one that the stack of a branch cannot have: it is part of a value, or a name is made of it',
+    'the message names it: set it as one secret, or without `--secret`',
+  ),
   'stack-missing': usage('there is no such stack', '`pulumi stack ls` lists them'),
   'stack-empty': usage('the stack was never deployed', 'run `pulumi up`'),
   'stack-outputs': usage(
@@ -374,7 +378,8 @@ export const ERROR_CODES = {
   ),
   cancelled: {
     when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
-    remedy: RESUME,
+    remedy:
+      'of a run `--resume RUN` goes on; what else may have happened, and how to go on, the message says',
     exit: 'cancelled',
   },
   'cancel-failed': failed(
