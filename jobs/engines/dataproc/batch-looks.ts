@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
 import { ResealError } from '../../contract/errors.ts';
+import { CANCELLING_MINUTES } from '../../contract/wait-terms.ts';
 import { unlessAborted, within } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { repeated } from '../../google/repeated.ts';
@@ -26,10 +27,9 @@ export interface Asking {
   afterwards(work: Promise<unknown>): void;
 }
 
-/** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
+/** A batch that is being cancelled is looked at so often. */
 const CANCELLING_LOOK_MS = 1_000;
-/** Beyond that something is wrong with it. */
-const CANCELLING_MS = 10 * 60_000;
+const CANCELLING_MS = CANCELLING_MINUTES * 60_000;
 
 /** Looks at a cancelled batch until it is as wanted or gone. */
 export async function ending(
