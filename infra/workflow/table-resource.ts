@@ -1,0 +1,30 @@
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { assign, expression, reasonOf, request, type Subworkflow } from './steps.ts';
+
+/**
+ * Reads some fields, named with commas in between, of a table's resource.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get
+ */
+export function tableResourceSubworkflow({ project, dataset }: Deployment): Subworkflow {
+  const tables = `https://bigquery.googleapis.com/bigquery/v2/projects/${project}/datasets/${dataset}/tables/`;
+  const asked = { url: expression('tables + table'), query: { fields: expression('fields') } };
+  const failure = {
+    error_code: 'bigquery',
+    final: 'no',
+    message: expression('"BigQuery, step table: " + reason'),
+  };
+  return {
+    params: ['table', 'fields'],
+    steps: [
+      // A dataset's name can be longer than an expression.
+      { name_tables: assign({ tables }) },
+      {
+        read_table: {
+          try: { steps: [{ get_table: request('get', asked, 'got') }] },
+          except: { as: 'e', steps: [...reasonOf('e', 'table_failed'), { fail_table: { raise: failure } }] },
+        },
+      },
+      { return_resource: { return: expression('got.body') } },
+    ],
+  };
+}
