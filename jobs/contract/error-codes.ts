@@ -386,7 +386,10 @@ export const ERROR_CODES = {
     'as a cause: a batch or an execution could not be cancelled, or nobody knows whether there is one; it may go on by itself',
     'cancel it by hand, or take what it does with `--resume RUN`',
   ),
-  'cancel-pending': failed('as a cause: a cancelled batch or execution had not ended a moment later', RESUME),
+  'cancel-pending': failed(
+    'a batch that was cancelled had not ended ten minutes later; as a cause: a cancelled batch or execution had not ended a moment later',
+    RESUME,
+  ),
   internal: failed('a bug', 'please report it; `RESEAL_DEBUG=1` prints the stack trace'),
 } as const satisfies Readonly<Record<string, ErrorCode>>;
 

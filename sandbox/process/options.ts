@@ -1,6 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ResealError } from '../../jobs/contract/errors.ts';
-import type { DataprocWork } from '../dataproc/work.ts';
+import type { DataprocWork } from '../state/dataproc-work.ts';
 import { checkFolder, DEFAULT_STATE } from '../state/folder.ts';
 
 /** What `npm run sandbox`, and who starts its process, may say. */
