@@ -39,7 +39,7 @@ function deniedKey(said: string): ResealError {
 /** Cloud KMS does not know who calls: no role would change that. */
 export const refusedCredentials = (message: string): ResealError =>
   new ResealError('no-credentials', `Cloud KMS does not take the credentials of this call: ${message}`, {
-    hint: 'run `gcloud auth application-default login`, then --resume the run',
+    hint: 'run `gcloud auth application-default login`, then `--resume RUN`',
   });
 
 /** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
@@ -55,7 +55,7 @@ function permanent(kek: string, error: unknown): Error | null {
       return new Rejection('dek-refused');
     case 'FAILED_PRECONDITION':
       return new ResealError('kms-key-disabled', `Cloud KMS cannot use a version of ${kek}: ${message}`, {
-        hint: 'enable or restore the version that the message names, then --resume the run',
+        hint: 'enable or restore the version that the message names, then `--resume RUN`',
       });
     case 'UNAUTHENTICATED':
       return refusedCredentials(message);
@@ -170,8 +170,8 @@ function unavailable(error: unknown, patience: NonNullable<KeyServiceOptions['pa
       : `Cloud KMS has failed for ${seconds} s`,
     {
       hint: exhausted
-        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then --resume the run'
-        : 'check the network and the status of Cloud KMS in this region, then --resume the run',
+        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then `--resume RUN`'
+        : 'check the network and the status of Cloud KMS in this region, then `--resume RUN`',
       cause: new Error(message),
     },
   );
