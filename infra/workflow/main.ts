@@ -2,6 +2,7 @@ import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { RUN_ID, SEPARATOR } from '../../jobs/contract/ids.ts';
 import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
 import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
+import { DECIDED } from '../../jobs/contract/verdict.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
   assign,
@@ -113,6 +114,9 @@ export function mainWorkflow(d: Deployment): Subworkflow {
  */
 const LEFT_AS_IT_IS = ['run-live', 'run-taken-over', 'run-abandoned', 'resume-changed', 'option-engine'];
 
+/** A regular expression for one of these codes and nothing else. */
+const oneOf = (codes: readonly string[]): string => `^(${codes.join('|')})$`;
+
 /** Records how the run ended; failing to must not hide why it did. */
 function brokenOff(d: Deployment): Step[] {
   const { endRun } = statements(d);
@@ -134,13 +138,17 @@ function brokenOff(d: Deployment): Step[] {
     ...reasonOf('e', 'keep_reason'),
     {
       has_left_run: choose({
-        [`text.match_regex(error_code, "^(${LEFT_AS_IT_IS.join('|')})$")`]: 'fail_run',
+        [`text.match_regex(error_code, "${oneOf(LEFT_AS_IT_IS)}")`]: 'fail_run',
       }),
     },
     // The one failure of a statement that has a code of its own: the merge's ASSERT.
     { is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_cancelled' }) },
     { keep_merge_count: assign({ error_code: 'merge-count' }) },
-    { is_cancelled: choose({ 'error_code != "batch-cancelled"': 'record_in_ledger' }) },
+    {
+      is_cancelled: choose({
+        [`not(text.match_regex(error_code, "${oneOf(DECIDED)}"))`]: 'record_in_ledger',
+      }),
+    },
     { keep_cancelled: assign({ state: 'cancelled' }) },
     {
       record_in_ledger: {

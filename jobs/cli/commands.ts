@@ -127,7 +127,7 @@ function sample(command: Command): void {
   withTarget(command)
     .description('write made-up users into an empty source table, their data keys wrapped by its own KEK')
     .option('--rows <rows>', 'so many users', wholeNumber, 1000)
-    .option('--append', 'also into a table that has rows, behind its highest id')
+    .option('--append', 'also into a table that has rows, under ids that none of them has')
     .option('--json', 'print one JSON object on stdout, nothing else')
     .action(async (options) => (await import('./sample.ts')).sample(options));
 }

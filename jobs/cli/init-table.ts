@@ -86,11 +86,17 @@ export async function shapeOf(
   say: Dialogue['say'],
   looked: Looked,
   { dataset, table }: Sought,
-  columns: { readonly cipherText: string; readonly dek: string },
+  columns: { readonly id: string; readonly cipherText: string; readonly dek: string },
 ): Promise<SourceShape | null> {
   if (looked.is !== 'table') return null;
-  const shape = sourceShape(await specimensOf(looked.client, dataset, table, columns));
+  const specimens = await specimensOf(looked.client, dataset, table, columns);
+  const shape = sourceShape(specimens);
   if (shape.specimens > 0) say(`${shapeWords(shape)}\n`);
+  const idless = specimens.filter(({ hasId }) => !hasId).length;
+  if (idless > 0)
+    say(
+      `${idless} of ${specimens.length} values are in rows whose ${columns.id} is NULL: no run takes them, and \`reseal doctor\` counts them all\n`,
+    );
   return shape;
 }
 

@@ -118,7 +118,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
   const cipherText = await column('cipherText', options.cipherText, columnsOf.cipherText, [idColumn]);
   const dek = await column('dek', options.dek, columnsOf.dek, [idColumn, cipherText]);
   const ids = columnNamed(columns ?? [], idColumn);
-  const shape = await shapeOf(place.say, looked, where, { cipherText, dek });
+  const shape = await shapeOf(place.say, looked, where, { id: idColumn, cipherText, dek });
   const field = await ask({
     flag: '--field',
     question: 'name of what the values are',

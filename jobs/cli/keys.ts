@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { ResealError } from '../contract/errors.ts';
 import type { RunContext } from '../run/context.ts';
 import { newestKeysets } from '../run/keyset.ts';
-import { adopt, rewrap } from '../upkeep/keyset-adoption.ts';
-import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
+import { adopt } from '../upkeep/keyset-adoption.ts';
+import { rewrap } from '../upkeep/keyset-rewrapping.ts';
+import { rotate } from '../upkeep/keyset-rotation.ts';
+import { type KeysetVersion, keysets } from '../upkeep/known-keysets.ts';
 import { aimed } from './aim.ts';
 import { runContext } from './connect.ts';
+import { listing } from './listing.ts';
 import { openTarget } from './open-target.ts';
-import { table } from './table.ts';
 
 interface KeysOptions {
   readonly stack?: string;
@@ -101,5 +103,5 @@ function listed(versions: readonly KeysetVersion[]): string {
     algorithm,
     kms_key,
   ]);
-  return table([HEAD, ...cells]);
+  return listing(HEAD, cells);
 }

@@ -5,6 +5,7 @@ import type { EngineName } from '../contract/settings/choices.ts';
 import { selectionOf } from '../contract/sql/index.ts';
 import { type Outcome, outcomesOf, reasonsOf, sampledValues } from '../doctor/sampled-values.ts';
 import type { Endpoints } from '../google/clients.ts';
+import { withoutIdWords } from '../google/rows-without-id.ts';
 import type { Plan, RunContext, RunOptions } from '../run/context.ts';
 import type { Estimate } from '../run/cost.ts';
 import { forecasts } from '../run/forecast.ts';
@@ -64,6 +65,7 @@ const planJson = (
   rewrappable: planned.rewrappable,
   id_cutoff: planned.idCutoff,
   streaming_buffer_rows: planned.streamedRows,
+  rows_without_id: planned.rowsWithoutId,
   ...(planned.wholePartitions === null ? {} : { partitions: planned.wholePartitions }),
   expected_kms_calls: expected.kmsCalls,
   expected_minutes: expected.minutes,
@@ -161,6 +163,7 @@ export function planLines(
       : [
           `some ${planned.streamedRows} rows in the streaming buffer of insertAll are left for a later run: DML cannot change them yet`,
         ]),
+    ...(planned.rowsWithoutId === 0 ? [] : [withoutIdWords(planned.rowsWithoutId)]),
     ...(planned.wholePartitions === null ? [] : [planned.wholePartitions]),
     ...(vcpus === null ? [] : [vcpuNote(vcpus)]),
     `list prices of ${PRICES_AS_OF}; docs/performance.md says what they leave out`,

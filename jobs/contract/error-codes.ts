@@ -222,7 +222,7 @@ export const ERROR_CODES = {
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
   'sample-rows': usage(
     '`sample` was used on a source table that has rows',
-    '`--append` adds the made-up users behind its highest id',
+    '`--append` adds the made-up users under ids that no row has',
   ),
   'emulator-host': usage(
     'BIGQUERY_EMULATOR_HOST or STORAGE_EMULATOR_HOST names a host that would be called in the place of Google',

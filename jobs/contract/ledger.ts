@@ -2,7 +2,7 @@ import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/choices.ts';
 import { MODES } from './sql/select-values.ts';
 
 /** Where a run stands. All but those of `CLOSED` can be resumed. */
-export const RUN_STATES = [
+const RUN_STATES = [
   'planned',
   'staging',
   'verified',
@@ -17,7 +17,7 @@ export type RunState = (typeof RUN_STATES)[number];
 export const CLOSED = ['succeeded', 'abandoned'] as const satisfies readonly RunState[];
 
 /** What carries a run out: the job in its own process, or the deployed workflow. */
-export const VIAS = ['job', 'workflow'] as const;
+const VIAS = ['job', 'workflow'] as const;
 export type Via = (typeof VIAS)[number];
 
 interface LedgerColumn {

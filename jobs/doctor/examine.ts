@@ -11,6 +11,7 @@ import { checkKeys, checkKeyset, keyRegion } from './check-keys.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkPermissions } from './check-permissions.ts';
 import { checkQuotas } from './check-quotas.ts';
+import { checkRowIds } from './check-row-ids.ts';
 import { checkSource } from './check-source.ts';
 import { checkStreaming } from './check-streaming.ts';
 import { checkTables, tablesToStart } from './check-tables.ts';
@@ -50,12 +51,13 @@ export async function doctor(context: RunContext, endpoints?: Endpoints): Promis
   found.push(...(await checkQuotas(deployment, resource, usage)));
   if (resource === null || found.some(({ verdict }) => verdict === 'failed')) return found;
   found.push(checkStreaming(deployment, resource));
-  const [keyset, leftovers, source] = await Promise.all([
+  const [ids, keyset, leftovers, source] = await Promise.all([
+    checkRowIds(context, resource),
     checkKeyset(context),
     checkLeftovers(context),
     checkSource(context, endpoints),
   ]);
-  return [...found, keyset, ...leftovers, source];
+  return [...found, ids, keyset, ...leftovers, source];
 }
 
 /**

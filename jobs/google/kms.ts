@@ -98,9 +98,8 @@ export function keyService(
     pace.answered();
   }
 
-  /** One call, in its turn. Throws AbortError for what repeating would not change. */
+  /** One call, once it is its turn. Throws AbortError for what repeating would not change. */
   async function attempt(kek: string, wrapped: WrappedKey): Promise<DataKey> {
-    await pace.turn(signal);
     try {
       const key = await decrypt(kek, wrapped);
       answered();
@@ -118,21 +117,28 @@ export function keyService(
     }
   }
 
-  /** Tells of each failure of one and the same call whether it is worth repeating. */
-  function patient(): (error: unknown) => boolean {
+  /** How long one and the same call may go on failing. */
+  function patient(): { turn(): Promise<void>; worthwhile(error: unknown): boolean } {
     const since = performance.now();
     let failingSince: number | null = null;
-    return (error) => {
-      const now = performance.now();
-      if (googleFailure(error).status === 'RESOURCE_EXHAUSTED') {
-        // Cloud KMS has answered, so that a fault before is over.
-        failingSince = null;
-        // A call may be turned away again and again while others are answered: only silence for all of them counts.
-        return now - Math.max(answeredAt, since) < patience.quotaMs;
-      }
-      // Neither the wait for a turn nor that for the quota is a fault's.
-      failingSince ??= now;
-      return now - failingSince < patience.faultMs;
+    return {
+      async turn() {
+        const asked = performance.now();
+        await pace.turn(signal);
+        // The wait for a turn is no fault's: behind thousands of calls it may take longer than any fault.
+        if (failingSince !== null) failingSince += performance.now() - asked;
+      },
+      worthwhile(error) {
+        const now = performance.now();
+        if (googleFailure(error).status === 'RESOURCE_EXHAUSTED') {
+          // Cloud KMS has answered, so that a fault before is over.
+          failingSince = null;
+          // A call may be turned away again and again while others are answered: only silence for all of them counts.
+          return now - Math.max(answeredAt, since) < patience.quotaMs;
+        }
+        failingSince ??= now;
+        return now - failingSince < patience.faultMs;
+      },
     };
   }
 
@@ -141,9 +147,9 @@ export function keyService(
       return calls;
     },
     async unwrap(kek, wrapped) {
-      const worthwhile = patient();
+      const { turn, worthwhile } = patient();
       try {
-        return await pRetry(() => attempt(kek, wrapped), {
+        return await pRetry(() => turn().then(() => attempt(kek, wrapped)), {
           retries: Number.POSITIVE_INFINITY,
           shouldRetry: ({ error }) => worthwhile(error),
           minTimeout: 100,

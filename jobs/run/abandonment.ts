@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ResealError } from '../contract/errors.ts';
 import { waveId } from '../contract/ids.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
@@ -58,6 +59,8 @@ async function giveUp(
   const runId = held.run_id;
   const lease = heartbeat(context, runId, owner);
   const signal = AbortSignal.any([context.signal, lease.lost]);
+  // An engine looks at all the attempts that a wave may have, side by side; more than ten listeners are no leak here.
+  setMaxListeners(0, signal);
   try {
     const wave = waveId(runId, held.waves_merged ?? 0);
     let discarded = await engines[held.engine].discard(runId, wave, signal, say);

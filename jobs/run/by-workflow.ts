@@ -197,7 +197,7 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
       hint: ERROR_CODES['workflow-cancelled'].remedy,
     });
     // It can no longer let go of the run by itself; if this does not come through, its lease runs out.
-    await endRun({ ...context, owner: ownerOf(execution) }, runId, 'cancelled', cancellation).catch(() => {});
+    await endRun({ ...context, owner: ownerOf(execution) }, runId, cancellation).catch(() => {});
     throw cancellation;
   }
   if (state !== 'SUCCEEDED') {
@@ -234,7 +234,7 @@ async function cancelled(
   const alive = stillAtWork(cause);
   let run: LedgerRow | null;
   try {
-    await endRun({ ...context, owner }, runId, 'cancelled', cancellation);
+    await endRun({ ...context, owner }, runId, cancellation);
     run = await readRun(context, runId);
   } catch (error) {
     const what = alive === null ? 'was cancelled' : `may go on: its execution ${alive}`;

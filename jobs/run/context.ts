@@ -89,6 +89,8 @@ export interface Plan {
    * to tell, and for a resumed run.
    */
   readonly wholePartitions: string | null;
+  /** Rows of the source table with a value and no id, which no run takes; 0 for a resumed run. */
+  readonly rowsWithoutId: number;
   /** Whether the first-level key will have made half of the seals that it may. */
   readonly keysetNearBound: boolean;
 }

@@ -12,7 +12,7 @@ import { wavesOf } from './waves.ts';
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const [clock] = await bigquery.query(sql.clock, {});
-  const { bytes, streamed, wholePartitions } = await sourceState(context);
+  const { bytes, streamed, wholePartitions, rowsWithoutId } = await sourceState(context);
   const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const limit = options.limit ?? deployment.readLimitRows;
   // Of a table of few rows, over a connection that is there: what every statement takes at least.
@@ -50,6 +50,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     statementMillis,
     streamedRows: streamed?.rows ?? 0,
     wholePartitions,
+    rowsWithoutId,
     keysetNearBound: await nearBound(context, keyset, selected + rewrappable),
   };
   return { ...planned, engine: await chooseEngine(context, options.engine, planned) };

@@ -152,15 +152,13 @@ async function brokenOff(
   source: string,
 ): Promise<ResealError> {
   if (error instanceof ResealError && error.code === TAKEN_OVER) return error;
-  const cancelled = context.signal.aborted;
-  const failure = cancelled
+  const failure = context.signal.aborted
     ? new ResealError('cancelled', `run ${runId} was cancelled; ${source}`, {
         hint: `${leftAtWork(error)}go on with --resume ${runId}; what it staged expires after 7 days`,
         cause: error,
       })
     : asFailure(error);
-  const state = cancelled ? 'cancelled' : 'failed';
-  const recorded = await endRun(context, runId, state, failure).then(
+  const recorded = await endRun(context, runId, failure).then(
     () => true,
     () => false,
   );

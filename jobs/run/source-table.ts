@@ -1,10 +1,11 @@
 import { ResealError } from '../contract/errors.ts';
 import { partitionVerdict } from '../contract/partitioning.ts';
 import type { TableResource } from '../google/bigquery.ts';
+import { rowsWithoutId } from '../google/rows-without-id.ts';
 import type { RunContext } from './context.ts';
 
 /** Rows of the source table that a run must not touch yet. */
-export interface Streamed {
+interface Streamed {
   /** An estimate of BigQuery's. */
   readonly rows: number;
   /** The last moment as of which none of them was there. */
@@ -19,6 +20,8 @@ export interface SourceState {
   readonly streamed: Streamed | null;
   /** What to tell people of a table whose partitions are all gone through; null where there is nothing to tell. */
   readonly wholePartitions: string | null;
+  /** Rows with a value and no id, which no run takes. */
+  readonly rowsWithoutId: number;
 }
 
 /**
@@ -36,6 +39,7 @@ export async function sourceState(context: RunContext): Promise<SourceState> {
     bytes: Number(source.numBytes ?? 0),
     streamed: await streamedRows(context, source),
     wholePartitions: partitions.verdict === 'fits' ? null : `${partitions.found}; ${partitions.remedy}`,
+    rowsWithoutId: await rowsWithoutId(context, source),
   };
 }
 

@@ -1,6 +1,7 @@
 import { mostSeals } from '../contract/algorithms.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import type { StageOutcome } from '../engines/engine.ts';
+import { withoutIdWords } from '../google/rows-without-id.ts';
 import type { Plan } from './context.ts';
 import type { Report } from './report.ts';
 import type { Verified } from './verify.ts';
@@ -9,7 +10,7 @@ import type { Verified } from './verify.ts';
 
 export function planSummary(planned: Plan): string {
   const { selected, distinctDeks, waves, engine, erasable, rewrappable, unauthenticated } = planned;
-  const { keyset, keysetNearBound, streamedRows, wholePartitions } = planned;
+  const { keyset, keysetNearBound, streamedRows, wholePartitions, rowsWithoutId } = planned;
   const parts = [
     ...(selected > 0 ? [`${selected} values under ${distinctDeks} data keys, ${engine} engine`] : []),
     ...(waves > 1 ? [`${waves} waves`] : []),
@@ -26,7 +27,11 @@ export function planSummary(planned: Plan): string {
       : []),
   ];
   const work = parts.length === 0 ? 'nothing left to do' : parts.join('; ');
-  return wholePartitions === null ? work : `${work}; ${wholePartitions}`;
+  return [
+    work,
+    ...(rowsWithoutId > 0 ? [withoutIdWords(rowsWithoutId)] : []),
+    ...(wholePartitions === null ? [] : [wholePartitions]),
+  ].join('; ');
 }
 
 export function stageSummary({ kmsCalls }: StageOutcome, { selected }: Pick<Plan, 'selected'>): string {

@@ -62,6 +62,11 @@ async function unlessMissing<T extends readonly unknown[]>(call: Promise<T>): Pr
 /** So many values say what they look like; no more of them leave the table. */
 const SPECIMENS = 20;
 
+interface RowSpecimen extends Specimen {
+  /** Whether the row has an id: no run takes one without. */
+  readonly hasId: boolean;
+}
+
 /**
  * A few values with their data keys, in the clear text of neither: tabledata.list, which is not billed.
  * https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/list
@@ -72,16 +77,20 @@ export async function specimensOf(
   client: BigQuery,
   dataset: string,
   table: string,
-  columns: { readonly cipherText: string; readonly dek: string },
-): Promise<Specimen[]> {
+  columns: { readonly id: string; readonly cipherText: string; readonly dek: string },
+): Promise<RowSpecimen[]> {
   try {
-    const selectedFields = `${columns.cipherText},${columns.dek}`;
+    const selectedFields = Object.values(columns).join(',');
     const [rows] = await client
       .dataset(dataset)
       .table(table)
       .getRows({ maxResults: SPECIMENS, autoPaginate: false, selectedFields });
     return (rows as Record<string, string | null>[])
-      .map((row) => ({ cipherText: row[columns.cipherText] ?? '', dek: row[columns.dek] ?? '' }))
+      .map((row) => ({
+        hasId: row[columns.id] !== null,
+        cipherText: row[columns.cipherText] ?? '',
+        dek: row[columns.dek] ?? '',
+      }))
       .filter(({ cipherText }) => cipherText !== '');
   } catch (error) {
     throw bigQueryFailure('table', error);

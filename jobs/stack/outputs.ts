@@ -23,7 +23,8 @@ export async function openWorkspace(): Promise<LocalWorkspace> {
       found
         ? `the Pulumi CLI on the PATH is not usable: ${firstLine(cause)}`
         : 'there is no Pulumi CLI on the PATH',
-      { hint: INSTALL, cause },
+      // Of a program that is not there the cause is six lines that say no more.
+      { hint: INSTALL, ...(found && { cause }) },
     );
   });
   return Workspace.create({ workDir: PROJECT_FOLDER, pulumiCommand });

@@ -140,6 +140,22 @@ describe('a stack for a table that an application has', () => {
     });
   });
 
+  it('is told to have rows without an id, where a few of its rows show it', async () => {
+    const table = `\`${box.deployment.project}.${box.deployment.dataset}.members\``;
+    await box.sql(`CREATE TABLE ${table} (member_id STRING, cipher_text STRING, dek STRING)`);
+    const options = { ...where(), table: 'members', sourceKek: KEK };
+    const key = application.newKey();
+    const row = (id: string) => `(${id}, '${key.encrypt('a@example.com')}', '${key.dek}')`;
+    await box.sql(`INSERT INTO ${table} (member_id, cipher_text, dek) VALUES ${row("''")}`);
+    await made('members', options);
+    expect(said).not.toContain('NULL');
+    await box.sql(`INSERT INTO ${table} (member_id, cipher_text, dek) VALUES ${row('NULL')}`);
+    await made('members', { ...options, force: true });
+    expect(said).toContain(
+      '1 of 2 values are in rows whose member_id is NULL: no run takes them, and `reseal doctor` counts them all',
+    );
+  });
+
   it('is asked for on a terminal, again where an answer is wrong', async () => {
     const typed = ['nobody', 'people', '', 'not a column', 'CIPHER', '', '', 'deterministic', 'no key', KEK];
     const { table: _, ...inside } = where();

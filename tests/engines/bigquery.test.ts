@@ -268,20 +268,24 @@ describe('a stage that breaks off', () => {
       const { bigquery, deployment } = box.context;
       const service = start === undefined ? bigquery : { ...bigquery, start: start(bigquery.start) };
       const engine = bigqueryEngine(deployment, service, box.sandbox.endpoints);
-      const spent = anew ? [sealJobId(runId, 1)] : [];
+      const spent = anew ? [sealJobId(box.deployment, runId, 1)] : [];
       return engine.stage({ ...input, spent }, () => {}, signal ?? new AbortController().signal);
     }
 
     const ofAttempt = async (n: number) =>
-      (await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${sealJobId(runId, n)}'`))[0]?.n;
+      (
+        await box.sql(
+          `SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${sealJobId(box.deployment, runId, n)}'`,
+        )
+      )[0]?.n;
 
     it('takes what an earlier process has staged, and stages anew where that is not whole', async () => {
       const first = await staging(false);
-      expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 1) });
+      expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(box.deployment, runId, 1) });
       expect(await staging(false)).toMatchObject({ kmsCalls: null, attempt: first.attempt });
       expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
       const second = await staging(true);
-      expect(second.attempt).toBe(sealJobId(runId, 2));
+      expect(second.attempt).toBe(sealJobId(box.deployment, runId, 2));
       expect(await ofAttempt(2)).toBe('2');
     });
 
@@ -294,7 +298,10 @@ describe('a stage that breaks off', () => {
       });
       await expect(gone).rejects.toMatchObject({ code: 'data-keys-gone' });
       expect(sets).toEqual([{ key_set: expect.stringMatching(/_keys_1_[0-9a-f]{8}$/) }]);
-      expect(await staging(false)).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 2) });
+      expect(await staging(false)).toMatchObject({
+        kmsCalls: 2,
+        attempt: sealJobId(box.deployment, runId, 2),
+      });
       expect(await ofAttempt(2)).toBe('2');
     });
 
@@ -305,8 +312,8 @@ describe('a stage that breaks off', () => {
       await expect(broken).rejects.toMatchObject({ code: 'bigquery' });
       expect(await ofAttempt(1)).toBe('1');
       await box.sql(`INSERT INTO users_temp (id, run_id, attempt, field, resealed_from, reason)
-        VALUES (1, '${runId}', '${sealJobId(runId, 1)}', 'email', b'', 'dek-refused')`);
-      expect(await staging(false)).toMatchObject({ attempt: sealJobId(runId, 1) });
+        VALUES (1, '${runId}', '${sealJobId(box.deployment, runId, 1)}', 'email', b'', 'dek-refused')`);
+      expect(await staging(false)).toMatchObject({ attempt: sealJobId(box.deployment, runId, 1) });
       expect(await ofAttempt(1)).toBe('2');
     });
 
@@ -321,7 +328,7 @@ describe('a stage that breaks off', () => {
           if (calls === 2) await ordinary(...call);
           throw passing();
         });
-        expect([calls, lost.attempt]).toEqual([2, sealJobId(runId, n)]);
+        expect([calls, lost.attempt]).toEqual([2, sealJobId(box.deployment, runId, n)]);
         expect([await ofAttempt(n), await ofAttempt(n + 1)]).toEqual(['2', '0']);
       },
     );
@@ -341,7 +348,7 @@ describe('a stage that breaks off', () => {
       );
       await expect(late).rejects.toThrow('ctrl-C');
       const { client } = box.context.bigquery;
-      const job = client.job(sealJobId(runId, 1), { location: box.deployment.location });
+      const job = client.job(sealJobId(box.deployment, runId, 1), { location: box.deployment.location });
       await vi.waitFor(async () => {
         const [{ status }] = await job.getMetadata();
         expect(status).toMatchObject({ state: 'DONE', errorResult: { reason: 'stopped' } });

@@ -79,11 +79,14 @@ it('stages the rows of one run once, also where two processes drive it', async (
   expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
     { n: '1' },
   ]);
+  // A run of the same id, but of another stack in the project.
+  const theirs = { ...box.deployment, dataset: 'another_dataset' };
+  expect(await nextLoad(client, theirs, { runId, wave: 0 }, signal)).toMatchObject({ loaded: false });
 });
 
 it('begins no load job beyond the twentieth, and says how to go on then', async () => {
   const runId = newRunId();
-  const spent = Array.from({ length: MAX_ATTEMPTS }, (_, at) => loadJobId(runId, at + 1));
+  const spent = Array.from({ length: MAX_ATTEMPTS }, (_, at) => loadJobId(box.deployment, runId, at + 1));
   const { client } = box.context.bigquery;
   await expect(nextLoad(client, box.deployment, { runId, wave: 0, spent }, signal)).rejects.toMatchObject({
     code: 'bigquery',

@@ -79,6 +79,17 @@ it('a cancellation that goes on failing is given up in time, for the reason that
   expect(asked).toBe(then);
 });
 
+it('what does not end after its cancellation is looked at no more once that is said', async () => {
+  const work = { ...pending(async () => {}), hasEnded: () => false };
+  await expect(follow(work, () => {}, AbortSignal.abort('ctrl-C'), limits)).rejects.toMatchObject({
+    code: 'cancel-pending',
+  });
+  const then = work.looks.length;
+  expect(then).toBeGreaterThan(1);
+  await sleep(500);
+  expect(work.looks.length).toBe(then);
+});
+
 it('an interrupt meanwhile ends it as an interrupt does', async () => {
   const interrupt = new AbortController();
   const work = pending(async () => interrupt.abort('ctrl-C'));

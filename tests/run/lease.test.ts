@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { LEASE_SECONDS } from '../../jobs/contract/lease-terms.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import { removeFiles } from '../../jobs/engines/dataproc/temp-files.ts';
 import { storageClient } from '../../jobs/google/clients.ts';
 import { abandon } from '../../jobs/run/abandonment.ts';
@@ -43,11 +44,11 @@ const staged = async (runId: string) =>
   Number((await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`))[0]?.n);
 
 /** A run that broke off with its rows staged, and the ledger as `change` leaves it. */
-async function brokenOff(change = ''): Promise<string> {
+async function brokenOff(change = '', engine: EngineName = 'direct'): Promise<string> {
   await pending();
   const runId = newRunId();
   const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
-  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  await expect(box.run({ runId, engine }, crash)).rejects.toThrow('power cut');
   if (change !== '') await box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
   return runId;
 }
@@ -230,6 +231,17 @@ describe('abandoning', () => {
       discarded: null,
     });
     expect(await values()).toEqual([]);
+  });
+
+  it.each(['dataproc', 'bigquery'] as const)('has Node warn of nothing, by the %s engine', async (engine) => {
+    const runId = await brokenOff('', engine);
+    const warnings: string[] = [];
+    const heard = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', heard);
+    expect(await abandon(box.context, runId, false)).toMatchObject({ run: { state: 'abandoned' } });
+    await sleep(10);
+    process.off('warning', heard);
+    expect(warnings).toEqual([]);
   });
 
   it('that breaks off, and a resumed run whose ledger cannot be read, leave no owner', async () => {

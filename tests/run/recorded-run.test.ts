@@ -61,6 +61,14 @@ describe('a run that broke off', () => {
   });
 });
 
+it('whose batch somebody cancels ends as cancelled, as it does by the workflow', async () => {
+  await box.faults({ kind: 'batch-cancelled', service: 'dataproc' });
+  await expect(box.run({ runId, engine: 'dataproc' })).rejects.toMatchObject({ code: 'batch-cancelled' });
+  await box.faults();
+  expect(await ledger()).toMatchObject({ state: 'cancelled', error_code: 'batch-cancelled', owner: null });
+  expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded', merged: 3 });
+});
+
 describe('an attempt whose rows are not whole', () => {
   it('stays so where the next one is interrupted', async () => {
     await expect(box.run({ runId }, loseRow)).rejects.toMatchObject({ code: 'verify-count' });

@@ -71,6 +71,20 @@ describe('a source that is gone', () => {
   });
 });
 
+it.each(['direct', 'bigquery'] as const)(
+  'a source that was rejected once, and is back, takes what was sealed in between along (%s)',
+  async (engine) => {
+    await source(2, 'no base64');
+    expect(await box.run({ engine })).toMatchObject({ merged: 2, rejected: 1 });
+    await source(2, user(2, 'between@example.com').cipher_text);
+    expect(await box.run({ engine })).toMatchObject({ merged: 1 });
+    await source(2, 'no base64');
+    expect(await box.run({ engine })).toMatchObject({ selected: 1, rejected: 1, merged: 0 });
+    expect(await columns(2)).toEqual([NOTHING]);
+    expect(await box.run({ engine })).toMatchObject({ selected: 0 });
+  },
+);
+
 describe('a value that an operator shredded', () => {
   it.each(['pending', 'rejected', 'all'] as const)('is not sealed again by mode %s', async (mode) => {
     await box.run();

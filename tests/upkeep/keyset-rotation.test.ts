@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { keysets } from '../../jobs/upkeep/known-keysets.ts';
 import { Application, usersUnder } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 

@@ -33,7 +33,7 @@ import { replaceReadView } from './read-view.ts';
 import { rejectedByRun, rejectedNow } from './rejected-values.ts';
 import { countRewrappable } from './rewrap-row-keysets.ts';
 import { sealValues, valuesLeft } from './seal-values.ts';
-import { clock, count, cutoff, firstId, sample, sourceRows, values } from './select-values.ts';
+import { clock, count, cutoff, firstId, rowsWithoutId, sample, sourceRows, values } from './select-values.ts';
 import { knownIds, proveShredded, shred, sourcesOf, stagedOf } from './shred-values.ts';
 import {
   adopt,
@@ -52,11 +52,11 @@ export { STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
-export { allIds, boundType, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
+export { allIds, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
 export { DATA_KEYS_GONE } from './seal-values.ts';
 export { MODES, type Mode } from './select-values.ts';
 export { type Selection, selectionOf, WHOLE } from './selection.ts';
-export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
+export { kmsUri, type Statement } from './statement.ts';
 
 /**
  * The statements of a stack, in the order of a run.
@@ -112,6 +112,7 @@ export function statements(d: Deployment) {
     history: history(d),
     sealsUnder: sealsUnder(d),
     sourceRows: sourceRows(d),
+    rowsWithoutId: rowsWithoutId(d),
     keysetVersions: keysetVersions(d),
     lastVersion: lastVersion(d),
     keysetPrefix: keysetPrefix(),

@@ -60,7 +60,8 @@ export const allIds = (d: IdStack): IdBounds =>
 const GIVEN_BOUNDS: IdBounds = { id_from: '@id_from', id_cutoff: '@id_cutoff' };
 
 /**
- * Whether an id is between the bounds of a run; `bounds` are expressions.
+ * Whether an id is between the bounds of a run; `bounds` are expressions. NULL, which a table of the application's own
+ * may have for an id, is between none: nothing would tell such rows apart, and no value can be bound to one.
  *
  * @example
  * withinIds({ idType: 'INT64' }, '`id`'); // '`id` BETWEEN @id_from AND @id_cutoff'
@@ -68,7 +69,7 @@ const GIVEN_BOUNDS: IdBounds = { id_from: '@id_from', id_cutoff: '@id_cutoff' };
 export function withinIds({ idType }: IdStack, id: string, bounds = GIVEN_BOUNDS): string {
   const { id_from: from, id_cutoff: cutoff } = bounds;
   if (idType === 'INT64') return `${id} BETWEEN ${from} AND ${cutoff}`;
-  return `(${from} = '' OR ${id} > ${bound(idType, `SUBSTR(${from}, 2)`)}) AND (${cutoff} = '' OR ${id} <= ${bound(idType, `SUBSTR(${cutoff}, 3)`)})`;
+  return `${id} IS NOT NULL AND (${from} = '' OR ${id} > ${bound(idType, `SUBSTR(${from}, 2)`)}) AND (${cutoff} = '' OR ${id} <= ${bound(idType, `SUBSTR(${cutoff}, 3)`)})`;
 }
 
 /** The id that a bound names; of an empty one nothing, which must not fail. */

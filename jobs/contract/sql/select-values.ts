@@ -20,7 +20,8 @@ const inWave = (d: Deployment, cipherText: string, dek: string): string =>
 
 /**
  * The values to re-encrypt, as of the run's snapshot:
- * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds.
+ * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds,
+ *   unless another source was sealed in its place since: what was made of that must not stay readable.
  * - `rejected`: rejected as it stands, and still not sealed.
  * - `stale`: sealed as it stands, but not by a run that had @keyset_version, the stack's keying and its source format.
  *   In row keying a value that is stale by the version alone is not selected: the merge seals its row keyset anew.
@@ -73,7 +74,7 @@ WHERE CASE @mode
   WHEN 'all' THEN TRUE
   WHEN 'stale' THEN u.resealed_from = u.token AND fresh.resealed_at IS NULL
   WHEN 'rejected' THEN rejection.id IS NOT NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
-  ELSE NOT IFNULL(rejection.rests, FALSE) AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
+  ELSE IF(u.resealed_from IS NULL, NOT IFNULL(rejection.rests, FALSE), u.resealed_from != u.token)
 END`;
 }
 
@@ -144,6 +145,21 @@ FROM (
   SELECT COUNT(*) AS n, MIN(${quoted(d.idColumn)}) AS lowest, MAX(${quoted(d.idColumn)}) AS highest
   FROM ${table(d, 'source')}${whole(d)}
 )`,
+  );
+
+/**
+ * How many rows have a value and no id: no run takes them. Only a table of the application's own can have any, where its
+ * column of ids is NULLABLE.
+ *
+ * @example
+ * await bigquery.query(sql.rowsWithoutId, {}); // [{ n: '0' }]
+ */
+export const rowsWithoutId = (d: Deployment): Statement<never> =>
+  statement(
+    'rows_without_id',
+    {},
+    `SELECT COUNT(*) AS n FROM ${table(d, 'source')}
+WHERE ${everyPartition(d)}${quoted(d.idColumn)} IS NULL AND (${d.fields.map(({ cipherText }) => `${quoted(cipherText)} IS NOT NULL`).join(' OR ')})`,
   );
 
 /** The ids of selected values, and of those whose row keyset the merge seals anew. */

@@ -78,7 +78,7 @@ export async function staged(
       missed,
       hasEnded: (seen) => TERMINAL.includes(stateOf(seen)),
       overdue: overdue(service, name),
-      cancel: () => cancel(client, name),
+      cancel: () => cancel(client, deployment, name),
     },
     async (seen) => {
       await read(seen);

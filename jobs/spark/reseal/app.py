@@ -20,6 +20,7 @@ from reseal.data_keys import DataKeys, DataKeyUnwrapper, check
 from reseal.envelopes import envelope_keys
 from reseal.errors import RunError
 from reseal.live import live
+from reseal.record_batches import bound, measured
 from reseal.secret import Secret
 from reseal.selection import selected
 from reseal.storage import Storage, staging, storage, wrapped_keyset
@@ -88,8 +89,9 @@ class Run:
         try:
             scratch = self._tables.scratch()
             keys = DataKeyUnwrapper(self._spark, self._arguments, self._session, scratch).run(frames)
-            application_lines.progress("seal", rows=keys.selected, deks=keys.distinct)
-            with live(self._spark, "seal", keys.selected):
+            bound(self._spark, keys.sizes)
+            application_lines.progress("seal", rows=keys.sizes.values, deks=keys.distinct)
+            with live(self._spark, "seal", keys.sizes.values):
                 self._tables.write(self._staging(frames, keys, keyset))
         finally:
             self._clean()
@@ -133,6 +135,8 @@ class Run:
         frames = [selected(source, rejected, runs, field, arguments) for field in arguments.fields]
         if arguments.source_format != "tink-envelope":
             return [frame.withColumn("wrapped", F.col("dek")) for frame in frames]
+        # Their data keys are taken out in Python, before anything else has gone through the values.
+        bound(self._spark, measured(frames))
         return [
             frame.mapInArrow(envelope_keys, StructType([*frame.schema, StructField("wrapped", StringType())]))
             for frame in frames
@@ -178,12 +182,12 @@ class Run:
         """
         written = self._tables.written()
         total = written.count()
-        if total != keys.selected:
-            raise RunError("count-mismatch", f"{keys.selected} values selected, {total} rows staged")
+        if total != keys.sizes.values:
+            raise RunError("count-mismatch", f"{keys.sizes.values} values selected, {total} rows staged")
         rejected = written.where(F.col("reason").isNotNull()).groupBy("reason").count().collect()
         by_reason = {row["reason"]: int(row["count"]) for row in rejected}
         sealed = total - sum(by_reason.values())
-        application_lines.counts(keys.selected, sealed, by_reason, keys.calls, keys.distinct)
+        application_lines.counts(keys.sizes.values, sealed, by_reason, keys.calls, keys.distinct)
 
     def _clean(self) -> None:
         """Removes the scratch folder, if there is one.

@@ -14,6 +14,7 @@ from reseal import application_lines
 from reseal.arguments import Arguments
 from reseal.errors import RunError
 from reseal.live import live
+from reseal.record_batches import Sizes, aggregates
 from reseal.secret import Secret
 from reseal.unwrapping import STOPPED, UnwrapResult, UnwrapTask
 
@@ -46,7 +47,7 @@ RESULTS = StructType(
 class DataKeys:
     """The unwrapped data keys, under the session key: either broadcast, or in a table to be joined."""
 
-    selected: int
+    sizes: Sizes
     distinct: int
     calls: int
     broadcast: "Broadcast[dict[Name, Unwrapped]] | None"
@@ -76,22 +77,24 @@ class DataKeyUnwrapper:
     def run(self, values: list[DataFrame]) -> DataKeys:
         """Takes the frames of all fields, with the text of each value's data key in the column `wrapped`.
 
+        Beside the keys the values are counted and measured.
         The results are collected by the driver or, if there are many, written to the scratch folder, always
         under the session key. Stages that Spark computes again therefore never call KMS again.
         """
         # The generated first-level map would hash a text byte by byte in Java; the ordinary map is faster.
         self._spark.conf.set("spark.sql.codegen.aggregate.map.twolevel.enabled", "false")
-        deks = reduce(DataFrame.unionAll, [frame.select("wrapped") for frame in values])
-        counted = deks.groupBy("wrapped").agg(F.count(F.lit(1)).alias("rows"))
+        deks = reduce(DataFrame.unionAll, [frame.select("wrapped", "cipher_text") for frame in values])
+        counted = deks.groupBy("wrapped").agg(*aggregates(F.col("cipher_text")))
         few = self._arguments.broadcast_deks
         rows = counted.withColumn("key", number(F.col("wrapped"))).limit(few + 2).collect()
         # A null stands for an envelope that holds no data key.
         numbers = {row["wrapped"]: row["key"] for row in rows if row["wrapped"] is not None}
         # If two deks share a number, the join plan is used instead, which goes by their texts.
         if len(numbers) <= few and len(set(numbers.values())) == len(numbers):
-            selected = sum(row["rows"] for row in rows)
+            selected, octets = (sum(row[name] for row in rows) for name in ("rows", "octets"))
+            sizes = Sizes(selected, octets, max((row["longest"] for row in rows), default=0))
             self._report(selected, len(numbers))
-            return self._broadcast(numbers, selected)
+            return self._broadcast(numbers, sizes)
         return self._stored(counted)
 
     def _report(self, selected: int, deks: int) -> None:
@@ -107,7 +110,7 @@ class DataKeyUnwrapper:
         most = min(UNWRAP_TASKS, self._spark.sparkContext.defaultParallelism, rate // RATE_A_TASK)
         return max(1, min(most, keys // KEYS_A_TASK))
 
-    def _broadcast(self, numbers: dict[str, int], selected: int) -> DataKeys:
+    def _broadcast(self, numbers: dict[str, int], sizes: Sizes) -> DataKeys:
         tasks = self._tasks(len(numbers))
         deks: RDD[str] = self._spark.sparkContext.parallelize(list(numbers), tasks)
         unwrapping = self._spark.createDataFrame(deks.mapPartitions(self._task(tasks).keys), RESULTS)
@@ -119,15 +122,18 @@ class DataKeyUnwrapper:
         }
         calls = sum(result.calls for result in results)
         broadcast = self._spark.sparkContext.broadcast(unwrapped)
-        return DataKeys(selected, len(numbers), calls, broadcast, None)
+        return DataKeys(sizes, len(numbers), calls, broadcast, None)
 
     def _stored(self, counted: DataFrame) -> DataKeys:
         folder = f"{self._scratch}/deks"
         counted.write.mode("overwrite").parquet(folder)
         counted = self._spark.read.parquet(folder)
-        totals = counted.agg(F.sum("rows").alias("selected"), F.count("wrapped").alias("deks")).collect()[0]
-        selected, distinct = int(totals["selected"]), int(totals["deks"])
-        self._report(selected, distinct)
+        totals = counted.agg(F.sum("rows"), F.sum("octets"), F.max("longest"), F.count("wrapped")).collect()[
+            0
+        ]
+        *measured, distinct = map(int, totals)
+        sizes = Sizes(*measured)
+        self._report(sizes.values, distinct)
         tasks = self._tasks(distinct)
         deks = counted.where(F.col("wrapped").isNotNull()).select("wrapped").repartition(tasks)
         results = deks.rdd.map(lambda row: str(row["wrapped"])).mapPartitions(self._task(tasks).keys)
@@ -143,7 +149,7 @@ class DataKeyUnwrapper:
             F.col("sealed").alias("key_sealed"),
             F.col("reason").alias("key_reason"),
         )
-        return DataKeys(selected, distinct, calls, None, joined)
+        return DataKeys(sizes, distinct, calls, None, joined)
 
 
 def result_of(row: Row) -> UnwrapResult:

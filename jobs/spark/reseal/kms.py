@@ -35,6 +35,9 @@ DENIED = {
     "NOT_FOUND": "kms-key",
     "FAILED_PRECONDITION": "kms-key-disabled",
 }
+# Of these Google's sentence says what nobody else knows: which version of the key, what is wrong with the
+# credentials (jobs/google/kms.ts passes on the same).
+TOLD = frozenset({"FAILED_PRECONDITION", "UNAUTHENTICATED"})
 # Reasons of google.rpc.ErrorInfo that stand for something else than a missing role
 # (https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto).
 PROJECT_FAULTS = {"SERVICE_DISABLED": "service-disabled", "BILLING_DISABLED": "billing-disabled"}
@@ -210,7 +213,9 @@ class Kms:
         if status in DENIED:
             _check_project(response.data)
             name = url.removesuffix(":decrypt").partition("/v1/")[2]
-            raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}")
+            sentence = _sentence(response.data) if status in TOLD else ""
+            told = f": {sentence}" if sentence else ""
+            raise RunError(DENIED[status], f"Cloud KMS answered {status} for {name}{told}")
         return status
 
     def _answered(self) -> None:
@@ -242,11 +247,15 @@ def _names_checksum(data: bytes) -> bool:
 
     https://cloud.google.com/kms/docs/data-integrity-guidelines
     """
+    return DAMAGED_WORDS.search(_sentence(data)) is not None
+
+
+def _sentence(data: bytes) -> str:
+    """What an error response says; nothing where it has no message."""
     try:
-        message = str(json.loads(data)["error"]["message"])
+        return str(json.loads(data)["error"]["message"])
     except (ValueError, KeyError, TypeError):
-        return False
-    return DAMAGED_WORDS.search(message) is not None
+        return ""
 
 
 def _check_project(data: bytes) -> None:

@@ -39,7 +39,10 @@ TYPES: dict[IdType, DataType] = {
 
 
 def within(ids: Column, arguments: Arguments) -> Column:
-    """Whether ids are between the bounds of the run: of INT64 both inclusive, of others `>a` and `<=b`."""
+    """Whether ids are between the bounds of the run: of INT64 both inclusive, of others `>a` and `<=b`.
+
+    NULL, which a table of the application's own may have for an id, is between none.
+    """
     lowest, highest = arguments.id_from, arguments.id_cutoff
     if arguments.id_type == "INT64":
         conditions = [ids >= int(lowest)] if lowest else []
@@ -51,7 +54,7 @@ def within(ids: Column, arguments: Arguments) -> Column:
         kind = "binary" if plain else TYPES[arguments.id_type]
         conditions = [own > F.lit(lowest[1:]).cast(kind)] if lowest else []
         conditions += [own <= F.lit(highest[2:]).cast(kind)] if highest else []
-    every = F.lit(True)
+    every = ids.isNotNull()
     for condition in conditions:
         every &= condition
     return every

@@ -6,7 +6,7 @@ import { columnsOf, columnsSql, type SchemaField } from './schema.ts';
 import { quote } from './types.ts';
 
 /** A state of a table that a change ended. `copy` is null where it was too large to keep. */
-export interface Version {
+interface Version {
   /** Milliseconds, first and last moment of it. */
   from: number;
   until: number;

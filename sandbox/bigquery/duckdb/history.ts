@@ -5,7 +5,7 @@ import { CATALOG, rows } from './engine.ts';
 import { quote } from './types.ts';
 
 /** A larger table is not copied before a change: its past cannot be read. */
-export const KEPT_ROWS = 100_000;
+const KEPT_ROWS = 100_000;
 /** The fewest and the most states of a table that are kept for FOR SYSTEM_TIME AS OF, besides the present one. */
 const FEWEST = 3;
 const MOST = 200;

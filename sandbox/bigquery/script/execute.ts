@@ -16,7 +16,7 @@ import { type ScriptOptions, Session } from './session.ts';
 import { DDL, DML, MAX_CALLS, type Script } from './validate.ts';
 
 /** What one statement of a script did. */
-export interface Step {
+interface Step {
   statementType: string;
   changes?: Changes;
 }

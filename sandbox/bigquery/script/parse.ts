@@ -29,7 +29,7 @@ export type Statement =
     }
   | { kind: 'sql'; tokens: Token[] };
 
-export interface ProcedureArgument {
+interface ProcedureArgument {
   name: string;
   type: string;
 }

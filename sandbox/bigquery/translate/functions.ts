@@ -25,7 +25,7 @@ const micros = (factor: number, arg: string | undefined): string =>
   `make_timestamptz(CAST((${arg}) AS BIGINT) * ${factor})`;
 
 /** https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-all: those that the sandbox has. */
-export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
+const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ...same(
     'COUNT',
     'SUM',

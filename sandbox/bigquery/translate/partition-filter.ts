@@ -49,7 +49,7 @@ export function requireFilterIn(
   if (filter !== undefined && !prunes(tokens, condition, alias, filter)) throw unfiltered(filter);
 }
 
-export const unfiltered = ({ table, column }: PartitionFilter) =>
+const unfiltered = ({ table, column }: PartitionFilter) =>
   invalidQuery(
     `Cannot query over table '${table}' without a filter over column(s) '${column}' that can be used for partition elimination`,
   );

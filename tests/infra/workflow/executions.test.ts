@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { workflowSource } from '../../../infra/workflow/source.ts';
+import { OWNER } from '../../../sandbox/iam/caller.ts';
 import { Application, keysInWaves, type UserRow } from '../../support/application.ts';
 import { EMAIL } from '../../support/deployment.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../../support/sandbox.ts';
@@ -51,8 +52,10 @@ interface Batch {
   readonly operation: string;
 }
 const asOwner = () => ({ authorization: `Bearer ${box.sandbox.owner.accessToken}` });
-async function dataproc(path: string, method = 'GET'): Promise<unknown> {
-  const answer = await fetch(`${box.sandbox.owner.dataproc}/v1/${path}`, { method, headers: asOwner() });
+async function dataproc(path: string, method = 'GET', body?: object): Promise<unknown> {
+  const headers = { ...asOwner(), ...(body && { 'content-type': 'application/json' }) };
+  const sent = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+  const answer = await fetch(`${box.sandbox.owner.dataproc}/v1/${path}`, sent);
   return answer.ok ? answer.json() : null;
 }
 const parent = () => `projects/${box.deployment.project}/locations/${box.deployment.location}`;
@@ -282,6 +285,21 @@ describe('a batch', () => {
     expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`, `reseal-${runId}--2 SUCCEEDED`]);
     expect(await users('id = 41')).toEqual(merged('41'));
   });
+});
+
+it("takes no batch of another stack's run of the same id", async () => {
+  await load('42');
+  const runId = randomUUID();
+  await box.faults({ kind: 'batch-stuck', service: 'dataproc', state: 'RUNNING', member: OWNER });
+  const mainPythonFileUri = box.deployment.batch.application?.main;
+  const args = ['--dataset-id=another_dataset', `--destination-table=${box.deployment.tables.staging}`];
+  await dataproc(`${parent()}/batches?batchId=reseal-${runId}`, 'POST', {
+    pysparkBatch: { mainPythonFileUri, args },
+  });
+  expect(await workflow.execute({}, runId)).toMatchObject({
+    result: { state: 'succeeded', merged: '1', batch_id: `reseal-${runId}--2` },
+  });
+  expect(await batches(runId)).toEqual([`reseal-${runId} RUNNING`, `reseal-${runId}--2 SUCCEEDED`]);
 });
 
 it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {

@@ -58,6 +58,27 @@ def test_what_ends_the_run(kms: FakeKms, answer: Answer, code: str) -> None:
     assert SOURCE_KEK in caught.value.message
 
 
+def test_the_version_that_cannot_be_used_is_named_in_google_s_words(kms: FakeKms) -> None:
+    code, answer = failure(400, "FAILED_PRECONDITION")
+    version = f"{SOURCE_KEK}/cryptoKeyVersions/1"
+    answer["error"]["message"] = f"{version} is not enabled, current state is: DISABLED."
+    kms.fault = lambda call: (code, answer)
+    with pytest.raises(RunError) as caught:
+        client(kms).decrypt(SOURCE_KEK, b"x")
+    assert caught.value.code == "kms-key-disabled"
+    assert caught.value.message == (
+        f"Cloud KMS answered FAILED_PRECONDITION for {SOURCE_KEK}: "
+        f"{version} is not enabled, current state is: DISABLED."
+    )
+
+
+def test_a_missing_role_is_told_in_words_that_end_with_the_key(kms: FakeKms) -> None:
+    kms.fault = lambda call: failure(403, "PERMISSION_DENIED")
+    with pytest.raises(RunError) as caught:
+        client(kms).decrypt(SOURCE_KEK, b"x")
+    assert caught.value.message == f"Cloud KMS answered PERMISSION_DENIED for {SOURCE_KEK}"
+
+
 @pytest.mark.parametrize(
     ("reason", "code"), [("SERVICE_DISABLED", "service-disabled"), ("BILLING_DISABLED", "billing-disabled")]
 )

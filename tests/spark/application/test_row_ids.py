@@ -103,6 +103,18 @@ def test_a_run_between_two_ids(spark: SparkSession, tmp_path: Path, ids: Ids) ->
     kms.close()
 
 
+@pytest.mark.parametrize("ids", ALL[:2], ids=["INT64", "STRING"])
+def test_no_value_without_an_id(spark: SparkSession, tmp_path: Path, ids: Ids) -> None:
+    world = World()
+    kms = FakeKms(world.kms_keys())
+    some = next(iter(ids.values.values()))
+    users = [{**user(world, 0, "u@x"), "id": value} for value in (some, None)]
+    write_input(tmp_path / "in", world, users, id_type=ids.arrow)
+    rows = run(spark, tmp_path, kms, id_type=ids.name, id_cutoff="")
+    assert [row["id"] for row in rows] == [some]
+    kms.close()
+
+
 def _same(ids: Ids) -> Callable[[Any], Any]:
     """What tells two values of a type apart, whatever zone a moment comes back in."""
     return (lambda value: value.astimezone(UTC)) if ids.name == "TIMESTAMP" else (lambda value: value)
