@@ -107,7 +107,7 @@ export const runIdOf = (error: ResealError): string | undefined => ids.get(error
 let atHand: RunAtHand | null = null;
 
 /** From now on this process drives the run, or null: an error that comes past everything names it all the same. */
-export function underWay(run: RunAtHand | null): void {
+export function setRunAtHand(run: RunAtHand | null): void {
   atHand = run;
 }
 

@@ -5,7 +5,7 @@ import type { RunContext, Watcher } from '../run/context.ts';
 import { linksOf } from './console-links.ts';
 import { Interrupted } from './exit.ts';
 import { onInterrupt } from './interrupt.ts';
-import { explained, ofRun, type RunAtHand, underWay } from './of-run.ts';
+import { explained, ofRun, type RunAtHand, setRunAtHand } from './of-run.ts';
 import { openTarget } from './open-target.ts';
 import { writablePage } from './page/file.ts';
 import type { Target } from './target.ts';
@@ -56,7 +56,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
       `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
     );
     atHand = { id: runId, via: options.via };
-    underWay(atHand);
+    setRunAtHand(atHand);
     const watcher = keeping(await watcherFor(options), opened);
     if (options.detach) return await job.detached(options, context, runId, watcher, opened);
     const report = await job.carriedOut(options, context, runId, watcher, opened);
@@ -74,7 +74,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     const ended = interrupt.ended(failed);
     throw atHand !== null && ended instanceof Interrupted ? ofRun(ended, run.id) : ended;
   } finally {
-    underWay(null);
+    setRunAtHand(null);
     await target?.close();
     interrupt.done();
   }

@@ -4,7 +4,7 @@ import {
   explained,
   type Found,
   runIdOf,
-  underWay,
+  setRunAtHand,
   withoutRun,
   withRun,
 } from '../../jobs/cli/of-run.ts';
@@ -89,7 +89,7 @@ describe('a failure before the ledger has the run', () => {
 });
 
 describe('a failure of which nobody knows whether the ledger has the run', () => {
-  afterEach(() => underWay(null));
+  afterEach(() => setRunAtHand(null));
 
   it('says where that shows', () => {
     const look = '`npm run reseal -- history` shows whether it was begun';
@@ -103,7 +103,7 @@ describe('a failure of which nobody knows whether the ledger has the run', () =>
       message: 'oh',
       hint: undefined,
     });
-    underWay(job);
+    setRunAtHand(job);
     const failure = asResealError(new Error('oh'));
     expect([failure.message, failure.hint, runIdOf(failure)]).toEqual([
       'run pr-7: oh',
