@@ -7,7 +7,7 @@ export const ERRORS_PAGE = 'docs/errors.md';
 
 const HEAD = `# Errors and exit codes
 
-Every failure is printed on stderr as \`error (CODE): what was wrong\`, with a \`hint:\` that says what to change and, where there is one, its \`cause:\`. With \`--json\`, stdout gets \`{"error":{"code",…}}\`, for wrong options too. Codes are stable. [runbook.md](runbook.md) has of each the cause, what is true of the source table, and the remedy.
+Every failure is printed on stderr as \`error (CODE): what was wrong\`, with a \`hint:\` that says what to change and, where there is one, its \`cause:\`. With \`--json\`, stdout gets \`{"error":{"code","message","hint","cause","run_id"}}\`, for wrong options too; \`hint\`, \`cause\` and \`run_id\` are there where there is one: \`run_id\` is that of the run that broke off, unless nothing was begun, and the hint has the command that goes on with it. Codes are stable. [runbook.md](runbook.md) has of each the cause, what is true of the source table, and the remedy.
 
 This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:errors\`.
 

@@ -45,8 +45,8 @@ export const ERROR_CODES = {
     'the sandbox runs no workflows: name a stack',
   ),
   'option-engine': usage(
-    '`--via workflow` was used with `--engine direct` or `--engine bigquery`',
-    'leave one of the two out',
+    '`--via workflow` was used with `--engine direct` or `--engine bigquery`, or for a run that began with one of them',
+    'leave one of the two out; a run goes on without `--via workflow`, by the engine that it began with',
   ),
   'option-detach': usage(
     '`--detach` was used for a run that this process drives: after the batch it has to verify and merge',
@@ -285,7 +285,7 @@ export const ERROR_CODES = {
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
   'keyset-exhausted': failed(
     'the run would cross the bound of seals under the newest version of the first-level keyset: 2^32, in deterministic keying 2^48',
-    'rotate the keyset (docs/runbook.md), then run again',
+    'make the next version with `npm run reseal -- keys rotate`, then run it again',
   ),
   'keyset-missing': failed(
     'the table of keysets lacks the version that the run began with',
@@ -392,6 +392,20 @@ export const ERROR_CODES = {
   ),
   internal: failed('a bug', 'please report it; `RESEAL_DEBUG=1` prints the stack trace'),
 } as const satisfies Readonly<Record<string, ErrorCode>>;
+
+/** After these no `--resume` is of use, or not yet: what is, their remedies say. */
+export const NOT_RESUMED: readonly (keyof typeof ERROR_CODES)[] = [
+  'run-unknown',
+  'run-live',
+  'run-abandoned',
+  'run-taken-over',
+  'resume-changed',
+  'option-engine',
+  'engine-not-allowed',
+  'snapshot-gone',
+  'keyset-type',
+  'value-pattern',
+];
 
 /**
  * The process's exit code for an error; one that nobody knows is a failure.

@@ -212,9 +212,9 @@ const lacksColumn = (step: string, message: string): boolean =>
 
 /** What to do about BigQuery's reasons that have no code of their own. */
 const HINTS: Readonly<Record<string, string>> = {
-  stopped: 'somebody cancelled the job: --resume the run',
-  resourcesExceeded: 'it says nothing of the values: --resume the run, or take fewer at once with --limit',
-  quotaExceeded: 'the message names the quota: --resume the run once there is some left',
+  stopped: 'somebody cancelled the job: `--resume RUN` goes on',
+  resourcesExceeded: 'it says nothing of the values: `--resume RUN`, or take fewer at once with --limit',
+  quotaExceeded: 'the message names the quota: `--resume RUN` once there is some left',
 };
 
 /** What BigQuery answered to a step, as an error that says what to change. */
@@ -227,7 +227,7 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
   const said = `BigQuery, step ${step}: ${message}`;
   if (status === 'UNREACHABLE')
     return new ResealError('bigquery-unreachable', said, {
-      hint: 'check the network, then --resume the run',
+      hint: 'check the network, then `--resume RUN`',
     });
   if ((status === 'PERMISSION_DENIED' && !says(failure, LIMITS)) || reasons.includes('accessDenied'))
     return new ResealError('bigquery-denied', said, {
@@ -241,16 +241,16 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (new RegExp(IN_STREAMING_BUFFER).test(message))
     return new ResealError('source-streaming', said, {
-      hint: 'rows that insertAll streamed can be changed after half an hour: --resume the run then',
+      hint: 'rows that insertAll streamed can be changed after half an hour: `--resume RUN` then',
     });
   const [, column] = /without a filter over column\(s\) '([^']+)'/.exec(message) ?? [];
   if (column !== undefined)
     return new ResealError('source-partition', said, {
-      hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then --resume the run`,
+      hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then \`--resume RUN\``,
     });
   if (status === 'UNAUTHENTICATED')
     return new ResealError('no-credentials', said, {
-      hint: 'run `gcloud auth application-default login`, then --resume the run',
+      hint: 'run `gcloud auth application-default login`, then `--resume RUN`',
     });
   if (new RegExp(SNAPSHOT_GONE).test(message))
     return new ResealError('snapshot-gone', said, {
@@ -258,7 +258,7 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (isTransient(error) || FAILING.includes(status))
     return new ResealError('bigquery-busy', said, {
-      hint: 'it says nothing of the values, and passes: --resume the run in a few minutes',
+      hint: 'it says nothing of the values, and passes: `--resume RUN` in a few minutes',
     });
   const [hint] = reasons.flatMap((reason) => HINTS[reason] ?? []);
   return new StatementFailure(said, failure, hint);

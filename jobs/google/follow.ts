@@ -97,7 +97,7 @@ async function cancelled<T>(work: LongRunning<T>, { cancelMs, endMs }: Patience)
     await within(cancelMs, cancelling, late).catch((cause: unknown) => {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new ResealError('cancel-failed', `${work.name} could not be cancelled: ${reason}`, {
-        hint: 'it goes on by itself: cancel it by hand, or take what it does with --resume',
+        hint: 'it goes on by itself: cancel it by hand, or take what it does with `--resume RUN`',
         cause,
       });
     });

@@ -39,7 +39,7 @@ function deniedKey(said: string): ResealError {
 /** Cloud KMS does not know who calls: no role would change that. */
 export const refusedCredentials = (message: string): ResealError =>
   new ResealError('no-credentials', `Cloud KMS does not take the credentials of this call: ${message}`, {
-    hint: 'run `gcloud auth application-default login`, then --resume the run',
+    hint: 'run `gcloud auth application-default login`, then `--resume RUN`',
   });
 
 /**
@@ -64,7 +64,7 @@ function permanent(kek: string, error: unknown): Error | null {
       // The run would meet the same answer for ever: what is left is the other values.
       if (DESTROYED.test(message)) return new Rejection('kek-destroyed');
       return new ResealError('kms-key-disabled', `Cloud KMS cannot use a version of ${kek}: ${message}`, {
-        hint: 'enable the version that the message names, after its restoring where it is scheduled for destruction, then --resume the run',
+        hint: 'enable the version that the message names, after its restoring where it is scheduled for destruction, then `--resume RUN`',
       });
     case 'UNAUTHENTICATED':
       return refusedCredentials(message);
@@ -185,8 +185,8 @@ function unavailable(error: unknown, patience: NonNullable<KeyServiceOptions['pa
       : `Cloud KMS has failed for ${seconds} s`,
     {
       hint: exhausted
-        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then --resume the run'
-        : 'check the network and the status of Cloud KMS in this region, then --resume the run',
+        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then `--resume RUN`'
+        : 'check the network and the status of Cloud KMS in this region, then `--resume RUN`',
       cause: new Error(message),
     },
   );

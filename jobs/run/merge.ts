@@ -17,7 +17,7 @@ export async function merge(context: HeldContext, wave: Wave): Promise<LedgerRow
   await bigquery.query(sql.merge, { run_id: wave.runId, owner }).catch((error: unknown) => {
     if (!(error instanceof Error && error.message.includes(STAGED_DIFFER))) throw error;
     throw new ResealError('merge-count', `run ${wave.runId}: ${STAGED_DIFFER}`, {
-      hint: `staged rows expire after 7 days; ${untouched(wave)}. --resume the run, which stages its values anew; one that is older than 7 days cannot be staged any more: \`npm run reseal -- abandon ${wave.runId}\` and start a new one`,
+      hint: `staged rows expire after 7 days; ${untouched(wave)}. \`--resume RUN\` stages its values anew; one that is older than 7 days cannot be staged any more: \`npm run reseal -- abandon ${wave.runId}\` and start a new one`,
     });
   });
   const run = await readRun(context, wave.runId);

@@ -39,7 +39,7 @@ export async function verify(
     throw new ResealError(
       'verify-count',
       `${wave.selected} values were selected, but ${staged} are sealed and ${rejected} rejected`,
-      { hint: `${untouched(wave)}; --resume the run, which stages its values anew` },
+      { hint: `${untouched(wave)}; \`--resume RUN\` stages its values anew` },
     );
   }
   if (!allowed.rejected) await checkRejected(context, wave, outcome.attempt, Number(counts?.newly_rejected));
@@ -75,7 +75,7 @@ async function checkRejected(
     'rejected-share',
     `${rejected} of ${wave.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
     {
-      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; after mending a setting start a new run, or --resume ${wave.runId} --accept-rejected merges the rest all the same`,
+      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; after mending a setting start a new run, or \`--resume RUN --accept-rejected\` merges the rest all the same`,
     },
   );
 }

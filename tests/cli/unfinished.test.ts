@@ -27,22 +27,27 @@ async function brokenOff(): Promise<string> {
 }
 
 /** What is returned, and what the user reads, for an answer on a terminal; without one for null. */
-async function offered(answer: string | null, runId?: string): Promise<[string | null, string]> {
+async function offered(
+  answer: string | null,
+  runId?: string,
+  via: 'job' | 'workflow' = 'job',
+): Promise<[string | null, string]> {
+  const asked = { via, ...(runId !== undefined && { runId }) };
   if (answer === null) {
     let said = '';
-    const chosen = await unfinishedToResume(box.context, runId, null, (more) => {
+    const chosen = await unfinishedToResume(box.context, asked, null, (more) => {
       said += more;
     });
     return [chosen, said];
   }
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const asked = text(output);
+  const said = text(output);
   input.end(answer);
-  const chosen = await unfinishedToResume(box.context, runId, { input, output }, () => {
-    throw new Error('there is a terminal to ask on');
-  });
+  const chosen = await unfinishedToResume(box.context, asked, { input, output }, (more) =>
+    output.write(more),
+  );
   output.end();
-  return [chosen, await asked];
+  return [chosen, await said];
 }
 
 it('is nothing where there is no such run', async () => {
@@ -70,6 +75,14 @@ it('is a question on a terminal, and a line elsewhere', async () => {
       chosen,
       answer === '' ? `${question}\n` : question,
     ]);
+  // The workflow cannot go on with a run of the direct engine.
+  const [none, line] = await offered('y\n', undefined, 'workflow');
+  expect([none, line]).toEqual([
+    null,
+    expect.stringContaining(`${words}: --resume ${runId} goes on with it`),
+  ]);
+  await box.sql(`UPDATE runs SET engine = 'dataproc' WHERE run_id = '${runId}'`);
+  expect(await offered('y\n', undefined, 'workflow')).toEqual([runId, question]);
   // The caller names that run already.
   expect(await offered(null, runId)).toEqual([null, '']);
 });

@@ -342,7 +342,7 @@ it('says that the batch may go on where Dataproc cannot be asked for too long', 
   await expect(done).rejects.toMatchObject({
     code: 'batch',
     message: 'Dataproc: The service is currently unavailable.',
-    hint: 'batch reseal-run-blind may still be at work; go on with --resume, which takes it',
+    hint: 'batch reseal-run-blind may still be at work; `--resume RUN` takes it',
   });
   release();
 });
@@ -379,7 +379,7 @@ it('says that a batch may be at work where Dataproc has not said for too long wh
   await expect(stage('run-unsaid', undefined, { lookMs: 300 }).done).rejects.toMatchObject({
     code: 'batch',
     message: 'Dataproc: The service is currently unavailable.',
-    hint: 'batch reseal-run-unsaid may be at work; go on with --resume, which takes it',
+    hint: 'batch reseal-run-unsaid may be at work; `--resume RUN` takes it',
   });
 });
 

@@ -294,6 +294,21 @@ describe('abandoning', () => {
     });
   });
 
+  it('ends a batch that an execution of the workflow has begun for the run of another engine', async () => {
+    await pending();
+    const runId = newRunId();
+    const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+    await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+    await box.sql(`UPDATE runs SET batch_id = 'reseal-${runId}' WHERE run_id = '${runId}'`);
+    const { engines } = box.context;
+    const dataproc = {
+      ...engines.dataproc,
+      discard: async (id: string) => ({ cancelled: [`reseal-${id}`], files: 2 }),
+    };
+    const { discarded } = await abandon({ ...box.context, engines: { ...engines, dataproc } }, runId, false);
+    expect(discarded).toEqual({ cancelled: [`reseal-${runId}`], files: 2 });
+  });
+
   it('cancels the batch of a live run, if told to, and whoever drove it leaves the ledger alone', async () => {
     await pending();
     await box.faults({ kind: 'latency', service: 'kms', ms: 10_000 });

@@ -245,7 +245,7 @@ const passes = (error: unknown): boolean =>
 function sealFailure(error: unknown): ResealError {
   if (!googleFailure(error).message.includes(DATA_KEYS_GONE)) return bigQueryFailure('seal', error);
   return new ResealError('data-keys-gone', `BigQuery, step seal: ${DATA_KEYS_GONE}`, {
-    hint: 'another process may be driving the run, or they were there for more than a day: --resume the run, which brings them anew',
+    hint: 'another process may be driving the run, or they were there for more than a day; `--resume RUN` brings them anew',
     cause: error,
   });
 }

@@ -108,7 +108,7 @@ async function create(
     const late = error instanceof ResealError;
     const lost = leavesOpen(error) || (error instanceof Error && error.name === 'AbortError');
     if (!(late || lost)) throw error;
-    const taken = `batch ${request.batchId} may be at work; go on with --resume, which takes it`;
+    const taken = `batch ${request.batchId} may be at work; \`--resume RUN\` takes it`;
     if (!signal.aborted) throw batchFailure(error, signal, taken);
     if (!isTakenOver(signal))
       afterwards(creating.catch(() => {}).then(() => cancelLate(client, deployment, name)));
