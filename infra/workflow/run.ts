@@ -287,7 +287,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
     }),
   },
   { keep_count: assign({ selected: expression('counted.selected') }) },
-  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' } }) },
+  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '0' } }) },
   { has_values: choose({ 'selected != "0"': 'run_batch' }) },
   {
     mark_staging: {
