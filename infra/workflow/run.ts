@@ -184,7 +184,13 @@ function hold(d: Deployment, sql: Statements): Step[] {
       ),
     },
     { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
-    { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
+    {
+      take_lease: query(sql.takeLease, {
+        ...OWN,
+        from_owner: 'from_owner',
+        seen_millis: 'default(map.get(row, "heartbeat"), "0")',
+      }),
+    },
     { read_plan: query(sql.readRun, ID, 'row') },
     // A run that goes on with its next wave comes back to here.
     {

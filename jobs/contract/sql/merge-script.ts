@@ -27,6 +27,10 @@ export const KEYSET_GONE = 'the table of keysets no longer has the version that 
  * value is cleared.
  * Variables have names that no column has: a column would come before the variable.
  *
+ * In a transaction CURRENT_TIMESTAMP() is the moment of its start. The moments of its end, and the heartbeat of a driver
+ * that goes on with the next wave, are written once it is committed; its own stand where that is cut short.
+ * https://cloud.google.com/bigquery/docs/transactions
+ *
  * @example
  * await bigquery.query(sql.merge, { run_id: runId, owner });
  * const [row] = await bigquery.query(sql.readRun, { run_id: runId }); // state 'succeeded', merged, erased, changed_meanwhile
@@ -69,7 +73,12 @@ SET state = IF(${LAST_WAVE}, 'succeeded', 'planned'), owner = IF(${LAST_WAVE}, N
   waves_merged = IFNULL(waves_merged, 0) + 1, wave_staged = NULL, wave_rejected = NULL, wave_unauthenticated = NULL
 WHERE run_id = @run_id;
 END IF;
-COMMIT TRANSACTION;`,
+COMMIT TRANSACTION;
+IF reseal_attempt IS NOT NULL THEN
+UPDATE ${table(d, 'runs')}
+SET heartbeat = CURRENT_TIMESTAMP(), merged_at = CURRENT_TIMESTAMP(), ended_at = IF(state = 'succeeded', CURRENT_TIMESTAMP(), ended_at)
+WHERE run_id = @run_id AND (owner = @owner OR state = 'succeeded');
+END IF;`,
   );
 
 /** Of the ledger's row before the wave is entered into it. */

@@ -13,6 +13,7 @@ export class Transaction {
   readonly #connection: DuckDBConnection;
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
+  #start = '';
   /** Tables whose past the open transaction has kept. */
   readonly #remembered = new Map<Table, Kept>();
 
@@ -26,9 +27,15 @@ export class Transaction {
     return this.#state !== 'none';
   }
 
+  /** What CURRENT_TIMESTAMP() is now: in a transaction the moment of its start. */
+  get now(): string {
+    return this.isActive ? this.#start : new Date().toISOString();
+  }
+
   async begin(): Promise<void> {
     if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
     await this.#connection.run('BEGIN TRANSACTION');
+    this.#start = new Date().toISOString();
     this.#state = 'open';
   }
 
