@@ -77,7 +77,7 @@ export const isLive = ({ owner }: LedgerRow, silentMillis: number): boolean =>
 
 export const takenOver = (runId: string, by: string | null): ResealError =>
   new ResealError(
-    TAKEN_OVER,
+    'run-taken-over',
     by === null
       ? `run ${runId} was taken over by somebody who has let go of it since`
       : `run ${runId} is driven by ${described(by)} now`,
