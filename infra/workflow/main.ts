@@ -1,7 +1,7 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { RUN_ID, SEPARATOR } from '../../jobs/contract/ids.ts';
 import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
-import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
+import { KEYSET_GONE, MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
 import { DECIDED } from '../../jobs/contract/verdict.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
@@ -141,9 +141,13 @@ function brokenOff(d: Deployment): Step[] {
         [`text.match_regex(error_code, "${oneOf(LEFT_AS_IT_IS)}")`]: 'fail_run',
       }),
     },
-    // The one failure of a statement that has a code of its own: the merge's ASSERT.
-    { is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_cancelled' }) },
+    // The failures of a statement that have a code of their own: the merge's ASSERTs.
+    {
+      is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_keyset_missing' }),
+    },
     { keep_merge_count: assign({ error_code: 'merge-count' }) },
+    { is_keyset_missing: choose({ [`not(text.match_regex(reason, "${KEYSET_GONE}"))`]: 'is_cancelled' }) },
+    { keep_keyset_missing: assign({ error_code: 'keyset-missing' }) },
     {
       is_cancelled: choose({
         [`not(text.match_regex(error_code, "${oneOf(DECIDED)}"))`]: 'record_in_ledger',

@@ -188,7 +188,13 @@ function hold(d: Deployment, sql: Statements): Step[] {
       ),
     },
     { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
-    { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
+    {
+      take_lease: query(sql.takeLease, {
+        ...OWN,
+        from_owner: 'from_owner',
+        seen_millis: 'default(map.get(row, "heartbeat"), "0")',
+      }),
+    },
     { read_plan: query(sql.readRun, ID, 'row') },
     // A run that goes on with its next wave comes back to here.
     {
@@ -291,7 +297,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
     }),
   },
   { keep_count: assign({ selected: expression('counted.selected') }) },
-  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' } }) },
+  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '0' } }) },
   { has_values: choose({ 'selected != "0"': 'run_batch' }) },
   {
     mark_staging: {

@@ -18,7 +18,7 @@ interface Unfinished {
 
 /**
  * The newest run that is neither merged nor abandoned and that nobody drives, unless a run that began after it has
- * succeeded; null where there is none.
+ * succeeded and took its values; null where there is none.
  */
 async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished | null> {
   const rows = await bigquery.query(sql.unfinishedRuns, {});

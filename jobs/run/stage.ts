@@ -3,7 +3,13 @@ import type { Advance, HeldContext, Progress } from './context.ts';
 import { keysetMissing } from './keyset.ts';
 import type { Wave } from './waves.ts';
 
-const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
+/** Of a wave without a value, for which nothing was begun. */
+const nothing = ({ engine }: Wave): StageOutcome => ({
+  kmsCalls: 0,
+  attempt: '',
+  batchId: null,
+  milliDcuSeconds: engine === 'dataproc' ? 0 : null,
+});
 
 /**
  * Has the engine re-encrypt the selected values of a wave into the staging table. What an earlier attempt staged is
@@ -26,7 +32,7 @@ export async function stage(
   if (wave.selected > 0)
     return engine.stage({ ...wave, keyset, spent, begin }, (now) => progress(advance(now, wave)), signal);
   await begin('');
-  return NOTHING;
+  return nothing(wave);
 }
 
 function advance({ message, rows, deks, rowsASecond, deksASecond }: StageProgress, wave: Wave): Advance {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { unfinishedToResume } from '../../jobs/cli/unfinished.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { abandon } from '../../jobs/run/abandonment.ts';
+import type { RunOptions } from '../../jobs/run/context.ts';
 import { newOwner, released } from '../../jobs/run/owner.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -19,10 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => box?.close());
 
-async function brokenOff(): Promise<string> {
+async function brokenOff(options: Partial<RunOptions> = {}): Promise<string> {
   const runId = newRunId();
   const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
-  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  await expect(box.run({ ...options, runId }, crash)).rejects.toThrow('power cut');
   return runId;
 }
 
@@ -104,4 +105,21 @@ it('leaves out what is driven, abandoned or made up for', async () => {
   expect((await offered(null))[1]).toContain('is unfinished');
   await box.run();
   expect(await offered(null)).toEqual([null, '']);
+});
+
+it('is made up for by a later run of its mode, or of all values, that took no fewer', async () => {
+  await box.sql('DELETE FROM runs WHERE TRUE');
+  const runId = await brokenOff({ mode: 'all', limit: 5 });
+  await box.run();
+  await box.run({ mode: 'stale' });
+  await box.run({ mode: 'all', limit: 4 });
+  expect((await offered(null))[1]).toContain(runId);
+  await box.run({ mode: 'all', limit: 5 });
+  expect(await offered(null)).toEqual([null, '']);
+  for (const later of [{ mode: 'pending' }, { mode: 'all' }] as const) {
+    const stale = await brokenOff();
+    await box.sql(`UPDATE runs SET mode = 'stale' WHERE run_id = '${stale}'`);
+    await box.run(later);
+    expect((await offered(null))[1].includes(stale)).toBe(later.mode === 'pending');
+  }
 });

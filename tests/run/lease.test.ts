@@ -155,6 +155,26 @@ describe('a live run', () => {
   });
 });
 
+it.each([
+  ['is driven by another', () => beforeStep('merge', () => Promise.reject(new Error('power cut')))],
+  ['has been merged by another', () => silent],
+])('a process whose run %s says so, and not that rows are missing', async (_what, others) => {
+  await pending();
+  const runId = newRunId();
+  const meanwhile = beforeStep('verify', async () => {
+    await resume(box.context, runId, others(), takeOver).catch(() => {});
+    await box.sql(`UPDATE runs SET owner = '${ELSEWHERE}' WHERE run_id = '${runId}' AND state = 'failed'`);
+    await box.sql(`DELETE FROM users_temp WHERE run_id = '${runId}'`);
+  });
+  await expect(box.run({ runId }, meanwhile)).rejects.toMatchObject({
+    code: 'run-taken-over',
+    message: expect.stringMatching(/driven by process 4711 on another-host now|has let go of it since/),
+  });
+  expect(await ledger(runId)).toMatchObject({ state: expect.stringMatching(/failed|succeeded/) });
+  await box.sql(`UPDATE runs SET owner = NULL WHERE run_id = '${runId}'`);
+  await box.run();
+});
+
 describe('a run that nobody drives', () => {
   it('is resumed by one of two at once, and by nobody twice', async () => {
     const runId = await brokenOff();
@@ -197,6 +217,21 @@ describe('a run that nobody drives', () => {
         code: 'run-live',
         message: expect.stringMatching('15\\d s ago'),
       });
+  });
+
+  it('is not one that was heard of while it was to be taken over, as one is that merges for long', async () => {
+    const silentFor = (seconds: number) => `heartbeat = TIMESTAMP_MILLIS(${Date.now() - seconds * 1000})`;
+    const runId = await brokenOff(`owner = '${ELSEWHERE}', ${silentFor(LEASE_SECONDS + 60)}`);
+    const { bigquery, sql } = box.context;
+    const query: typeof bigquery.query = async (statement, ...rest) => {
+      // The statement waits for the end of the merge, which noted its own beginning.
+      if (statement.name === sql.takeLease.name)
+        await box.sql(`UPDATE runs SET ${silentFor(LEASE_SECONDS + 30)} WHERE run_id = '${runId}'`);
+      return bigquery.query(statement, ...rest);
+    };
+    const context = { ...box.context, bigquery: { ...bigquery, query } };
+    await expect(resume(context, runId, silent)).rejects.toMatchObject({ code: 'run-live' });
+    expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
   });
 
   it('whose owner was a process of this machine that is gone needs no waiting', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, newRunId } from '../../jobs/contract/ids.ts';
+import type { Watcher } from '../../jobs/run/context.ts';
 import { resume, run } from '../../jobs/run/run.ts';
 import { Application, keysInWaves, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -114,6 +115,30 @@ describe('calls, usage and cost', () => {
     const report = await resume(box.context, runId, silent);
     expect(report).toMatchObject({ kms_calls: 8, milli_dcu_seconds: Number(once?.milli_dcu_seconds) });
     expect(report.cost_usd).toBeCloseTo(Number(once?.cost_usd), 6);
+  });
+
+  it('and the batch stay known where a wave has no value', async () => {
+    await box.sql('DELETE FROM users WHERE TRUE');
+    // Of three waves of three keys; none of the second's has a value.
+    const keys = keysInWaves(application, 3, 3).filter((_, at) => at < 3 || at > 5);
+    await box.load(
+      application,
+      keys.map((own, at) => ({ id: String(at + 1), cipher_text: own.encrypt(`${at}`), dek: own.dek })),
+    );
+    const seen: Awaited<ReturnType<typeof ledger>>[] = [];
+    const look: Watcher = {
+      async step(name, work) {
+        if (name.startsWith('stage')) seen.push(await ledger());
+        return work(() => {});
+      },
+    };
+    const report = await box.run({ runId, waveDeks: 2, engine: 'dataproc' }, look);
+    const [, first, second] = seen;
+    const { batch_id, kms_calls, milli_dcu_seconds, cost_usd } = first ?? {};
+    expect(Number(milli_dcu_seconds)).toBeGreaterThan(0);
+    expect(second).toMatchObject({ waves_merged: '2', batch_id, kms_calls, milli_dcu_seconds, cost_usd });
+    expect(report.milli_dcu_seconds).toBeGreaterThan(Number(milli_dcu_seconds));
+    expect(report).toMatchObject({ waves: 3, kms_calls: 6, merged: 6 });
   });
 
   it('stay known where the engine takes what it staged before', async () => {

@@ -48,7 +48,7 @@ import { clearDataKeys, dataKeyNames, makeTryKeyset, readTryKeyset } from './try
 
 export { ALL_TIME } from './ledger-entries.ts';
 export { mergeScans } from './merge-scans.ts';
-export { STAGED_DIFFER } from './merge-script.ts';
+export { KEYSET_GONE, STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';

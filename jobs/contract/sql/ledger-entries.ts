@@ -86,10 +86,13 @@ const added = (name: LedgerName, amount: string): string =>
 const counted = (name: 'staged' | 'rejected' | 'unauthenticated'): string =>
   `${name} = IFNULL(${name}, 0) - IFNULL(wave_${name}, 0) + @${name}, wave_${name} = @${name}`;
 
+/** The batch of the attempt; a wave without a value has none, and the ledger keeps that of the wave before. */
+const BATCH_ID = "batch_id = IF(@attempt = '', batch_id, NULLIF(@batch_id, ''))";
+
 /**
  * The engine is at work, for the first time or again, and which attempt it is: empty for a wave without a value.
- * @batch_id is empty but for an attempt that is a batch. It comes before the attempt is begun, so that the ledger
- * knows of whatever is at work.
+ * @batch_id is empty but for an attempt that is a batch; a wave without a value leaves the last one's in place. This
+ * comes before the attempt is begun, so that the ledger knows of whatever is at work.
  *
  * @example
  * await bigquery.query(sql.markStaging, { run_id: runId, owner, attempt: 'reseal_pr_123_load_1', batch_id: '' });
@@ -99,7 +102,7 @@ export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'atte
     'staging',
     { run_id: 'STRING', owner: 'STRING', attempt: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''), staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
+SET state = 'staging', attempt = NULLIF(@attempt, ''), ${BATCH_ID}, staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN ('verified', ${CLOSED.map(literal).join(', ')})`,
   );
 
@@ -129,7 +132,7 @@ export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''),
+SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), ${BATCH_ID},
   ${(['staged', 'rejected', 'unauthenticated'] as const).map(counted).join(', ')},
   ${added('kms_calls', known('kms_calls'))}, ${added('milli_dcu_seconds', known('milli_dcu_seconds'))}, ${added('cost_usd', `(${COST})`)}, counted_attempt = NULLIF(@attempt, ''), error_code = NULL, error = NULL
 WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,

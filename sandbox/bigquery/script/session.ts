@@ -85,7 +85,7 @@ export class Session {
     const moments = await this.#snapshots(tokens);
     const keys = this.backend.keysets.statement(this.options.location, this.options.access);
     try {
-      const now = new Date().toISOString();
+      const now = this.transaction.now;
       const reads: Reads = new Map();
       const make = (functions: KeyFunctions) =>
         new Rewriter(tokens, this.#names(now, functions, tokens, reads), moments);
@@ -153,7 +153,7 @@ export class Session {
 
   /** What names stand for in a statement of this moment. */
   names(keys: KeyFunctions, tokens: readonly Token[]): Names {
-    return this.#names(new Date().toISOString(), keys, tokens);
+    return this.#names(this.transaction.now, keys, tokens);
   }
 
   #names(now: string, keys: KeyFunctions, tokens: readonly Token[], reads: Reads = new Map()): Names {
@@ -245,7 +245,7 @@ export class Session {
       const range = snapshotRange(tokens, index, tokens.length - 1);
       if (!range) continue;
       await this.backend.catalog.settled();
-      const names = this.#names(new Date().toISOString(), NO_KEYS, tokens);
+      const names = this.#names(this.transaction.now, NO_KEYS, tokens);
       const rewriter = new Rewriter(tokens, names);
       const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;
       const [[micros] = []] = await rows(this.connection, sql, rewriter.bindings);

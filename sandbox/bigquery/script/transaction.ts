@@ -13,7 +13,7 @@ export class Transaction {
   readonly #connection: DuckDBConnection;
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
-  #startedMillis = 0;
+  #start = new Date(0);
   /** Tables whose past the open transaction has kept. */
   readonly #remembered = new Map<Table, Kept>();
 
@@ -27,10 +27,15 @@ export class Transaction {
     return this.#state !== 'none';
   }
 
+  /** What CURRENT_TIMESTAMP() is now: in a transaction the moment of its start. */
+  get now(): string {
+    return (this.isActive ? this.#start : new Date()).toISOString();
+  }
+
   async begin(): Promise<void> {
     if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
     await this.#connection.run('BEGIN TRANSACTION');
-    this.#startedMillis = Date.now();
+    this.#start = new Date();
     this.#state = 'open';
   }
 
@@ -70,7 +75,7 @@ export class Transaction {
    * @throws GoogleError for a later moment, in microseconds
    */
   checkSnapshot(micros: bigint): void {
-    if (this.isActive && micros / 1000n > BigInt(this.#startedMillis))
+    if (this.isActive && micros / 1000n > BigInt(this.#start.getTime()))
       throw invalidQuery(
         'FOR SYSTEM_TIME AS OF in a transaction cannot be after the start of the transaction',
       );

@@ -132,6 +132,15 @@ describe('transactions', () => {
     expect(await rows()).toEqual(UNCHANGED);
   });
 
+  test('have one moment for all that asks for the time in them, that of their start', async () => {
+    const script = `DECLARE n INT64 DEFAULT 0; DECLARE first, last TIMESTAMP;
+      BEGIN TRANSACTION; SET first = CURRENT_TIMESTAMP();
+      WHILE n < 100 DO SET n = n + 1; END WHILE;
+      SET last = CURRENT_TIMESTAMP(); COMMIT TRANSACTION;
+      SELECT first = last, CURRENT_TIMESTAMP() > last`;
+    expect(await h.sql(script)).toEqual([['true', 'true']]);
+  });
+
   test('do not nest, and do not end twice', async () => {
     expect(await h.failure('BEGIN TRANSACTION; BEGIN TRANSACTION')).toContain('nested');
     expect(await h.failure('COMMIT TRANSACTION')).toContain('No active transaction');
