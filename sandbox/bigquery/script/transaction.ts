@@ -13,7 +13,8 @@ export class Transaction {
   readonly #connection: DuckDBConnection;
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
-  #startedMillis = 0;
+  /** When the script began its transaction; null without one, and in that of a single statement. */
+  #startedMillis: number | null = null;
   /** Tables whose past the open transaction has kept. */
   readonly #remembered = new Map<Table, Kept>();
 
@@ -27,10 +28,11 @@ export class Transaction {
     return this.#state !== 'none';
   }
 
-  async begin(): Promise<void> {
+  /** `own`: of a single statement that the script has put into none. */
+  async begin(own = false): Promise<void> {
     if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
     await this.#connection.run('BEGIN TRANSACTION');
-    this.#startedMillis = Date.now();
+    this.#startedMillis = own ? null : Date.now();
     this.#state = 'open';
   }
 
@@ -70,7 +72,7 @@ export class Transaction {
    * @throws GoogleError for a later moment, in microseconds
    */
   checkSnapshot(micros: bigint): void {
-    if (this.isActive && micros / 1000n > BigInt(this.#startedMillis))
+    if (this.isActive && this.#startedMillis !== null && micros / 1000n > BigInt(this.#startedMillis))
       throw invalidQuery(
         'FOR SYSTEM_TIME AS OF in a transaction cannot be after the start of the transaction',
       );
@@ -79,7 +81,7 @@ export class Transaction {
   /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
   async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
     const own = !this.isActive;
-    if (own) await this.begin();
+    if (own) await this.begin(true);
     try {
       if (table && !this.#remembered.has(table)) {
         this.#remembered.set(table, await remember(this.#connection, this.#catalog, table));
