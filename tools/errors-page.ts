@@ -25,6 +25,8 @@ This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:e
 
 Ctrl-C, SIGTERM or SIGHUP once: the batch, the execution or the BigQuery job is cancelled, \`cancelled\` goes into the ledger, and the process ends within five seconds; what did not come through by then it says. Twice: it ends at once, but for SIGHUP, which a closed terminal sends more than once. \`nohup\` does not keep SIGHUP from it, since Node takes every signal anew: start a run that is to outlive its terminal with \`setsid\`. Either way the source table is untouched or merged whole, and \`--resume RUN\` goes on. \`--detach --via workflow\` starts the run and leaves it to the cloud.
 
+\`shred\`, \`keys\` and \`sample\` end in the same way: the statement or load job at hand is cancelled, and the error says what has been done, what may have been, and how to go on. \`stack up\`, \`preview\` and \`down\` wait for Pulumi to end what it has begun, however long that takes; a second ctrl-C has Pulumi stop at once, and may leave a stack locked. Commands that only look just end.
+
 ## Codes
 `;
 

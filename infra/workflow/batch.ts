@@ -1,8 +1,8 @@
 import { batchBody, stackArguments } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { batchId } from '../../jobs/contract/ids.ts';
+import { batchId, MAX_ATTEMPTS } from '../../jobs/contract/ids.ts';
 import { allIds, statements } from '../../jobs/contract/sql/index.ts';
-import { OVERTIME_MINUTES, PENDING_MINUTES } from '../../jobs/contract/wait-terms.ts';
+import { CANCELLING_MINUTES, OVERTIME_MINUTES, PENDING_MINUTES } from '../../jobs/contract/wait-terms.ts';
 import {
   assign,
   call,
@@ -22,8 +22,9 @@ const WAIT = { first: 5, growth: 2, most: 60 };
 
 /**
  * Finds the wave's batch or creates it, follows it to its end and returns what the ledger needs. A batch that an
- * earlier attempt left running is followed; one that failed, or is another stack's, gets a successor under the next id.
- * Each look at the batch renews the lease of the run.
+ * earlier attempt left running is followed; one that failed, or is another stack's, gets a successor under the next id,
+ * and so does one that is found while it is being cancelled, once it has ended. Each look at the batch renews the lease
+ * of the run.
  * There is no Dataproc connector, so these are plain requests: batches.create answers with an operation whose
  * metadata names the batch.
  * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches
@@ -105,6 +106,13 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
         }),
       },
       { next_attempt: assign({ attempt: expression('attempt + 1') }) },
+      { may_try_again: choose({ [`attempt <= ${MAX_ATTEMPTS}`]: 'name_next_batch' }) },
+      {
+        fail_attempts_spent: raise(
+          'batch-failed',
+          `"${MAX_ATTEMPTS} batches of run " + run_id + " failed: mend what they failed of, abandon the run and start a new one"`,
+        ),
+      },
       {
         name_next_batch: {
           ...assign({ id: unmarked(batchId(mark('wave_id'), mark('string(attempt)'))) }),
@@ -156,6 +164,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       {
         is_over: choose({
           'seen.body.state == "SUCCEEDED"': 'read_outcome',
+          'state == "CANCELLING" and seen.body.state != "CANCELLING"': 'next_attempt',
           'seen.body.state == "FAILED"': 'read_outcome',
           'seen.body.state == "CANCELLED"': 'fail_batch_cancelled',
         }),
@@ -163,7 +172,8 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       {
         is_overdue: choose({
           [`seen.body.state == "PENDING" and sys.now() - since > ${pendingSeconds}`]: 'cancel_overdue',
-          [`seen.body.state == "RUNNING" and sys.now() - since > ${runningSeconds}`]: 'cancel_overdue',
+          [`state == "CANCELLING" and sys.now() - since > ${CANCELLING_MINUTES * 60}`]: 'fail_cancel_pending',
+          [`sys.now() - since > ${runningSeconds}`]: 'cancel_overdue',
         }),
       },
       { renew_lease: query(sql.renewLease, { run_id: 'run_id', owner: 'owner' }) },
@@ -206,6 +216,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           'name + " was " + seen.body.state + " for longer than any batch of this stack should be"',
         ),
       },
+      { fail_cancel_pending: raise('cancel-pending', 'name + " was cancelled and has not ended"') },
       // Somebody's decision: not tried again.
       {
         fail_batch_cancelled: {

@@ -63,7 +63,7 @@ const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 function plan(d: Deployment, sql: Statements): Step[] {
   const selection = {
     mode: 'mode',
-    snapshot_millis: 'clock.snapshot_millis',
+    snapshot_millis: 'snapshot_millis',
     id_from: 'id_from',
     id_cutoff: 'id_cutoff',
     keyset_version: 'newest.version',
@@ -74,9 +74,13 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { seen_nobody: assign({ from_owner: '', settings: keptSettings(d) }) },
     { is_known_run: choose({ '"run_id" in row': 'may_go_on' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
-    { look_at_source: call('source_table', { field: 'streamingBuffer' }, 'streamed') },
-    { has_streamed: choose({ 'streamed == ""': 'read_keyset' }) },
-    { leave_streamed: assign({ 'clock.snapshot_millis': expression('streamed') }) },
+    {
+      look_at_source: call(
+        'source_table',
+        { snapshot: expression('clock.snapshot_millis') },
+        'snapshot_millis',
+      ),
+    },
     { read_keyset: query(sql.newestKeyset, {}, 'newest') },
     { has_keyset: choose({ '"version" in newest': 'replace_read_view' }) },
     { create_keyset: query(sql.ensureKeyset, {}) },
@@ -127,7 +131,7 @@ function plan(d: Deployment, sql: Statements): Step[] {
           keying: `"${d.keying}"`,
           settings: 'settings',
           keyset_version: 'newest.version',
-          snapshot: 'clock.snapshot_millis',
+          snapshot: 'snapshot_millis',
           row_limit: 'string(row_limit)',
           id_from: 'id_from',
           id_cutoff: 'id_cutoff',

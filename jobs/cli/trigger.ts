@@ -3,7 +3,7 @@ import { checkNewRunId, checkRunId, newRunId } from '../contract/ids.ts';
 import { unlessAborted } from '../google/bounds.ts';
 import type { Watcher } from '../run/context.ts';
 import { linksOf } from './console-links.ts';
-import { onInterrupt } from './interrupt.ts';
+import { onInterrupt, type Told } from './interrupt.ts';
 import { openTarget } from './open-target.ts';
 import { writablePage } from './page/file.ts';
 import type { Target } from './target.ts';
@@ -46,10 +46,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
       if (chosen !== null) options = { ...options, resume: chosen };
     }
     const runId = options.resume ?? options.runId ?? fresh;
-    interrupt.begun(
-      runId,
-      `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
-    );
+    interrupt.begun(...underWay(runId, options.via));
     const watcher = keeping(await watcherFor(options), opened);
     if (options.detach) return await job.detached(options, context, runId, watcher, opened);
     const report = await job.carriedOut(options, context, runId, watcher, opened);
@@ -65,6 +62,21 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     await target?.close();
     interrupt.done();
   }
+}
+
+/** What to say of a run whose end was not waited for, and of one that was interrupted before its first step or after the merge. */
+function underWay(runId: string, via: TriggerOptions['via']): [Told, Told] {
+  const goOn = `go on with --resume ${runId}${via === 'workflow' ? ' --via workflow' : ''}`;
+  return [
+    {
+      message: `run ${runId} was left as it stands; its end was not waited for`,
+      hint: `a batch, an execution or a job of BigQuery may still be at work, and the ledger may say so; ${goOn}`,
+    },
+    {
+      message: `run ${runId} was interrupted while it was planned or reported`,
+      hint: `\`npm run reseal -- history\` shows whether it has merged; if the ledger has it, ${goOn}`,
+    },
+  ];
 }
 
 /** Once a step after the plan begins, the run has begun, and the target is as the options said. */

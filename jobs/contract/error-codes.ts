@@ -133,8 +133,12 @@ export const ERROR_CODES = {
     'take another name, or overwrite it with `--force`',
   ),
   'init-table': usage(
-    'the dataset is there, but not the table: a stack creates both, or none of them',
-    'name the right table, or a dataset that is not there yet',
+    'the dataset is there, but not the table: a stack creates both, or none of them; or what there is is not what `--exists` or `--new` says',
+    'name the right table, or a dataset that is not there yet; leave that option out',
+  ),
+  'init-unseen': usage(
+    'nobody could look whether the table is there, for want of credentials, of a role or of a network',
+    'say which it is with `--exists` or `--new`, or sign in and try again',
   ),
   'init-location': usage(
     'the table is in a multi-region, such as US or EU: batches and keys live in one region',
@@ -147,6 +151,10 @@ export const ERROR_CODES = {
   'stack-name': usage(
     'not a name for a stack that comes and goes: one of the kept ones, production, too long, or that of a stack of your own',
     'take another name',
+  ),
+  'stack-secret': usage(
+    'a secret of dev is one that the stack of a branch cannot have: it is part of a value, or a name is made of it',
+    'the message names it: set it as one secret, or without `--secret`',
   ),
   'stack-missing': usage('there is no such stack', '`pulumi stack ls` lists them'),
   'stack-empty': usage('the stack was never deployed', 'run `pulumi up`'),
@@ -370,14 +378,18 @@ export const ERROR_CODES = {
   ),
   cancelled: {
     when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
-    remedy: RESUME,
+    remedy:
+      'of a run `--resume RUN` goes on; what else may have happened, and how to go on, the message says',
     exit: 'cancelled',
   },
   'cancel-failed': failed(
     'as a cause: a batch or an execution could not be cancelled, or nobody knows whether there is one; it may go on by itself',
     'cancel it by hand, or take what it does with `--resume RUN`',
   ),
-  'cancel-pending': failed('as a cause: a cancelled batch or execution had not ended a moment later', RESUME),
+  'cancel-pending': failed(
+    'a batch that was cancelled had not ended ten minutes later; as a cause: a cancelled batch or execution had not ended a moment later',
+    RESUME,
+  ),
   internal: failed('a bug', 'please report it; `RESEAL_DEBUG=1` prints the stack trace'),
 } as const satisfies Readonly<Record<string, ErrorCode>>;
 

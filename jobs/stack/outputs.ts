@@ -30,10 +30,16 @@ export async function openWorkspace(): Promise<LocalWorkspace> {
   return Workspace.create({ workDir: PROJECT_FOLDER, pulumiCommand });
 }
 
-/** The first line of an error that says anything; the CLI's own come after `error: `. */
-function firstLine(error: unknown): string {
+/**
+ * The first line of an error that says anything. The CLI's own come after `error: `; of one that ended without a word the
+ * Automation API has, behind a code of its own, how it ended.
+ */
+export function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const said = /^error: (.+)$/m.exec(text)?.[1] ?? text.split('\n').find((line) => line.trim() !== '');
+  const said =
+    /^error: (.+)$/m.exec(text)?.[1] ??
+    /^ stderr: (.+)$/m.exec(text)?.[1] ??
+    text.split('\n').find((line) => line.trim() !== '');
   return said?.trim() ?? 'it gave no reason';
 }
 

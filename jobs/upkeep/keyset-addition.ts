@@ -15,16 +15,45 @@ export async function nextVersion({ bigquery, sql }: RunContext): Promise<number
   return version + 1;
 }
 
-/** The version that was to be added, unless somebody else's has its number. Readers get it with the view. */
+/** What an interrupted command says of a version that may be there or not. */
+export const LOOK_AT_KEYS =
+  '`npm run reseal -- keys` shows whether it is there: if so, the next run puts it into the view of the readers before it seals with it; if not, nothing was changed';
+
+/**
+ * Adds a version and puts it into the view of the readers. Returns its number, unless somebody else's has it.
+ *
+ * @param issue the statement that adds it
+ * @throws ResealError `keyset-conflict`, `cancelled` by the context's signal once the statement is issued, the signal's
+ * reason before that
+ */
 export async function added(
   context: RunContext,
   version: number,
   isOwn: (keyset: RunKeyset) => boolean,
+  issue: (context: RunContext) => Promise<unknown>,
 ): Promise<number> {
-  const keyset = await keysetOfVersion(context, version);
-  if (keyset !== null && isOwn(keyset)) {
-    await context.bigquery.query(context.sql.replaceReadView, {});
-    return version;
+  const { bigquery, sql, signal } = context;
+  signal.throwIfAborted();
+  let isAdded = false;
+  try {
+    await issue(context);
+    const keyset = await keysetOfVersion(context, version);
+    isAdded = keyset !== null && isOwn(keyset);
+    if (isAdded) {
+      await bigquery.query(sql.replaceReadView, {});
+      return version;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw isAdded
+      ? new ResealError('cancelled', `cancelled; version ${version} of the keyset is added`, {
+          hint: 'the next run puts it into the view of the readers before it seals with it',
+          cause: error,
+        })
+      : new ResealError('cancelled', `cancelled; version ${version} of the keyset may be added`, {
+          hint: LOOK_AT_KEYS,
+          cause: error,
+        });
   }
   throw new ResealError('keyset-conflict', `somebody else added version ${version} in the same moment`, {
     hint: 'nothing was changed; look at `npm run reseal -- keys`, then do it again',

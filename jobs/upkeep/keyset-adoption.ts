@@ -16,13 +16,14 @@ export type GivenKeyset = Pick<RunKeyset, 'wrapped' | 'kmsKey'>;
  * @throws ResealError `keyset-key`, `keyset-unfit`, `keyset-foreign`, `keyset-conflict`
  */
 export async function adopt(context: RunContext, given: GivenKeyset): Promise<number> {
-  const { bigquery, sql } = context;
   checkKey(context, given.kmsKey);
   const prefix = await checkKeyset(context, given);
   const sameKeysAs = await checkVersions(context, given, prefix);
   const version = await nextVersion(context);
-  await bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs });
-  return added(context, version, ({ wrapped }) => wrapped.equals(given.wrapped));
+  const isOwn = ({ wrapped }: RunKeyset) => wrapped.equals(given.wrapped);
+  return added(context, version, isOwn, ({ bigquery, sql }) =>
+    bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs }),
+  );
 }
 
 /** Whether it seals as BigQuery's own keysets do; returns what its primary key's ciphertexts begin with. */

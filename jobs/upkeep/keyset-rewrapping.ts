@@ -24,14 +24,26 @@ export async function rewrap(context: RunContext, kmsKey: string): Promise<numbe
     });
   }
   const versions: number[] = [];
-  for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
-  return versions;
+  try {
+    for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
+    return versions;
+  } catch (error) {
+    const [first] = versions;
+    if (first === undefined || !context.signal.aborted) throw error;
+    throw new ResealError(
+      'cancelled',
+      `cancelled; version ${first} of the keyset is added, that of the other type may not be`,
+      {
+        hint: 'the same command again adds what is not there, and puts both into the view of the readers',
+        cause: error,
+      },
+    );
+  }
 }
 
 async function rewrapOne(context: RunContext, keyset: RunKeyset, kmsKey: string): Promise<number> {
-  const { bigquery, sql } = context;
   const version = await nextVersion(context);
   const values = { version, of: keyset.version, ...chainValues(keyset), target: kmsUri(kmsKey) };
-  await bigquery.query(sql.rewrapKeyset, values);
-  return added(context, version, (made) => made.kmsKey === kmsKey && made.algorithm === keyset.algorithm);
+  const isOwn = (made: RunKeyset) => made.kmsKey === kmsKey && made.algorithm === keyset.algorithm;
+  return added(context, version, isOwn, ({ bigquery, sql }) => bigquery.query(sql.rewrapKeyset, values));
 }

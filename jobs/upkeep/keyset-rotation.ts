@@ -10,11 +10,10 @@ import { added, nextVersion, noKeyset } from './keyset-addition.ts';
 export async function rotate(context: RunContext): Promise<number> {
   const newest = await knownNewest(context);
   const version = await nextVersion(context);
-  await context.bigquery.query(context.sql.rotateKeyset, { version, ...chainValues(newest) });
-  return added(
-    context,
-    version,
-    ({ kmsKey, algorithm }) => kmsKey === newest.kmsKey && algorithm === newest.algorithm,
+  const isOwn = ({ kmsKey, algorithm }: RunKeyset) =>
+    kmsKey === newest.kmsKey && algorithm === newest.algorithm;
+  return added(context, version, isOwn, ({ bigquery, sql }) =>
+    bigquery.query(sql.rotateKeyset, { version, ...chainValues(newest) }),
   );
 }
 

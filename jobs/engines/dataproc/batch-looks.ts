@@ -3,6 +3,7 @@ import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
 import { stackArguments } from '../../contract/batch.ts';
 import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
+import { CANCELLING_MINUTES } from '../../contract/wait-terms.ts';
 import { unlessAborted, within } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { repeated } from '../../google/repeated.ts';
@@ -34,10 +35,9 @@ export interface Asking {
   afterwards(work: Promise<unknown>): void;
 }
 
-/** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
+/** A batch that is being cancelled is looked at so often. */
 const CANCELLING_LOOK_MS = 1_000;
-/** Beyond that something is wrong with it. */
-const CANCELLING_MS = 10 * 60_000;
+const CANCELLING_MS = CANCELLING_MINUTES * 60_000;
 
 /** Looks at a cancelled batch until it is as wanted or gone. */
 export async function ending(

@@ -1,7 +1,7 @@
 """How many rows a record batch has on its way to Python: Spark 3.5 counts rows alone, and bounds no bytes.
 
 A column of texts must stay below 1 GiB (Arrow's OversizedAllocationException), and a Python worker, of which
-an executor has four, needs up to five times what the record batch holds.
+an executor has four, needs up to nine times what the record batch holds.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 # https://spark.apache.org/docs/3.5.3/configuration.html#runtime-sql-configuration
 SETTING = "spark.sql.execution.arrow.maxRecordsPerBatch"
-# Spark's default, for values of up to some 6 KB.
+# Spark's default, for cipher texts of up to some 3 KB.
 MOST_ROWS = 10_000
 # Bytes of cipher texts in a record batch: where all are of about one size, and at the most, where the longest
 # stand one after the other.
-USUAL_BYTES = 64 * 2**20
-MOST_BYTES = 256 * 2**20
+USUAL_BYTES = 32 * 2**20
+MOST_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ function onLoopback(source: string, origin: string, location: string): string {
     ['initial_delay: 30', 'delay: 0.05'],
     ['- wait: 5\n', '- wait: 0.1\n'],
     ['sys.now() - since > 1800', 'sys.now() - since > 3'],
+    ['sys.now() - since > 600', 'sys.now() - since > 1'],
   ];
   return replaced.reduce((whole, [from, to]) => {
     if (!whole.includes(from)) throw new Error(`the workflow has no ${from}`);
@@ -70,9 +71,13 @@ async function tokenServer(accessToken: string) {
   };
 }
 
-/** `given` takes the place of the definition that was deployed. */
-export async function emulator(box: TestSandbox, given?: string): Promise<Emulator> {
-  const { folder, state, sandbox, deployment } = box;
+/** `given` takes the place of the definition that was deployed, `origin` that of the sandbox's own. */
+export async function emulator(
+  box: TestSandbox,
+  given?: string,
+  origin: string = box.sandbox.endpoints.bigquery,
+): Promise<Emulator> {
+  const { folder, state, deployment } = box;
   const { source: deployed, account: email } = deployedWorkflow(state);
   const source = given ?? deployed;
   const accessToken = await box.token(`serviceAccount:${email}`);
@@ -88,7 +93,7 @@ export async function emulator(box: TestSandbox, given?: string): Promise<Emulat
     token_uri: tokens.uri,
   };
   writeFileSync(account, JSON.stringify(file), { mode: 0o600 });
-  const local = onLoopback(source, sandbox.endpoints.bigquery, deployment.location);
+  const local = onLoopback(source, origin, deployment.location);
   return {
     source,
     async execute(args, execution = randomUUID(), signal = undefined) {
