@@ -112,9 +112,10 @@ export class Catalog {
   }
 
   /**
-   * Finds a dataset from a job's place, where there is such a dataset at all: without a location it is in US.
+   * Holds the location of a dataset, US unless it has one, against a job's. One that is not there passes: whoever reads
+   * it says so.
    *
-   * @throws GoogleError notFound for one that is elsewhere
+   * @throws GoogleError notFound for a dataset that is elsewhere
    */
   placed(id: string, location: string): void {
     const found = this.#datasets.get(id);

@@ -14,6 +14,8 @@ export class Transaction {
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
   #start = new Date(0);
+  /** Whether it is that of a single statement, which the script has put into none. */
+  #isOwn = false;
   /** Tables whose past the open transaction has kept. */
   readonly #remembered = new Map<Table, Kept>();
 
@@ -32,10 +34,12 @@ export class Transaction {
     return (this.isActive ? this.#start : new Date()).toISOString();
   }
 
-  async begin(): Promise<void> {
+  /** `own`: of a single statement that the script has put into none. */
+  async begin(own = false): Promise<void> {
     if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
     await this.#connection.run('BEGIN TRANSACTION');
     this.#start = new Date();
+    this.#isOwn = own;
     this.#state = 'open';
   }
 
@@ -75,7 +79,7 @@ export class Transaction {
    * @throws GoogleError for a later moment, in microseconds
    */
   checkSnapshot(micros: bigint): void {
-    if (this.isActive && micros / 1000n > BigInt(this.#start.getTime()))
+    if (this.isActive && !this.#isOwn && micros / 1000n > BigInt(this.#start.getTime()))
       throw invalidQuery(
         'FOR SYSTEM_TIME AS OF in a transaction cannot be after the start of the transaction',
       );
@@ -84,7 +88,7 @@ export class Transaction {
   /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
   async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
     const own = !this.isActive;
-    if (own) await this.begin();
+    if (own) await this.begin(true);
     try {
       if (table && !this.#remembered.has(table)) {
         this.#remembered.set(table, await remember(this.#connection, this.#catalog, table));

@@ -147,6 +147,10 @@ describe('FOR SYSTEM_TIME AS OF', () => {
   test('a transaction reads nothing that is later than its start', async () => {
     const script = `BEGIN TRANSACTION; SELECT COUNT(*) FROM ${PAST}; COMMIT TRANSACTION`;
     expect(await h.sql(script, given())).toEqual([['3']]);
+    // A single statement is no such transaction.
+    await h.sql(
+      'INSERT INTO poc.users (id) SELECT id FROM poc.users FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()',
+    );
     expect(await h.failure(script, given(60_000))).toContain('after the start of the transaction');
   });
 

@@ -334,6 +334,6 @@ describe('a dry run', () => {
     const jobReference = { jobId: 'dry', location: LOCATION };
     const configuration = { dryRun: true, query: { query: 'SELECT 1', useLegacySql: false } };
     expect((await h.rest('POST', JOBS, { jobReference, configuration })).status).toBe(200);
-    expect((await h.rest('GET', `${JOBS}/dry`)).status).toBe(404);
+    expect((await h.rest('GET', `${JOBS}/dry?location=${LOCATION}`)).status).toBe(404);
   });
 });
