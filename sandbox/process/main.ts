@@ -10,7 +10,6 @@ import { rulesOfFile } from '../faults/file.ts';
 import { endpointsOf, type SandboxEndpoints } from '../http/endpoints.ts';
 import { onlyLoopback } from '../http/environment.ts';
 import { JOB_USER, jobUserBindings, policyTagOf } from '../iam/job-user.ts';
-import type { DataprocWork } from '../state/dataproc-work.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
 import { type Options, optionsOf } from './options.ts';
 import type { Server } from './server.ts';
