@@ -302,7 +302,7 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
   {
     mark_staging: {
       ...query(sql.markStaging, { ...ATTEMPT, owner: 'owner', batch_id: 'outcome.id' }),
-      next: 'note_staged',
+      next: 'mark_staged',
     },
   },
   {
@@ -325,22 +325,25 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
 
 function verify(d: Deployment, sql: Statements): Step[] {
   return [
-    { note_staged: assign({ staged_millis: expression('string(int(sys.now() * 1000))') }) },
+    {
+      mark_staged: query(sql.markStaged, {
+        ...ATTEMPT,
+        owner: 'owner',
+        kms_calls: 'outcome.kms_calls',
+        batch_id: 'outcome.id',
+        milli_dcu_seconds: 'outcome.milli_dcu_seconds',
+      }),
+    },
     ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ATTEMPT) }] : []),
     { count_staged: query(sql.stagedCounts, ATTEMPT, 'staged') },
     // A jar chooses its rows by itself, and only its owner knows their keys.
     ...(hasJar(d) ? [] : prove(d, sql)),
     {
       mark_verified: query(sql.markVerified, {
-        ...ATTEMPT,
-        staged_millis: 'staged_millis',
         ...OWN,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
         unauthenticated: 'staged.unauthenticated',
-        kms_calls: 'outcome.kms_calls',
-        batch_id: 'outcome.id',
-        milli_dcu_seconds: 'outcome.milli_dcu_seconds',
       }),
     },
   ];

@@ -27,12 +27,21 @@ export async function verify(
   allowed: Allowed,
 ): Promise<Verified> {
   const { bigquery, sql, deployment } = context;
-  const stagedMillis = Date.now();
   const staging = { run_id: wave.runId, attempt: outcome.attempt };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
   if (jar) await bigquery.query(sql.adopt, staging);
-  const [counts] = await bigquery.query(sql.stagedCounts, staging);
+  const [[counts]] = await Promise.all([
+    bigquery.query(sql.stagedCounts, staging),
+    // Now, and not only once all is well: what staging took is paid for in any case.
+    bigquery.query(sql.markStaged, {
+      ...staging,
+      owner: context.owner,
+      kms_calls: outcome.kmsCalls ?? '',
+      batch_id: outcome.batchId ?? '',
+      milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
+    }),
+  ]);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   const unauthenticated = Number(counts?.unauthenticated);
   if (!jar && staged + rejected !== wave.selected) {
@@ -45,15 +54,11 @@ export async function verify(
   if (!allowed.rejected) await checkRejected(context, wave, outcome.attempt, Number(counts?.newly_rejected));
   const opened = jar ? null : await prove(context, wave, outcome.attempt);
   await bigquery.query(sql.markVerified, {
-    ...staging,
+    run_id: wave.runId,
     owner: context.owner,
-    staged_millis: stagedMillis,
     staged,
     rejected,
     unauthenticated,
-    kms_calls: outcome.kmsCalls ?? '',
-    batch_id: outcome.batchId ?? '',
-    milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
   });
   return { staged, rejected, unauthenticated, opened };
 }

@@ -139,6 +139,8 @@ it('ends with the code and the exit code of the job where too many values are re
   });
   await expect(box.run()).rejects.toMatchObject({ code: 'rejected-share' });
   expect(exitCode(byWorkflow)).toBe(3);
+  const [stopped] = await box.sql(`SELECT * FROM runs WHERE run_id = '${runId}'`);
+  expect(stopped).toMatchObject({ kms_calls: expect.any(String), staged_at: expect.any(String) });
   await box.sql('DELETE FROM users WHERE id >= 100');
 });
 

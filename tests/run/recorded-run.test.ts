@@ -141,6 +141,34 @@ describe('calls, usage and cost', () => {
     expect(report).toMatchObject({ waves: 3, kms_calls: 6, merged: 6 });
   });
 
+  it.each(['direct', 'bigquery', 'dataproc'] as const)(
+    'by the %s engine are known of a run that stops before its merge, and count once when it goes on',
+    async (engine) => {
+      const bad = Array.from({ length: 12 }, (_, at): UserRow => {
+        return { id: String(100 + at), cipher_text: '?', dek: key.dek };
+      });
+      await box.load(application, bad);
+      await expect(box.run({ runId, engine })).rejects.toMatchObject({ code: 'rejected-share' });
+      const stopped = await ledger();
+      expect(stopped).toMatchObject({ kms_calls: '1', staged_at: expect.any(String) });
+      expect(Number(stopped?.cost_usd)).toBeGreaterThan(0);
+      const report = await resume(box.context, runId, silent, { rejected: true });
+      expect(report).toMatchObject({ merged: 3, rejected: 12, kms_calls: 1 });
+      expect(report.cost_usd).toBeCloseTo(Number(stopped?.cost_usd), 6);
+    },
+  );
+
+  it('are unknown where the process ended before it could say them', async () => {
+    const { direct } = box.context.engines;
+    const stage: typeof direct.stage = async (...given) => {
+      await direct.stage(...given);
+      throw new Error('power cut');
+    };
+    const engines = { ...box.context.engines, direct: { ...direct, stage } };
+    await expect(run({ ...box.context, engines }, options(), silent)).rejects.toThrow('power cut');
+    expect(await resume(box.context, runId, silent)).toMatchObject({ kms_calls: null, cost_usd: null });
+  });
+
   it('stay known where the engine takes what it staged before', async () => {
     await expect(box.run({ runId }, breakOff('merge'))).rejects.toThrow('power cut');
     expect(await resume(box.context, runId, silent)).toMatchObject({ kms_calls: 1, cost_usd: 0.000003 });
