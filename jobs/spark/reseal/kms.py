@@ -27,7 +27,7 @@ SCOPE = "https://www.googleapis.com/auth/cloudkms"
 REJECTED = "INVALID_ARGUMENT"
 # How KMS names the checksum that did not fit (jobs/google/kms.ts has the same).
 DAMAGED_WORDS = re.compile("crc32c|checksum", re.IGNORECASE)
-# How KMS says that a version of the key will never come back (jobs/google/kms.ts has the same, and where it stands).
+# How KMS says that a version of the key never comes back; jobs/google/kms.ts says where that stands.
 DESTROYED_WORDS = re.compile(r"current state is: DESTROYED\b")
 # No data key can be unwrapped: the run stops until somebody has changed a setting, a permission or the state
 # of a key version.
@@ -134,9 +134,10 @@ class Kms:
     def decrypt(self, key: str, ciphertext: bytes) -> bytes:
         """The plaintext of a ciphertext without associated data.
 
-        Raises Rejection `dek-refused` or `kek-destroyed` if KMS will never decrypt this ciphertext; RunError `kms-denied`,
-        `kms-key` or `kms-key-disabled` if the key cannot be used, `service-disabled` or `billing-disabled` if
-        the project does not have the service, `kms-unavailable` if KMS cannot be reached or stays busy.
+        Raises Rejection `dek-refused` or `kek-destroyed` if KMS will never decrypt this ciphertext; RunError
+        `kms-denied`, `kms-key` or `kms-key-disabled` if the key cannot be used, `service-disabled` or
+        `billing-disabled` if the project does not have the service, `kms-unavailable` if KMS cannot be
+        reached or stays busy.
         """
         body = json.dumps(
             {

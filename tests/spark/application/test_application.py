@@ -199,7 +199,8 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
     users[1]["resealed_from"] = token(users[1])  # done
     users[2]["resealed_from"] = b"0" * 32  # changed since
     users[7] |= {"bq_encrypted_email": b"sealed", "bq_encryption_key": None}  # shredded
-    users.append(user(world, 10, "u10@x") | {"resealed_from": b"0" * 32})  # rejected earlier, then another was sealed
+    # Rejected earlier, then another was sealed.
+    users.append(user(world, 10, "u10@x") | {"resealed_from": b"0" * 32})
     email = {"field": "email", "source_format": "gcm", "reason": "encoding"}
     rejected = [
         {**email, "id": 1, "rejected_from": token(users[1])},  # sealed since
