@@ -2,7 +2,7 @@ import { unlessAborted, within } from '../google/bounds.ts';
 import type { Plan, RunContext, Watcher } from '../run/context.ts';
 import { plan } from '../run/plan.ts';
 import { knownRun, readRun } from '../run/recorded-run.ts';
-import type { Report } from '../run/report.ts';
+import { type Report, report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
 import { planSummary } from '../run/summaries.ts';
 import type { Found } from './of-run.ts';
@@ -73,6 +73,24 @@ export async function carriedOut(
   await approved(options, context, runId, watcher);
   const { runByWorkflow } = await import('../run/by-workflow.ts');
   return runByWorkflow(context, { runId, mode, limit, waveDeks }, allowed, watcher, endpoints);
+}
+
+/**
+ * Writes the report of a run that failed, as far as the ledger has the run: whoever asked for a page wants to see then what
+ * happened. That this fails too is said, and does not hide why the run did.
+ */
+export async function reportFailed(
+  context: RunContext,
+  runId: string,
+  write: (made: Report) => Promise<void>,
+): Promise<void> {
+  try {
+    const run = await readRun(context, runId);
+    if (run !== null) await write(await report(context, run));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    process.stderr.write(`the page of run ${runId} could not be written: ${why}\n`);
+  }
 }
 
 /**

@@ -21,20 +21,14 @@ export async function history(options: HistoryOptions): Promise<void> {
   });
 }
 
-const HEAD = [
-  'run',
-  'state',
-  'engine',
-  'mode',
-  'selected',
-  'merged',
-  'rejected',
-  'KMS calls',
-  'started',
-  'error',
-];
+/** What a run may do beside what it selects: a column where any of them did. */
+const BESIDE = [
+  { column: 'rewrapped', name: 'sealed anew' },
+  { column: 'erased', name: 'erased' },
+] as const;
 
 function listed(runs: readonly LedgerRow[]): string {
+  const beside = BESIDE.filter(({ column }) => runs.some((run) => run[column]));
   const cells = runs.map((run) => [
     run.run_id,
     run.state,
@@ -43,9 +37,11 @@ function listed(runs: readonly LedgerRow[]): string {
     run.selected ?? '–',
     run.merged ?? '–',
     run.rejected ?? '–',
+    ...beside.map(({ column }) => run[column] ?? '–'),
     run.kms_calls ?? '–',
     new Date(run.started_at).toISOString().slice(0, 19).replace('T', ' '),
     run.error_code ?? '',
   ]);
-  return listing(HEAD, cells);
+  const counts = ['selected', 'merged', 'rejected', ...beside.map(({ name }) => name), 'KMS calls'];
+  return listing(['run', 'state', 'engine', 'mode', ...counts, 'started', 'error'], cells);
 }

@@ -2,6 +2,7 @@ import { ResealError } from '../contract/errors.ts';
 import { checkNewRunId, checkRunId, newRunId } from '../contract/ids.ts';
 import { unlessAborted } from '../google/bounds.ts';
 import type { RunContext, Watcher } from '../run/context.ts';
+import type { Report } from '../run/report.ts';
 import { linksOf } from './console-links.ts';
 import { Interrupted } from './exit.ts';
 import { onInterrupt, type Told } from './interrupt.ts';
@@ -56,8 +57,14 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     setRunAtHand(atHand);
     const watcher = keeping(await watcherFor(options), opened);
     if (options.detach) return await job.detached(options, context, runId, watcher, opened);
-    const report = await job.carriedOut(options, context, runId, watcher, opened);
-    await page?.write(({ runPage }) => runPage(context, report, linksOf(opened, report)));
+    const write = async (made: Report): Promise<void> =>
+      page?.write(({ runPage }) => runPage(context, made, linksOf(opened, made)));
+    const report = await job.carriedOut(options, context, runId, watcher, opened).catch(async (error) => {
+      // After an interrupt there is no time left for it.
+      if (page !== null && !interrupt.signal.aborted) await job.reportFailed(context, runId, write);
+      throw error;
+    });
+    await write(report);
     const { next } = opened;
     if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else if (report.selected || report.rewrapped || report.erased)

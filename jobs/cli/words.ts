@@ -1,3 +1,4 @@
+import { CLOSED } from '../contract/ledger.ts';
 import type { Report } from '../run/report.ts';
 import { linksOf } from './console-links.ts';
 import { table } from './table.ts';
@@ -22,7 +23,8 @@ export function reportRows(report: Report): [string, string | number][] {
     ...counted('merged', report.merged),
     ...counted('  without a tag', report.unauthenticated),
     ...counted('row keysets sealed anew', report.rewrapped),
-    ...counted('rejected', report.rejected),
+    ...counted('rejected', rejectedOf(report)),
+    ...counted('  not merged', report.rejected_staged),
     ...Object.entries(report.reasons).flatMap(([reason, n]) => counted(`  ${reason}`, n)),
     ...counted('erased', report.erased),
     ...counted('changed meanwhile', report.changed_meanwhile),
@@ -43,8 +45,14 @@ export function reportRows(report: Report): [string, string | number][] {
     ...(report.seconds === null
       ? []
       : [['took', `${report.seconds.toFixed(1)} s`] satisfies [string, string]]),
-    ...(report.cost_usd ? [['cost', usd(report.cost_usd)] satisfies [string, string]] : []),
+    ...(report.cost_usd ? [['cost without BigQuery', usd(report.cost_usd)] satisfies [string, string]] : []),
   ];
+}
+
+/** The ledger counts what is verified; a run that stopped before that has its reasons all the same. */
+function rejectedOf({ state, rejected, reasons }: Report): number | null {
+  if ((CLOSED as readonly string[]).includes(state)) return rejected;
+  return Object.values(reasons).reduce((sum, n) => sum + n, 0) || rejected;
 }
 
 /** The report as it stands on a terminal: what there was none of is left out. */

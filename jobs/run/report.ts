@@ -14,14 +14,16 @@ const READ_BACK_ROWS = 1000;
 export interface Report extends LedgerJson {
   /** Rejected values by reason; a value that a later run has rejected again counts as that run's. */
   readonly reasons: Readonly<Record<string, number>>;
+  /** Of them, those that the run has staged and not merged: no table has them for rejected yet. */
+  readonly rejected_staged: number;
   /** Merged values that were read back through the SQL of an analyst, and how many of them opened. */
   readonly read_back: { readonly checked: number; readonly readable: number };
   /** From the moment that the run reads as of to its last written value; null while it is under way. */
   readonly seconds: number | null;
-  /** What the plan expected of a run of this size. */
+  /** What the plan expected of a run of this size; the cost without what BigQuery reads, as `cost_usd` is. */
   readonly planned: { readonly kms_calls: number; readonly minutes: number; readonly cost_usd: number };
-  /** `cost_usd` by what it is paid for. */
-  readonly cost_parts: { readonly kms_usd: number; readonly dataproc_usd: number };
+  /** `cost_usd` by what it is paid for; null for what is not known. */
+  readonly cost_parts: { readonly kms_usd: number | null; readonly dataproc_usd: number | null };
 }
 
 /** Puts the report of a run together, whichever way it ended, from the ledger and from the tables themselves. */
@@ -32,7 +34,7 @@ export async function report(context: ReadContext, run: LedgerRow): Promise<Repo
   return {
     ...ledgerJson(run),
     cost_usd: run.cost_usd === null ? null : rounded(run.cost_usd),
-    reasons: await rejectedByReason(context, run),
+    ...(await rejectedByReason(context, run)),
     read_back: await readBack(context, run),
     seconds: ended === null ? null : Math.max(ended - began, 0) / 1000,
     planned: {
@@ -40,10 +42,16 @@ export async function report(context: ReadContext, run: LedgerRow): Promise<Repo
       minutes: expected.minutes,
       cost_usd: rounded(expected.costUsd),
     },
-    cost_parts: {
-      kms_usd: rounded((run.kms_calls ?? 0) * KMS_USD_PER_CALL),
-      dataproc_usd: rounded(((run.milli_dcu_seconds ?? 0) / 3_600_000) * DCU_USD_PER_HOUR),
-    },
+    cost_parts: costParts(run),
+  };
+}
+
+function costParts(run: LedgerRow): Report['cost_parts'] {
+  const { kms_calls: calls, milli_dcu_seconds: usage, batch_id: batch } = run;
+  const unused = batch === null ? 0 : null;
+  return {
+    kms_usd: calls === null ? null : rounded(calls * KMS_USD_PER_CALL),
+    dataproc_usd: usage === null ? unused : rounded((usage / 3_600_000) * DCU_USD_PER_HOUR),
   };
 }
 
@@ -64,9 +72,15 @@ function planned({ deployment: { batch } }: ReadContext, run: LedgerRow): Estima
   return estimate(work, { bytes: 0, billed: 0 });
 }
 
-async function rejectedByReason({ bigquery, sql }: ReadContext, run: LedgerRow): Promise<Report['reasons']> {
-  const counts = await bigquery.query(sql.rejectedCounts, { run_id: run.run_id });
-  return Object.fromEntries(counts.map(({ reason, n }) => [reason ?? '', Number(n)]));
+async function rejectedByReason(
+  { bigquery, sql }: ReadContext,
+  { run_id, attempt }: LedgerRow,
+): Promise<Pick<Report, 'reasons' | 'rejected_staged'>> {
+  const counts = await bigquery.query(sql.rejectedCounts, { run_id, attempt: attempt ?? '' });
+  return {
+    reasons: Object.fromEntries(counts.map(({ reason, n }) => [reason ?? '', Number(n)])),
+    rejected_staged: counts.reduce((sum, { staged }) => sum + Number(staged), 0),
+  };
 }
 
 /** A jar's values are left out: only its owner knows their keys. */

@@ -74,13 +74,16 @@ async function checkRejected(
   rejected: number,
 ): Promise<void> {
   if (rejected <= FEW_REJECTED || rejected <= deployment.maxRejectedShare * wave.selected) return;
-  const [first] = await bigquery.query(sql.stagedReasons, { run_id: wave.runId, attempt });
-  const reason = first?.reason ?? '';
+  const reasons = await bigquery.query(sql.stagedReasons, { run_id: wave.runId, attempt });
+  const most = reasons[0]?.reason ?? '';
+  const counts = reasons.map(({ reason, n }) => `${n} ${reason}`).join(', ');
+  const goOn =
+    'after mending a setting start a new run, or `--resume RUN --accept-rejected` merges the rest all the same';
   throw new ResealError(
     'rejected-share',
-    `${rejected} of ${wave.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
+    `${rejected} of ${wave.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows: ${counts}`,
     {
-      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; after mending a setting start a new run, or \`--resume RUN --accept-rejected\` merges the rest all the same`,
+      hint: `${REASON_NOTES[most as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} \`npm run reseal -- rejected ${wave.runId}\` lists them. ${capital(untouched(wave))}; ${goOn}`,
     },
   );
 }

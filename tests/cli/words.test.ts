@@ -15,7 +15,9 @@ describe('the report on a terminal', () => {
       expect.arrayContaining([expect.stringMatching(/^(rejected|changed meanwhile|erased|batch)$/)]),
     );
     expect(lines).not.toMatch(/ 0$/m);
-    expect(names(lines)).toEqual(expect.arrayContaining(['selected', 'merged', 'KMS calls', 'took', 'cost']));
+    expect(names(lines)).toEqual(
+      expect.arrayContaining(['selected', 'merged', 'KMS calls', 'took', 'cost without BigQuery']),
+    );
   });
 
   it('has every count that is not zero, reasons below what they are a part of', () => {
@@ -27,6 +29,16 @@ describe('the report on a terminal', () => {
     );
   });
 
+  it('of a run that stopped because of rejected values has them, though the ledger counts them with its merge', () => {
+    const stopped = aReport({
+      state: 'failed',
+      rejected: null,
+      reasons: { encoding: 5 },
+      rejected_staged: 5,
+    });
+    expect(reportLines(stopped)).toMatch(/^rejected +5\n {2}not merged +5\n {2}encoding +5\n/m);
+  });
+
   it('of a run that broke off says why, and nothing that it did not come to', () => {
     const broken = { merged: null, rejected: null, erased: null, kms_calls: null, cost_usd: null };
     const failed = aReport({
@@ -35,6 +47,7 @@ describe('the report on a terminal', () => {
       error_code: 'kms-denied',
       error: 'a role is missing',
       read_back: { checked: 0, readable: 0 },
+      reasons: {},
     });
     expect(reportLines(failed)).toMatch(/^state +failed\nerror +kms-denied: a role is missing\n/m);
     expect(reportLines(failed)).not.toMatch(/merged|read back|cost|null/);

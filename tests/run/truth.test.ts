@@ -222,7 +222,7 @@ describe('rejected values', () => {
     await box.load(application, news);
     await expect(box.run()).rejects.toMatchObject({
       code: 'rejected-share',
-      message: expect.stringMatching(/^30 of 130 .+; 30 of them because of encoding$/),
+      message: expect.stringMatching(/^30 of 130 .+: 30 encoding$/),
       hint: expect.stringContaining('start a new run'),
     });
   });

@@ -41,6 +41,7 @@ export const aReport = (given: Partial<Report> = {}): Report => ({
   error_code: null,
   error: null,
   reasons: { authentication: 8, 'dek-refused': 3, encoding: 2, 'key-length': 4, truncated: 3 },
+  rejected_staged: 0,
   read_back: { checked: 980, readable: 980 },
   seconds: 1.5,
   planned: { kms_calls: 117, minutes: 0.0039, cost_usd: 0.000351 },
@@ -64,17 +65,19 @@ const STACK = {
 };
 const KMS_KEY = 'projects/example-data-prod/locations/us-central1/keyRings/reseal-prod/cryptoKeys/bigquery';
 
+/** A run of an earlier day. */
+const earlier = (day: number, changes: Partial<Report>): Report =>
+  aReport({
+    run_id: `2025123${day}-030405-aaaaa${day}`,
+    snapshot: `2025-12-3${day}T03:04:05.000Z`,
+    started_at: `2025-12-3${day}T03:04:05.250Z`,
+    ended_at: `2025-12-3${day}T03:04:0${6 + day}.250Z`,
+    merged_at: `2025-12-3${day}T03:04:0${6 + day}.500Z`,
+    ...changes,
+  });
+
 /** The page's data around a report. */
 export function aPage(report: Report, given: Partial<RunPageData> = {}): RunPageData {
-  const earlier = (day: number, changes: Partial<Report>): Report =>
-    aReport({
-      run_id: `2025123${day}-030405-aaaaa${day}`,
-      snapshot: `2025-12-3${day}T03:04:05.000Z`,
-      started_at: `2025-12-3${day}T03:04:05.250Z`,
-      ended_at: `2025-12-3${day}T03:04:0${6 + day}.250Z`,
-      merged_at: `2025-12-3${day}T03:04:0${6 + day}.500Z`,
-      ...changes,
-    });
   const nothing = { merged: null, rejected: null, kms_calls: null, merged_at: null, cost_usd: null };
   return {
     stack: STACK,
@@ -123,7 +126,7 @@ const UNTOUCHED = {
   merged_at: null,
   reasons: {},
   read_back: { checked: 0, readable: 0 },
-  cost_parts: { kms_usd: 0, dataproc_usd: 0 },
+  cost_parts: { kms_usd: null, dataproc_usd: 0 },
 };
 
 /** The runs that a page must stand: large and empty, well and badly ended. */
@@ -197,6 +200,28 @@ export const pageCases = () => ({
       error:
         "Permission 'cloudkms.cryptoKeyVersions.useToDecrypt' denied on resource 'projects/example-data-prod/locations/us-central1/keyRings/application/cryptoKeys/source' (or it may not exist).",
     }),
+  ),
+  stopped: aPage(
+    aReport({
+      ...UNTOUCHED,
+      state: 'failed',
+      engine: 'dataproc',
+      batch_id: 'reseal-20260102-030405-9f3a1c',
+      error_code: 'rejected-share',
+      error:
+        '60 of 1000 values would be rejected, more than reseal:maxRejectedShare, 0.05, allows: 60 encoding',
+      staged_at: '2026-01-02T03:04:05.900Z',
+      kms_calls: 117,
+      cost_usd: 0.000351,
+      cost_parts: { kms_usd: 0.000351, dataproc_usd: null },
+      reasons: { encoding: 60 },
+      rejected_staged: 60,
+    }),
+    {
+      before: [
+        earlier(1, { mode: 'stale', selected: 0, merged: 0, rejected: 0, rewrapped: 985, erased: 12 }),
+      ],
+    },
   ),
   cancelled: aPage(
     aReport({

@@ -126,7 +126,7 @@ export function planAndActual(report: Report): Planned[] {
   return [
     compared('KMS calls', 'calls', planned.kms_calls, kms_calls),
     compared('time', 'seconds', planned.minutes * 60, seconds),
-    compared('cost', 'US$', planned.cost_usd, cost_usd),
+    compared('cost without BigQuery', 'US$', planned.cost_usd, cost_usd),
   ];
 }
 

@@ -37,7 +37,9 @@ function header({ report, stack, links }: RunPageData): Html {
     ...(report.kms_calls === null
       ? []
       : [['KMS calls', number(report.kms_calls)] satisfies [string, string]]),
-    ...(report.cost_usd === null ? [] : [['cost', usd(report.cost_usd)] satisfies [string, string]]),
+    ...(report.cost_usd === null
+      ? []
+      : [['cost without BigQuery', usd(report.cost_usd)] satisfies [string, string]]),
     ...(readBack.checked === 0
       ? []
       : [
@@ -128,7 +130,7 @@ function reasons({ report }: RunPageData): Html {
     'Why values were rejected',
     chart,
     dataTable(['reason', 'values', 'what it means', 'what to do'], rows),
-    html`<p class="note">The ids: <code>${aimedCommand(`npm run reseal -- rejected ${report.run_id}`)}</code>${missing > 0 ? `. ${number(missing)} more were rejected again by a later run, and count there.` : ''}</p>`,
+    html`<p class="note">The ids: <code>${aimedCommand(`npm run reseal -- rejected ${report.run_id}`)}</code>${missing > 0 ? `. ${number(missing)} more were rejected again by a later run, and count there.` : ''}${report.rejected_staged > 0 ? `. ${number(report.rejected_staged)} of them are staged and not merged: no table has them for rejected yet.` : ''}</p>`,
   );
 }
 
@@ -221,35 +223,31 @@ function plan({ report }: RunPageData): Html {
 }
 
 function cost({ report }: RunPageData): Html {
+  const { kms_calls: calls, milli_dcu_seconds: usage } = report;
   const { kms_usd: kms, dataproc_usd: dataproc } = report.cost_parts;
+  const hours = usage === null ? 'no batch' : `${(usage / 3_600_000).toFixed(2)} DCU-hours`;
   const parts = [
-    {
-      name: 'Cloud KMS',
-      usd: kms,
-      of: report.kms_calls === null ? 'not known' : `${number(report.kms_calls)} calls`,
-    },
-    {
-      name: 'Dataproc',
-      usd: dataproc,
-      of:
-        report.milli_dcu_seconds === null
-          ? 'no batch'
-          : `${(report.milli_dcu_seconds / 3_600_000).toFixed(2)} DCU-hours`,
-    },
+    { name: 'Cloud KMS', usd: kms, of: `${number(calls)} calls` },
+    { name: 'Dataproc', usd: dataproc, of: hours },
   ];
-  const total = kms + dataproc;
+  const known = parts.flatMap(({ usd: amount, ...part }) => (amount === null ? [] : [{ ...part, amount }]));
+  const total = known.reduce((sum, { amount }) => sum + amount, 0);
+  const isWhole = known.length === parts.length;
   const rows = parts.map(({ name, usd: amount, of }) => ({
-    cells: [name, usd(amount), shareOf(amount, total), of],
+    cells:
+      amount === null
+        ? [name, '–', '–', 'not known']
+        : [name, usd(amount), isWhole ? shareOf(amount, total) : '–', of],
   }));
   const table = dataTable(['part', 'cost', 'share', 'for'], rows);
   const hint = note(
     'From list prices. What BigQuery reads and stores is billed by the project’s own terms, and is not in it.',
   );
-  if (total === 0) return section('What it cost', table, hint);
+  if (total === 0) return section(COST_TITLE, table, hint);
   const chart = barChart({
     caption: 'Estimated cost by what it is paid for.',
     unit: 'US$',
-    bars: parts.map(({ name, usd: amount }) => ({
+    bars: known.map(({ name, amount }) => ({
       row: name,
       from: 0,
       to: amount,
@@ -257,8 +255,10 @@ function cost({ report }: RunPageData): Html {
       label: usd(amount),
     })),
   });
-  return section('What it cost', chart, table, hint);
+  return section(COST_TITLE, chart, table, hint);
 }
+
+const COST_TITLE = 'What it cost without BigQuery';
 
 function keysets({ keysets: versions, report }: RunPageData): Html {
   const title = 'Versions of the first-level keyset';

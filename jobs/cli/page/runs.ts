@@ -30,24 +30,37 @@ function named(runs: readonly LedgerJson[]): { run: LedgerJson; row: string }[] 
 function outcomeBars(runs: readonly LedgerJson[]): Bar[] {
   return named(runs).flatMap(({ run, row }) => {
     const [sealed, rejected] = [run.merged ?? 0, run.state === 'succeeded' ? (run.rejected ?? 0) : 0];
-    const changed = run.changed_meanwhile ?? 0;
-    const label = run.state === 'succeeded' ? number(sealed + rejected + changed) : run.state;
-    const bars: Bar[] = [
-      { row, from: 0, to: sealed, colour: 'sealed' },
-      { row, from: sealed, to: sealed + rejected, colour: 'rejected' },
-      { row, from: sealed + rejected, to: sealed + rejected + changed, colour: 'changed', label },
+    const parts: [number, Bar['colour']][] = [
+      [sealed, 'sealed'],
+      [rejected, 'rejected'],
+      [run.changed_meanwhile ?? 0, 'changed'],
+      [run.rewrapped ?? 0, 'neutral'],
+      [run.erased ?? 0, 'erased'],
     ];
-    return bars;
+    let at = 0;
+    const bars = parts.map(([values, colour]): Bar => {
+      const from = at;
+      at += values;
+      return { row, from, to: at, colour };
+    });
+    const label = run.state === 'succeeded' ? number(at) : run.state;
+    return bars.map((bar, index) => (index === bars.length - 1 ? { ...bar, label } : bar));
   });
 }
+
+/** What a run may do beside what it selects: shown where any of them did. */
+const BESIDE = [
+  { column: 'rewrapped', name: 'sealed anew', says: ', row keysets sealed anew (grey)' },
+  { column: 'erased', name: 'erased', says: ', values erased (violet)' },
+] as const;
 
 /** @param current the run that the page is about, if it is about one */
 export function runsSection(title: string, runs: readonly LedgerJson[], current?: string): Html {
   if (runs.length === 0) return section(title, note('There is no run yet.'));
-  const some = runs.some(({ merged, rejected }) => merged || rejected);
+  const beside = BESIDE.filter(({ column }) => runs.some((run) => run[column]));
+  const some = beside.length > 0 || runs.some(({ merged, rejected }) => merged || rejected);
   const chart = barChart({
-    caption:
-      'Values sealed (blue), rejected (red) and changed meanwhile (ochre) by each run, the newest at the top.',
+    caption: `Values sealed (blue), rejected (red), changed meanwhile (ochre)${beside.map(({ says }) => says).join('')} by each run, the newest at the top.`,
     unit: 'values',
     whole: true,
     bars: outcomeBars(runs),
@@ -60,6 +73,7 @@ export function runsSection(title: string, runs: readonly LedgerJson[], current?
       number(run.selected),
       number(run.merged),
       number(run.rejected),
+      ...beside.map(({ column }) => number(run[column])),
       number(run.kms_calls),
       tookSeconds(run) === null ? '–' : seconds(tookSeconds(run) ?? 0),
       run.cost_usd === null ? '–' : usd(run.cost_usd),
@@ -72,9 +86,10 @@ export function runsSection(title: string, runs: readonly LedgerJson[], current?
     'selected',
     'sealed',
     'rejected',
+    ...beside.map(({ name }) => name),
     'KMS calls',
     'took',
-    'cost',
+    'cost without BigQuery',
   ];
   return section(title, some ? chart : NOTHING, dataTable(head, rows));
 }

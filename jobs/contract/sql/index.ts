@@ -28,10 +28,10 @@ import {
   openRun,
   readRun,
 } from './ledger-entries.ts';
-import { merge, rejectedCounts } from './merge-script.ts';
+import { merge } from './merge-script.ts';
 import { proveMerged, readValues } from './open-values.ts';
 import { replaceReadView } from './read-view.ts';
-import { rejectedByRun, rejectedNow } from './rejected-values.ts';
+import { rejectedByRun, rejectedCounts, rejectedNow } from './rejected-values.ts';
 import { countRewrappable } from './rewrap-row-keysets.ts';
 import { sealValues, valuesLeft } from './seal-values.ts';
 import { clock, count, cutoff, firstId, rowsWithoutId, sample, sourceRows, values } from './select-values.ts';

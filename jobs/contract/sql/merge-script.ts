@@ -100,16 +100,3 @@ function rejectedBy({ fields }: Deployment): string {
     ? 'CAST(NULL AS STRING)'
     : `IF(reason = 'value-pattern', CASE field${patterns.join('')} END, NULL)`;
 }
-
-/**
- * What a merged run rejected, reason by reason.
- *
- * @example
- * await bigquery.query(sql.rejectedCounts, { run_id: runId }); // [{ reason: 'authentication', n: '7' }]
- */
-export const rejectedCounts = (d: Deployment): Statement<'run_id'> =>
-  statement(
-    'rejected',
-    { run_id: 'STRING' },
-    `SELECT reason, COUNT(*) AS n FROM ${table(d, 'rejected')} WHERE run_id = @run_id GROUP BY reason ORDER BY reason`,
-  );

@@ -9,21 +9,52 @@ const COLUMNS = 'r.field AS field, r.reason AS reason, r.dek_fingerprint AS dek_
 const REASON = "(@reason = '' OR r.reason = @reason)";
 const ENTRY = 'r.run_id AS run_id, UNIX_MILLIS(r.rejected_at) AS rejected_at';
 
+/** What a run rejected: of the waves that it has merged what is entered, of the one at hand what its attempt staged. */
+const rejections = (d: Deployment): string =>
+  `SELECT id, field, reason, dek_fingerprint, run_id, rejected_at
+  FROM ${table(d, 'rejected')}
+  WHERE run_id = @run_id
+  UNION ALL
+  SELECT id, field, reason, dek_fingerprint, run_id, CAST(NULL AS TIMESTAMP) AS rejected_at
+  FROM ${table(d, 'staging')}
+  WHERE run_id = @run_id AND attempt = @attempt AND reason IS NOT NULL`;
+
 /**
- * What a run rejected, and no later run has rejected again: an entry is the last run's.
+ * What a run rejected, and no later run has rejected again: an entry is the last run's. What the run has staged, and not
+ * merged, has no `rejected_at` yet.
  *
  * @example
- * await bigquery.query(sql.rejectedByRun, { run_id: runId, reason: 'authentication' });
+ * await bigquery.query(sql.rejectedByRun, { run_id: runId, attempt: run.attempt ?? '', reason: 'authentication' });
  * // [{ id: '7', field: 'email', reason: 'authentication', dek_fingerprint: '9f86d081884c7d65', run_id, rejected_at }]
  */
-export const rejectedByRun = (d: Deployment): Statement<'run_id' | 'reason'> =>
+export const rejectedByRun = (d: Deployment): Statement<'run_id' | 'attempt' | 'reason'> =>
   statement(
     'rejected_values',
-    { run_id: 'STRING', reason: 'STRING' },
+    { run_id: 'STRING', attempt: 'STRING', reason: 'STRING' },
     `SELECT ${shownId(d, 'r.id')} AS id, ${COLUMNS}, ${ENTRY}
-FROM ${table(d, 'rejected')} AS r
-WHERE r.run_id = @run_id AND ${REASON}
+FROM (
+  ${rejections(d)}
+) AS r
+WHERE ${REASON}
 ORDER BY r.id, field`,
+  );
+
+/**
+ * The same, reason by reason; `staged` of them the run has not merged.
+ *
+ * @example
+ * await bigquery.query(sql.rejectedCounts, { run_id: runId, attempt: run.attempt ?? '' });
+ * // [{ reason: 'authentication', n: '7', staged: '0' }]
+ */
+export const rejectedCounts = (d: Deployment): Statement<'run_id' | 'attempt'> =>
+  statement(
+    'rejected',
+    { run_id: 'STRING', attempt: 'STRING' },
+    `SELECT reason, COUNT(*) AS n, COUNTIF(rejected_at IS NULL) AS staged
+FROM (
+  ${rejections(d)}
+)
+GROUP BY reason ORDER BY reason`,
   );
 
 /**

@@ -104,11 +104,27 @@ describe('a run', () => {
   it.each([
     ['failed', 'kms-denied', 'grant roles/cloudkms.cryptoKeyDecrypter', 'stage, broken off'],
     ['cancelled', 'cancelled', '--resume RUN goes on', 'verify, broken off'],
+    ['stopped', 'rejected-share', '--accept-rejected', 'verify, broken off'],
   ] as const)('that %s says why, what to do, and that nothing was touched', (name, code, remedy, step) => {
     const text = words(pages[name]);
     for (const said of [code, remedy, 'the source table is untouched', 'not merged1,000', step])
       expect(text).toContain(said);
     expect(text).not.toContain('Read the values');
+  });
+
+  it('that stopped over rejected values has their reasons, and does not say of the unknown that it was free', () => {
+    const text = words(pages.stopped);
+    expect(text).toContain('60 of them are staged and not merged');
+    expect(text).toMatch(/Cloud KMS ?\$0\.00035 ?– ?117 calls/);
+    expect(text).toMatch(/Dataproc ?– ?– ?not known/);
+    expect(words(pages.failed)).toMatch(/Cloud KMS ?– ?– ?not known ?Dataproc ?\$0 ?– ?no batch/);
+  });
+
+  it('has what runs sealed anew and erased, where any of them did', () => {
+    const heads = (page: string) => [...parsed(page).querySelectorAll('th')].map((one) => one.textContent);
+    expect(heads(pages.stopped)).toEqual(expect.arrayContaining(['sealed anew', 'erased']));
+    expect(words(pages.stopped)).toContain('row keysets sealed anew (grey), values erased (violet)');
+    expect(heads(pages.thousand)).not.toContain('sealed anew');
   });
 
   it('names commands that work on its own stack', () => {
