@@ -141,7 +141,6 @@ it('a run that nobody will resume ends, and its values are taken by the next', a
   const runId = newRunId();
   const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
   await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
-  expect(await carryOut(['reason IS NOT NULL', 'RUN'], { RUN: runId })).toEqual([]);
   expect(await carryOut(['owner IS NOT NULL'])).toEqual([]);
   await abandon(box.context, runId, false);
   expect(await box.sql('SELECT id FROM users_temp')).toEqual([]);

@@ -53,7 +53,7 @@ export function dataTable(head: readonly string[], rows: readonly Row[]): Html {
     at === 0
       ? html`<th scope="row">${swatch === undefined ? NOTHING : new Html(`<i style="background:${colour(swatch)}"></i>`)}${part}</th>`
       : html`<td${style(at)} data-head="${head[at] ?? ''}"><span>${part}</span></td>`;
-  return html`<div class="scroll"><table><thead><tr>${head.map((name, at) => html`<th scope="col"${style(at)}>${name}</th>`)}</tr></thead>
+  return html`<div class="scroll" tabindex="0"><table><thead><tr>${head.map((name, at) => html`<th scope="col"${style(at)}>${name}</th>`)}</tr></thead>
 <tbody>${rows.map(
     ({
       cells,
