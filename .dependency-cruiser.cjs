@@ -48,6 +48,77 @@ const rooms = [
   { name: 'index', room: '^index\\.ts$', may: [CONTRACT, '^infra/'] },
 ];
 
+/** The modules of the database that need none of it: the translator writes by them. */
+const PURE = '^sandbox/bigquery/duckdb/(key-functions|mark|partition-filter|types)\\.ts$';
+
+/** The rooms inside the sandbox, and which others each may import: the column of docs/sandbox.md, "Rooms". */
+const sandboxRooms = {
+  errors: [],
+  discovery: ['errors'],
+  http: ['discovery', 'errors'],
+  state: ['errors', 'http'],
+  iam: ['errors', 'http', 'state'],
+  faults: ['errors', 'http', 'iam'],
+  kms: ['errors', 'faults', 'http', 'state'],
+  storage: ['errors', 'http', 'state'],
+  users: ['http'],
+  project: ['bigquery/duckdb', 'discovery', 'errors', 'http', 'iam', 'kms', 'storage'],
+  'bigquery/access.ts': ['http', 'iam'],
+  'bigquery/duckdb': ['bigquery/access.ts', 'errors', 'http', 'kms'],
+  'bigquery/translate': ['errors', 'http'],
+  'bigquery/load': ['bigquery/access.ts', 'bigquery/duckdb', 'errors', 'http'],
+  'bigquery/script': ['bigquery/access.ts', 'bigquery/duckdb', 'bigquery/translate', 'errors', 'http'],
+  'bigquery/storage-read': [
+    'bigquery/access.ts',
+    'bigquery/duckdb',
+    'bigquery/script',
+    'bigquery/translate',
+    'errors',
+    'faults',
+    'http',
+    'iam',
+    'state',
+  ],
+  'bigquery/api': [
+    'bigquery/access.ts',
+    'bigquery/duckdb',
+    'bigquery/load',
+    'bigquery/script',
+    'bigquery/translate',
+    'errors',
+    'faults',
+    'http',
+    'iam',
+  ],
+  dataproc: [
+    'bigquery/duckdb',
+    'bigquery/storage-read',
+    'errors',
+    'faults',
+    'http',
+    'iam',
+    'state',
+    'storage',
+  ],
+  deploy: ['http', 'iam', 'state'],
+  process: [
+    'bigquery/api',
+    'bigquery/duckdb',
+    'bigquery/storage-read',
+    'dataproc',
+    'deploy',
+    'errors',
+    'faults',
+    'http',
+    'iam',
+    'kms',
+    'project',
+    'state',
+    'storage',
+  ],
+};
+const inSandbox = (room) => `^sandbox/${room.replace('.', '\\.')}${room.endsWith('.ts') ? '$' : '/'}`;
+
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
@@ -57,6 +128,21 @@ module.exports = {
       from: { path: room, ...(except && { pathNot: except }) },
       to: { path: OURS, pathNot: [room, ...may] },
     })),
+    ...Object.entries(sandboxRooms).map(([room, may]) => ({
+      name: `sandbox/${room}`,
+      severity: 'error',
+      from: { path: inSandbox(room) },
+      to: {
+        path: '^sandbox/',
+        pathNot: [inSandbox(room), ...may.map(inSandbox), ...(room === 'bigquery/translate' ? [PURE] : [])],
+      },
+    })),
+    {
+      name: 'in-a-room-of-the-sandbox',
+      severity: 'error',
+      from: { path: '^sandbox/', pathNot: Object.keys(sandboxRooms).map(inSandbox) },
+      to: {},
+    },
     {
       name: 'sandbox-takes-only-types-of-clients',
       comment:

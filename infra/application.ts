@@ -23,8 +23,9 @@ export interface ApplicationArgs {
 }
 
 /**
- * The built-in application in the bucket. Objects are named by their content: a batch that started keeps
- * the version that it started with, and an unchanged bundle changes nothing.
+ * The built-in application in the bucket. Objects are named by their content, so an unchanged bundle changes nothing.
+ * Those of an earlier version stay where they are: a run that is under way goes on with the version that it began
+ * with, in its next waves and attempts, too.
  */
 export class Application extends Component {
   /** gs:// URIs, as a batch takes them. */
@@ -38,7 +39,7 @@ export class Application extends Component {
       const object = new gcp.storage.BucketObject(
         part,
         { bucket, name: `application/${digest}/${file}`, source: new pulumi.asset.FileAsset(path) },
-        this.child,
+        { ...this.child, retainOnDelete: true },
       );
       return [part, pulumi.interpolate`gs://${bucket}/${object.name}`] as const;
     };
@@ -49,18 +50,19 @@ export class Application extends Component {
 
 /**
  * The built-in application, where the stack can have it. A jar of the user's own runs in its place. Without
- * the bundle a stack that allows the direct engine still works, so it is created with a warning; one that
- * has the batch alone fails.
+ * the bundle a stack that allows the direct engine still works, so it is created with a warning. One that has the
+ * batch alone fails, and so does one that starts batches by itself: nobody would see them missing.
  */
 export function applicationOf(
-  settings: Pick<Settings, 'jarFile' | 'engines' | 'bundle'>,
+  settings: Pick<Settings, 'jarFile' | 'engines' | 'bundle' | 'schedule' | 'composerDagBucket'>,
   bucket: pulumi.Output<string>,
 ): Application | undefined {
   if (settings.jarFile !== undefined || !settings.engines.includes('dataproc')) return undefined;
   const missing = FILES.map(({ file }) => join(settings.bundle, file)).filter((path) => !existsSync(path));
   if (missing.length === 0) return new Application('application', { bucket, bundle: settings.bundle });
   const message = `the batch application is not bundled (${missing.join(', ')} missing): run \`npm run bundle\`, then \`pulumi up\` again`;
-  if (!settings.engines.includes('direct')) throw userError(message);
+  const unattended = !settings.schedule.paused || settings.composerDagBucket !== undefined;
+  if (unattended || !settings.engines.includes('direct')) throw userError(message);
   // Not awaited: the engine shows it when it comes, and nothing depends on it.
   void pulumi.log.warn(`${message}; until then this stack runs the direct engine only, without a workflow`);
   return undefined;

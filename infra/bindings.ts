@@ -145,7 +145,7 @@ export class Bindings extends Component {
           targetTypes: ['VIEWS'],
         },
       },
-      this.child,
+      this.given(warehouse.datasetUpdate),
     );
     new gcp.bigquery.DatasetAccess(
       'read-procedure-authorized',
@@ -156,14 +156,16 @@ export class Bindings extends Component {
         role: 'roles/bigquery.routineDataViewer',
         routine: { projectId: project, datasetId: warehouse.readDataset, routineId: warehouse.readProcedure },
       },
-      {
-        ...this.child,
-        // A routine that changes is let in no longer, so this is made again after each change of its text; the
-        // old entry is the same as the new one and must go first.
-        replacementTrigger: warehouse.readDefinition,
-        deleteBeforeReplace: true,
-      },
+      // A routine that changes is let in no longer, so this is made again after each change of its text, too.
+      this.given(pulumi.all([warehouse.readDefinition, warehouse.datasetUpdate]).apply(JSON.stringify)),
     );
+  }
+
+  /** For what a dataset gives access by: made again whenever `change` changes. The new entry is the same as the old one, which must go first. */
+  private given(change: pulumi.Output<string> | undefined): pulumi.CustomResourceOptions {
+    return change === undefined
+      ? this.child
+      : { ...this.child, replacementTrigger: change, deleteBeforeReplace: true };
   }
 
   private onProject(who: string, role: string, member: pulumi.Input<string>): void {
@@ -179,7 +181,7 @@ export class Bindings extends Component {
     new gcp.bigquery.DatasetIamMember(
       `${who}-read-dataset-${role}`,
       { project, datasetId: warehouse.readDataset, role: `roles/${role}`, member },
-      this.child,
+      this.given(warehouse.readDatasetUpdate),
     );
   }
 

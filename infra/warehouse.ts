@@ -6,6 +6,7 @@ import type { TableName } from '../jobs/contract/settings/table-settings.ts';
 import { readProcedureBody } from '../jobs/contract/sql/index.ts';
 import { type Column, tableColumns } from '../jobs/contract/tables.ts';
 import { Component, type StackArgs } from './component.ts';
+import { keepsColumns } from './keeps-columns.ts';
 
 export interface WarehouseArgs extends StackArgs {
   location: string;
@@ -46,16 +47,25 @@ export class Warehouse extends Component {
   /** Table ids, each known once its table exists. */
   readonly tables: Record<TableName, pulumi.Output<string>>;
   readonly readDataset: pulumi.Output<string>;
+  /**
+   * Changes whenever Pulumi updates the dataset, which takes from it every access that was given after its creation:
+   * https://github.com/pulumi/pulumi-gcp/issues/3908. Undefined for a dataset that is not the stack's.
+   */
+  readonly datasetUpdate: pulumi.Output<string> | undefined;
+  /** The same of the read dataset. */
+  readonly readDatasetUpdate: pulumi.Output<string>;
   readonly readProcedure: pulumi.Output<string>;
   /** The procedure's text: whoever may call it is let in for this one. */
   readonly readDefinition: pulumi.Output<string>;
 
   constructor(name: string, args: WarehouseArgs) {
     super('Warehouse', name);
-    this.dataset = args.createSourceTable
+    const [dataset, datasetUpdate] = args.createSourceTable
       ? this.created('dataset', args.dataset, 'Customer values and what re-encrypts them', false, args)
-      : pulumi.output(args.dataset);
-    this.readDataset = this.created(
+      : [pulumi.output(args.dataset), undefined];
+    this.dataset = dataset;
+    this.datasetUpdate = datasetUpdate;
+    [this.readDataset, this.readDatasetUpdate] = this.created(
       'read-dataset',
       args.readDataset,
       'The procedure through which values are read',
@@ -67,10 +77,16 @@ export class Warehouse extends Component {
     const columns = tableColumns(args);
     this.tables = {
       source: args.createSourceTable
-        ? this.table('source', args, this.tagged(columns.source, args), {
-            description: 'Customers, as the application encrypts them and as BigQuery reads them',
-            clusterings: [args.idColumn],
-          })
+        ? this.table(
+            'source',
+            args,
+            this.tagged(columns.source, args),
+            {
+              description: 'Customers, as the application encrypts them and as BigQuery reads them',
+              clusterings: [args.idColumn],
+            },
+            { hooks: { beforeUpdate: [keepsColumns()] } },
+          )
         : pulumi.output(args.tables.source),
       // No policy tag: a load job that names one must be allowed to set it, which the batch is not.
       // Plaintext is guarded by who may read the table, and goes with the merge.
@@ -101,26 +117,26 @@ export class Warehouse extends Component {
     this.registerOutputs({ dataset: this.dataset, tables: this.tables });
   }
 
+  /** A dataset's id, and what changes whenever it is updated. */
   private created(
     name: string,
     datasetId: string,
     description: string,
     destroyedWithContents: boolean,
     args: WarehouseArgs,
-  ): pulumi.Output<string> {
-    return new gcp.bigquery.Dataset(
+  ): [id: pulumi.Output<string>, update: pulumi.Output<string>] {
+    const updatable = {
+      description,
+      ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
+      deleteContentsOnDestroy: destroyedWithContents,
+      labels: args.labels,
+    };
+    const dataset = new gcp.bigquery.Dataset(
       name,
-      {
-        project: args.project,
-        datasetId,
-        location: args.location,
-        description,
-        ...(args.kmsKey && { defaultEncryptionConfiguration: { kmsKeyName: args.kmsKey } }),
-        deleteContentsOnDestroy: destroyedWithContents,
-        labels: args.labels,
-      },
+      { project: args.project, datasetId, location: args.location, ...updatable },
       this.guarded(args.deletionProtection),
-    ).datasetId;
+    );
+    return [dataset.datasetId, pulumi.jsonStringify(updatable)];
   }
 
   private table(
@@ -128,6 +144,7 @@ export class Warehouse extends Component {
     args: WarehouseArgs,
     columns: object[],
     more: Partial<gcp.bigquery.TableArgs>,
+    options: pulumi.CustomResourceOptions = {},
   ): pulumi.Output<string> {
     return new gcp.bigquery.Table(
       name,
@@ -137,13 +154,17 @@ export class Warehouse extends Component {
         tableId: args.tables[name],
         schema: JSON.stringify(columns),
         deletionProtection: args.deletionProtection,
-        // In a dataset of the stack's own the dataset's default says it for all.
-        ...(args.kmsKey &&
-          !args.createSourceTable && { encryptionConfiguration: { kmsKeyName: args.kmsKey } }),
+        ...(args.kmsKey && { encryptionConfiguration: { kmsKeyName: args.kmsKey } }),
         labels: args.labels,
         ...more,
       },
-      this.guarded(args.deletionProtection),
+      {
+        ...this.guarded(args.deletionProtection),
+        // The provider would replace a table whose key at rest is another than the program's, and a table that
+        // the dataset's key encrypts has one: https://github.com/hashicorp/terraform-provider-google/issues/10518
+        ignoreChanges: ['encryptionConfiguration'],
+        ...options,
+      },
     ).tableId;
   }
 

@@ -7,7 +7,7 @@ export const ERRORS_PAGE = 'docs/errors.md';
 
 const HEAD = `# Errors and exit codes
 
-Every failure is printed on stderr as \`error (CODE): what was wrong\`, with a \`hint:\` that says what to change and, where there is one, its \`cause:\`. With \`--json\`, stdout gets \`{"error":{"code",…}}\`, for wrong options too. Codes are stable. [runbook.md](runbook.md) has of each the cause, what is true of the source table, and the remedy.
+Every failure is printed on stderr as \`error (CODE): what was wrong\`, with a \`hint:\` that says what to change and, where there is one, its \`cause:\`. With \`--json\`, stdout gets \`{"error":{"code","message","hint","cause","run_id"}}\`, for wrong options too; \`hint\`, \`cause\` and \`run_id\` are there where there is one: \`run_id\` is that of the run that broke off, unless nothing was begun, and the hint has the command that goes on with it. Codes are stable. [runbook.md](runbook.md) has of each the cause, what is true of the source table, and the remedy.
 
 This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:errors\`.
 
@@ -24,6 +24,8 @@ This page is generated from \`jobs/contract/error-codes.ts\` by \`npm run docs:e
 ## Interrupts
 
 Ctrl-C, SIGTERM or SIGHUP once: the batch, the execution or the BigQuery job is cancelled, \`cancelled\` goes into the ledger, and the process ends within five seconds; what did not come through by then it says. Twice: it ends at once, but for SIGHUP, which a closed terminal sends more than once. \`nohup\` does not keep SIGHUP from it, since Node takes every signal anew: start a run that is to outlive its terminal with \`setsid\`. Either way the source table is untouched or merged whole, and \`--resume RUN\` goes on. \`--detach --via workflow\` starts the run and leaves it to the cloud.
+
+\`shred\`, \`keys\` and \`sample\` end in the same way: the statement or load job at hand is cancelled, and the error says what has been done, what may have been, and how to go on. \`stack up\`, \`preview\` and \`down\` wait for Pulumi to end what it has begun, however long that takes; a second ctrl-C has Pulumi stop at once, and may leave a stack locked. Commands that only look just end.
 
 ## Codes
 `;

@@ -3,7 +3,7 @@ import type * as pulumi from '@pulumi/pulumi';
 import { RUN_COUNTS, RUN_EVENTS, RUN_RESOURCE, runFilter } from './entries.ts';
 
 /** What is counted of a stack's runs. */
-export const METRICS = ['runs_succeeded', 'runs_failed', ...RUN_COUNTS] as const;
+const METRICS = ['runs_succeeded', 'runs_failed', ...RUN_COUNTS] as const;
 export type Metric = (typeof METRICS)[number];
 
 const isCount = (metric: Metric): boolean => metric.startsWith('runs_');

@@ -1,8 +1,8 @@
-import { batchBody } from '../../jobs/contract/batch.ts';
+import { batchBody, stackArguments } from '../../jobs/contract/batch.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { batchId } from '../../jobs/contract/ids.ts';
+import { batchId, MAX_ATTEMPTS } from '../../jobs/contract/ids.ts';
 import { allIds, statements } from '../../jobs/contract/sql/index.ts';
-import { OVERTIME_MINUTES, PENDING_MINUTES } from '../../jobs/contract/wait-terms.ts';
+import { CANCELLING_MINUTES, OVERTIME_MINUTES, PENDING_MINUTES } from '../../jobs/contract/wait-terms.ts';
 import {
   assign,
   call,
@@ -22,8 +22,9 @@ const WAIT = { first: 5, growth: 2, most: 60 };
 
 /**
  * Finds the wave's batch or creates it, follows it to its end and returns what the ledger needs. A batch that an
- * earlier attempt left running is followed; one that failed gets a successor under the next id. Each look at the
- * batch renews the lease of the run.
+ * earlier attempt left running is followed; one that failed, or is another stack's, gets a successor under the next id,
+ * and so does one that is found while it is being cancelled, once it has ended. Each look at the batch renews the lease
+ * of the run.
  * There is no Dataproc connector, so these are plain requests: batches.create answers with an operation whose
  * metadata names the batch.
  * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.locations.batches
@@ -51,6 +52,10 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
     raise: { error_code: 'batch', final: 'no', message: expression('"Dataproc: " + reason') },
   };
   const code = 'default(map.get(e, "code"), 0)';
+  const work = d.batch.jarFile === null ? 'pysparkBatch' : 'sparkBatch';
+  const isOfStack = stackArguments(d)
+    .map((own) => `"${own}" in given`)
+    .join(' and ');
   const pendingSeconds = PENDING_MINUTES * 60;
   const runningSeconds = (PENDING_MINUTES + d.batch.ttlMinutes + OVERTIME_MINUTES) * 60;
   return {
@@ -58,6 +63,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
     steps: [
       {
         read_limits: assign({
+          none: {},
           row_limit: expression('default(map.get(plan, "row_limit"), "0")'),
           id_from: expression(`default(map.get(plan, "id_from"), "${allIds(d).id_from}")`),
           not_whole: expression('default(map.get(plan, "not_whole"), "")'),
@@ -73,6 +79,14 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
             steps: [
               { get_batch: request('get', { url: expression(`"${api}/" + name`) }, 'found') },
               { keep_state: assign({ state: expression('found.body.state') }) },
+              // Of another stack it may be another kind of batch.
+              {
+                keep_arguments: assign({
+                  given: expression(
+                    `default(map.get(default(map.get(found.body, "${work}"), none), "args"), none)`,
+                  ),
+                }),
+              },
             ],
           },
           except: {
@@ -81,13 +95,24 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
               { is_missing: choose({ [`${code} == 404`]: 'has_none' }) },
               ...reasonOf('e', 'get_failed'),
               { fail_get: failure },
-              { has_none: assign({ state: 'NONE' }) },
+              { has_none: assign({ state: 'NONE', given: stackArguments(d) }) },
             ],
           },
         },
       },
-      { is_of_use: choose({ 'state != "FAILED" and state != "CANCELLED"': 'mark_staging' }) },
+      {
+        is_of_use: choose({
+          [`state != "FAILED" and state != "CANCELLED" and ${isOfStack}`]: 'mark_staging',
+        }),
+      },
       { next_attempt: assign({ attempt: expression('attempt + 1') }) },
+      { may_try_again: choose({ [`attempt <= ${MAX_ATTEMPTS}`]: 'name_next_batch' }) },
+      {
+        fail_attempts_spent: raise(
+          'batch-failed',
+          `"${MAX_ATTEMPTS} batches of run " + run_id + " failed: mend what they failed of, abandon the run and start a new one"`,
+        ),
+      },
       {
         name_next_batch: {
           ...assign({ id: unmarked(batchId(mark('wave_id'), mark('string(attempt)'))) }),
@@ -127,16 +152,19 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
               { is_created_already: choose({ [`${code} == 409`]: 'follow_existing' }) },
               ...reasonOf('e', 'create_failed'),
               { fail_create: failure },
-              { follow_existing: assign({ state: 'PENDING' }) },
+              { follow_existing: assign({ state: 'MET' }) },
             ],
           },
         },
       },
+      // Whose it is, a look at it says.
+      { has_met: choose({ 'state == "MET"': 'name_batch' }) },
       { begin_polling: assign({ wait: WAIT.first, since: expression('sys.now()') }) },
       { poll_batch: request('get', { url: expression(`"${api}/" + name`) }, 'seen') },
       {
         is_over: choose({
           'seen.body.state == "SUCCEEDED"': 'read_outcome',
+          'state == "CANCELLING" and seen.body.state != "CANCELLING"': 'next_attempt',
           'seen.body.state == "FAILED"': 'read_outcome',
           'seen.body.state == "CANCELLED"': 'fail_batch_cancelled',
         }),
@@ -144,7 +172,8 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
       {
         is_overdue: choose({
           [`seen.body.state == "PENDING" and sys.now() - since > ${pendingSeconds}`]: 'cancel_overdue',
-          [`seen.body.state == "RUNNING" and sys.now() - since > ${runningSeconds}`]: 'cancel_overdue',
+          [`state == "CANCELLING" and sys.now() - since > ${CANCELLING_MINUTES * 60}`]: 'fail_cancel_pending',
+          [`sys.now() - since > ${runningSeconds}`]: 'cancel_overdue',
         }),
       },
       { renew_lease: query(sql.renewLease, { run_id: 'run_id', owner: 'owner' }) },
@@ -187,6 +216,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
           'name + " was " + seen.body.state + " for longer than any batch of this stack should be"',
         ),
       },
+      { fail_cancel_pending: raise('cancel-pending', 'name + " was cancelled and has not ended"') },
       // Somebody's decision: not tried again.
       {
         fail_batch_cancelled: {
@@ -198,10 +228,7 @@ export function batchSubworkflow(d: Deployment): Subworkflow {
         },
       },
       {
-        read_outcome: assign({
-          none: {},
-          info: expression('default(map.get(seen.body, "runtimeInfo"), none)'),
-        }),
+        read_outcome: assign({ info: expression('default(map.get(seen.body, "runtimeInfo"), none)') }),
       },
       {
         read_driver_output: call(

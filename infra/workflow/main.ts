@@ -1,7 +1,8 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { RUN_ID, SEPARATOR } from '../../jobs/contract/ids.ts';
 import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
-import { MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
+import { KEYSET_GONE, MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
+import { DECIDED } from '../../jobs/contract/verdict.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
   assign,
@@ -106,6 +107,16 @@ export function mainWorkflow(d: Deployment): Subworkflow {
   };
 }
 
+/**
+ * With these codes an execution leaves a run as it is: somebody else drives it or has given it up, or it has to go on
+ * under other settings or by another engine. Neither the ledger nor a metric nor an alert is to take that for a failure
+ * of the run.
+ */
+const LEFT_AS_IT_IS = ['run-live', 'run-taken-over', 'run-abandoned', 'resume-changed', 'option-engine'];
+
+/** A regular expression for one of these codes and nothing else. */
+const oneOf = (codes: readonly string[]): string => `^(${codes.join('|')})$`;
+
 /** Records how the run ended; failing to must not hide why it did. */
 function brokenOff(d: Deployment): Step[] {
   const { endRun } = statements(d);
@@ -125,10 +136,23 @@ function brokenOff(d: Deployment): Step[] {
       }),
     },
     ...reasonOf('e', 'keep_reason'),
-    // The one failure of a statement that has a code of its own: the merge's ASSERT.
-    { is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_cancelled' }) },
+    {
+      has_left_run: choose({
+        [`text.match_regex(error_code, "${oneOf(LEFT_AS_IT_IS)}")`]: 'fail_run',
+      }),
+    },
+    // The failures of a statement that have a code of their own: the merge's ASSERTs.
+    {
+      is_merge_count: choose({ [`not(text.match_regex(reason, "${STAGED_DIFFER}"))`]: 'is_keyset_missing' }),
+    },
     { keep_merge_count: assign({ error_code: 'merge-count' }) },
-    { is_cancelled: choose({ 'error_code != "batch-cancelled"': 'record_in_ledger' }) },
+    { is_keyset_missing: choose({ [`not(text.match_regex(reason, "${KEYSET_GONE}"))`]: 'is_cancelled' }) },
+    { keep_keyset_missing: assign({ error_code: 'keyset-missing' }) },
+    {
+      is_cancelled: choose({
+        [`not(text.match_regex(error_code, "${oneOf(DECIDED)}"))`]: 'record_in_ledger',
+      }),
+    },
     { keep_cancelled: assign({ state: 'cancelled' }) },
     {
       record_in_ledger: {

@@ -1,5 +1,6 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { assign, choose, expression, reasonOf, request, type Subworkflow } from './steps.ts';
+import { failedAt } from './bigquery-failed.ts';
+import { assign, choose, expression, request, type Subworkflow } from './steps.ts';
 
 /** Seconds that BigQuery may hold an answer back while a job runs. */
 const WAIT_SECONDS = 20;
@@ -12,13 +13,6 @@ const WAIT_SECONDS = 20;
  */
 export function querySubworkflow(d: Deployment): Subworkflow {
   const api = `https://bigquery.googleapis.com/bigquery/v2/projects/${d.project}`;
-  const failure = {
-    raise: {
-      error_code: 'bigquery',
-      final: 'no',
-      message: expression('"BigQuery, step " + statement + ": " + reason'),
-    },
-  };
   return {
     params: ['statement', 'sql', 'parameters'],
     steps: [
@@ -66,8 +60,7 @@ export function querySubworkflow(d: Deployment): Subworkflow {
               {
                 is_inserted_already: choose({ 'default(map.get(e, "code"), 0) == 409': 'wait_for_existing' }),
               },
-              ...reasonOf('e', 'insert_failed'),
-              { fail_insert: failure },
+              { fail_insert: failedAt(expression('statement')) },
               { wait_for_existing: assign({ job_id: expression('job_id') }) },
             ],
           },
@@ -89,7 +82,7 @@ export function querySubworkflow(d: Deployment): Subworkflow {
               },
             ],
           },
-          except: { as: 'e', steps: [...reasonOf('e', 'job_failed'), { fail_job: failure }] },
+          except: { as: 'e', steps: [{ fail_job: failedAt(expression('statement')) }] },
         },
       },
       { is_complete: choose({ 'answer.body.jobComplete': 'keep_rows' }, 'wait_for_result') },

@@ -1,7 +1,7 @@
 import { algorithmOf, mostSeals } from '../../jobs/contract/algorithms.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { laterWaveId } from '../../jobs/contract/ids.ts';
-import { keptSettings } from '../../jobs/contract/kept-settings.ts';
+import { keptSettings, PATTERNS, patternsAreInFields } from '../../jobs/contract/kept-settings.ts';
 import {
   allIds,
   kmsUri,
@@ -63,7 +63,7 @@ const hasJar = (d: Deployment): boolean => d.batch.jarFile !== null;
 function plan(d: Deployment, sql: Statements): Step[] {
   const selection = {
     mode: 'mode',
-    snapshot_millis: 'clock.snapshot_millis',
+    snapshot_millis: 'snapshot_millis',
     id_from: 'id_from',
     id_cutoff: 'id_cutoff',
     keyset_version: 'newest.version',
@@ -72,11 +72,15 @@ function plan(d: Deployment, sql: Statements): Step[] {
   return [
     { read_ledger: query(sql.readRun, ID, 'row') },
     { seen_nobody: assign({ from_owner: '', settings: keptSettings(d) }) },
-    { is_known_run: choose({ '"run_id" in row': 'may_take_over' }) },
+    { is_known_run: choose({ '"run_id" in row': 'may_go_on' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },
-    { look_at_source: call('source_table', { field: 'streamingBuffer' }, 'streamed') },
-    { has_streamed: choose({ 'streamed == ""': 'read_keyset' }) },
-    { leave_streamed: assign({ 'clock.snapshot_millis': expression('streamed') }) },
+    {
+      look_at_source: call(
+        'source_table',
+        { snapshot: expression('clock.snapshot_millis') },
+        'snapshot_millis',
+      ),
+    },
     { read_keyset: query(sql.newestKeyset, {}, 'newest') },
     { has_keyset: choose({ '"version" in newest': 'replace_read_view' }) },
     { create_keyset: query(sql.ensureKeyset, {}) },
@@ -117,25 +121,29 @@ function plan(d: Deployment, sql: Statements): Step[] {
     { take_one_wave: assign({ waves: 1 }) },
     ...(hasJar(d) ? [] : COUNT_WAVES),
     {
-      enter_into_ledger: query(sql.openRun, {
-        ...OWN,
-        via: '"workflow"',
-        engine: '"dataproc"',
-        mode: 'mode',
-        source_format: `"${d.sourceFormat}"`,
-        keying: `"${d.keying}"`,
-        settings: 'settings',
-        keyset_version: 'newest.version',
-        snapshot: 'clock.snapshot_millis',
-        row_limit: 'string(row_limit)',
-        id_from: 'id_from',
-        id_cutoff: 'id_cutoff',
-        selected: 'counted.selected',
-        distinct_deks: 'counted.distinct_deks',
-        waves: 'string(waves)',
-        // Its plan reckons no minutes.
-        statement_millis: '"0"',
-      }),
+      enter_into_ledger: {
+        ...query(sql.openRun, {
+          ...OWN,
+          via: '"workflow"',
+          engine: '"dataproc"',
+          mode: 'mode',
+          source_format: `"${d.sourceFormat}"`,
+          keying: `"${d.keying}"`,
+          settings: 'settings',
+          keyset_version: 'newest.version',
+          snapshot: 'snapshot_millis',
+          row_limit: 'string(row_limit)',
+          id_from: 'id_from',
+          id_cutoff: 'id_cutoff',
+          selected: 'counted.selected',
+          distinct_deks: 'counted.distinct_deks',
+          waves: 'string(waves)',
+          // Its plan reckons no minutes.
+          statement_millis: '"0"',
+        }),
+        // Somebody else may have entered a run of this id in the same moment.
+        next: 'read_ledger',
+      },
     },
   ];
 }
@@ -153,13 +161,40 @@ const countRewrappable = (d: Deployment, sql: Statements, selection: Parameters<
 
 /**
  * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
- * ledger's row is the plan, for this try and for any later one.
+ * ledger's row is the plan, for this try and for any later one. Of a run that it cannot go on with it changes nothing.
  */
 function hold(d: Deployment, sql: Statements): Step[] {
   return [
-    { may_take_over: choose({ 'not(take_over)': 'take_lease' }) },
+    {
+      may_go_on: choose(
+        {
+          'row.state == "succeeded"': 'return_result',
+          'row.state == "abandoned"': 'fail_abandoned',
+          'row.engine != "dataproc"': 'fail_other_engine',
+          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
+            'list_settings',
+          'not(take_over)': 'take_lease',
+        },
+        'name_seen_owner',
+      ),
+    },
+    ...settingsChanged(d),
+    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
+    // No batch is an attempt of another engine's run.
+    {
+      fail_other_engine: raise(
+        'option-engine',
+        '"run " + run_id + " goes on by engine " + row.engine + ", as it began, and the workflow always takes a batch"',
+      ),
+    },
     { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
-    { take_lease: query(sql.takeLease, { ...OWN, from_owner: 'from_owner' }) },
+    {
+      take_lease: query(sql.takeLease, {
+        ...OWN,
+        from_owner: 'from_owner',
+        seen_millis: 'default(map.get(row, "heartbeat"), "0")',
+      }),
+    },
     { read_plan: query(sql.readRun, ID, 'row') },
     // A run that goes on with its next wave comes back to here.
     {
@@ -178,15 +213,11 @@ function hold(d: Deployment, sql: Statements): Step[] {
           'row.state == "succeeded"': 'return_result',
           'row.state == "abandoned"': 'fail_abandoned',
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
-          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
-            'list_settings',
           'row.state == "verified"': 'renew_before_merge',
         },
         'read_run_keyset',
       ),
     },
-    ...settingsChanged,
-    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
     { read_lease: query(sql.readLease, ID, 'lease') },
     {
       fail_live: raise(
@@ -195,11 +226,24 @@ function hold(d: Deployment, sql: Statements): Step[] {
       ),
     },
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
+    { has_run_keyset: choose({ '"kms_key" in keyset': 'is_only_wave' }) },
+    {
+      fail_keyset_missing: raise(
+        'keyset-missing',
+        '"the version of the keyset that run " + run_id + " began with is not there"',
+      ),
+    },
   ];
 }
 
+/** The setting of an entry. */
+const nameOf = (d: Deployment): string =>
+  patternsAreInFields(d)
+    ? `text.replace_all(text.split(one, ":")[0], "${PATTERNS}", "fields")`
+    : 'text.split(one, ":")[0]';
+
 /** Ends an execution that found its run begun under other settings, and names those; the job does the same. */
-const settingsChanged: Step[] = [
+const settingsChanged = (d: Deployment): Step[] => [
   {
     list_settings: assign({
       changed: '',
@@ -212,10 +256,18 @@ const settingsChanged: Step[] = [
         value: 'one',
         in: expression('text.split(settings, " ")'),
         steps: [
-          { is_same: choose({ 'one in began': 'continue' }) },
+          {
+            is_same: choose({
+              'one in began': 'continue',
+              ...(patternsAreInFields(d) && {
+                [`text.match_regex(one, "^${PATTERNS}:") and text.match_regex(changed, "reseal:fields$")`]:
+                  'continue',
+              }),
+            }),
+          },
           { has_changed_before: choose({ 'changed == ""': 'name_setting' }) },
           { add_comma: assign({ changed: expression('changed + ", "') }) },
-          { name_setting: assign({ changed: expression('changed + "reseal:" + text.split(one, ":")[0]') }) },
+          { name_setting: assign({ changed: expression(`changed + "reseal:" + ${nameOf(d)}`) }) },
         ],
       },
     },
@@ -245,12 +297,12 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
     }),
   },
   { keep_count: assign({ selected: expression('counted.selected') }) },
-  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '' } }) },
+  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '0' } }) },
   { has_values: choose({ 'selected != "0"': 'run_batch' }) },
   {
     mark_staging: {
       ...query(sql.markStaging, { ...ATTEMPT, owner: 'owner', batch_id: 'outcome.id' }),
-      next: 'note_staged',
+      next: 'mark_staged',
     },
   },
   {
@@ -273,22 +325,25 @@ const stage = (d: Deployment, sql: Statements): Step[] => [
 
 function verify(d: Deployment, sql: Statements): Step[] {
   return [
-    { note_staged: assign({ staged_millis: expression('string(int(sys.now() * 1000))') }) },
+    {
+      mark_staged: query(sql.markStaged, {
+        ...ATTEMPT,
+        owner: 'owner',
+        kms_calls: 'outcome.kms_calls',
+        batch_id: 'outcome.id',
+        milli_dcu_seconds: 'outcome.milli_dcu_seconds',
+      }),
+    },
     ...(hasJar(d) ? [{ adopt_rows_of_jar: query(sql.adopt, ATTEMPT) }] : []),
     { count_staged: query(sql.stagedCounts, ATTEMPT, 'staged') },
     // A jar chooses its rows by itself, and only its owner knows their keys.
     ...(hasJar(d) ? [] : prove(d, sql)),
     {
       mark_verified: query(sql.markVerified, {
-        ...ATTEMPT,
-        staged_millis: 'staged_millis',
         ...OWN,
         staged: 'staged.staged',
         rejected: 'staged.rejected',
         unauthenticated: 'staged.unauthenticated',
-        kms_calls: 'outcome.kms_calls',
-        batch_id: 'outcome.id',
-        milli_dcu_seconds: 'outcome.milli_dcu_seconds',
       }),
     },
   ];

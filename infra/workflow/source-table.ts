@@ -1,73 +1,55 @@
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { INGESTION_TIME } from '../../jobs/contract/partitioning.ts';
-import {
-  assign,
-  choose,
-  expression,
-  raise,
-  reasonOf,
-  request,
-  type Step,
-  type Subworkflow,
-} from './steps.ts';
+import { assign, call, choose, expression, raise, type Step, type Subworkflow } from './steps.ts';
 
-/** What is asked for of the table's resource, beside the streaming buffer. */
-const PARTITIONING = ['requirePartitionFilter', 'timePartitioning', 'rangePartitioning'];
+/** What is asked for of the table's resource. */
+const FIELDS = [
+  'creationTime',
+  'streamingBuffer',
+  'requirePartitionFilter',
+  'timePartitioning',
+  'rangePartitioning',
+];
 
 /**
  * Looks the source table over, as the job does: whether its partitions go with the setting `partitionColumn`, and
- * whether there are rows in its streaming buffer. Returns the last moment before the oldest of these, as a text of
- * milliseconds; empty where there is none. DML cannot change such rows for half an hour: the run leaves them for a
- * later one.
- * https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get
+ * whether there are rows in its streaming buffer. Returns the moment as of which the run takes the tables, as a text
+ * of milliseconds: the one that it is given, or the last before the oldest of these rows. DML cannot change them for
+ * half an hour: the run leaves them for a later one.
+ * https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#Streamingbuffer
  */
 export function sourceTableSubworkflow(d: Deployment): Subworkflow {
-  const table = `projects/${d.project}/datasets/${d.dataset}/tables/${d.tables.source}`;
-  const fields = `field + ",${PARTITIONING.join(',')}"`;
+  const { source, rejected } = d.tables;
   return {
-    params: ['field'],
+    params: ['snapshot'],
     steps: [
-      {
-        read_table: {
-          try: {
-            steps: [
-              {
-                get_table: request(
-                  'get',
-                  {
-                    url: `https://bigquery.googleapis.com/bigquery/v2/${table}`,
-                    query: { fields: expression(fields) },
-                  },
-                  'seen',
-                ),
-              },
-            ],
-          },
-          except: {
-            as: 'e',
-            steps: [
-              ...reasonOf('e', 'table_failed'),
-              {
-                fail_table: {
-                  raise: {
-                    error_code: 'bigquery',
-                    final: 'no',
-                    message: expression('"BigQuery, step table: " + reason'),
-                  },
-                },
-              },
-            ],
-          },
-        },
-      },
+      { read_source: call('table_resource', { table: source, fields: FIELDS.join(',') }, 'seen') },
       ...checkPartitions(d),
-      { has_buffer: choose({ 'not(field in seen.body)': 'return_none' }) },
       {
-        return_before: {
-          return: expression('string(int(seen.body.streamingBuffer.oldestEntryTime) - 1)'),
-        },
+        read_buffer: assign({
+          buffer: expression('default(map.get(seen, "streamingBuffer"), none)'),
+          rows: expression('int(default(map.get(buffer, "estimatedRows"), "0"))'),
+          oldest: expression('int(default(map.get(buffer, "oldestEntryTime"), "0"))'),
+          // A table's name can be longer than an expression.
+          source,
+        }),
       },
-      { return_none: { return: '' } },
+      { has_rows: choose({ 'rows == 0 or oldest == 0': 'return_snapshot' }) },
+      { read_rejected: call('table_resource', { table: rejected, fields: 'creationTime' }, 'rejected') },
+      // Neither table can be read as of a moment before it was made.
+      {
+        are_older: choose({
+          'math.max(int(seen.creationTime), int(rejected.creationTime)) < oldest': 'leave_rows',
+        }),
+      },
+      {
+        fail_streaming: raise(
+          'source-streaming',
+          `"some " + string(rows) + " rows of " + source + " are in the streaming buffer of insertAll, the oldest of them older than the stack's tables: DML cannot change them for half an hour, try again then"`,
+        ),
+      },
+      { leave_rows: assign({ snapshot: expression('string(oldest - 1)') }) },
+      { return_snapshot: { return: expression('snapshot') } },
     ],
   };
 }
@@ -80,8 +62,8 @@ function checkPartitions({ partitionColumn: named, tables: { source } }: Deploym
     { expect_no_partitions: assign({ none: {}, required: false, column: '' }) },
     {
       read_partitions: assign({
-        by_time: expression(known('seen.body', 'timePartitioning', 'none')),
-        by_range: expression(known('seen.body', 'rangePartitioning', 'none')),
+        by_time: expression(known('seen', 'timePartitioning', 'none')),
+        by_range: expression(known('seen', 'rangePartitioning', 'none')),
       }),
     },
     { is_by_time: choose({ 'not("type" in by_time)': 'name_column' }) },
@@ -98,15 +80,11 @@ function checkPartitions({ partitionColumn: named, tables: { source } }: Deploym
       {
         read_requirement: assign({
           required: expression(
-            known(
-              'seen.body',
-              'requirePartitionFilter',
-              known('by_time', 'requirePartitionFilter', 'required'),
-            ),
+            known('seen', 'requirePartitionFilter', known('by_time', 'requirePartitionFilter', 'required')),
           ),
         }),
       },
-      { is_filter_required: choose({ 'not(required)': 'has_buffer' }) },
+      { is_filter_required: choose({ 'not(required)': 'read_buffer' }) },
       {
         fail_filter_required: raise(
           'source-partition',
@@ -118,7 +96,7 @@ function checkPartitions({ partitionColumn: named, tables: { source } }: Deploym
     ...first,
     {
       is_column_named: choose({
-        [`column == "${named}"`]: 'has_buffer',
+        [`column == "${named}"`]: 'read_buffer',
         'column == ""': 'fail_no_partitions',
       }),
     },

@@ -1,12 +1,14 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchSubworkflow } from './batch.ts';
+import { bigqueryFailedSubworkflow } from './bigquery-failed.ts';
 import { countingSubworkflow } from './counting.ts';
 import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
 import { runSubworkflow } from './run.ts';
 import { sourceTableSubworkflow } from './source-table.ts';
+import { tableResourceSubworkflow } from './table-resource.ts';
 
 /** https://cloud.google.com/workflows/quotas#resource_limit */
 const MAX_SOURCE_BYTES = 128 * 1024;
@@ -23,13 +25,15 @@ export function workflowSource(d: Deployment): string {
       run: runSubworkflow(d),
       worth_retrying: worthRetryingSubworkflow,
       source_table: sourceTableSubworkflow(d),
+      table_resource: tableResourceSubworkflow(d),
       counting: countingSubworkflow(d),
       query: querySubworkflow(d),
+      bigquery_failed: bigqueryFailedSubworkflow(d),
       batch: batchSubworkflow(d),
       driver_output: driverOutputSubworkflow,
     },
-    // Its readers go by YAML 1.1, where a bare `no` is false.
-    { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' },
+    // Its readers go by YAML 1.1, where a bare `no` is false. Lists are not indented: that would take a twentieth of the room.
+    { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', indentSeq: false },
   );
   const size = Buffer.byteLength(source);
   if (size > MAX_SOURCE_BYTES)

@@ -2,8 +2,7 @@ import { ledgerJson } from '../contract/ledger.ts';
 import type { Discarded } from '../engines/engine.ts';
 import { type Abandoned, abandon as abandonRun } from '../run/abandonment.ts';
 import { runContext } from './connect.ts';
-import { onInterrupt } from './interrupt.ts';
-import { openTarget } from './open-target.ts';
+import { onTarget } from './on-target.ts';
 
 export interface AbandonOptions {
   readonly stack?: string;
@@ -14,25 +13,21 @@ export interface AbandonOptions {
 
 /** Ends a run that nobody will resume, and says what was done. */
 export async function abandon(runId: string, options: AbandonOptions): Promise<void> {
-  const interrupt = onInterrupt(options.json ?? false);
-  const write = (text: string) => process.stderr.write(text);
-  const target = await openTarget({ ...options, mustExist: true }, write);
-  try {
+  await onTarget(options, async (target, interrupt) => {
     const context = await runContext(target, interrupt.signal);
+    interrupt.begun({
+      message: `run ${runId} was left as it stands; its end was not waited for`,
+      hint: `what it has at work may be cancelled, and what it staged removed; \`npm run reseal -- abandon ${runId}\` again`,
+    });
     const abandoned = await abandonRun(context, runId, options.takeOver ?? false, (message) =>
-      write(`${message}\n`),
+      process.stderr.write(`${message}\n`),
     );
     process.stdout.write(
       options.json
         ? `${JSON.stringify({ ...ledgerJson(abandoned.run), discarded: abandoned.discarded })}\n`
         : `${said(abandoned, context.deployment.tempFolder)}\n`,
     );
-  } catch (error) {
-    throw interrupt.ended(error);
-  } finally {
-    await target.close();
-    interrupt.done();
-  }
+  });
 }
 
 function said({ run: { run_id: id, state }, discarded }: Abandoned, folder: string): string {

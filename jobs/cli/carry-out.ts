@@ -1,9 +1,11 @@
+import { unlessAborted, within } from '../google/bounds.ts';
 import type { Plan, RunContext, Watcher } from '../run/context.ts';
 import { plan } from '../run/plan.ts';
 import { knownRun, readRun } from '../run/recorded-run.ts';
 import type { Report } from '../run/report.ts';
 import { resume, run } from '../run/run.ts';
 import { planSummary } from '../run/summaries.ts';
+import type { Found } from './of-run.ts';
 import { confirmSpending } from './spending.ts';
 import type { Target } from './target.ts';
 import type { TriggerOptions } from './trigger-options.ts';
@@ -14,6 +16,16 @@ export { showPlan } from './show-plan.ts';
 export { unfinishedToResume } from './unfinished.ts';
 
 /** What `trigger` does once it is connected: in a file of its own, since all this loads while the sandbox starts. */
+
+/** A failure is to be read soon: an answer of the ledger that takes longer, in milliseconds, is not waited for. */
+const LOOK_MS = 5_000;
+
+/** What the ledger has of a run. */
+export const foundInLedger = (context: RunContext, runId: string): Promise<Found> =>
+  unlessAborted(
+    within(LOOK_MS, readRun(context, runId), () => new Error('late')),
+    context.signal,
+  ).catch(() => undefined);
 
 /** Starts the workflow's execution and says how to follow it. */
 export async function detached(

@@ -48,6 +48,10 @@ function init(command: Command): void {
     .option('--location <region>', "the region; by default the table's")
     .option('--dataset <name>', 'the dataset of the table')
     .option('--table <name>', 'the table with the encrypted values; created where there is none')
+    .addOption(
+      new Option('--exists', 'the table is there already, though `init` cannot look at it').conflicts('new'),
+    )
+    .option('--new', 'the table is not there, though `init` cannot see that: the stack creates it')
     .option('--id-column <name>', 'its column that identifies a row')
     .option('--cipher-text <column>', 'its column of the cipher text')
     .option('--dek <column>', 'its column of the wrapped data key')
@@ -99,18 +103,20 @@ function trigger(command: Command): void {
     .option('--users <file>', 'sandbox: load these users (NDJSON, CSV or Parquet with id, cipher_text, dek)')
     .option('--kek <file>', "sandbox: import the application's KEK")
     .addOption(
-      new Option('--source-format <name>', 'sandbox: how the users are encrypted').choices([
-        ...SOURCE_FORMATS,
-      ]),
+      new Option(
+        '--source-format <name>',
+        'sandbox: how the users are encrypted; kept for later commands',
+      ).choices([...SOURCE_FORMATS]),
     )
     .addOption(
-      new Option('--keying <name>', 'sandbox: a key a row, one for all, or equal values equal').choices([
-        ...KEYINGS,
-      ]),
+      new Option(
+        '--keying <name>',
+        'sandbox: a key a row, one for all, or equal values equal; kept for later commands',
+      ).choices([...KEYINGS]),
     )
     .option(
       '--setting <key=value>',
-      'sandbox: any setting of docs/settings.md; may be repeated',
+      'sandbox: any setting of docs/settings.md, kept for later commands; key= takes it back; may be repeated',
       collected,
       {},
     )
@@ -127,7 +133,7 @@ function sample(command: Command): void {
   withTarget(command)
     .description('write made-up users into an empty source table, their data keys wrapped by its own KEK')
     .option('--rows <rows>', 'so many users', wholeNumber, 1000)
-    .option('--append', 'also into a table that has rows, behind its highest id')
+    .option('--append', 'also into a table that has rows, under ids that none of them has')
     .option('--json', 'print one JSON object on stdout, nothing else')
     .action(async (options) => (await import('./sample.ts')).sample(options));
 }
@@ -139,6 +145,7 @@ function read(command: Command): void {
     .addOption(
       new Option('--format <name>', 'how to print them').choices(['ndjson', 'csv']).default('ndjson'),
     )
+    .addOption(new Option('--json', 'as NDJSON, an object a line, which is the default').conflicts('format'))
     .action(async (options) => (await import('./read.ts')).read(options));
 }
 

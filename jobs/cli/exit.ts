@@ -1,6 +1,7 @@
 import { EXIT, exitCodeOf } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 import { aimed } from './aim.ts';
+import { asResealError, runIdOf, withoutRun } from './of-run.ts';
 
 export { EXIT };
 
@@ -25,30 +26,26 @@ export function printJsonError(error: {
   message: string;
   hint?: string;
   cause?: string;
+  run_id?: string;
 }): void {
   process.stdout.write(`${JSON.stringify({ error })}\n`);
 }
 
 /** Says on stderr what was wrong and what to change; with --json the same as an object on stdout. */
 export function printError(error: unknown, json: boolean): void {
-  const known = error instanceof ResealError;
-  const code = known ? error.code : 'internal';
-  const message = aimed(messageOf(error));
-  const hint = known && error.hint !== undefined ? { hint: aimed(error.hint) } : {};
-  const cause = known && error.cause instanceof Error ? { cause: error.cause.message } : {};
-  if (json) printJsonError({ code, message, ...hint, ...cause });
+  const known = asResealError(error);
+  const { code } = known;
+  const unforeseen = code === 'internal' && known.cause instanceof Error ? known.cause : null;
+  const message = aimed(known.message);
+  const hint = known.hint === undefined ? {} : { hint: aimed(withoutRun(known.hint)) };
+  const cause = known.cause instanceof Error && unforeseen === null ? { cause: known.cause.message } : {};
+  const runId = runIdOf(known);
+  if (json)
+    printJsonError({ code, message, ...hint, ...cause, ...(runId !== undefined && { run_id: runId }) });
   process.stderr.write(`error (${code}): ${message}\n`);
   if (cause.cause !== undefined) process.stderr.write(`cause: ${cause.cause}\n`);
   if (hint.hint !== undefined) process.stderr.write(`hint: ${hint.hint}\n`);
-  if (!known && error instanceof Error && process.env.RESEAL_DEBUG === '1')
-    process.stderr.write(`${error.stack}\n`);
-}
-
-/** Of a thrown object that is no Error its message alone, if it has one: what else it holds is for nobody to read. */
-function messageOf(error: unknown): string {
-  const { message } = Object(error) as { message?: unknown };
-  if (typeof message === 'string') return message;
-  return typeof error === 'object' ? 'something was thrown that has no message' : String(error);
+  if (unforeseen !== null && process.env.RESEAL_DEBUG === '1') process.stderr.write(`${unforeseen.stack}\n`);
 }
 
 /** What has not closed by then, an answer that nobody waits for or a connection, must not keep the process. */

@@ -1,7 +1,7 @@
 import { type LedgerRow, ledgerJson, ledgerRow } from '../contract/ledger.ts';
+import { listing } from './listing.ts';
 import { type PageOptions, writablePage } from './page/file.ts';
 import { type ReadingOptions, reading } from './reading.ts';
-import { table } from './table.ts';
 
 export interface HistoryOptions extends ReadingOptions, PageOptions {
   readonly limit: number;
@@ -47,5 +47,5 @@ function listed(runs: readonly LedgerRow[]): string {
     new Date(run.started_at).toISOString().slice(0, 19).replace('T', ' '),
     run.error_code ?? '',
   ]);
-  return table([HEAD, ...cells]);
+  return listing(HEAD, cells);
 }

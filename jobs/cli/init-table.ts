@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ResealError } from '../contract/errors.ts';
 import { identifier } from '../contract/settings/patterns.ts';
 import { tableSettings } from '../contract/settings/table-settings.ts';
 import type { Endpoints } from '../google/clients.ts';
@@ -12,17 +13,31 @@ import type { Dialogue, Question } from './answers.ts';
 
 type Ask = (question: Question) => Promise<string>;
 
+/** What options say of a table; it counts where nobody can look. */
+export interface Told {
+  readonly exists?: boolean;
+  readonly new?: boolean;
+}
+
+/** A table, what there is of it, and whether it is taken to be there. */
+export interface Chosen {
+  readonly table: string;
+  readonly looked: Looked;
+  readonly isThere: boolean;
+}
+
 /**
- * The table, and what there is of it. A typed one that its dataset lacks is asked for again.
+ * The table, and what there is of it. A typed one that its dataset lacks is asked for again, and so is whether one is
+ * there that nobody can look at.
  *
- * @throws ResealError `init-table`, and what `ask` throws
+ * @throws ResealError `init-table`, `init-unseen`, and what `ask` throws
  */
 export async function tableOf(
   ask: Ask,
-  given: string | undefined,
+  { table: given, ...told }: Told & { readonly table?: string },
   inside: Omit<Sought, 'table'>,
   { terminal, say, endpoints }: Dialogue & { readonly endpoints?: Endpoints },
-): Promise<{ readonly table: string; readonly looked: Looked }> {
+): Promise<Chosen> {
   const { sourceTable } = tableSettings;
   for (;;) {
     const table = await ask({
@@ -40,17 +55,58 @@ export async function tableOf(
       say(`  ${missing.message}\n`);
       continue;
     }
-    say(`${seen(sought, looked)}\n`);
-    return { table, looked };
+    if (looked.is === 'unseen') {
+      const isThere = await unseen(ask, sought, looked.why, told, { terminal, say });
+      return { table, looked, isThere };
+    }
+    say(`${seen(sought, looked, told)}\n`);
+    return { table, looked, isThere: looked.is === 'table' };
   }
 }
 
-function seen({ project, dataset, table }: Sought, looked: Exclude<Looked, { is: 'dataset' }>): string {
+/** What there is, in words. Throws ResealError where an option says otherwise. */
+function seen(
+  { project, dataset, table }: Sought,
+  looked: Extract<Looked, { is: 'table' | 'nothing' }>,
+  told: Told,
+): string {
   const name = `${project}.${dataset}.${table}`;
-  if (looked.is === 'table') return `${name} has ${looked.table.rows} rows and is used as it is`;
-  if (looked.is === 'nothing')
-    return `${project} has no dataset ${dataset}: the stack creates it, with the table ${table}`;
-  return `${name} was not looked at: ${looked.why}\nthe file says that the stack creates it; where it is there already, run this again with --force once you may look`;
+  if (looked.is === 'table' && told.new)
+    throw new ResealError('init-table', `${name} is there already`, {
+      hint: 'leave --new out, and it is used as it is; for a table that the stack creates take a dataset that is not there yet, with --dataset',
+    });
+  if (looked.is === 'nothing' && told.exists)
+    throw new ResealError('init-table', `${project} has no dataset ${dataset}`, {
+      hint: 'leave --exists out, and the stack creates it; for a table that is there name its project and dataset',
+    });
+  return looked.is === 'table'
+    ? `${name} has ${looked.table.rows} rows and is used as it is`
+    : `${project} has no dataset ${dataset}: the stack creates it, with the table ${table}`;
+}
+
+/** Whether a table is there that nobody can look at: what an option says, or the answer on a terminal. */
+async function unseen(
+  ask: Ask,
+  { project, dataset, table }: Sought,
+  why: string,
+  told: Told,
+  { terminal, say }: Dialogue,
+): Promise<boolean> {
+  const message = `${project}.${dataset}.${table} was not looked at: ${why}`;
+  const isTold = told.exists || told.new;
+  if (!isTold && terminal === null)
+    throw new ResealError('init-unseen', message, {
+      hint: 'say that the table is there with --exists, or that the stack creates it and its dataset with --new; or let `init` look: `gcloud auth application-default login`',
+    });
+  say(`${message}\n`);
+  if (isTold) return told.exists ?? false;
+  const answer = await ask({
+    flag: '--exists or --new',
+    question: 'is the table there already (yes or no)',
+    given: undefined,
+    schema: z.enum(['yes', 'no'], { error: 'must be yes or no' }),
+  });
+  return answer === 'yes';
 }
 
 const COLUMNS = {
@@ -59,9 +115,12 @@ const COLUMNS = {
   dek: { flag: '--dek', question: 'column of the wrapped data key' },
 } as const;
 
-/** Asks for a column: one that the table has, as it spells it, or any where the stack creates the table. */
+/**
+ * Asks for a column: one that the table has, as it spells it, or any where the stack creates the table, or nobody could
+ * look at it.
+ */
 export const columnsFor =
-  (ask: Ask, columns: readonly ExistingColumn[] | null) =>
+  (ask: Ask, columns: readonly ExistingColumn[] | null, isThere: boolean) =>
   async (
     what: keyof typeof COLUMNS,
     given: string | undefined,
@@ -69,7 +128,9 @@ export const columnsFor =
     taken: readonly string[],
   ): Promise<string> => {
     if (columns === null)
-      return given === undefined ? usual : ask({ ...COLUMNS[what], given, schema: identifier });
+      return given === undefined && !isThere
+        ? usual
+        : ask({ ...COLUMNS[what], given, proposed: usual, schema: identifier });
     const schema = z.string().superRefine((name, context) => {
       const fault = columnFault(columns, name, what === 'id' ? 'id' : 'text', taken);
       if (fault !== null) context.addIssue(fault);

@@ -24,6 +24,9 @@ export interface InitOptions {
   readonly location?: string;
   readonly dataset?: string;
   readonly table?: string;
+  /** Of a table that nobody can look at: that it is there, or that the stack creates it. */
+  readonly exists?: boolean;
+  readonly new?: boolean;
   readonly idColumn?: string;
   readonly field?: string;
   readonly cipherText?: string;
@@ -60,16 +63,18 @@ export interface Place extends Dialogue {
 export interface Initialised {
   readonly file: string;
   readonly choices: StackChoices;
+  /** Whether the table is there; null where nobody could look. */
+  readonly exists: boolean | null;
   /** What the values look like; null where nobody could look. */
   readonly shape: SourceShape | null;
-  /** The statement that adds what the application's table lacks; null where it lacks nothing. */
+  /** The statement that adds what the application's table lacks, or may lack; null where it lacks nothing. */
   readonly alter: string | null;
 }
 
 /**
  * Asks, looks at the table where there is one, and writes `Pulumi.STACK.yaml`.
  *
- * @throws ResealError `init-stack`, `init-exists`, `init-setting`, `init-table`, `init-location`, `cancelled`
+ * @throws ResealError `init-stack`, `init-exists`, `init-setting`, `init-table`, `init-unseen`, `init-location`, `cancelled`
  */
 export async function init(stack: string, options: InitOptions, place: Place): Promise<Initialised> {
   if (!STACK_NAME.test(stack))
@@ -97,7 +102,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     proposed: usual.dataset,
     schema: tableSettings.dataset,
   });
-  const { table, looked } = await tableOf(ask, options.table, { project, dataset }, place);
+  const { table, looked, isThere } = await tableOf(ask, options, { project, dataset }, place);
   const found = looked.is === 'table' ? looked.table : null;
   const where = { project, dataset, table };
   // A table does not move: of one that is there nothing is asked.
@@ -106,14 +111,15 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     flag: '--location',
     question: 'region',
     given: options.location ?? there,
-    proposed: usual.location,
+    // Nobody knows where a table is that nobody could look at.
+    proposed: isThere ? undefined : usual.location,
     schema:
       there === undefined
         ? runSettings.location
         : z.literal(there, { error: `must be ${there}, where the table is` }),
   });
   const columns = found?.columns ?? null;
-  const column = columnsFor(ask, columns);
+  const column = columnsFor(ask, columns, isThere);
   const idColumn = await column('id', options.idColumn, usual.idColumn, []);
   const cipherText = await column('cipherText', options.cipherText, columnsOf.cipherText, [idColumn]);
   const dek = await column('dek', options.dek, columnsOf.dek, [idColumn, cipherText]);
@@ -145,7 +151,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     question: 'CryptoKey that wraps the data keys (projects/…; empty: the stack makes one)',
     given: options.sourceKek,
     // Values that are there already were wrapped by a key that a new stack cannot make.
-    ...(found === null || found.rows === 0 ? { proposed: '' } : {}),
+    ...(!isThere || found?.rows === 0 ? { proposed: '' } : {}),
     schema: z.union([z.literal(''), cryptoKey], {
       error: 'must be the full name of a CryptoKey, without a version',
     }),
@@ -154,7 +160,7 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     stack,
     ...where,
     location,
-    exists: found !== null,
+    createSourceTable: !isThere,
     idColumn,
     idType: ids === undefined ? usual.idType : idTypeOf(ids),
     field,
@@ -166,12 +172,21 @@ export async function init(stack: string, options: InitOptions, place: Place): P
     partitionColumn: found?.partitionColumn ?? null,
   };
   writeFileSync(file, stackFile(choices));
-  return { file, choices, shape, alter: found === null ? null : missingColumns(choices, found) };
+  return {
+    file,
+    choices,
+    exists: looked.is === 'unseen' ? null : isThere,
+    shape,
+    alter: isThere ? missingColumns(choices, found ?? { columns: [] }) : null,
+  };
 }
 
-function nextLines(stack: string, { file, alter }: Initialised): string {
-  const columns =
-    alter === null ? '' : `\nThe table lacks columns that Reseal fills. Add them first:\n\n${alter}\n`;
+function nextLines(stack: string, { file, alter, exists }: Initialised): string {
+  const lacking =
+    exists === null
+      ? 'Nobody looked at the table. Add the columns first that Reseal fills, as far as it lacks them:'
+      : 'The table lacks columns that Reseal fills. Add them first:';
+  const columns = alter === null ? '' : `\n${lacking}\n\n${alter}\n`;
   return `wrote ${file}
 ${columns}
 next: npm run bundle

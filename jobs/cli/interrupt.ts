@@ -8,30 +8,47 @@ const DEADLINE_MS = 4_500;
 /** SIGHUP comes when the terminal is closed, or the connection to it breaks. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** What an interrupted command says of its work. */
+export interface Told {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+const NOTHING: Told = { message: 'cancelled; nothing was begun' };
+
 export interface Interrupt {
   /** Given with the first ctrl-C, SIGTERM or SIGHUP. */
   readonly signal: AbortSignal;
-  /** From now on this run is under way: what to say of it if the end has to be forced. */
-  begun(runId: string, goOn: string): void;
+  /** Given with SIGTERM and SIGHUP alone: ctrl-C reaches each program of the terminal by itself. */
+  readonly forPrograms: AbortSignal;
+  /**
+   * From now on something may have changed.
+   *
+   * @param left what to say if its end has to be forced
+   * @param brokenOff what to say where it breaks off and has not said itself what became of it
+   */
+  begun(left: Told, brokenOff?: Told): void;
   /** The error that the command ends with: an interrupted one was cancelled, whatever broke off. */
   ended(error: unknown): unknown;
   done(): void;
 }
 
 /**
- * Ctrl-C, SIGTERM or SIGHUP once ends the run in good order: the batch is cancelled and the ledger says so. Twice, or if
- * that takes too long, the process ends and says what may be left.
+ * Ctrl-C, SIGTERM or SIGHUP once ends a command in good order: what it has at work is cancelled, and it says what became of
+ * it. Twice, or if that takes longer than the deadline, the process ends and says what may be left.
+ *
+ * @param deadlineMs milliseconds; null waits for as long as it takes
  */
-export function onInterrupt(json: boolean): Interrupt {
+export function onInterrupt(json: boolean, deadlineMs: number | null = DEADLINE_MS): Interrupt {
   const controller = new AbortController();
-  let run: Run = null;
+  const programs = new AbortController();
+  let told = { left: NOTHING, brokenOff: NOTHING };
   let said: ResealError | null = null;
   let deadline: NodeJS.Timeout | undefined;
-
   let exit: number = EXIT.cancelled;
 
   const quit = (): never => {
-    printError(said ?? forced(run), json);
+    printError(said ?? cancelled(told.left), json);
     process.exit(exit);
   };
   const interrupted = (signal: NodeJS.Signals): void => {
@@ -44,20 +61,24 @@ export function onInterrupt(json: boolean): Interrupt {
     }
     if (isHangup) exit = EXIT.hangup;
     process.stderr.write('\ncancelling; once more to quit at once\n');
-    deadline = setTimeout(quit, DEADLINE_MS);
+    if (deadlineMs !== null) deadline = setTimeout(quit, deadlineMs);
     controller.abort();
+    if (signal !== 'SIGINT') programs.abort();
   };
   for (const signal of SIGNALS) process.on(signal, interrupted);
   return {
     signal: controller.signal,
-    begun(id, goOn) {
-      run = { id, goOn };
+    forPrograms: programs.signal,
+    begun(left, brokenOff = NOTHING) {
+      told = { left, brokenOff };
     },
     ended(error) {
       if (!controller.signal.aborted) return error;
-      // The run says itself what became of it, unless it was still being planned or only reported.
-      const own = error instanceof ResealError && error.code === 'cancelled' ? error : outside(run, error);
-      said = new Interrupted(own, exit);
+      const own = error instanceof ResealError && error.code === 'cancelled' ? error : null;
+      const { message, hint, cause } = own ?? cancelled(told.brokenOff, error);
+      // That the signal was given is no cause.
+      const why = cause === controller.signal.reason ? undefined : cause;
+      said = new Interrupted(cancelled({ message, ...(hint === undefined ? {} : { hint }) }, why), exit);
       return said;
     },
     done() {
@@ -67,23 +88,5 @@ export function onInterrupt(json: boolean): Interrupt {
   };
 }
 
-type Run = { readonly id: string; readonly goOn: string } | null;
-
-const NOTHING = 'cancelled; nothing was begun';
-
-/** The end was not waited for. */
-function forced(run: Run): ResealError {
-  if (run === null) return new ResealError('cancelled', NOTHING);
-  return new ResealError('cancelled', `run ${run.id} was left as it stands; its end was not waited for`, {
-    hint: `a batch, an execution or a job of BigQuery may still be at work, and the ledger may say so; ${run.goOn}`,
-  });
-}
-
-/** Before the first step that changes anything, or after the merge. */
-function outside(run: Run, cause: unknown): ResealError {
-  if (run === null) return new ResealError('cancelled', NOTHING, { cause });
-  return new ResealError('cancelled', `run ${run.id} was interrupted while it was planned or reported`, {
-    hint: `\`npm run reseal -- history\` shows whether it has merged; if the ledger has it, ${run.goOn}`,
-    cause,
-  });
-}
+const cancelled = ({ message, hint }: Told, cause?: unknown): ResealError =>
+  new ResealError('cancelled', message, { ...(hint === undefined ? {} : { hint }), cause });

@@ -2,12 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { ResealError } from '../contract/errors.ts';
 import type { RunContext } from '../run/context.ts';
 import { newestKeysets } from '../run/keyset.ts';
-import { adopt, rewrap } from '../upkeep/keyset-adoption.ts';
-import { type KeysetVersion, keysets, rotate } from '../upkeep/keyset-rotation.ts';
+import { LOOK_AT_KEYS } from '../upkeep/keyset-addition.ts';
+import { adopt } from '../upkeep/keyset-adoption.ts';
+import { rewrap } from '../upkeep/keyset-rewrapping.ts';
+import { rotate } from '../upkeep/keyset-rotation.ts';
+import { type KeysetVersion, keysets } from '../upkeep/known-keysets.ts';
 import { aimed } from './aim.ts';
 import { runContext } from './connect.ts';
-import { openTarget } from './open-target.ts';
-import { table } from './table.ts';
+import type { Told } from './interrupt.ts';
+import { listing } from './listing.ts';
+import { onTarget } from './on-target.ts';
 
 interface KeysOptions {
   readonly stack?: string;
@@ -17,15 +21,15 @@ interface KeysOptions {
 
 /** Shows the versions of the first-level keyset. */
 export async function list(options: KeysOptions): Promise<void> {
-  await withContext(options, async (context) => {
-    const versions = await keysets(context);
+  await onTarget(options, async (target, { signal }) => {
+    const versions = await keysets(await runContext(target, signal));
     process.stdout.write(options.json ? `${JSON.stringify(versions)}\n` : listed(versions));
   });
 }
 
 /** Makes the next version. */
 export async function rotateKeys(options: KeysOptions): Promise<void> {
-  await withContext(options, async (context) =>
+  await adding(options, async (context) =>
     said(options, [await rotate(context)], context.deployment.keying === 'deterministic' ? APART : undefined),
   );
 }
@@ -33,7 +37,7 @@ export async function rotateKeys(options: KeysOptions): Promise<void> {
 /** Takes a wrapped keyset as the next version. Its bytes come from a file: arguments are seen by other processes. */
 export async function adoptKeys(options: KeysOptions & { from: string; kmsKey?: string }): Promise<void> {
   const wrapped = await wrappedIn(options.from);
-  await withContext(options, async (context) => {
+  await adding(options, async (context) => {
     const known = (await newestKeysets(context)).at(-1)?.kmsKey ?? context.deployment.bigqueryKek;
     said(options, [await adopt(context, { wrapped, kmsKey: options.kmsKey ?? known })]);
   });
@@ -41,24 +45,26 @@ export async function adoptKeys(options: KeysOptions & { from: string; kmsKey?: 
 
 /** Adds the newest version of each type under another KMS key. */
 export async function rewrapKeys(options: KeysOptions & { to: string }): Promise<void> {
-  await withContext(options, async (context) => {
+  await adding(options, async (context) => {
     const versions = await rewrap(context, options.to);
     const next = `then set reseal:bigqueryKek to ${options.to} and run \`pulumi up\` (docs/runbook.md)`;
     said(options, versions, context.deployment.bigqueryKek === options.to ? undefined : next);
   });
 }
 
-async function withContext(
-  options: KeysOptions,
-  work: (context: RunContext) => Promise<void>,
-): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
-  try {
-    await work(await runContext(target, new AbortController().signal));
-  } finally {
-    await target.close();
-  }
-}
+/** What to say where nobody waited for the end. */
+const LEFT: Told = {
+  message: 'a version of the keyset was being added; its end was not waited for',
+  hint: LOOK_AT_KEYS,
+};
+
+/** For a command that adds a version. */
+const adding = (options: KeysOptions, work: (context: RunContext) => Promise<void>): Promise<void> =>
+  onTarget(options, async (target, interrupt) => {
+    const context = await runContext(target, interrupt.signal);
+    interrupt.begun(LEFT);
+    await work(context);
+  });
 
 /** In deterministic keying. */
 const APART =
@@ -101,5 +107,5 @@ function listed(versions: readonly KeysetVersion[]): string {
     algorithm,
     kms_key,
   ]);
-  return table([HEAD, ...cells]);
+  return listing(HEAD, cells);
 }

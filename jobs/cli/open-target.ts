@@ -1,6 +1,5 @@
-import { type Stats, statSync } from 'node:fs';
 import { ResealError } from '../contract/errors.ts';
-import { commandAt, DEFAULT_STATE } from './aim.ts';
+import { commandAt } from './aim.ts';
 import type { Target, TargetOptions } from './target.ts';
 
 /** Options that make or fill a sandbox and would be lost on a stack. */
@@ -12,7 +11,6 @@ const SANDBOX_ONLY = ['fresh', 'users', 'kek', 'sourceFormat', 'keying', 'settin
  */
 export async function openTarget(options: TargetOptions, say: (text: string) => void): Promise<Target> {
   if (options.stack === undefined) {
-    checkFolder(options.state);
     return (await import('./sandbox.ts')).openSandbox(options, say);
   }
   rejectSandboxOptions(options);
@@ -27,22 +25,6 @@ export async function openTarget(options: TargetOptions, say: (text: string) => 
     keep: async () => {},
     close: async () => {},
   };
-}
-
-/** Before anything is made in it: a name may be that of a variable that is not set, or of a file. */
-function checkFolder(state: string): void {
-  const hint = `name a folder with --state, or leave it out: ${DEFAULT_STATE} is taken then`;
-  if (state.trim() === '') throw new ResealError('option-state', '--state is empty', { hint });
-  const wrong = (cause?: unknown) =>
-    new ResealError('option-state', `--state ${state} names no folder`, { hint, cause });
-  let found: Stats | undefined;
-  try {
-    found = statSync(state, { throwIfNoEntry: false });
-  } catch (error) {
-    // Below a file, or where nobody may look.
-    throw wrong(error);
-  }
-  if (found !== undefined && !found.isDirectory()) throw wrong();
 }
 
 function rejectSandboxOptions(options: TargetOptions): void {

@@ -3,12 +3,14 @@ import { type Command, CommanderError } from 'commander';
 import { commands, onlyLists } from './commands.ts';
 import { EXIT, endSoon, exitCode, printError, printJsonError } from './exit.ts';
 import { isUnread, outliveReaders, Unread } from './output.ts';
+import { silenceMetadata } from './warnings.ts';
 
 const MANIFEST = new URL('../../package.json', import.meta.url);
 
 /** The command line: parses, acts, and turns what was thrown into words and an exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
   outliveReaders();
+  silenceMetadata();
   const { version } = JSON.parse(readFileSync(MANIFEST, 'utf8')) as { version: string };
   const program = commands(version);
   const json = argv.includes('--json');

@@ -3,6 +3,7 @@ import { meaningOf, remedyOf } from '../contract/reasons.ts';
 import type { Row } from '../google/bigquery.ts';
 import type { ReadContext } from '../run/context.ts';
 import { type FormatOptions, formatOf, type NamedRows, printRows } from './print-rows.ts';
+import { prose } from './prose.ts';
 import { type ReadingOptions, reading } from './reading.ts';
 
 export interface RejectedOptions extends ReadingOptions, FormatOptions {
@@ -58,5 +59,8 @@ function entry({ [MOMENT]: millis, ...row }: Row, short: boolean): Row {
 const legend = (reasons: ReadonlySet<string>): string =>
   [...reasons]
     .sort()
-    .map((reason) => `\n${reason}\n  ${meaningOf(reason)}\n  what to do: ${remedyOf(reason)}\n`)
+    .map(
+      (reason) =>
+        `\n${reason}\n${prose(meaningOf(reason), '  ')}${prose(`what to do: ${remedyOf(reason)}`, '  ')}`,
+    )
     .join('');

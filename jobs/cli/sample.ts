@@ -5,10 +5,12 @@ import { statements } from '../contract/sql/index.ts';
 import { load } from '../engines/load.ts';
 import { type SourceKey, sourceKey } from '../envelope/source-keys.ts';
 import { bigQueryService } from '../google/bigquery.ts';
+import { unlessAborted } from '../google/bounds.ts';
 import { kmsClient } from '../google/clients.ts';
 import { wrapKey } from '../google/wrap-key.ts';
 import { sampleIds } from '../setup/sample-ids.ts';
-import { openTarget } from './open-target.ts';
+import type { Interrupt, Told } from './interrupt.ts';
+import { onTarget } from './on-target.ts';
 import type { Target } from './target.ts';
 
 export interface SampleOptions {
@@ -24,19 +26,18 @@ const DATA_KEYS = 12;
 
 /** Writes made-up users into a stack's source table, as an application would leave them. */
 export async function sample(options: SampleOptions): Promise<void> {
-  const target = await openTarget({ ...options, mustExist: true }, () => true);
-  try {
-    const written = await writeSample(target, options);
+  await onTarget(options, async (target, interrupt) => {
+    const written = await writeSample(target, options, interrupt);
     const { source } = target.deployment.tables;
     if (options.json) process.stdout.write(`${JSON.stringify(written)}\n`);
     else
       process.stdout.write(
         `${written.rows} made-up users under ${written.data_keys} data keys are in ${source}\n`,
       );
-  } finally {
-    await target.close();
-  }
+  });
 }
+
+const UNINTERRUPTED = { signal: new AbortController().signal, begun: () => {} };
 
 interface Wrapped {
   readonly key: SourceKey;
@@ -51,19 +52,32 @@ interface Wrapped {
 export async function writeSample(
   { deployment, endpoints }: Pick<Target, 'deployment' | 'endpoints'>,
   { rows, append = false }: Pick<SampleOptions, 'rows' | 'append'>,
+  { signal, begun }: Pick<Interrupt, 'signal' | 'begun'> = UNINTERRUPTED,
 ): Promise<{ rows: number; data_keys: number }> {
-  const bigquery = await bigQueryService(deployment, endpoints);
+  const bigquery = await bigQueryService(deployment, endpoints, signal);
   const [found] = await bigquery.query(statements(deployment).sourceRows, {});
   if (Number(found?.n) > 0 && !append)
     throw new ResealError('sample-rows', `${deployment.tables.source} has ${found?.n} rows already`, {
       hint: 'made-up users are for an empty table; --append adds them behind its highest id',
     });
   const ids = sampleIds(deployment.idType, { first: found?.first ?? null, last: found?.last ?? null }, rows);
-  const keys = await wrappedKeys(deployment, endpoints);
+  const keys = await unlessAborted(wrappedKeys(deployment, endpoints), signal);
   const users = lines(deployment, keys, ids);
-  const never = new AbortController().signal;
-  await load(bigquery.client, deployment, `reseal_sample_${randomUUID()}`, users, never, undefined, 'source');
+  const job = `reseal_sample_${randomUUID()}`;
+  const maybe = loadTold(deployment, job, rows, append);
+  begun(maybe, maybe);
+  await load(bigquery.client, deployment, job, users, signal, undefined, 'source');
   return { rows, data_keys: keys.length };
+}
+
+/** What to say where nobody knows whether the load job has come through. */
+function loadTold(d: Deployment, job: string, rows: number, append: boolean): Told {
+  const again = 'the same command again writes them, or says `sample-rows` where they are there';
+  const look = `\`bq show -j ${d.project}:${d.location}.${job}\` says what became of their job; where there is none, nothing was written`;
+  return {
+    message: `cancelled; ${rows} made-up users may be in ${d.tables.source}`,
+    hint: append ? look : again,
+  };
 }
 
 async function wrappedKeys(deployment: Deployment, endpoints: Target['endpoints']): Promise<Wrapped[]> {

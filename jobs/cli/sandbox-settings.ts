@@ -22,3 +22,21 @@ export async function readKeptSettings(file: string): Promise<Record<string, str
     });
   }
 }
+
+/**
+ * The settings of a sandbox: the kept ones, and on top those of this command. An empty value takes one back: the
+ * setting is the stack's own then. `before` are the kept ones that this command does not name.
+ *
+ * @example
+ * settledSettings({ keying: 'shared', verifyRows: '5' }, { verifyRows: '' }); // { config: { keying: 'shared' }, before: ['keying=shared'] }
+ */
+export function settledSettings(
+  kept: Readonly<Record<string, string>>,
+  given: Readonly<Record<string, string>>,
+): { readonly config: Record<string, string>; readonly before: readonly string[] } {
+  const config = Object.fromEntries(
+    Object.entries({ ...kept, ...given }).filter(([, value]) => value !== ''),
+  );
+  const before = Object.entries(config).filter(([name]) => !(name in given));
+  return { config, before: before.map(([name, value]) => `${name}=${value}`) };
+}

@@ -5,27 +5,22 @@ import { setFaults } from '../../sandbox/faults/client.ts';
 import { rulesOfFile } from '../../sandbox/faults/file.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
 import { writeAtomically } from '../../sandbox/state/files.ts';
-import { inTurn, isSandbox, isServed } from '../../sandbox/state/folder.ts';
+import { checkFolder, inTurn, isSandbox, isServed } from '../../sandbox/state/folder.ts';
 import { SAMPLE_KEK, SAMPLE_USERS } from '../../sandbox/users/samples.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { ResealError } from '../contract/errors.ts';
 import { commandAt } from './aim.ts';
-import { readKeptSettings } from './sandbox-settings.ts';
+import { readKeptSettings, settledSettings } from './sandbox-settings.ts';
 import type { SandboxOptions, Target } from './target.ts';
 
 /** The settings that a sandbox was made with are kept beside it, so that later commands need not repeat them. */
 const SETTINGS = 'settings.json';
 const STACK = 'dev';
 
-async function settings({
-  state,
-  fresh,
-  sourceFormat,
-  keying,
-  setting,
-}: SandboxOptions): Promise<Record<string, string>> {
+async function settings({ state, fresh, sourceFormat, keying, setting }: SandboxOptions) {
   const kept = fresh ? {} : await readKeptSettings(join(state, SETTINGS));
-  return { ...kept, ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
+  const given = { ...setting, ...(sourceFormat && { sourceFormat }), ...(keying && { keying }) };
+  return settledSettings(kept, given);
 }
 
 /** Starts the sandbox, or joins the one that serves this folder, and loads what the options name. */
@@ -33,12 +28,14 @@ export async function openSandbox(
   options: SandboxOptions & { readonly mustExist?: boolean },
   say: (text: string) => void,
 ): Promise<Target> {
+  checkFolder(options.state);
   if (options.mustExist && !(await isSandbox(options.state)))
     throw new ResealError('sandbox-missing', `there is no sandbox in ${options.state}`, {
       hint: '`npm run trigger` makes one; `--stack NAME` works on a stack that is deployed',
     });
-  if (!isServed(options.state)) say(`starting the sandbox in ${options.state} …\n`);
-  const config = await settings(options);
+  const { config, before } = await settings(options);
+  const as = before.length === 0 ? '' : `, as before with ${before.join(', ')}`;
+  if (!isServed(options.state)) say(`starting the sandbox in ${options.state}${as} …\n`);
   const faults = options.faults === undefined ? undefined : await rulesOfFile(options.faults);
   const starting = startSandbox({ ...options, stack: STACK, config, fresh: options.fresh ?? false });
   // Loaded while the sandbox's process starts.

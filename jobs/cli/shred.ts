@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { ResealError } from '../contract/errors.ts';
-import { checkShredding, type Shredded, type Shredding, shred } from '../upkeep/shredding.ts';
+import { checkShredding, type Shredded, type Shredding, shred, shredAgain } from '../upkeep/shredding.ts';
 import { confirm } from './confirm.ts';
 import { runContext } from './connect.ts';
-import { openTarget } from './open-target.ts';
+import { onTarget } from './on-target.ts';
 import { shredIds } from './shred-ids.ts';
 
 export interface ShredOptions {
@@ -19,9 +19,8 @@ export interface ShredOptions {
 /** Shreds the values of some rows, after a confirmation. */
 export async function shredCommand(given: readonly string[], options: ShredOptions): Promise<void> {
   const file = options.from === undefined ? '' : await listed(options.from);
-  const target = await openTarget({ ...options, mustExist: true }, (text) => process.stderr.write(text));
-  try {
-    const context = await runContext(target, new AbortController().signal);
+  await onTarget(options, async (target, interrupt) => {
+    const context = await runContext(target, interrupt.signal);
     const ids = shredIds(context.deployment.idType, given, file);
     const shredding: Shredding = {
       ids,
@@ -35,13 +34,16 @@ export async function shredCommand(given: readonly string[], options: ShredOptio
       `This shreds ${what} of ${ids.length} rows of ${dataset}.${tables.source} for good${options.source ? ', source columns included' : ''}.`,
       String(ids.length),
       options.yes ?? false,
+      interrupt.signal,
     );
+    interrupt.begun({
+      message: `the shredding of ${ids.length} rows was left as it stands; its end was not waited for`,
+      hint: `any of them may be shredded by now; ${shredAgain(context.deployment)}`,
+    });
     const shredded = await shred(context, shredding);
     const text = options.json ? JSON.stringify(shredded) : shreddedLines(shredded, sourceKek).join('\n');
     process.stdout.write(`${text}\n`);
-  } finally {
-    await target.close();
-  }
+  });
 }
 
 async function listed(path: string): Promise<string> {

@@ -2,8 +2,8 @@ import { createInterface } from 'node:readline/promises';
 import { text } from 'node:stream/consumers';
 import { ResealError } from '../contract/errors.ts';
 import type { Statement } from '../contract/sql/index.ts';
-import type { Page } from '../google/page.ts';
 import type { ReadContext } from '../run/context.ts';
+import { aimed } from './aim.ts';
 import { Unread } from './output.ts';
 import { type FormatOptions, formatOf, printRows, type RowFormat } from './print-rows.ts';
 import { type ReadingOptions, reading } from './reading.ts';
@@ -34,12 +34,8 @@ async function issue(context: ReadContext, script: string, format: RowFormat): P
     params: {},
     dataset: context.deployment.dataset,
   };
-  const count = await printRows(rowsOf(context.bigquery.pages(statement, {})), format);
+  const count = await printRows(context.bigquery.jsonPages(statement, {}), format);
   if (format === 'table') process.stdout.write(count === 0 ? 'done; no rows\n' : '');
-}
-
-async function* rowsOf(pages: AsyncIterable<Page>) {
-  for await (const page of pages) yield { names: page.names, rows: page.rows() };
 }
 
 /** Statements end with a semicolon at the end of a line, so that one may go over several. */
@@ -56,6 +52,8 @@ async function prompt(context: ReadContext, format: RowFormat): Promise<void> {
       await issue(context, script, format).catch((error: unknown) => {
         if (error instanceof Unread) throw error;
         process.stdout.write(`${error instanceof Error ? error.message : error}\n`);
+        if (error instanceof ResealError && error.hint !== undefined)
+          process.stdout.write(`hint: ${aimed(error.hint)}\n`);
       });
     script = '';
     lines.prompt();

@@ -1,9 +1,11 @@
 import { ResealError } from '../contract/errors.ts';
 import { checkNewRunId, checkRunId, newRunId } from '../contract/ids.ts';
 import { unlessAborted } from '../google/bounds.ts';
-import type { Watcher } from '../run/context.ts';
+import type { RunContext, Watcher } from '../run/context.ts';
 import { linksOf } from './console-links.ts';
-import { onInterrupt } from './interrupt.ts';
+import { Interrupted } from './exit.ts';
+import { onInterrupt, type Told } from './interrupt.ts';
+import { explained, ofRun, type RunAtHand, setRunAtHand } from './of-run.ts';
 import { openTarget } from './open-target.ts';
 import { writablePage } from './page/file.ts';
 import type { Target } from './target.ts';
@@ -20,6 +22,8 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
   let options = asked;
   const interrupt = onInterrupt(json);
   let target: Target | undefined;
+  let connected: RunContext | undefined;
+  let atHand: RunAtHand | null = null;
   try {
     const page = await writablePage(options, options.resume ?? options.runId ?? fresh);
     const opening = openTarget(options, (text) => process.stderr.write(text));
@@ -28,6 +32,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     target = opened;
     const job = await loading;
     const context = await job.runContext(opened, interrupt.signal);
+    connected = context;
     await job.checkReady(context);
     const { mode, limit = null, wave: waveDeks = null } = options;
     const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
@@ -42,14 +47,13 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
       const asks = !json && !NEW_RUNS_ONLY.some((name) => given.includes(name));
       const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
       const terminal = asks && isTerminal ? { input: process.stdin, output: process.stdout } : null;
-      const chosen = await job.unfinishedToResume(context, options.runId, terminal, out);
+      const chosen = await job.unfinishedToResume(context, options, terminal, out);
       if (chosen !== null) options = { ...options, resume: chosen };
     }
     const runId = options.resume ?? options.runId ?? fresh;
-    interrupt.begun(
-      runId,
-      `go on with --resume ${runId}${options.via === 'workflow' ? ' --via workflow' : ''}`,
-    );
+    interrupt.begun(...underWay(runId, options.via));
+    atHand = { id: runId, via: options.via };
+    setRunAtHand(atHand);
     const watcher = keeping(await watcherFor(options), opened);
     if (options.detach) return await job.detached(options, context, runId, watcher, opened);
     const report = await job.carriedOut(options, context, runId, watcher, opened);
@@ -60,11 +64,43 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
       out(`\n${reportLines(report)}${linkLines(opened, report)}\n${next}\n`);
     else out(`\nnothing was left to do; run ${report.run_id} is in the ledger\n${next}\n`);
   } catch (error) {
-    throw interrupt.ended(error);
+    if (connected === undefined || options.plan) throw interrupt.ended(error);
+    const run = atHand ?? { id: options.resume ?? options.runId ?? fresh, via: options.via };
+    const isNew = atHand === null && run.id === fresh;
+    const failed = interrupt.signal.aborted ? error : await failure(error, connected, run, isNew);
+    const ended = interrupt.ended(failed);
+    throw atHand !== null && ended instanceof Interrupted ? ofRun(ended, run.id) : ended;
   } finally {
+    setRunAtHand(null);
     await target?.close();
     interrupt.done();
   }
+}
+
+/** What to say of a run whose end was not waited for, and of one that was interrupted before its first step or after the merge. */
+function underWay(runId: string, via: TriggerOptions['via']): [Told, Told] {
+  const goOn = `go on with --resume ${runId}${via === 'workflow' ? ' --via workflow' : ''}`;
+  return [
+    {
+      message: `run ${runId} was left as it stands; its end was not waited for`,
+      hint: `a batch, an execution or a job of BigQuery may still be at work, and the ledger may say so; ${goOn}`,
+    },
+    {
+      message: `run ${runId} was interrupted while it was planned or reported`,
+      hint: `\`npm run reseal -- history\` shows whether it has merged; if the ledger has it, ${goOn}`,
+    },
+  ];
+}
+
+/** What the command ends with: the failure, and how its run goes on. Of one that is new to the ledger that is known. */
+async function failure(
+  error: unknown,
+  context: RunContext,
+  run: RunAtHand,
+  isNew: boolean,
+): Promise<ResealError> {
+  const { foundInLedger } = await import('./carry-out.ts');
+  return explained(error, run, isNew ? null : await foundInLedger(context, run.id));
 }
 
 /** Once a step after the plan begins, the run has begun, and the target is as the options said. */

@@ -3,6 +3,7 @@ import type { RunContext } from '../run/context.ts';
 import { isLive } from '../run/lease.ts';
 import { aimed } from './aim.ts';
 import { asking, type Terminal } from './asking.ts';
+import type { TriggerOptions } from './trigger-options.ts';
 
 /** A run that broke off and could go on. */
 interface Unfinished {
@@ -11,11 +12,13 @@ interface Unfinished {
   readonly words: string;
   /** The options that go on with it. */
   readonly goOn: string;
+  /** Whether the workflow can: it always takes a batch. */
+  readonly isOfBatches: boolean;
 }
 
 /**
  * The newest run that is neither merged nor abandoned and that nobody drives, unless a run that began after it has
- * succeeded; null where there is none.
+ * succeeded and took its values; null where there is none.
  */
 async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished | null> {
   const rows = await bigquery.query(sql.unfinishedRuns, {});
@@ -28,22 +31,26 @@ async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished 
     runId: first.run_id,
     words: `run ${first.run_id} (${first.state}${first.error_code === null ? '' : `: ${first.error_code}`}, begun ${minutes} min ago) is unfinished${others}`,
     goOn: `--resume ${first.run_id}${first.via === 'workflow' ? ' --via workflow' : ''}`,
+    isOfBatches: first.engine === 'dataproc',
   };
 }
 
 /**
  * Says so where an earlier run is unfinished. On a terminal the user may go on with it instead of beginning a new one:
- * then its id is returned. Without one nobody is there to be asked, and what was asked for is done.
+ * then its id is returned. Without one nobody is there to be asked, and what was asked for is done; so it is beside
+ * `--via workflow` where the run goes on without it alone.
  */
 export async function unfinishedToResume(
   context: RunContext,
-  runId: string | undefined,
+  { runId, via }: Pick<TriggerOptions, 'runId' | 'via'>,
   terminal: Terminal | null,
   out: (text: string) => unknown,
 ): Promise<string | null> {
   const found = await unfinishedRun(context);
   if (found === null || found.runId === runId) return null;
-  if (terminal !== null) return (await wantsToResume(found, terminal, context.signal)) ? found.runId : null;
+  const canGoOn = via === 'job' || found.isOfBatches;
+  if (terminal !== null && canGoOn)
+    return (await wantsToResume(found, terminal, context.signal)) ? found.runId : null;
   const ways = `${found.goOn} goes on with it, \`reseal abandon ${found.runId}\` ends it`;
   out(aimed(`${found.words}: ${ways}; this is a new run\n`));
   return null;

@@ -35,16 +35,19 @@ export async function terminalWatcher(): Promise<Watcher> {
 }
 
 const EVERY_MS = 2000;
+/** What has not changed is said again so rarely: pipelines end a job that says nothing for some minutes. */
+const SAME_MS = 60_000;
 
-/** Into a pipe or a log: plain lines, progress at most every two seconds. */
+/** Into a pipe or a log: plain lines, progress at most every two seconds, and nothing twice within a minute. */
 export function plainWatcher(write: (line: string) => void): Watcher {
   return {
     async step(name, work, summary) {
-      let next = Date.now() + EVERY_MS;
+      let said = { text: '', at: Date.now() };
       const progress: Progress = (now) => {
         const text = words(now);
-        if (text === '' || Date.now() < next) return;
-        next = Date.now() + EVERY_MS;
+        const wait = text === said.text ? SAME_MS : EVERY_MS;
+        if (text === '' || Date.now() < said.at + wait) return;
+        said = { text, at: Date.now() };
         write(`${name.padEnd(7)} … ${text}\n`);
       };
       const result = await work(progress);

@@ -70,20 +70,35 @@ export const batchVcpus = (maxExecutors: number): { start: number; most: number 
 const WHEELS = 'wheels';
 
 /**
+ * The arguments of a batch by which it is this stack's, and not that of another stack in the project that has a run of
+ * the same id: no two stacks have a staging table in common.
+ *
+ * @example
+ * stackArguments(deployment); // ['--dataset-id=encryption_poc', '--destination-table=users_temp']
+ */
+export const stackArguments = (d: Deployment): readonly [string, string] => [
+  `--dataset-id=${d.dataset}`,
+  `--destination-table=${d.tables.staging}`,
+];
+
+/**
  * The arguments that the daily batch always had, in its order.
  *
  * @example
  * seedArguments(deployment, '0')[0]; // '--project-id=my-project'
  */
-export const seedArguments = (d: Deployment, limit: string): string[] => [
-  `--project-id=${d.project}`,
-  `--bigquery-location=${d.location}`,
-  `--dataset-id=${d.dataset}`,
-  `--source-table=${d.tables.source}`,
-  `--destination-table=${d.tables.staging}`,
-  `--google-cloud-bucket=gs://${d.bucket}/${d.tempFolder}`,
-  `--read-limit-rows=${limit}`,
-];
+export function seedArguments(d: Deployment, limit: string): string[] {
+  const [dataset, destination] = stackArguments(d);
+  return [
+    `--project-id=${d.project}`,
+    `--bigquery-location=${d.location}`,
+    dataset,
+    `--source-table=${d.tables.source}`,
+    destination,
+    `--google-cloud-bucket=gs://${d.bucket}/${d.tempFolder}`,
+    `--read-limit-rows=${limit}`,
+  ];
+}
 
 /**
  * The built-in application's own arguments; docs/spark.md describes each.

@@ -45,8 +45,8 @@ export const ERROR_CODES = {
     'the sandbox runs no workflows: name a stack',
   ),
   'option-engine': usage(
-    '`--via workflow` was used with `--engine direct` or `--engine bigquery`',
-    'leave one of the two out',
+    '`--via workflow` was used with `--engine direct` or `--engine bigquery`, or for a run that began with one of them',
+    'leave one of the two out; a run goes on without `--via workflow`, by the engine that it began with',
   ),
   'option-detach': usage(
     '`--detach` was used for a run that this process drives: after the batch it has to verify and merge',
@@ -133,8 +133,12 @@ export const ERROR_CODES = {
     'take another name, or overwrite it with `--force`',
   ),
   'init-table': usage(
-    'the dataset is there, but not the table: a stack creates both, or none of them',
-    'name the right table, or a dataset that is not there yet',
+    'the dataset is there, but not the table: a stack creates both, or none of them; or what there is is not what `--exists` or `--new` says',
+    'name the right table, or a dataset that is not there yet; leave that option out',
+  ),
+  'init-unseen': usage(
+    'nobody could look whether the table is there, for want of credentials, of a role or of a network',
+    'say which it is with `--exists` or `--new`, or sign in and try again',
   ),
   'init-location': usage(
     'the table is in a multi-region, such as US or EU: batches and keys live in one region',
@@ -147,6 +151,10 @@ export const ERROR_CODES = {
   'stack-name': usage(
     'not a name for a stack that comes and goes: one of the kept ones, production, too long, or that of a stack of your own',
     'take another name',
+  ),
+  'stack-secret': usage(
+    'a secret of dev is one that the stack of a branch cannot have: it is part of a value, or a name is made of it',
+    'the message names it: set it as one secret, or without `--secret`',
   ),
   'stack-missing': usage('there is no such stack', '`pulumi stack ls` lists them'),
   'stack-empty': usage('the stack was never deployed', 'run `pulumi up`'),
@@ -222,7 +230,7 @@ export const ERROR_CODES = {
   'nothing-resealed': failed('`read` was used before any run', 'run `npm run trigger`'),
   'sample-rows': usage(
     '`sample` was used on a source table that has rows',
-    '`--append` adds the made-up users behind its highest id',
+    '`--append` adds the made-up users under ids that no row has',
   ),
   'emulator-host': usage(
     'BIGQUERY_EMULATOR_HOST or STORAGE_EMULATOR_HOST names a host that would be called in the place of Google',
@@ -281,9 +289,12 @@ export const ERROR_CODES = {
   'bigquery-unreachable': failed('BigQuery cannot be reached', `check the network; ${RESUME}`),
   'keyset-exhausted': failed(
     'the run would cross the bound of seals under the newest version of the first-level keyset: 2^32, in deterministic keying 2^48',
-    'rotate the keyset (docs/runbook.md), then run again',
+    'make the next version with `npm run reseal -- keys rotate`, then run it again',
   ),
-  'keyset-missing': failed('the run has no first-level keyset', 'start a new run'),
+  'keyset-missing': failed(
+    'the table of keysets lacks the version that the run began with',
+    `restore its row by time travel; ${RESUME}`,
+  ),
   keyset: failed(
     "the first-level keyset cannot be used: its key does not open it, or the keysets table lacks the run's version",
     'restore the row of `keysets` by time travel: `kms_key` has to name the key that wrapped it',
@@ -298,8 +309,8 @@ export const ERROR_CODES = {
   ),
   'kms-key': failed('there is no such key', 'check `reseal:sourceKek` and `reseal:bigqueryKek`'),
   'kms-key-disabled': failed(
-    'a key version that is needed is disabled, destroyed or scheduled for it',
-    `enable or restore the version that the message names; ${RESUME}`,
+    'a key version that is needed is disabled or scheduled for destruction',
+    `enable the version that the message names, after its restoring where it is scheduled; ${RESUME}`,
   ),
   'kms-unavailable': failed(
     'Cloud KMS let no call through for ten minutes because of its quota, or failed for two minutes',
@@ -365,19 +376,40 @@ export const ERROR_CODES = {
     'another process has taken the run over and goes on with it',
     '`history` shows what becomes of it',
   ),
-  'merge-state': failed('somebody else ended the run between verify and merge', 'start a new run'),
+  'merge-state': failed(
+    'somebody else ended the run between verify and merge',
+    `${RESUME}; where \`history\` says that it was abandoned, start a new run`,
+  ),
   cancelled: {
     when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
-    remedy: RESUME,
+    remedy:
+      'of a run `--resume RUN` goes on; what else may have happened, and how to go on, the message says',
     exit: 'cancelled',
   },
   'cancel-failed': failed(
     'as a cause: a batch or an execution could not be cancelled, or nobody knows whether there is one; it may go on by itself',
     'cancel it by hand, or take what it does with `--resume RUN`',
   ),
-  'cancel-pending': failed('as a cause: a cancelled batch or execution had not ended a moment later', RESUME),
+  'cancel-pending': failed(
+    'a batch that was cancelled had not ended ten minutes later; as a cause: a cancelled batch or execution had not ended a moment later',
+    RESUME,
+  ),
   internal: failed('a bug', 'please report it; `RESEAL_DEBUG=1` prints the stack trace'),
 } as const satisfies Readonly<Record<string, ErrorCode>>;
+
+/** After these no `--resume` is of use, or not yet: what is, their remedies say. */
+export const NOT_RESUMED: readonly (keyof typeof ERROR_CODES)[] = [
+  'run-unknown',
+  'run-live',
+  'run-abandoned',
+  'run-taken-over',
+  'resume-changed',
+  'option-engine',
+  'engine-not-allowed',
+  'snapshot-gone',
+  'keyset-type',
+  'value-pattern',
+];
 
 /**
  * The process's exit code for an error; one that nobody knows is a failure.

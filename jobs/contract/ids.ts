@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import type { Deployment } from './deployment.ts';
 import { ResealError } from './errors.ts';
 
 /**
@@ -98,7 +99,8 @@ export const laterWaveId = (runId: string, number: number | string): string =>
 
 /**
  * Batch ids match [a-z0-9-]{4,63}; a second batch of a wave needs an id of its own. A repeated request makes no second
- * one: the id is there already.
+ * one: the id is there already. Another stack of the project may have a run of the same id: `stackArguments` tells
+ * whose a batch is.
  *
  * @example
  * batchId('pr-123', 1); // 'reseal-pr-123'
@@ -107,31 +109,42 @@ export const laterWaveId = (runId: string, number: number | string): string =>
 export const batchId = (wave: string, attempt: number | string): string =>
   attempt === 1 ? `reseal-${wave}` : `reseal-${wave}${SEPARATOR}${attempt}`;
 
+/** Where a run's rows wait for the merge, which no two ledgers have in common. */
+export type StagingTable = Pick<Deployment, 'dataset' | 'tables'>;
+
 /**
- * BigQuery job ids take letters, digits, dashes and underscores, up to 1,024 of them.
+ * BigQuery job ids take letters, digits, dashes and underscores, up to 1,024 of them. They begin with what tells the
+ * staging table from that of another stack in the project, which may have a run of the same id.
  *
  * @example
- * loadJobId('pr-123', 1); // 'reseal_pr_123_load_1'
+ * loadJobId(deployment, 'pr-123', 1); // 'reseal_b41a7c_pr_123_load_1'
  */
-export const loadJobId = (wave: string, attempt: number): string => jobId(wave, 'load', attempt);
+export const loadJobId = (d: StagingTable, wave: string, attempt: number): string =>
+  jobId(d, wave, 'load', attempt);
 
 /**
  * The query job that seals a wave's values inside BigQuery, and the load job that brings it the data keys.
  *
  * @example
- * sealJobId('pr-123', 1); // 'reseal_pr_123_seal_1'
- * keysJobId('pr-123', 1); // 'reseal_pr_123_keys_1'
+ * sealJobId(deployment, 'pr-123', 1); // 'reseal_b41a7c_pr_123_seal_1'
+ * keysJobId(deployment, 'pr-123', 1); // 'reseal_b41a7c_pr_123_keys_1'
  */
-export const sealJobId = (wave: string, attempt: number): string => jobId(wave, 'seal', attempt);
-export const keysJobId = (wave: string, attempt: number): string => jobId(wave, 'keys', attempt);
+export const sealJobId = (d: StagingTable, wave: string, attempt: number): string =>
+  jobId(d, wave, 'seal', attempt);
+export const keysJobId = (d: StagingTable, wave: string, attempt: number): string =>
+  jobId(d, wave, 'keys', attempt);
 
 /**
  * What the load jobs of an attempt are made of that is a job itself: they bring the values that a sealing job leaves.
  *
  * @example
- * loadJobId(leftOf(sealJobId('pr-123', 1)), 1); // 'reseal_reseal_pr_123_seal_1__left_load_1'
+ * leftOf(sealJobId(deployment, 'pr-123', 1)); // 'reseal_b41a7c_pr_123_seal_1--left'
  */
 export const leftOf = (attempt: string): string => `${attempt}${SEPARATOR}left`;
 
-const jobId = (wave: string, step: string, attempt: number): string =>
-  `reseal_${wave.replaceAll('-', '_')}_${step}_${attempt}`;
+const jobId = (d: StagingTable, wave: string, step: string, attempt: number): string =>
+  `reseal_${tagOf(d)}_${wave.replaceAll('-', '_')}_${step}_${attempt}`;
+
+/** Of one length, so that no part of an id can be taken for another; a project has a handful of staging tables. */
+const tagOf = ({ dataset, tables }: StagingTable): string =>
+  createHash('sha256').update(`${dataset}.${tables.staging}`).digest('hex').slice(0, 6);

@@ -25,7 +25,7 @@ export interface Grant {
 }
 
 /** In docs/iam.md these stand as they are written here. */
-export const GRANT_TARGETS = [
+const GRANT_TARGETS = [
   'project',
   "the batch's account",
   'source table',

@@ -47,8 +47,15 @@ export function changedSettings(began: string | null, d: Deployment): string[] {
   if (began === null) return [];
   const then = new Set(began.split(' '));
   const now = keptSettings(d).split(' ');
-  return now.filter((one) => !then.has(one)).map((one) => one.split(':')[0] ?? one);
+  const changed = now.filter((one) => !then.has(one)).map((one) => one.split(':')[0] ?? one);
+  return [...new Set(changed.map((name) => (name === PATTERNS && patternsAreInFields(d) ? 'fields' : name)))];
 }
+
+/** What the ledger calls the patterns, wherever they are set. */
+export const PATTERNS = 'valuePattern';
+
+/** Of several fields each has its pattern in the setting `fields`, and `valuePattern` must not be set. */
+export const patternsAreInFields = ({ fields }: Pick<Deployment, 'fields'>): boolean => fields.length > 1;
 
 const hash = (value: unknown): string =>
   createHash('sha256').update(canonical(value)).digest('hex').slice(0, DIGITS);

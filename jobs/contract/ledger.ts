@@ -2,7 +2,7 @@ import { ENGINES, KEYINGS, SOURCE_FORMATS } from './settings/choices.ts';
 import { MODES } from './sql/select-values.ts';
 
 /** Where a run stands. All but those of `CLOSED` can be resumed. */
-export const RUN_STATES = [
+const RUN_STATES = [
   'planned',
   'staging',
   'verified',
@@ -17,7 +17,7 @@ export type RunState = (typeof RUN_STATES)[number];
 export const CLOSED = ['succeeded', 'abandoned'] as const satisfies readonly RunState[];
 
 /** What carries a run out: the job in its own process, or the deployed workflow. */
-export const VIAS = ['job', 'workflow'] as const;
+const VIAS = ['job', 'workflow'] as const;
 export type Via = (typeof VIAS)[number];
 
 interface LedgerColumn {
@@ -113,7 +113,7 @@ export const LEDGER = {
     'INT64',
     'Values whose source changed between stage and merge: left as they were',
   ),
-  kms_calls: nullable('INT64', 'KMS Decrypt calls for data keys, of every attempt that was verified'),
+  kms_calls: nullable('INT64', 'KMS Decrypt calls for data keys, of every attempt that staged to the end'),
   started_at: required('TIMESTAMP', 'When the run was planned'),
   staging_at: nullable('TIMESTAMP', 'When its first wave began to stage, in the last attempt at that wave'),
   staged_at: nullable('TIMESTAMP', 'When its last wave had staged its last value'),
@@ -123,7 +123,7 @@ export const LEDGER = {
   ended_at: nullable('TIMESTAMP', 'When it was merged whole, failed, was cancelled or abandoned'),
   batch_id: nullable('STRING', 'The Dataproc batch'),
   milli_dcu_seconds: nullable('INT64', "The batch's approximate usage"),
-  cost_usd: nullable('FLOAT64', 'Estimated from usage and KMS calls'),
+  cost_usd: nullable('FLOAT64', 'Estimated from usage and KMS calls, without what BigQuery reads'),
   error_code: nullable('STRING', 'Stable code of the failure'),
   error: nullable('STRING', 'What went wrong and what to change'),
 } as const satisfies Readonly<Record<string, LedgerColumn>>;

@@ -25,9 +25,16 @@ const NOTES = {
   },
   'dek-refused': {
     meaning:
-      'Cloud KMS does not decrypt the data key: another KEK wrapped it. Or the dek is empty. (A disabled or destroyed version of the KEK stops the run with `kms-key-disabled`.)',
+      'Cloud KMS does not decrypt the data key: another KEK wrapped it. Or the dek is empty. (A version of the KEK that is disabled or scheduled for destruction stops the run with `kms-key-disabled`.)',
     remedy: 'Check `reseal:sourceKek`; the next run tries these values again.',
     ask: 'is reseal:sourceKek the key that wrapped these data keys?',
+  },
+  'kek-destroyed': {
+    meaning:
+      'The version of the KEK that wrapped the data key is destroyed: Cloud KMS has no key for it any more, and nobody can open the value.',
+    remedy:
+      'Have the application write the value anew, or empty its `cipher_text`. If the version was imported and is imported again, `--mode rejected` takes these values.',
+    ask: 'a version of reseal:sourceKek is destroyed: is that meant, and are these values given up?',
   },
   'key-length': {
     meaning: 'The unwrapped data key does not have 16, 24 or 32 bytes.',

@@ -87,7 +87,7 @@ export const STAGED_PLAINTEXT = 'decrypted_email';
  * @example
  * stagingColumns(deployment).map(({ name }) => name).includes('attempt'); // true
  */
-export function stagingColumns({ idType }: IdShape): Column[] {
+function stagingColumns({ idType }: IdShape): Column[] {
   return [
     column('id', idType, 'The row of the source table', 'REQUIRED'),
     column('cipher_text', 'STRING', "The source; written only by a user's own jar"),
@@ -115,7 +115,7 @@ export function stagingColumns({ idType }: IdShape): Column[] {
  * @example
  * rejectedColumns(deployment).length; // 9
  */
-export function rejectedColumns({ idType }: IdShape): Column[] {
+function rejectedColumns({ idType }: IdShape): Column[] {
   return [
     column('id', idType, 'The row of the source table', 'REQUIRED'),
     column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
@@ -140,7 +140,7 @@ export function rejectedColumns({ idType }: IdShape): Column[] {
  * @example
  * shreddedColumns(deployment).length; // 5
  */
-export function shreddedColumns({ idType }: IdShape): Column[] {
+function shreddedColumns({ idType }: IdShape): Column[] {
   return [
     column('id', idType, 'The row of the source table', 'REQUIRED'),
     column('field', 'STRING', "Which of the stack's fields", 'REQUIRED'),
@@ -178,7 +178,7 @@ export function keysetColumns(): Column[] {
  * @example
  * dataKeyColumns()[0].name; // 'run_id'
  */
-export function dataKeyColumns(): Column[] {
+function dataKeyColumns(): Column[] {
   return [
     column('run_id', 'STRING', 'The run whose values they open', 'REQUIRED'),
     column(
@@ -206,7 +206,7 @@ export function dataKeyColumns(): Column[] {
  * @example
  * runColumns(deployment)[0].name; // 'run_id'
  */
-export const runColumns = (d: IdShape): Column[] =>
+const runColumns = (d: IdShape): Column[] =>
   Object.entries(LEDGER).map(([name, { type, mode, description }]) =>
     column(name, BOUNDS.includes(name) ? boundType(d) : type, description, mode),
   );

@@ -13,3 +13,16 @@ export const NOT_WHOLE = ['verify-count', 'verify-open', 'merge-count'] as const
  * notWhole(' reseal-pr-123 reseal-pr-123--2 '); // ['reseal-pr-123', 'reseal-pr-123--2']
  */
 export const notWhole = (noted: string | null): string[] => noted?.split(' ').filter((id) => id !== '') ?? [];
+
+/** Codes of ends that somebody has decided on. */
+export const DECIDED = ['cancelled', 'batch-cancelled', 'workflow-cancelled'] as const;
+
+/**
+ * The state that the ledger gives a run which breaks off with an error's code.
+ *
+ * @example
+ * endState('batch-cancelled'); // 'cancelled'
+ * endState('batch-failed'); // 'failed'
+ */
+export const endState = (code: string): 'cancelled' | 'failed' =>
+  DECIDED.some((decided) => decided === code) ? 'cancelled' : 'failed';

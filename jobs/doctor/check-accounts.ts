@@ -3,7 +3,7 @@ import type { Deployment } from '../contract/deployment.ts';
 import { type GrantResource, type GrantTarget, grantResource } from '../contract/job-user.ts';
 import { googleFailure } from '../google/failures.ts';
 import { entry, type Policies } from '../google/policies.ts';
-import { type Finding, ok, wrong } from './finding.ts';
+import { type Finding, inBatches, ok, wrong } from './finding.ts';
 
 /** A policy, or why it is not known. */
 type Seen = { readonly entries: ReadonlySet<string> } | { readonly why: string };
@@ -61,7 +61,7 @@ function finding(
   const check = `roles of the ${account}'s account`;
   if (missing.length > 0)
     return wrong(
-      account === 'batch' && d.engines.length === 1 ? 'failed' : 'warning',
+      account === 'batch' ? inBatches(d) : 'warning',
       check,
       `${member} lacks ${missing.join(', ')}`,
       '`pulumi up --refresh` grants them again; where a wider role stands in for one, nothing is missing',

@@ -2,12 +2,12 @@ import { apisOf, FIRST_API } from '../contract/apis.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { googleFailure } from '../google/failures.ts';
 import type { ServiceUsage } from '../google/service-usage.ts';
-import { type Finding, ok, wrong } from './finding.ts';
+import { type Finding, inBatches, ok, wrong } from './finding.ts';
 
 /** Whether the APIs are on that `pulumi up` turned on: only those of the batch can be done without. */
 export async function checkApis(d: Deployment, usage: ServiceUsage): Promise<Finding> {
   const check = 'APIs';
-  const needed = apisOf({ batches: d.engines.length === 1 && d.engines[0] === 'dataproc' });
+  const needed = apisOf({ batches: inBatches(d) === 'failed' });
   const wanted = [FIRST_API, ...apisOf({ batches: d.engines.includes('dataproc') })];
   try {
     const off = await usage.off(d.project, wanted);

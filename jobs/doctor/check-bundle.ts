@@ -4,7 +4,7 @@ import type { Deployment } from '../contract/deployment.ts';
 import { CONNECTOR } from '../contract/settings/batch-settings.ts';
 import { type Endpoints, storageClient } from '../google/clients.ts';
 import { googleFailure } from '../google/failures.ts';
-import { type Finding, ok, wrong } from './finding.ts';
+import { type Finding, inBatches, ok, wrong } from './finding.ts';
 
 const APPLICATION = fileURLToPath(new URL('../spark', import.meta.url));
 
@@ -28,7 +28,7 @@ export async function checkBundle(d: Deployment, endpoints?: Endpoints): Promise
   if (uris === null)
     return [
       wrong(
-        'warning',
+        inBatches(d),
         check,
         'the stack was deployed without a bundle',
         '`npm run bundle`, then `pulumi up`',
@@ -42,7 +42,7 @@ export async function checkBundle(d: Deployment, endpoints?: Endpoints): Promise
       try {
         const [exists] = await file.exists();
         if (!exists)
-          return wrong('failed', check, `there is no ${uri}`, '`npm run bundle`, then `pulumi up`');
+          return wrong(inBatches(d), check, `there is no ${uri}`, '`npm run bundle`, then `pulumi up`');
         if (!object.endsWith('.zip')) return null;
         const [end] = await file.download({ end: -COMMENT_BYTES, validation: false });
         if (sourcesIn(end) === bundleSources(APPLICATION)) return null;

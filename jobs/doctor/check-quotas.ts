@@ -3,7 +3,7 @@ import type { Deployment } from '../contract/deployment.ts';
 import type { TableResource } from '../google/bigquery.ts';
 import { googleFailure } from '../google/failures.ts';
 import type { QuotaLimit, ServiceUsage } from '../google/service-usage.ts';
-import { type Finding, ok, wrong } from './finding.ts';
+import { type Finding, inBatches, ok, wrong } from './finding.ts';
 
 /** Quotas against what the settings make of them. The limits are the project's; what of them others use is not known. */
 export async function checkQuotas(
@@ -58,7 +58,7 @@ function smallest(limits: readonly QuotaLimit[], region: string): number | null 
 }
 
 /** `kmsCallsPerSecond` against the quota of cryptographic requests, and how long a table may take at that rate. */
-export function kmsFinding(
+function kmsFinding(
   { batch: { kmsCallsPerSecond: perSecond } }: Pick<Deployment, 'batch'>,
   source: TableResource | null,
   perMinute: number | null,
@@ -89,10 +89,7 @@ export function kmsFinding(
 }
 
 /** What a batch takes of Compute Engine's CPUs, at its start and at most. */
-export function cpuFinding(
-  d: Pick<Deployment, 'batch' | 'engines' | 'location'>,
-  limit: number | null,
-): Finding {
+function cpuFinding(d: Pick<Deployment, 'batch' | 'engines' | 'location'>, limit: number | null): Finding {
   const check = 'quota of CPUs';
   const { start, most } = batchVcpus(d.batch.maxExecutors);
   const takes = `a batch takes ${start} vCPUs at its start and up to ${most}`;
@@ -112,6 +109,5 @@ export function cpuFinding(
       found,
       'ask for more, or lower reseal:maxExecutors to what a batch can get',
     );
-  const only = d.engines.length === 1;
-  return wrong(only ? 'failed' : 'warning', check, found, 'ask for more: no batch starts below that');
+  return wrong(inBatches(d), check, found, 'ask for more: no batch starts below that');
 }

@@ -1,3 +1,5 @@
+import type { Deployment } from '../contract/deployment.ts';
+
 /**
  * What a check found:
  * - `ok`: as it should be.
@@ -16,6 +18,15 @@ export interface Finding {
   /** What to change; null where nothing needs to be. */
   readonly remedy: string | null;
 }
+
+/**
+ * What a run cannot do without that takes a batch: where another engine is allowed, a run by that one may start.
+ *
+ * @example
+ * inBatches({ engines: ['direct', 'dataproc'] }); // 'warning'
+ */
+export const inBatches = ({ engines }: Pick<Deployment, 'engines'>): 'failed' | 'warning' =>
+  engines.every((engine) => engine === 'dataproc') ? 'failed' : 'warning';
 
 export const ok = (check: string, found: string): Finding => ({ check, verdict: 'ok', found, remedy: null });
 

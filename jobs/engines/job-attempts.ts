@@ -35,7 +35,7 @@ export interface JobAttempt {
 export class JobFailed extends Error {}
 
 /** @throws Error for a client that does not answer. */
-export const answered = <T>(asking: Promise<T>): Promise<T> => within(ANSWER_MS, asking, unanswered);
+const answered = <T>(asking: Promise<T>): Promise<T> => within(ANSWER_MS, asking, unanswered);
 
 /** The client looks at the job every half second for as long as somebody listens. */
 export const jobDone = (job: Job): Promise<void> =>

@@ -11,9 +11,9 @@ import type { StageInput } from './engine.ts';
 import { awaitJob, type Choice, giveUp, type JobStep, jobDone, nextAttempt } from './job-attempts.ts';
 
 /** The load jobs of a wave, or of an attempt that has a name of its own. */
-export const loadStep = (wave: string): JobStep => ({
+export const loadStep = (deployment: Deployment, wave: string): JobStep => ({
   name: 'load',
-  idOf: (attempt) => loadJobId(wave, attempt),
+  idOf: (attempt) => loadJobId(deployment, wave, attempt),
 });
 
 /** One attempt at loading a run's rows. */
@@ -44,7 +44,7 @@ export async function nextLoad(
   signal: AbortSignal,
   limits = waitLimits(deployment),
 ): Promise<Load> {
-  const step = loadStep(given === undefined ? waveId(runId, wave) : leftOf(given));
+  const step = loadStep(deployment, given === undefined ? waveId(runId, wave) : leftOf(given));
   const { id, done } = await nextAttempt(client, deployment, step, { anew, spent, begin }, signal, limits);
   return { id, attempt: given ?? id, loaded: done };
 }

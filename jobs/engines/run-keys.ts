@@ -126,6 +126,15 @@ async function openKeyset(
     return await service.unwrap(kek, asWrappedKey(wrapped));
   } catch (error) {
     if (!(error instanceof Rejection)) throw error;
+    if (error.reason === 'kek-destroyed')
+      throw new ResealError(
+        'keyset',
+        `the version of ${kek} that wrapped the first-level keyset is destroyed`,
+        {
+          hint: 'nothing that was sealed under this keyset opens any more; the source columns are untouched (docs/runbook.md)',
+          cause: error,
+        },
+      );
     throw new ResealError('keyset', `the first-level keyset was not wrapped by ${kek}`, {
       hint: 'the table keysets names a key for it that did not wrap it: restore the row by time travel (docs/runbook.md)',
       cause: error,

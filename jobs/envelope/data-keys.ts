@@ -6,8 +6,8 @@ import type { DataKey, WrappedKey } from './brands.ts';
 /** Unwraps data keys and keysets. */
 export interface KeyService {
   /**
-   * One Decrypt of Cloud KMS, with empty AAD. Throws Rejection `dek-refused` where KMS will never open this
-   * ciphertext, ResealError where no key would open; for a service that has been ended, at once the reason of that.
+   * One Decrypt of Cloud KMS, with empty AAD. Throws Rejection `dek-refused` or `kek-destroyed` where KMS will never
+   * open this ciphertext, ResealError where no key would open; for a service that has been ended, at once the reason of that.
    */
   unwrap(kek: string, wrapped: WrappedKey): Promise<DataKey>;
   /** Decrypt calls that KMS answered, with a key or a rejection. */

@@ -8,7 +8,7 @@ import { decodeCipherText, decodeDek } from './encoding.ts';
 import { parseAesGcmKey, parseKeyset } from './keysets.ts';
 
 /** What a cipher text opened to. */
-export interface Opened {
+interface Opened {
   readonly plaintext: Plaintext;
   /** Whether a tag proves it. AES-CBC has none: whoever can write the source can change what comes out. */
   readonly authenticated: boolean;

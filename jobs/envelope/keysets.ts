@@ -24,7 +24,7 @@ export interface KeysetKey {
 }
 
 export const AES_GCM_TYPE_URL = 'type.googleapis.com/google.crypto.tink.AesGcmKey';
-export const AES_SIV_TYPE_URL = 'type.googleapis.com/google.crypto.tink.AesSivKey';
+const AES_SIV_TYPE_URL = 'type.googleapis.com/google.crypto.tink.AesSivKey';
 /** Where key_value stands in an AesGcmKey and in an AesSivKey. */
 const [GCM_KEY_VALUE, SIV_KEY_VALUE] = [3, 2];
 /** What BigQuery makes: an AES-256 key, and two of them for AES-SIV. */

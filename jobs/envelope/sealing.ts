@@ -8,7 +8,7 @@ import { AES_GCM_TYPE_URL, type Keyset, serializeKeyset } from './keysets.ts';
 import { randomSlice } from './random.ts';
 
 /** What becomes of a value. */
-export interface Sealed {
+interface Sealed {
   /** The row's keyset, sealed; null but in row keying: the merge puts the wrapped keyset there. */
   readonly key: Ciphertext | null;
   readonly value: Ciphertext;

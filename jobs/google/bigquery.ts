@@ -11,6 +11,7 @@ import { unlessAborted, within } from './bounds.ts';
 import type { Endpoints } from './clients.ts';
 import { bigQueryClient } from './clients.ts';
 import { bigQueryFailure, googleFailure, isTransient } from './failures.ts';
+import { type JsonPage, jsonPage } from './json-values.ts';
 import { type Cell, Page } from './page.ts';
 import { ANSWER_MS, jobStuck, STOP_MS, unanswered, waitLimits } from './wait-limits.ts';
 
@@ -35,6 +36,12 @@ const LAST_MS = 1_400;
 
 interface RawRow {
   readonly f: readonly { readonly v: Cell }[];
+}
+interface PageRead<T> {
+  readonly page: T;
+  readonly hasRows: boolean;
+  /** The token of the page behind it. */
+  readonly next: string | undefined;
 }
 interface RawResults {
   readonly jobComplete: boolean;
@@ -73,6 +80,8 @@ export interface BigQueryService {
     values: Record<P, Value>,
     signal?: AbortSignal,
   ): AsyncGenerator<Page>;
+  /** The same for people and scripts: the client library makes of each cell what its type is, which takes longer. */
+  jsonPages<P extends string>(statement: Statement<P>, values: Record<P, Value>): AsyncGenerator<JsonPage>;
   /**
    * Issues a statement as the job of that id and does not wait for its end; a job that has the id already is the one.
    * For a statement that must not be carried out twice. Throws the client's own error.
@@ -100,7 +109,7 @@ export interface TableResource extends PartitionedTable {
 }
 
 /** The statement's parameters in REST form; https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter */
-export function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
+function queryParameters<P extends string>(statement: Statement<P>, values: Record<P, Value>) {
   return (Object.keys(statement.params) as P[]).map((name) => {
     const value = values[name];
     return {
@@ -193,11 +202,13 @@ export async function bigQueryService(
     return data.jobComplete ? data : page(job, pageToken, ending);
   }
 
-  async function* pages<P extends string>(
+  /** Issues the statement, waits for its end and hands out what `read` gets of each page; the first without rows, too. */
+  async function* inPages<P extends string, T>(
     statement: Statement<P>,
     values: Record<P, Value>,
+    read: (job: Job, names: readonly string[], pageToken: string | undefined) => Promise<PageRead<T>>,
     ending?: AbortSignal,
-  ): AsyncGenerator<Page> {
+  ): AsyncGenerator<T> {
     const id = newJobId(statement.name);
     const stuck = jobStuck(deployment, statement.name, id, limits.jobMs);
     const work = async (): Promise<[Job, QueryRowsResponse]> => {
@@ -213,9 +224,9 @@ export async function bigQueryService(
       let isFirst = true;
       let pageToken: string | undefined;
       do {
-        const results = await page(job, pageToken, ending);
-        pageToken = results.pageToken;
-        if (results.rows !== undefined || isFirst) yield pageOf(names, results.rows ?? []);
+        const { page: one, hasRows, next } = await read(job, names, pageToken);
+        pageToken = next;
+        if (hasRows || isFirst) yield one;
         isFirst = false;
       } while (pageToken !== undefined);
     } catch (error) {
@@ -224,6 +235,38 @@ export async function bigQueryService(
       throw ending?.aborted ? ending.reason : bigQueryFailure(statement.name, error);
     }
   }
+
+  const pages = <P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+    ending?: AbortSignal,
+  ): AsyncGenerator<Page> =>
+    inPages(
+      statement,
+      values,
+      async (job, names, pageToken) => {
+        const results = await page(job, pageToken, ending);
+        return {
+          page: pageOf(names, results.rows ?? []),
+          hasRows: results.rows !== undefined,
+          next: results.pageToken,
+        };
+      },
+      ending,
+    );
+
+  const jsonPages = <P extends string>(
+    statement: Statement<P>,
+    values: Record<P, Value>,
+  ): AsyncGenerator<JsonPage> =>
+    inPages(statement, values, async (job, names, pageToken) => {
+      const { rows, pageToken: next } = await within(
+        ANSWER_MS,
+        jsonPage(job, PAGE_ROWS, pageToken),
+        unanswered,
+      );
+      return { page: { names, rows }, hasRows: rows.length > 0, next };
+    });
 
   /** Issues the statement and waits for its end, which the signal and the limit bring about early. */
   async function result<P extends string>(
@@ -308,5 +351,5 @@ export async function bigQueryService(
     }
   }
 
-  return { client, pages, query: retried, start: issue, bytes, tableResource };
+  return { client, pages, jsonPages, query: retried, start: issue, bytes, tableResource };
 }

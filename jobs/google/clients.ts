@@ -119,7 +119,7 @@ const SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
  * Options of Google's generated clients for another endpoint, whose scheme says whether it speaks gRPC over TLS;
  * `regional` is the host that a regional service has at Google.
  */
-export async function gaxOptions(
+async function gaxOptions(
   service: 'kms' | 'dataproc' | 'workflows',
   endpoints: Endpoints | undefined,
   regional?: string,

@@ -1,3 +1,11 @@
+import {
+  ABOUT_THE_QUERY,
+  IN_STREAMING_BUFFER,
+  LIMITS,
+  OVERTAKEN,
+  PASSING,
+  SNAPSHOT_GONE,
+} from '../contract/bigquery-reasons.ts';
 import { ResealError } from '../contract/errors.ts';
 import { LEDGER } from '../contract/ledger.ts';
 import { MOST_PARTITIONS } from '../contract/partitioning.ts';
@@ -156,23 +164,13 @@ export function googleFailure(error: unknown): GoogleFailure {
   };
 }
 
-/** https://cloud.google.com/bigquery/docs/error-messages */
-const PASSING = [
-  'backendError',
-  'internalError',
-  'rateLimitExceeded',
-  'jobRateLimitExceeded',
-  'jobBackendError',
-];
+const says = ({ reasons }: GoogleFailure, known: readonly string[]): boolean =>
+  reasons.some((reason) => known.includes(reason));
 
-/**
- * Whether a job of BigQuery failed by something that passes. A transaction that another one overtook is rolled
- * back with the message below and may simply be run again:
- * https://cloud.google.com/bigquery/docs/transactions#transaction_concurrency
- */
+/** Whether a job of BigQuery failed by something that passes. */
 export function isTransient(error: unknown): boolean {
-  const { reasons, message } = googleFailure(error);
-  return reasons.some((reason) => PASSING.includes(reason)) || /concurrent update/i.test(message);
+  const failure = googleFailure(error);
+  return says(failure, PASSING) || new RegExp(OVERTAKEN).test(failure.message);
 }
 
 /** Statuses of a service that fails by itself, for now. */
@@ -188,7 +186,7 @@ class StatementFailure extends ResealError {
 
   constructor(said: string, { message, reasons }: GoogleFailure, hint?: string) {
     super('bigquery', said, hint === undefined ? {} : { hint });
-    this.aboutValues = reasons.includes('invalidQuery') || ABOUT_VALUES.test(message);
+    this.aboutValues = reasons.includes(ABOUT_THE_QUERY) || ABOUT_VALUES.test(message);
   }
 }
 
@@ -199,12 +197,6 @@ class StatementFailure extends ResealError {
 export const isAboutValues = (error: unknown): boolean =>
   error instanceof StatementFailure && error.aboutValues;
 
-/**
- * A moment before the seven days of time travel, or before the table was made.
- * https://cloud.google.com/bigquery/docs/time-travel
- */
-const SNAPSHOT_GONE = /Invalid snapshot time|Cannot read before \d+/;
-
 /** Columns of the ledger and of the table of keysets, to which newer versions of the program add. */
 const OWN_COLUMNS = [...Object.keys(LEDGER), ...keysetColumns().map(({ name }) => name)];
 
@@ -212,14 +204,18 @@ const OWN_COLUMNS = [...Object.keys(LEDGER), ...keysetColumns().map(({ name }) =
 const NO_COLUMN =
   /(?:Unrecognized name: |\bName |\bColumn )`?(\w+)`?(?:$|;| at | not found | is not present )/;
 
-/** Whether a statement did not find a column of one of the stack's own tables. */
-const lacksColumn = (message: string): boolean => OWN_COLUMNS.includes(NO_COLUMN.exec(message)?.[1] ?? '');
+/** The step of statements that a user wrote, which may name any column of any table. */
+const USERS_OWN = 'sql';
+
+/** Whether a statement of the program's did not find a column of one of the stack's own tables. */
+const lacksColumn = (step: string, message: string): boolean =>
+  step !== USERS_OWN && OWN_COLUMNS.includes(NO_COLUMN.exec(message)?.[1] ?? '');
 
 /** What to do about BigQuery's reasons that have no code of their own. */
 const HINTS: Readonly<Record<string, string>> = {
-  stopped: 'somebody cancelled the job: --resume the run',
-  resourcesExceeded: 'it says nothing of the values: --resume the run, or take fewer at once with --limit',
-  quotaExceeded: 'the message names the quota: --resume the run once there is some left',
+  stopped: 'somebody cancelled the job: `--resume RUN` goes on',
+  resourcesExceeded: 'it says nothing of the values: `--resume RUN`, or take fewer at once with --limit',
+  quotaExceeded: 'the message names the quota: `--resume RUN` once there is some left',
 };
 
 /** What BigQuery answered to a step, as an error that says what to change. */
@@ -232,26 +228,26 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
   const said = `BigQuery, step ${step}: ${message}`;
   if (status === 'UNREACHABLE')
     return new ResealError('bigquery-unreachable', said, {
-      hint: 'check the network, then --resume the run',
+      hint: 'check the network, then `--resume RUN`',
     });
-  if (status === 'PERMISSION_DENIED' || reasons.includes('accessDenied'))
+  if ((status === 'PERMISSION_DENIED' && !says(failure, LIMITS)) || reasons.includes('accessDenied'))
     return new ResealError('bigquery-denied', said, {
       hint: grantHint(message, CALLER) ?? 'docs/iam.md lists the roles each account needs',
     });
   if (status === 'NOT_FOUND' || reasons.includes('notFound'))
     return new ResealError('bigquery-missing', said, { hint: 'run `pulumi up` for this stack first' });
-  if (lacksColumn(message))
+  if (lacksColumn(step, message))
     return new ResealError('bigquery-missing', said, {
       hint: 'an older version of the program made the table: run `pulumi up` with this version, then try again',
     });
-  if (/rows in the streaming buffer/i.test(message))
+  if (new RegExp(IN_STREAMING_BUFFER).test(message))
     return new ResealError('source-streaming', said, {
-      hint: 'rows that insertAll streamed can be changed after half an hour: --resume the run then',
+      hint: 'rows that insertAll streamed can be changed after half an hour: `--resume RUN` then',
     });
   const [, column] = /without a filter over column\(s\) '([^']+)'/.exec(message) ?? [];
   if (column !== undefined)
     return new ResealError('source-partition', said, {
-      hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then --resume the run`,
+      hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then \`--resume RUN\``,
     });
   if (/^Too many partitions produced by query/.test(message))
     return new ResealError('too-many-partitions', said, {
@@ -259,15 +255,15 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
     });
   if (status === 'UNAUTHENTICATED')
     return new ResealError('no-credentials', said, {
-      hint: 'run `gcloud auth application-default login`, then --resume the run',
+      hint: 'run `gcloud auth application-default login`, then `--resume RUN`',
     });
-  if (SNAPSHOT_GONE.test(message))
+  if (new RegExp(SNAPSHOT_GONE).test(message))
     return new ResealError('snapshot-gone', said, {
       hint: 'no run of that moment can go on: `npm run reseal -- abandon` it, and start a new one, which takes its values',
     });
   if (isTransient(error) || FAILING.includes(status))
     return new ResealError('bigquery-busy', said, {
-      hint: 'it says nothing of the values, and passes: --resume the run in a few minutes',
+      hint: 'it says nothing of the values, and passes: `--resume RUN` in a few minutes',
     });
   const [hint] = reasons.flatMap((reason) => HINTS[reason] ?? []);
   return new StatementFailure(said, failure, hint);

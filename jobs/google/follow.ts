@@ -74,22 +74,15 @@ async function givenUp<T>(work: LongRunning<T>, overdue: ResealError): Promise<R
 async function cancelled<T>(work: LongRunning<T>, { cancelMs, endMs }: Patience): Promise<T> {
   let missed = `no answer for ${cancelMs} ms`;
   const over = new AbortController();
+  const { signal } = over;
   const cancelling = repeated(() => work.cancel(), {
     ms: cancelMs,
-    signal: over.signal,
+    signal,
     missed: (message) => {
       missed = message;
     },
   });
   const late = () => new Error(missed);
-  const asked = within(cancelMs, cancelling, late).finally(() => over.abort());
-  await asked.catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ResealError('cancel-failed', `${work.name} could not be cancelled: ${reason}`, {
-      hint: 'it goes on by itself: cancel it by hand, or take what it does with --resume',
-      cause,
-    });
-  });
   const ended = async (): Promise<T> => {
     for (;;) {
       const seen = await work.look().catch((error: unknown) => {
@@ -97,10 +90,22 @@ async function cancelled<T>(work: LongRunning<T>, { cancelMs, endMs }: Patience)
         return null;
       });
       if (seen !== null && work.hasEnded(seen)) return seen;
-      await sleep(END_LOOK_MS);
+      await sleep(END_LOOK_MS, undefined, { signal });
     }
   };
-  return within(endMs, ended(), () => {
-    return new ResealError('cancel-pending', `${work.name} has been cancelled and is about to end`);
-  });
+  try {
+    await within(cancelMs, cancelling, late).catch((cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ResealError('cancel-failed', `${work.name} could not be cancelled: ${reason}`, {
+        hint: 'it goes on by itself: cancel it by hand, or take what it does with `--resume RUN`',
+        cause,
+      });
+    });
+    return await within(endMs, ended(), () => {
+      return new ResealError('cancel-pending', `${work.name} has been cancelled and is about to end`);
+    });
+  } finally {
+    // Nobody asks or looks any more once it is clear what to say.
+    over.abort();
+  }
 }

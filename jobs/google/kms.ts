@@ -39,8 +39,15 @@ function deniedKey(said: string): ResealError {
 /** Cloud KMS does not know who calls: no role would change that. */
 export const refusedCredentials = (message: string): ResealError =>
   new ResealError('no-credentials', `Cloud KMS does not take the credentials of this call: ${message}`, {
-    hint: 'run `gcloud auth application-default login`, then --resume the run',
+    hint: 'run `gcloud auth application-default login`, then `--resume RUN`',
   });
+
+/**
+ * How Cloud KMS says that a version is gone, which "may not leave this state once entered"
+ * (https://cloud.google.com/kms/docs/key-states). The sentence stands in
+ * https://cloud.google.com/kubernetes-engine/docs/troubleshooting/secrets; jobs/spark/reseal/kms.py has it too.
+ */
+const DESTROYED = /current state is: DESTROYED\b/;
 
 /** Why trying again would not help: KMS rejects this ciphertext, or would answer alike for any. Null otherwise. */
 function permanent(kek: string, error: unknown): Error | null {
@@ -54,8 +61,10 @@ function permanent(kek: string, error: unknown): Error | null {
     case 'INVALID_ARGUMENT':
       return new Rejection('dek-refused');
     case 'FAILED_PRECONDITION':
+      // The run would meet the same answer for ever: what is left is the other values.
+      if (DESTROYED.test(message)) return new Rejection('kek-destroyed');
       return new ResealError('kms-key-disabled', `Cloud KMS cannot use a version of ${kek}: ${message}`, {
-        hint: 'enable or restore the version that the message names, then --resume the run',
+        hint: 'enable the version that the message names, after its restoring where it is scheduled for destruction, then `--resume RUN`',
       });
     case 'UNAUTHENTICATED':
       return refusedCredentials(message);
@@ -98,9 +107,8 @@ export function keyService(
     pace.answered();
   }
 
-  /** One call, in its turn. Throws AbortError for what repeating would not change. */
+  /** One call, once it is its turn. Throws AbortError for what repeating would not change. */
   async function attempt(kek: string, wrapped: WrappedKey): Promise<DataKey> {
-    await pace.turn(signal);
     try {
       const key = await decrypt(kek, wrapped);
       answered();
@@ -118,21 +126,28 @@ export function keyService(
     }
   }
 
-  /** Tells of each failure of one and the same call whether it is worth repeating. */
-  function patient(): (error: unknown) => boolean {
+  /** How long one and the same call may go on failing. */
+  function patient(): { turn(): Promise<void>; worthwhile(error: unknown): boolean } {
     const since = performance.now();
     let failingSince: number | null = null;
-    return (error) => {
-      const now = performance.now();
-      if (googleFailure(error).status === 'RESOURCE_EXHAUSTED') {
-        // Cloud KMS has answered, so that a fault before is over.
-        failingSince = null;
-        // A call may be turned away again and again while others are answered: only silence for all of them counts.
-        return now - Math.max(answeredAt, since) < patience.quotaMs;
-      }
-      // Neither the wait for a turn nor that for the quota is a fault's.
-      failingSince ??= now;
-      return now - failingSince < patience.faultMs;
+    return {
+      async turn() {
+        const asked = performance.now();
+        await pace.turn(signal);
+        // The wait for a turn is no fault's: behind thousands of calls it may take longer than any fault.
+        if (failingSince !== null) failingSince += performance.now() - asked;
+      },
+      worthwhile(error) {
+        const now = performance.now();
+        if (googleFailure(error).status === 'RESOURCE_EXHAUSTED') {
+          // Cloud KMS has answered, so that a fault before is over.
+          failingSince = null;
+          // A call may be turned away again and again while others are answered: only silence for all of them counts.
+          return now - Math.max(answeredAt, since) < patience.quotaMs;
+        }
+        failingSince ??= now;
+        return now - failingSince < patience.faultMs;
+      },
     };
   }
 
@@ -141,9 +156,9 @@ export function keyService(
       return calls;
     },
     async unwrap(kek, wrapped) {
-      const worthwhile = patient();
+      const { turn, worthwhile } = patient();
       try {
-        return await pRetry(() => attempt(kek, wrapped), {
+        return await pRetry(() => turn().then(() => attempt(kek, wrapped)), {
           retries: Number.POSITIVE_INFINITY,
           shouldRetry: ({ error }) => worthwhile(error),
           minTimeout: 100,
@@ -170,8 +185,8 @@ function unavailable(error: unknown, patience: NonNullable<KeyServiceOptions['pa
       : `Cloud KMS has failed for ${seconds} s`,
     {
       hint: exhausted
-        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then --resume the run'
-        : 'check the network and the status of Cloud KMS in this region, then --resume the run',
+        ? 'ask for more quota in this region or lower reseal:kmsCallsPerSecond, then `--resume RUN`'
+        : 'check the network and the status of Cloud KMS in this region, then `--resume RUN`',
       cause: new Error(message),
     },
   );

@@ -62,7 +62,7 @@ export function jobStuck(
     'job-stuck',
     `BigQuery, step ${step}: job ${id} did not end within ${inWords(ms)} and was told to stop`,
     {
-      hint: `\`bq show -j ${job}\` says what became of it, and \`bq cancel ${job}\` stops it if it still runs; then --resume the run`,
+      hint: `\`bq show -j ${job}\` says what became of it, and \`bq cancel ${job}\` stops it if it still runs; then \`--resume RUN\``,
     },
   );
 }
@@ -76,7 +76,7 @@ export function batchStuck({ location }: Deployment, name: string, state: string
     'batch-stuck',
     `${name} was ${state.toLowerCase()} for ${inWords(ms)}, longer than any batch of this stack should be`,
     {
-      hint: `\`gcloud dataproc batches describe ${id} --region=${location}\` and its output in Cloud Logging say ${why}; then --resume the run`,
+      hint: `\`gcloud dataproc batches describe ${id} --region=${location}\` and its output in Cloud Logging say ${why}; then \`--resume RUN\``,
     },
   );
 }

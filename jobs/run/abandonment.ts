@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { ResealError } from '../contract/errors.ts';
 import { waveId } from '../contract/ids.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
@@ -58,13 +59,14 @@ async function giveUp(
   const runId = held.run_id;
   const lease = heartbeat(context, runId, owner);
   const signal = AbortSignal.any([context.signal, lease.lost]);
+  // An engine looks at all the attempts that a wave may have, side by side; more than ten listeners are no leak here.
+  setMaxListeners(0, signal);
   try {
-    const discarded = await engines[held.engine].discard(
-      runId,
-      waveId(runId, held.waves_merged ?? 0),
-      signal,
-      say,
-    );
+    const wave = waveId(runId, held.waves_merged ?? 0);
+    let discarded = await engines[held.engine].discard(runId, wave, signal, say);
+    // An execution of the workflow, which always takes a batch, may have gone on with another engine's run.
+    if (held.batch_id !== null && held.engine !== 'dataproc')
+      discarded = both(discarded, await engines.dataproc.discard(runId, wave, signal, say));
     signal.throwIfAborted();
     await bigquery.query(sql.clearStaged, { run_id: runId, owner });
     await bigquery.query(sql.abandonRun, { run_id: runId, owner });
@@ -79,3 +81,8 @@ async function giveUp(
     void lease.stop();
   }
 }
+
+const both = (one: Discarded, other: Discarded): Discarded => ({
+  cancelled: [...one.cancelled, ...other.cancelled],
+  files: one.files === null || other.files === null ? null : one.files + other.files,
+});

@@ -12,6 +12,7 @@ import { projectFault, projectFaultIn } from '../google/project-faults.ts';
 import { mayPass } from '../google/repeated.ts';
 import { ANSWER_MS, waitLimits } from '../google/wait-limits.ts';
 import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
+import { isClosed } from './lease.ts';
 import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
 import { mergeSummary, reportSummary } from './summaries.ts';
@@ -24,7 +25,7 @@ type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
  * given along, so that the ledger's row can be found; a run that broke off goes on under its own.
  *
  * @throws ResealError with the code that the workflow raised, the job's own for what befalls a run; `workflow-failed`
- * where it raised none; `workflow-missing`, `workflow-denied`, `workflow-cancelled`, or `cancelled` once the context's signal has been given
+ * where it raised none; `option-engine`, `workflow-missing`, `workflow-denied`, `workflow-cancelled`, or `cancelled` once the context's signal has been given
  */
 export async function runByWorkflow(
   context: RunContext,
@@ -37,14 +38,13 @@ export async function runByWorkflow(
     const run = await watcher.step(
       'run',
       async (progress) => {
+        await checkEngine(context, options.runId);
         const execution = await start(client, workflow, options, allowed, context.signal);
-        const ended = await followed(client, execution, progress, context, options.runId).catch(
-          (error: unknown) => {
-            if (!context.signal.aborted) throw error;
-            // It was cancelled, or could not be; either way nobody waits for it any longer.
-            return cancelled(context, options.runId, execution, error);
-          },
-        );
+        const ended = await followed(client, execution, progress, context).catch((error: unknown) => {
+          if (!context.signal.aborted) throw error;
+          // It was cancelled, or could not be; either way nobody waits for it any longer.
+          return cancelled(context, options.runId, execution, error);
+        });
         return 'run_id' in ended ? ended : outcome(context, options.runId, ended);
       },
       mergeSummary,
@@ -56,7 +56,7 @@ export async function runByWorkflow(
 /**
  * Starts the workflow and leaves it to itself; returns the execution's resource name.
  *
- * @throws ResealError `workflow-missing`, `workflow-denied`, `workflow-failed`
+ * @throws ResealError `workflow-missing`, `workflow-denied`, `workflow-failed`, `option-engine`
  */
 export const startWorkflow = (
   context: RunContext,
@@ -64,9 +64,21 @@ export const startWorkflow = (
   allowed: Allowed,
   endpoints?: Endpoints,
 ): Promise<string> =>
-  withExecutions(context, endpoints, async (client, workflow) =>
-    nameOf(await start(client, workflow, options, allowed, context.signal)),
+  withExecutions(context, endpoints, async (client, workflow) => {
+    await checkEngine(context, options.runId);
+    return nameOf(await start(client, workflow, options, allowed, context.signal));
+  });
+
+/** @throws ResealError `option-engine` for a run that is to go on by another engine than the workflow's */
+async function checkEngine(context: RunContext, runId: string): Promise<void> {
+  const found = await readRun(context, runId);
+  if (found === null || isClosed(found) || found.engine === 'dataproc') return;
+  throw new ResealError(
+    'option-engine',
+    `run ${runId} goes on by engine ${found.engine}, as it began, and the workflow always takes a batch`,
+    { hint: ERROR_CODES['option-engine'].remedy },
   );
+}
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
@@ -145,7 +157,6 @@ async function followed(
   execution: Execution,
   progress: Progress,
   { deployment, signal }: RunContext,
-  runId: string,
 ): Promise<Execution> {
   const name = nameOf(execution);
   return follow<Execution>(
@@ -170,9 +181,12 @@ async function followed(
     waitLimits(deployment),
   ).catch((error: unknown) => {
     if (error instanceof ResealError || signal.aborted) throw error;
-    throw failure(error, name, `it goes on by itself; --resume ${runId} --via workflow says how it ended`);
+    throw failure(error, name, 'it goes on by itself; `--resume RUN` says how it ended');
   });
 }
+
+const isCode = (code: string | undefined): code is keyof typeof ERROR_CODES =>
+  code !== undefined && code in ERROR_CODES;
 
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */
 async function outcome(context: RunContext, runId: string, execution: Execution): Promise<LedgerRow> {
@@ -180,22 +194,21 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
   if (state === 'CANCELLED' && context.signal.aborted) return cancelled(context, runId, execution);
   if (state === 'CANCELLED') {
     const cancellation = new ResealError('workflow-cancelled', `somebody cancelled ${execution.name}`, {
-      hint: `go on with --resume ${runId} --via workflow`,
+      hint: ERROR_CODES['workflow-cancelled'].remedy,
     });
     // It can no longer let go of the run by itself; if this does not come through, its lease runs out.
-    await endRun({ ...context, owner: ownerOf(execution) }, runId, 'cancelled', cancellation).catch(() => {});
+    await endRun({ ...context, owner: ownerOf(execution) }, runId, cancellation).catch(() => {});
     throw cancellation;
   }
   if (state !== 'SUCCEEDED') {
-    const { code, message } = raised(execution);
-    const next = `go on with --resume ${runId} --via workflow${code === 'rejected-share' ? ' --accept-rejected' : ''}`;
+    const { code: own, message } = raised(execution);
     const fault = projectFaultIn(message);
-    if (fault !== null) throw new ResealError(fault.code, message, { hint: `${fault.hint}; ${next}` });
+    if (fault !== null)
+      throw new ResealError(fault.code, message, fault.hint === undefined ? {} : { hint: fault.hint });
+    // A code of Reseal's is the run's own, whoever drives it: exit code and remedy derive from it.
+    const code = isCode(own) ? own : 'workflow-failed';
     const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
-    // A code of Reseal's is the run's own, whoever drives it: exit codes derive from it.
-    throw new ResealError(code !== undefined && code in ERROR_CODES ? code : 'workflow-failed', message, {
-      hint: `${grant === null ? '' : `${grant}; `}${next}`,
-    });
+    throw new ResealError(code, message, { hint: grant ?? ERROR_CODES[code].remedy });
   }
   const run = await readRun(context, runId);
   if (run?.state === 'succeeded') return run;
@@ -221,7 +234,7 @@ async function cancelled(
   const alive = stillAtWork(cause);
   let run: LedgerRow | null;
   try {
-    await endRun({ ...context, owner }, runId, 'cancelled', cancellation);
+    await endRun({ ...context, owner }, runId, cancellation);
     run = await readRun(context, runId);
   } catch (error) {
     const what = alive === null ? 'was cancelled' : `may go on: its execution ${alive}`;

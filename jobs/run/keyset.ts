@@ -1,4 +1,5 @@
 import { AEAD, type Algorithm, DETERMINISTIC } from '../contract/algorithms.ts';
+import { ResealError } from '../contract/errors.ts';
 import { kmsUri } from '../contract/sql/index.ts';
 import type { Row } from '../google/bigquery.ts';
 import type { ReadContext, RunContext, RunKeyset } from './context.ts';
@@ -51,6 +52,12 @@ export async function ensuredKeyset(context: RunContext): Promise<RunKeyset | nu
   await context.bigquery.query(context.sql.ensureKeyset, {});
   return newestKeyset(context);
 }
+
+/** What a run breaks off with whose version of the first-level keyset is not there: no other opens what it has sealed. */
+export const keysetMissing = (runId: string): ResealError =>
+  new ResealError('keyset-missing', `the version of the keyset that run ${runId} began with is not there`, {
+    hint: 'restore its row of the table of keysets by time travel, then `--resume RUN`',
+  });
 
 /** The keyset that an earlier run began with. */
 export async function keysetOfVersion(

@@ -3,7 +3,7 @@ import { ResealError } from '../contract/errors.ts';
 import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease-terms.ts';
 import { CLOSED, type LedgerRow } from '../contract/ledger.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
-import type { RunContext } from './context.ts';
+import type { HeldContext, RunContext } from './context.ts';
 import { described, isGone } from './owner.ts';
 import { knownRun } from './recorded-run.ts';
 
@@ -24,7 +24,8 @@ export async function takeLease(
   const seen = found.owner;
   const from = seen !== null && (takeOver || isGone(seen)) ? seen : '';
   return orLetGo(context, found.run_id, owner, async () => {
-    await bigquery.query(sql.takeLease, { run_id: found.run_id, owner, from_owner: from });
+    const mine = { run_id: found.run_id, owner, from_owner: from, seen_millis: found.heartbeat ?? 0 };
+    await bigquery.query(sql.takeLease, mine);
     return heldBy(context, found.run_id, owner);
   });
 }
@@ -75,9 +76,22 @@ export const isLive = ({ owner }: LedgerRow, silentMillis: number): boolean =>
   owner !== null && silentMillis < LEASE_SECONDS * 1000 && !isGone(owner);
 
 export const takenOver = (runId: string, by: string | null): ResealError =>
-  new ResealError('run-taken-over', `run ${runId} is driven by ${described(by)} now`, {
-    hint: '`npm run reseal -- history` shows what becomes of it',
-  });
+  new ResealError(
+    'run-taken-over',
+    by === null
+      ? `run ${runId} was taken over by somebody who has let go of it since`
+      : `run ${runId} is driven by ${described(by)} now`,
+    { hint: '`npm run reseal -- history` shows what becomes of it' },
+  );
+
+/**
+ * Throws ResealError `run-taken-over` where the run has another owner by now, or none: whatever befell the work of the
+ * former one says nothing of the run. Where that cannot be told nothing is thrown.
+ */
+export async function checkHeld({ bigquery, sql, owner }: HeldContext, runId: string): Promise<void> {
+  const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS).catch(() => []);
+  if (lease !== undefined && lease.owner !== owner) throw takenOver(runId, lease.owner ?? null);
+}
 
 /** The renewals of a lease. */
 export interface Heartbeat {

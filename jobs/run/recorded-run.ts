@@ -1,7 +1,8 @@
 import { ResealError } from '../contract/errors.ts';
 import { changedSettings, keptSettings } from '../contract/kept-settings.ts';
-import { type LedgerRow, ledgerRow, type RunState, type Via } from '../contract/ledger.ts';
+import { type LedgerRow, ledgerRow, type Via } from '../contract/ledger.ts';
 import { allIds } from '../contract/sql/index.ts';
+import { endState } from '../contract/verdict.ts';
 import type { HeldContext, Plan, ReadContext, RunContext } from './context.ts';
 import { ensuredKeyset, keysetOfVersion } from './keyset.ts';
 
@@ -106,9 +107,8 @@ export async function openRun(context: HeldContext, planned: Plan, via: Via): Pr
 export async function endRun(
   { bigquery, sql, owner }: HeldContext,
   runId: string,
-  state: RunState,
-  error: ResealError,
+  { code, message }: ResealError,
 ): Promise<void> {
-  const values = { run_id: runId, owner, state, error_code: error.code, error: error.message.slice(0, 2000) };
-  await bigquery.query(sql.endRun, values);
+  const ending = { state: endState(code), error_code: code, error: message.slice(0, 2000) };
+  await bigquery.query(sql.endRun, { run_id: runId, owner, ...ending });
 }

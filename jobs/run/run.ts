@@ -3,7 +3,7 @@ import type { LedgerRow } from '../contract/ledger.ts';
 import { notWhole } from '../contract/verdict.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { heartbeat, heldBy, isClosed, orLetGo, takeLease } from './lease.ts';
+import { checkHeld, heartbeat, heldBy, isClosed, orLetGo, takeLease } from './lease.ts';
 import { merge } from './merge.ts';
 import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
@@ -116,6 +116,7 @@ async function carryOutWave(
   const context = { ...driver, signal: AbortSignal.any([driver.signal, lease.lost]) };
   let wave: Wave = { ...planned, wave: number };
   let source = untouched(wave);
+  let merging = false;
   const step = (name: string): string => (wave.waves === 1 ? name : `${name} ${number + 1}/${wave.waves}`);
   try {
     if (!verified) {
@@ -128,12 +129,15 @@ async function carryOutWave(
       await watcher.step(step('verify'), () => verify(context, wave, outcome, allowed), verifySummary);
     }
     context.signal.throwIfAborted();
+    merging = true;
     source += wave.waves === 1 ? ', or merged whole' : ', or merged with one wave more';
     // A heartbeat would have BigQuery roll the merge's transaction back: both write the ledger.
     await lease.stop();
     return await watcher.step(step('merge'), () => merge(context, wave), mergeSummary);
   } catch (error) {
     if (lease.lost.aborted && !driver.signal.aborted) throw lease.lost.reason;
+    // Whoever took the run over may have merged and removed the rows that this process looks for.
+    if (!merging && !driver.signal.aborted) await checkHeld(driver, planned.runId);
     throw await brokenOff(driver, planned.runId, error, source);
   } finally {
     void lease.stop();
@@ -152,15 +156,13 @@ async function brokenOff(
   source: string,
 ): Promise<ResealError> {
   if (error instanceof ResealError && error.code === TAKEN_OVER) return error;
-  const cancelled = context.signal.aborted;
-  const failure = cancelled
+  const failure = context.signal.aborted
     ? new ResealError('cancelled', `run ${runId} was cancelled; ${source}`, {
         hint: `${leftAtWork(error)}go on with --resume ${runId}; what it staged expires after 7 days`,
         cause: error,
       })
     : asFailure(error);
-  const state = cancelled ? 'cancelled' : 'failed';
-  const recorded = await endRun(context, runId, state, failure).then(
+  const recorded = await endRun(context, runId, failure).then(
     () => true,
     () => false,
   );

@@ -5,7 +5,7 @@ import { rowsWithoutId } from '../google/rows-without-id.ts';
 import type { RunContext } from './context.ts';
 
 /** Rows of the source table that a run must not touch yet. */
-export interface Streamed {
+interface Streamed {
   /** An estimate of BigQuery's. */
   readonly rows: number;
   /** The last moment as of which none of them was there. */

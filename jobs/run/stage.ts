@@ -1,9 +1,15 @@
-import { ResealError } from '../contract/errors.ts';
 import type { StageOutcome, StageProgress } from '../engines/engine.ts';
 import type { Advance, HeldContext, Progress } from './context.ts';
+import { keysetMissing } from './keyset.ts';
 import type { Wave } from './waves.ts';
 
-const NOTHING: StageOutcome = { kmsCalls: 0, attempt: '', batchId: null, milliDcuSeconds: null };
+/** Of a wave without a value, for which nothing was begun. */
+const nothing = ({ engine }: Wave): StageOutcome => ({
+  kmsCalls: 0,
+  attempt: '',
+  batchId: null,
+  milliDcuSeconds: engine === 'dataproc' ? 0 : null,
+});
 
 /**
  * Has the engine re-encrypt the selected values of a wave into the staging table. What an earlier attempt staged is
@@ -18,7 +24,7 @@ export async function stage(
   const { bigquery, sql, signal, owner } = context;
   const { keyset } = wave;
   const engine = context.engines[wave.engine];
-  if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to seal with');
+  if (keyset === null) throw keysetMissing(wave.runId);
   const begin = async (attempt: string): Promise<void> => {
     const batchId = engine.name === 'dataproc' ? attempt : '';
     await bigquery.query(sql.markStaging, { run_id: wave.runId, owner, attempt, batch_id: batchId });
@@ -26,7 +32,7 @@ export async function stage(
   if (wave.selected > 0)
     return engine.stage({ ...wave, keyset, spent, begin }, (now) => progress(advance(now, wave)), signal);
   await begin('');
-  return NOTHING;
+  return nothing(wave);
 }
 
 function advance({ message, rows, deks, rowsASecond, deksASecond }: StageProgress, wave: Wave): Advance {

@@ -4,7 +4,7 @@ import { FEW_REJECTED } from '../contract/verdict.ts';
 import type { StageOutcome } from '../engines/engine.ts';
 import { isAboutValues } from '../google/failures.ts';
 import type { Allowed, HeldContext, RunContext } from './context.ts';
-import { chainValues } from './keyset.ts';
+import { chainValues, keysetMissing } from './keyset.ts';
 import { untouched, type Wave } from './waves.ts';
 
 export interface Verified {
@@ -27,33 +27,38 @@ export async function verify(
   allowed: Allowed,
 ): Promise<Verified> {
   const { bigquery, sql, deployment } = context;
-  const stagedMillis = Date.now();
   const staging = { run_id: wave.runId, attempt: outcome.attempt };
   // A jar chooses its rows by itself; compare-and-set sees to it that none is merged into another's place.
   const jar = deployment.batch.jarFile !== null;
   if (jar) await bigquery.query(sql.adopt, staging);
-  const [counts] = await bigquery.query(sql.stagedCounts, staging);
+  const [[counts]] = await Promise.all([
+    bigquery.query(sql.stagedCounts, staging),
+    // Now, and not only once all is well: what staging took is paid for in any case.
+    bigquery.query(sql.markStaged, {
+      ...staging,
+      owner: context.owner,
+      kms_calls: outcome.kmsCalls ?? '',
+      batch_id: outcome.batchId ?? '',
+      milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
+    }),
+  ]);
   const [staged, rejected] = [Number(counts?.staged), Number(counts?.rejected)];
   const unauthenticated = Number(counts?.unauthenticated);
   if (!jar && staged + rejected !== wave.selected) {
     throw new ResealError(
       'verify-count',
       `${wave.selected} values were selected, but ${staged} are sealed and ${rejected} rejected`,
-      { hint: `${untouched(wave)}; --resume the run, which stages its values anew` },
+      { hint: `${untouched(wave)}; \`--resume RUN\` stages its values anew` },
     );
   }
   if (!allowed.rejected) await checkRejected(context, wave, outcome.attempt, Number(counts?.newly_rejected));
   const opened = jar ? null : await prove(context, wave, outcome.attempt);
   await bigquery.query(sql.markVerified, {
-    ...staging,
+    run_id: wave.runId,
     owner: context.owner,
-    staged_millis: stagedMillis,
     staged,
     rejected,
     unauthenticated,
-    kms_calls: outcome.kmsCalls ?? '',
-    batch_id: outcome.batchId ?? '',
-    milli_dcu_seconds: outcome.milliDcuSeconds ?? '',
   });
   return { staged, rejected, unauthenticated, opened };
 }
@@ -75,14 +80,14 @@ async function checkRejected(
     'rejected-share',
     `${rejected} of ${wave.selected} values would be rejected, more than reseal:maxRejectedShare, ${deployment.maxRejectedShare}, allows; ${first?.n} of them because of ${reason}`,
     {
-      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; after mending a setting start a new run, or --resume ${wave.runId} --accept-rejected merges the rest all the same`,
+      hint: `${REASON_NOTES[reason as Reason]?.ask ?? 'docs/reasons.md says what each reason means.'} ${capital(untouched(wave))}; after mending a setting start a new run, or \`--resume RUN --accept-rejected\` merges the rest all the same`,
     },
   );
 }
 
 async function prove({ bigquery, sql }: RunContext, wave: Wave, attempt: string): Promise<number> {
   const { keyset } = wave;
-  if (keyset === null) throw new ResealError('keyset-missing', 'the run has no keyset to open values with');
+  if (keyset === null) throw keysetMissing(wave.runId);
   let proof: { checked?: string | null; wrong?: string | null } = {};
   try {
     [proof = {}] = await bigquery.query(sql.proveStaged, {

@@ -1,4 +1,3 @@
-import { waveId } from '../contract/ids.ts';
 import { selectionOf } from '../contract/sql/index.ts';
 import type { Plan, ReadContext } from './context.ts';
 
@@ -26,9 +25,6 @@ export async function waveOf({ bigquery, sql }: ReadContext, plan: Plan, wave: n
     distinctDeks: Number(counts?.distinct_deks),
   };
 }
-
-/** What the ids of the wave's batches and load jobs are made of. */
-export const idOf = ({ runId, wave }: Pick<Wave, 'runId' | 'wave'>): string => waveId(runId, wave);
 
 /** What a run that breaks off before the merge of a wave leaves behind. */
 export const untouched = ({ wave, waves }: Pick<Wave, 'wave' | 'waves'>): string =>

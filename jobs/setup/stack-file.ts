@@ -15,8 +15,8 @@ export interface StackChoices {
   readonly location: string;
   readonly dataset: string;
   readonly table: string;
-  /** Whether dataset and table are the application's own and are used as they are. */
-  readonly exists: boolean;
+  /** Whether the stack creates dataset and table; else they are the application's, and used as they are. */
+  readonly createSourceTable: boolean;
   readonly idColumn: string;
   readonly idType: IdType;
   readonly field: string;
@@ -60,7 +60,7 @@ export function stackFile(choices: StackChoices): string {
 }
 
 function entries(choices: StackChoices): Entry[] {
-  const { stack, exists, sourceFormat } = choices;
+  const { stack, createSourceTable, sourceFormat } = choices;
   return [
     [
       'gcp:disableGlobalProjectWarning',
@@ -73,8 +73,10 @@ function entries(choices: StackChoices): Entry[] {
     ['reseal:sourceTable', choices.table, 'The table whose values are re-encrypted.'],
     [
       'reseal:createSourceTable',
-      !exists,
-      exists ? 'Dataset and table are the application’s: they are used as they are.' : 'They are created.',
+      createSourceTable,
+      createSourceTable
+        ? 'They are created.'
+        : 'Dataset and table are the application’s: they are used as they are.',
     ],
     ['reseal:idColumn', choices.idColumn, 'The column that identifies a row.'],
     ...(choices.idType === 'INT64'
@@ -109,14 +111,18 @@ const optional = (setting: string, value: string | null, comment: string): Entry
   value === null ? [] : [[setting, value, comment]];
 
 /**
- * The statement that adds the columns which the application's table lacks; null where it has all of them. What Reseal
+ * The statement that adds the columns which the application's table lacks; null where it has all of them. One whose
+ * columns nobody could see takes the statement for all: it adds none twice. What Reseal
  * reads, the id, the cipher text and the data key, is never among them. They are NULLABLE: BigQuery adds no others to a table with rows.
  * https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language#alter_table_add_column_statement
  *
  * @example
  * missingColumns(choices, table); // 'ALTER TABLE `my-project.crm.users`\n  ADD COLUMN …'
  */
-export function missingColumns(choices: StackChoices, { columns }: ExistingTable): string | null {
+export function missingColumns(
+  choices: StackChoices,
+  { columns }: Pick<ExistingTable, 'columns'>,
+): string | null {
   const { project, dataset, table, idColumn, idType, field, cipherText, dek } = choices;
   const lacking = sourceColumns({
     idColumn,

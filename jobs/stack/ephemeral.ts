@@ -9,15 +9,13 @@ import { decodeSetting } from '../contract/settings/decode.ts';
 import { runSettings } from '../contract/settings/run-settings.ts';
 import { tableSettings } from '../contract/settings/table-settings.ts';
 import { bucketName, isProduction, keyRingId, STACK_NAME, STACK_NAME_RULE } from '../contract/stack-name.ts';
-import { explained, openWorkspace, PROJECT_FOLDER } from './outputs.ts';
+import { explained, firstLine, openWorkspace, PROJECT_FOLDER } from './outputs.ts';
+import { apart, hasSecret, type StackConfig, secretsOfDev, setSecret } from './secrets.ts';
 
 /**
  * Ephemeral stacks: a copy of dev for a branch, in dev's project, that shares nothing with dev but the keys
  * that its values are wrapped with.
  */
-
-/** Configuration as it stands in a stack's file. */
-export type StackConfig = Record<string, unknown>;
 
 /** The stacks with files of their own are nobody's to put up and take down on the way. */
 const KEPT = ['dev', 'staging', 'prod'];
@@ -47,11 +45,23 @@ const LEFT_OUT = [
  *
  * @param dev dev's configuration, as its file has it
  * @param name the ephemeral stack's name; its suffix to whatever dev names
+ * @throws ResealError `stack-secret` where it would take the text of a secret
  */
 export function ephemeralConfig(dev: StackConfig, name: string): StackConfig {
-  const given = (setting: string, otherwise: string): string => String(dev[`reseal:${setting}`] ?? otherwise);
+  const of = (setting: string): unknown => {
+    const value = dev[`reseal:${setting}`];
+    if (!hasSecret(value)) return value;
+    throw new ResealError(
+      'stack-secret',
+      `reseal:${setting} of dev is a secret, and ${name} has one made of it`,
+      {
+        hint: `set it without --secret: \`pulumi config set reseal:${setting} VALUE --stack dev\``,
+      },
+    );
+  };
+  const given = (setting: string, otherwise: string): string => String(of(setting) ?? otherwise);
   const mapping = (setting: string, more: object): unknown => {
-    const value = dev[`reseal:${setting}`] ?? {};
+    const value = of(setting) ?? {};
     const map = decodeSetting(z.record(z.string(), z.unknown()), value);
     // What is no map the program refuses, with a message of its own.
     return map.success ? { ...map.data, ...more } : value;
@@ -129,20 +139,21 @@ const ofSomebodysOwn = (name: string, found: string): ResealError =>
     hint: `take another name. Where its settings are dev's and all that it has may go, \`pulumi config set ${MARK} dev --stack ${name}\` says so`,
   });
 
-/** Selects the stack, or makes it, and gives it dev's present settings. */
-async function open(name: string): Promise<{ readonly stack: Stack; readonly isNew: boolean }> {
+/** Gives the stack that was found, or a new one, dev's present settings. */
+async function withSettings(workspace: LocalWorkspace, name: string, found: Stack | null): Promise<Stack> {
   const { Stack: Stacks } = await import('@pulumi/pulumi/automation/index.js');
-  const workspace = await openWorkspace();
-  const found = await existing(workspace, name);
   const file = parse(await readFile(fileOf('dev'), 'utf8')) as {
     config?: StackConfig;
   };
   const config = ephemeralConfig(file.config ?? {}, name);
+  const { plain, secrets } = apart(config);
+  const values = secrets.length === 0 ? [] : await secretsOfDev(workspace, secrets);
   const stack = found ?? (await explained(name, 'stack init', Stacks.create(name, workspace)));
   // After the stack exists: its file may hold the salt of its secrets already.
   const settings = existsSync(fileOf(name)) ? await workspace.stackSettings(name) : {};
-  await workspace.saveStackSettings(name, { ...settings, config: config as Record<string, string> });
-  return { stack, isNew: found === null };
+  await workspace.saveStackSettings(name, { ...settings, config: plain as Record<string, string> });
+  for (const [key, value] of values) await setSecret(workspace, name, key, value);
+  return stack;
 }
 
 /** What changed: Pulumi's counts by kind of change (create, update, same …), and the outputs after an update. */
@@ -153,21 +164,71 @@ export interface StackResult {
 
 type Say = (text: string) => void;
 
-/** Shows what `up` would change, and leaves nothing. `say` gets what the CLI prints, as it prints it. */
-export async function preview(name: string, say: Say): Promise<StackResult> {
-  const { stack, isNew } = await open(checkName(name));
+/**
+ * Shows what `up` would change, and leaves nothing, however it ends. `say` gets what the CLI prints, as it prints it.
+ *
+ * @param signal tells Pulumi to end what it is at
+ */
+export async function preview(
+  name: string,
+  say: Say,
+  signal = new AbortController().signal,
+): Promise<StackResult> {
+  const workspace = await openWorkspace();
+  const found = await existing(workspace, checkName(name));
+  const remove = async (): Promise<void> => {
+    if (found !== null || !(await removeAll(workspace, name))) return;
+    say(`stack ${name}, made for the preview, is removed again\n`);
+  };
+  let changes: StackResult['changes'];
   try {
-    const { changeSummary } = await explained(name, 'preview', stack.preview({ onOutput: say }));
-    return { changes: changeSummary, outputs: {} };
-  } finally {
-    if (isNew) await stack.workspace.removeStack(name);
+    const stack = await withSettings(workspace, name, found);
+    const previewed = stack.preview({ onOutput: say, signal });
+    changes = (await explained(name, 'preview', previewed)).changeSummary;
+  } catch (error) {
+    // What went wrong first is the error; what is left has to be said all the same.
+    if (!(await isTaken(error)))
+      await remove().catch(({ message, hint }: ResealError) => say(`${message}; ${hint}\n`));
+    throw error;
   }
+  await remove();
+  return { changes, outputs: {} };
+}
+
+/** Whether somebody else has made a stack of that name in the same moment. */
+async function isTaken(error: unknown): Promise<boolean> {
+  const { StackAlreadyExistsError } = await import('@pulumi/pulumi/automation/index.js');
+  return error instanceof ResealError && error.cause instanceof StackAlreadyExistsError;
+}
+
+/** Removes a stack that the preview made and its file; false where there is none. */
+async function removeAll(workspace: LocalWorkspace, name: string): Promise<boolean> {
+  const { StackNotFoundError } = await import('@pulumi/pulumi/automation/index.js');
+  const removing = workspace.removeStack(name).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof StackNotFoundError) return false;
+      throw new ResealError(
+        'pulumi',
+        `stack ${name} may be left of the preview, since Pulumi did not remove it: ${firstLine(error)}`,
+        { hint: `\`npm run reseal -- stack down ${name}\` removes it`, cause: error },
+      );
+    },
+  );
+  const isRemoved = await removing;
+  await rm(fileOf(name), { force: true });
+  return isRemoved;
 }
 
 /** Creates the stack or brings it up to date. */
-export async function up(name: string, say: Say): Promise<StackResult> {
-  const { stack } = await open(checkName(name));
-  const { summary, outputs } = await explained(name, 'up', stack.up({ onOutput: say }));
+export async function up(
+  name: string,
+  say: Say,
+  signal = new AbortController().signal,
+): Promise<StackResult> {
+  const workspace = await openWorkspace();
+  const stack = await withSettings(workspace, name, await existing(workspace, checkName(name)));
+  const { summary, outputs } = await explained(name, 'up', stack.up({ onOutput: say, signal }));
   return {
     changes: summary.resourceChanges ?? {},
     outputs: Object.fromEntries(Object.entries(outputs).map(([key, { value }]) => [key, value as unknown])),
@@ -175,14 +236,18 @@ export async function up(name: string, say: Say): Promise<StackResult> {
 }
 
 /** Destroys everything that the stack created, then the stack and its file. */
-export async function down(name: string, say: Say): Promise<StackResult> {
+export async function down(
+  name: string,
+  say: Say,
+  signal = new AbortController().signal,
+): Promise<StackResult> {
   const workspace = await openWorkspace();
   const stack = await existing(workspace, checkName(name));
   if (stack === null)
     throw new ResealError('stack-missing', `there is no stack ${name}`, {
       hint: 'there is nothing to take down; `pulumi stack ls` lists the stacks',
     });
-  const { summary } = await explained(name, 'destroy', stack.destroy({ onOutput: say }));
+  const { summary } = await explained(name, 'destroy', stack.destroy({ onOutput: say, signal }));
   await explained(name, 'stack rm', workspace.removeStack(name));
   return { changes: summary.resourceChanges ?? {}, outputs: {} };
 }

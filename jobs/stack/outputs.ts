@@ -23,16 +23,23 @@ export async function openWorkspace(): Promise<LocalWorkspace> {
       found
         ? `the Pulumi CLI on the PATH is not usable: ${firstLine(cause)}`
         : 'there is no Pulumi CLI on the PATH',
-      { hint: INSTALL, cause },
+      // Of a program that is not there the cause is six lines that say no more.
+      { hint: INSTALL, ...(found && { cause }) },
     );
   });
   return Workspace.create({ workDir: PROJECT_FOLDER, pulumiCommand });
 }
 
-/** The first line of an error that says anything; the CLI's own come after `error: `. */
-function firstLine(error: unknown): string {
+/**
+ * The first line of an error that says anything. The CLI's own come after `error: `; of one that ended without a word the
+ * Automation API has, behind a code of its own, how it ended.
+ */
+export function firstLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  const said = /^error: (.+)$/m.exec(text)?.[1] ?? text.split('\n').find((line) => line.trim() !== '');
+  const said =
+    /^error: (.+)$/m.exec(text)?.[1] ??
+    /^ stderr: (.+)$/m.exec(text)?.[1] ??
+    text.split('\n').find((line) => line.trim() !== '');
   return said?.trim() ?? 'it gave no reason';
 }
 

@@ -1,10 +1,9 @@
 import { algorithmOf } from '../contract/algorithms.ts';
 import { ResealError } from '../contract/errors.ts';
-import { cryptoKey } from '../contract/settings/patterns.ts';
-import { kmsUri } from '../contract/sql/index.ts';
 import type { RunContext, RunKeyset } from '../run/context.ts';
-import { chainValues, newestKeysets } from '../run/keyset.ts';
-import { added, chainOf, nextVersion, noKeyset, prefixOf } from './keyset-rotation.ts';
+import { chainValues } from '../run/keyset.ts';
+import { added, checkKey, nextVersion } from './keyset-addition.ts';
+import { chainOf, prefixOf } from './known-keysets.ts';
 
 /** A wrapped keyset of somebody's own, and the CryptoKey that wraps it. */
 export type GivenKeyset = Pick<RunKeyset, 'wrapped' | 'kmsKey'>;
@@ -17,57 +16,14 @@ export type GivenKeyset = Pick<RunKeyset, 'wrapped' | 'kmsKey'>;
  * @throws ResealError `keyset-key`, `keyset-unfit`, `keyset-foreign`, `keyset-conflict`
  */
 export async function adopt(context: RunContext, given: GivenKeyset): Promise<number> {
-  const { bigquery, sql } = context;
   checkKey(context, given.kmsKey);
   const prefix = await checkKeyset(context, given);
   const sameKeysAs = await checkVersions(context, given, prefix);
   const version = await nextVersion(context);
-  await bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs });
-  return added(context, version, ({ wrapped }) => wrapped.equals(given.wrapped));
-}
-
-/**
- * Adds the newest version once more, wrapped by another CryptoKey; where there are keysets of both types, that of each,
- * since readers use both. Returns their numbers. What stands in rows and older versions stays as it is, so it opens as
- * before.
- *
- * @throws ResealError `nothing-resealed`, `keyset-key`, `keyset-conflict`
- */
-export async function rewrap(context: RunContext, kmsKey: string): Promise<number[]> {
-  checkKey(context, kmsKey);
-  const newest = await newestKeysets(context);
-  if (newest.length === 0) throw noKeyset();
-  const elsewhere = newest.filter((keyset) => keyset.kmsKey !== kmsKey);
-  if (elsewhere.length === 0) {
-    // Should an earlier call have broken off before this.
-    await context.bigquery.query(context.sql.replaceReadView, {});
-    throw new ResealError('keyset-key', `version ${newest.at(-1)?.version} is wrapped by ${kmsKey} already`, {
-      hint: 'no version was added; the view of the readers has the newest',
-    });
-  }
-  const versions: number[] = [];
-  for (const keyset of elsewhere) versions.push(await rewrapOne(context, keyset, kmsKey));
-  return versions;
-}
-
-async function rewrapOne(context: RunContext, keyset: RunKeyset, kmsKey: string): Promise<number> {
-  const { bigquery, sql } = context;
-  const version = await nextVersion(context);
-  const values = { version, of: keyset.version, ...chainValues(keyset), target: kmsUri(kmsKey) };
-  await bigquery.query(sql.rewrapKeyset, values);
-  return added(context, version, (made) => made.kmsKey === kmsKey && made.algorithm === keyset.algorithm);
-}
-
-/** BigQuery takes keys of the query's own region only. */
-function checkKey({ deployment: { location } }: RunContext, kmsKey: string): void {
-  const hint = 'name it in full: projects/…/locations/…/keyRings/…/cryptoKeys/…';
-  if (!cryptoKey.safeParse(kmsKey).success)
-    throw new ResealError('keyset-key', `${kmsKey} is not the name of a CryptoKey`, { hint });
-  const region = /\/locations\/([^/]+)\//.exec(kmsKey)?.[1] ?? '';
-  if (region.toLowerCase() === location.toLowerCase()) return;
-  throw new ResealError('keyset-key', `the key is in ${region}, the stack in ${location}`, {
-    hint: 'BigQuery takes keys of its own region only, and none of `global`',
-  });
+  const isOwn = ({ wrapped }: RunKeyset) => wrapped.equals(given.wrapped);
+  return added(context, version, isOwn, ({ bigquery, sql }) =>
+    bigquery.query(sql.adoptKeyset, { version, ...chainValues(given), same_keys_as: sameKeysAs }),
+  );
 }
 
 /** Whether it seals as BigQuery's own keysets do; returns what its primary key's ciphertexts begin with. */

@@ -29,10 +29,8 @@ export interface Shredded {
   readonly sources: number;
 }
 
-const chunks = (ids: readonly string[]): string[] =>
-  Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) =>
-    JSON.stringify(ids.slice(at * CHUNK, (at + 1) * CHUNK)),
-  );
+const chunks = (ids: readonly string[]): string[][] =>
+  Array.from({ length: Math.ceil(ids.length / CHUNK) }, (_, at) => ids.slice(at * CHUNK, (at + 1) * CHUNK));
 
 /**
  * Sees to it that every id is in the source table before anything is shredded: a mistyped one must not look done.
@@ -45,7 +43,8 @@ export async function checkShredding(
   checkField(deployment, field);
   const known = new Set<string | null>();
   for (const chunk of chunks(ids))
-    for (const row of await bigquery.query(sql.knownIds, { ids: chunk })) known.add(row.id ?? null);
+    for (const { id = null } of await bigquery.query(sql.knownIds, { ids: JSON.stringify(chunk) }))
+      known.add(id);
   const unknown = ids.filter((id) => !known.has(id));
   if (unknown.length === 0) return;
   const shown = unknown.slice(0, 5).join(', ');
@@ -64,18 +63,61 @@ function checkField({ fields }: Deployment, field: string | null): void {
   });
 }
 
+/** How to go on with a shredding that was interrupted. */
+export const shredAgain = ({ dataset, tables }: Deployment): string =>
+  `${dataset}.${tables.shredded} has an entry for each value that is shredded; the same command again shreds what is left, and proves that nothing opens any more`;
+
+/** Ids of the statements that were issued, and of those that have come through. */
+interface Progress {
+  issued: number;
+  done: number;
+}
+
 /**
  * Shreds values and proves by reading them that nothing opens any more. Values that are shredded already stay so;
- * each transaction takes up to 10,000 ids, so an interruption leaves whole ones. Throws ResealError `shred-readable`.
+ * each transaction takes up to 10,000 ids, so an interruption leaves whole ones.
+ *
+ * @throws ResealError `shred-readable`, `cancelled` by the context's signal: how many rows are shredded, or may be
  */
 export async function shred(context: RunContext, shredding: Shredding): Promise<Shredded> {
-  const { bigquery, sql } = context;
+  const progress = { issued: 0, done: 0 };
+  try {
+    return await shredAll(context, shredding, progress);
+  } catch (error) {
+    throw context.signal.aborted ? interrupted(context, shredding, progress, error) : error;
+  }
+}
+
+function interrupted(
+  { deployment }: RunContext,
+  { ids }: Shredding,
+  { issued, done }: Progress,
+  cause: unknown,
+): ResealError {
+  if (issued === 0) return new ResealError('cancelled', 'cancelled; nothing was shredded', { cause });
+  const open = issued - done;
+  const said =
+    done === 0
+      ? `${open} of ${ids.length} rows may be shredded`
+      : `${done} of ${ids.length} rows are shredded${open === 0 ? '' : `, ${open} more may be`}`;
+  return new ResealError('cancelled', `cancelled; ${said}`, { hint: shredAgain(deployment), cause });
+}
+
+async function shredAll(context: RunContext, shredding: Shredding, progress: Progress): Promise<Shredded> {
+  const { bigquery, sql, signal } = context;
   const source = shredding.clearSource ? 'cleared' : 'kept';
   const field = shredding.field ?? '';
   const chains = await newestChains(context);
   let [values, readable, staged, sources] = [0, 0, 0, 0];
-  for (const ids of chunks(shredding.ids)) {
+  for (const chunk of chunks(shredding.ids)) {
+    const { length } = chunk;
+    const ids = JSON.stringify(chunk);
+    signal.throwIfAborted();
+    progress.issued += length;
     await bigquery.query(sql.shred, { ids, field, source });
+    progress.done += length;
+    // What is left of the time goes into saying so.
+    signal.throwIfAborted();
     // Before the first run there is no keyset, and nothing that it could open.
     if (chains !== null) {
       const [proof] = await bigquery.query(sql.proveShredded, { ids, field, ...chains });

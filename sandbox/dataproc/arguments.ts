@@ -4,7 +4,7 @@ import { batchSettings } from '../../jobs/contract/settings/batch-settings.ts';
 import { runSettings } from '../../jobs/contract/settings/run-settings.ts';
 import type { Mode } from '../../jobs/contract/sql/index.ts';
 import type { StageInput } from '../../jobs/engines/engine.ts';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 
 /** A batch's arguments, `--name=value` each, by name. */
 export function batchArguments(args: unknown): ReadonlyMap<string, string> {

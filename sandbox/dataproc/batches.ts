@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { GoogleError } from '../errors/google-error.ts';
 import { Faults } from '../faults/plane.ts';
 import type { RuleOf } from '../faults/rules.ts';
-import { GoogleError } from '../http/errors.ts';
 import type { Json } from '../http/router.ts';
 import { readJsonFile, writeAtomically } from '../state/files.ts';
 

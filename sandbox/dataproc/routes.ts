@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { LOCATION, OPERATION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, text } from '../http/router.ts';
 import { onServiceAccount } from '../iam/resources.ts';

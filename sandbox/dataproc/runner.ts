@@ -3,15 +3,15 @@ import { delimiter, dirname, join } from 'node:path';
 import { currentVenv, type LocalSpark, sparkOf } from '../../jobs/spark/venv.ts';
 import type { Backend } from '../bigquery/duckdb/backend.ts';
 import type { StorageRead } from '../bigquery/storage-read/server.ts';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { type Json, objectOr, text } from '../http/router.ts';
 import type { Iam } from '../iam/iam.ts';
+import type { DataprocWork } from '../state/dataproc-work.ts';
 import type { Store } from '../storage/store.ts';
 import { accountOf, admitAccount } from './account.ts';
 import type { Batch, BatchRunner, DriverOutput } from './batches.ts';
 import { runDriver } from './driver.ts';
 import { runSpark } from './spark.ts';
-import type { DataprocWork } from './work.ts';
 
 export interface RunnerPlace {
   /** The sandbox's state folder, for files on the way. */

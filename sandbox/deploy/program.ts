@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import '@pulumi/gcp';
@@ -22,9 +22,9 @@ interface Recorded {
 
 /** The configuration as the engine hands it over: every value is text, lists and maps as JSON. */
 function configOf(stack: string, changes: Readonly<Record<string, string>>): Record<string, string> {
-  const file = parse(readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), 'utf8')) as {
-    config?: Record<string, unknown>;
-  };
+  const name = `Pulumi.${stack}.yaml`;
+  if (!existsSync(join(ROOT, name))) throw new Error(`there is no ${name}`);
+  const file = parse(readFileSync(join(ROOT, name), 'utf8')) as { config?: Record<string, unknown> };
   const config = Object.entries(file.config ?? {}).map(([key, value]) => [
     key,
     typeof value === 'string' ? value : JSON.stringify(value),
@@ -67,8 +67,8 @@ async function run({ stack, config, endpoints, state }: DeployOptions): Promise<
   Object.assign(pulumi.runtime.getMonitor() ?? {}, {
     registerResourceHook: (_hook: unknown, answer: (error: null, empty: object) => void) => answer(null, {}),
   });
-  pulumi.runtime.setAllConfig(configOf(stack, config));
   try {
+    pulumi.runtime.setAllConfig(configOf(stack, config));
     const { default: exported } = await import('../../index.ts');
     const outputs = await new Promise((resolve, reject) => {
       process.once('unhandledRejection', reject);

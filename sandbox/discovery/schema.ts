@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 
 /** A JSON Schema of a discovery document: https://developers.google.com/discovery/v1/type-format */
 export interface Schema {

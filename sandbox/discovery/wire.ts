@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { queryOfClients, schemasOfClients } from './clients.ts';
 import { type Document, type Method, methodOf } from './documents.ts';
 import { type Check, checks, type Schema, scalar } from './schema.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { Broken } from '../http/router.ts';
 import type { MethodName } from './methods.ts';
 import type { Faults } from './plane.ts';

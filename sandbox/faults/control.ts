@@ -1,5 +1,5 @@
 import { ResealError } from '../../jobs/contract/errors.ts';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { type Route, readJson } from '../http/router.ts';
 import type { Faults } from './plane.ts';
 import { parseRules, type Rule } from './rules.ts';

@@ -60,7 +60,7 @@ const KMS_RULES = [
   z.strictObject({ kind: z.literal('corrupt-crc32c'), ...kms }),
   z.strictObject({ kind: z.literal('corrupt-bytes'), ...kms }),
   z.strictObject({ kind: z.literal('key-disabled'), ...kms }),
-  z.strictObject({ kind: z.literal('key-destroyed'), ...kms }),
+  z.strictObject({ kind: z.literal('key-destroy-scheduled'), ...kms }),
 ] as const;
 const JOB_RULES = [
   z.strictObject({

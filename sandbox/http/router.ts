@@ -2,8 +2,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
 import type { Wire } from '../discovery/wire.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Caller } from './caller.ts';
-import { GoogleError } from './errors.ts';
 
 /** A JSON object of the wire: its fields are checked where they are read. */
 export type Json = Record<string, unknown>;

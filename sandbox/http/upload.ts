@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { GoogleError } from './errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { type Call, type Json, MOST_JSON, notGzip, parseJson, Reply, readJson, tooLarge } from './router.ts';
 
 /** What an upload brought: its metadata, and its media in a file of the receiver's. */

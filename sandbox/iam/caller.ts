@@ -1,5 +1,5 @@
+import { GoogleError } from '../errors/google-error.ts';
 import type { Caller } from '../http/caller.ts';
-import { GoogleError } from '../http/errors.ts';
 import type { Policy } from './policy.ts';
 
 /** The owner of the sandbox's project: who deploys, and who plays the application. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Caller } from '../http/caller.ts';
-import { GoogleError } from '../http/errors.ts';
 import type { Call, Route } from '../http/router.ts';
 import { callerOf, OWNER } from './caller.ts';
 import { METHODS } from './methods.ts';

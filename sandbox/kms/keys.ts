@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { readJsonFile, writeAtomically } from '../state/files.ts';
 
 /** The states of https://cloud.google.com/kms/docs/key-states that a software key meets here. */
@@ -8,8 +8,8 @@ export type VersionState = 'ENABLED' | 'DISABLED' | 'DESTROY_SCHEDULED' | 'DESTR
 
 export interface KeyVersion {
   state: VersionState;
-  /** AES-256 key, base64; null once destroyed. */
-  material: string | null;
+  /** AES-256 key, base64. It stays when the version is destroyed: only so are its ciphertexts told from a stranger's. */
+  material: string;
   createTime: string;
   /** Material that came from outside, as `kms:import` puts it there. */
   imported: boolean;
@@ -106,20 +106,20 @@ export class Keys {
     return { version: primary, ciphertext: body };
   }
 
-  /** Decrypts with whichever enabled version fits, the newest first, as the server picks it. */
+  /**
+   * Decrypts with the version that encrypted, the newest first. At Google a ciphertext says which one that was
+   * (https://cloud.google.com/kms/docs/key-states); here it is the one that opens it, usable or not, so that data keys
+   * that an application wrapped by itself need no form of the sandbox's own.
+   *
+   * @throws GoogleError FAILED_PRECONDITION where that version is not enabled, INVALID_ARGUMENT where there is none
+   */
   decrypt(name: string, ciphertext: Uint8Array, aad: Uint8Array): { version: number; plaintext: Buffer } {
-    const key = this.key(name);
-    let enabled = 0;
-    for (let number = key.versions.length; number >= 1; number--) {
+    for (let number = this.key(name).versions.length; number >= 1; number--) {
       const version = this.version(name, number);
-      if (version.state !== 'ENABLED' || version.material === null) continue;
-      enabled++;
       const plaintext = open(Buffer.from(version.material, 'base64'), ciphertext, aad);
-      if (plaintext) return { version: number, plaintext };
-    }
-    if (enabled === 0) {
-      const state = key.versions.at(-1)?.state ?? 'DESTROYED';
-      throw disabled(`${name}/cryptoKeyVersions/${key.versions.length}`, state);
+      if (!plaintext) continue;
+      if (version.state !== 'ENABLED') throw disabled(`${name}/cryptoKeyVersions/${number}`, version.state);
+      return { version: number, plaintext };
     }
     throw new GoogleError('INVALID_ARGUMENT', 'Decryption failed: the ciphertext is invalid.');
   }
@@ -129,10 +129,8 @@ export class Keys {
   }
 
   #usable(name: string, number: number, version: KeyVersion): Buffer {
-    if (version.state === 'ENABLED' && version.material !== null) {
-      return Buffer.from(version.material, 'base64');
-    }
-    throw disabled(`${name}/cryptoKeyVersions/${number}`, version.state);
+    if (version.state !== 'ENABLED') throw disabled(`${name}/cryptoKeyVersions/${number}`, version.state);
+    return Buffer.from(version.material, 'base64');
   }
 }
 

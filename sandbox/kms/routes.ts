@@ -1,6 +1,6 @@
 import { crc32c } from '../../jobs/envelope/crc32c.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Faults } from '../faults/plane.ts';
-import { GoogleError } from '../http/errors.ts';
 import { KEY, LOCATION, RING, VERSION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
 import { disabled, type Keys, type KeyVersion } from './keys.ts';
@@ -86,6 +86,7 @@ export function kmsRoutes(keys: Keys, traffic: Traffic, faults: Faults): Route[]
       path: `${VERSION}:destroy`,
       handle: ({ params }) => {
         const version = keys.version(keyName(params), Number(params.version));
+        mustBe(version, 'ENABLED', 'DISABLED');
         version.state = 'DESTROY_SCHEDULED';
         keys.save();
         return readVersion(keys, params);
@@ -96,7 +97,8 @@ export function kmsRoutes(keys: Keys, traffic: Traffic, faults: Faults): Route[]
       path: `${VERSION}:restore`,
       handle: ({ params }) => {
         const version = keys.version(keyName(params), Number(params.version));
-        if (version.state === 'DESTROY_SCHEDULED') version.state = 'DISABLED';
+        mustBe(version, 'DESTROY_SCHEDULED');
+        version.state = 'DISABLED';
         keys.save();
         return readVersion(keys, params);
       },
@@ -179,9 +181,9 @@ function faultOf(
 ): string | undefined {
   const method = { service: 'kms', method: `cryptoKeys.${operation}` } as const;
   const [rule] = faults.hit('kms', method, caller.member);
-  if (rule?.kind !== 'key-disabled' && rule?.kind !== 'key-destroyed') return rule?.kind;
+  if (rule?.kind !== 'key-disabled' && rule?.kind !== 'key-destroy-scheduled') return rule?.kind;
   const version = `${keyName(params)}/cryptoKeyVersions/${keys.key(keyName(params)).primary}`;
-  throw disabled(version, rule.kind === 'key-disabled' ? 'DISABLED' : 'DESTROYED');
+  throw disabled(version, rule.kind === 'key-disabled' ? 'DISABLED' : 'DESTROY_SCHEDULED');
 }
 
 /** https://cloud.google.com/kms/docs/data-integrity-guidelines: the server checks what the client sums. */
@@ -252,12 +254,15 @@ async function patchVersion(keys: Keys, call: Call): Promise<Json> {
   if (wanted !== 'ENABLED' && wanted !== 'DISABLED') {
     throw new GoogleError('INVALID_ARGUMENT', 'A key version can be set to ENABLED or DISABLED.');
   }
-  if (version.state !== 'ENABLED' && version.state !== 'DISABLED') {
-    throw new GoogleError('FAILED_PRECONDITION', `The key version is ${version.state}.`);
-  }
+  mustBe(version, 'ENABLED', 'DISABLED');
   version.state = wanted;
   keys.save();
   return readVersion(keys, call.params);
+}
+
+/** https://cloud.google.com/kms/docs/key-states: what may become of a version in which state. */
+function mustBe({ state }: KeyVersion, ...states: readonly KeyVersion['state'][]): void {
+  if (!states.includes(state)) throw new GoogleError('FAILED_PRECONDITION', `The key version is ${state}.`);
 }
 
 function keyJson(keys: Keys, name: string): Json {

@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { type Route, readJson, required } from '../http/router.ts';
 import type { Keys } from '../kms/keys.ts';
 import type { Traffic } from '../kms/traffic.ts';
@@ -18,6 +18,21 @@ export function controlRoutes(keys: Keys, traffic: Traffic): Route[] {
       handle: () => {
         traffic.reset();
         return {};
+      },
+    },
+    {
+      // A version is destroyed when the time that it was scheduled for has come, which nobody waits for here.
+      method: 'POST',
+      path: '/sandbox/v1/kms:destroy',
+      handle: async (call) => {
+        const name = required((await readJson(call)).name, 'name');
+        const [, key = '', number] = /^(.+)\/cryptoKeyVersions\/(\d+)$/.exec(name) ?? [];
+        const version = keys.version(key, Number(number));
+        if (version.state !== 'DESTROY_SCHEDULED')
+          throw new GoogleError('FAILED_PRECONDITION', `The key version is ${version.state}.`);
+        version.state = 'DESTROYED';
+        keys.save();
+        return { name, state: version.state };
       },
     },
     {

@@ -1,9 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { Command, Option } from 'commander';
+import { CommanderError } from 'commander';
+import { EXIT, exitCodeOf } from '../../jobs/contract/error-codes.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { standInBundle } from '../dataproc/bundle.ts';
-import type { DataprocWork } from '../dataproc/work.ts';
 import { type Deployed, type Deployer, deployer } from '../deploy/deployer.ts';
 import { fingerprint, forgetDeployment, keepDeployment, keptDeployment } from '../deploy/kept.ts';
 import { rulesOfFile } from '../faults/file.ts';
@@ -11,43 +11,16 @@ import { endpointsOf, type SandboxEndpoints } from '../http/endpoints.ts';
 import { onlyLoopback } from '../http/environment.ts';
 import { JOB_USER, jobUserBindings, policyTagOf } from '../iam/job-user.ts';
 import { hold, publish, release, type SandboxInfo } from '../state/folder.ts';
+import { type Options, optionsOf } from './options.ts';
 import type { Server } from './server.ts';
 import { welcome } from './welcome.ts';
 
 /** `npm run sandbox`, and the process that startSandbox starts. */
-interface Options {
-  state: string;
-  port: string;
-  stack: string;
-  config: Record<string, string>;
-  dataproc: DataprocWork;
-  faults?: string;
-}
-
-const { state, port, stack, config, dataproc, faults } = new Command('sandbox')
-  .description('Serves Cloud KMS, BigQuery and Cloud Storage on 127.0.0.1, with the stack deployed into it')
-  .option('--state <dir>', 'folder of its keys, tables and objects', '.reseal')
-  .option('--port <n>', 'port; 0 takes a free one', '0')
-  .option('--stack <name>', 'whose settings to deploy with', 'dev')
-  .option('--config <key=value>', 'a setting on top, repeatable', setting, {})
-  .addOption(
-    new Option('--dataproc <work>', 'what does the work of batches')
-      .choices(['spark', 'direct'])
-      .default('spark'),
-  )
-  .option('--faults <file>', 'what is to go wrong, by rules (docs/sandbox.md)')
-  .parse()
-  .opts<Options>();
-
-function setting(given: string, before: Record<string, string>): Record<string, string> {
-  const equals = given.indexOf('=');
-  if (equals < 1) throw new ResealError('option-config', `--config takes key=value, not ${given}`);
-  return { ...before, [given.slice(0, equals)]: given.slice(equals + 1) };
-}
 
 let server: Server | undefined;
 let waiting: Deployer | undefined;
-let holding = false;
+/** The folder that this process holds. */
+let held: string | undefined;
 let ending: Promise<void> | undefined;
 
 /** Ends the sandbox once, be it for a signal, for the parent's message or for the parent's death. */
@@ -57,7 +30,7 @@ function end(code: number): Promise<void> {
       waiting?.dismiss();
       await server?.close();
     } finally {
-      if (holding) release(state);
+      if (held !== undefined) release(held);
       process.exit(code);
     }
   })();
@@ -90,6 +63,7 @@ process.stderr.on('error', () => {});
 
 /** Has the waiting deployer run the program, and keeps what it made. */
 async function deployed(
+  { state, stack }: Options,
   endpoints: SandboxEndpoints,
   settings: Readonly<Record<string, string>>,
   made: string,
@@ -104,9 +78,11 @@ async function deployed(
 // For the programs of its batches.
 onlyLoopback();
 try {
+  const options = optionsOf(process.argv.slice(2));
+  const { state, stack, config, dataproc, faults } = options;
   mkdirSync(state, { recursive: true, mode: 0o700 });
   hold(state);
-  holding = true;
+  held = state;
   const rules = faults === undefined ? [] : await rulesOfFile(faults);
   const settings = { bundle: standInBundle(resolve(state)), ...config };
   const made = fingerprint(stack, settings);
@@ -114,10 +90,10 @@ try {
   if (kept === undefined) waiting = await deployer();
   // After the deployer has begun, which takes longest: loading the services takes a while, too.
   const { startServer } = await import('./server.ts');
-  server = await startServer({ state, port: Number(port), dataproc });
+  server = await startServer({ state, port: options.port, dataproc });
   const { iam, origin } = server;
   const owner = endpointsOf(origin, iam.ownerToken);
-  const { deployment: outputs, bindings } = kept ?? (await deployed(owner, settings, made));
+  const { deployment: outputs, bindings } = kept ?? (await deployed(options, owner, settings, made));
   server.rename(outputs.project);
   iam.policy.replace([...bindings, ...jobUserBindings(outputs, policyTagOf(bindings))]);
   server.faults.set(rules);
@@ -127,12 +103,23 @@ try {
   if (process.send) process.send({ ready: info });
   else process.stdout.write(welcome(state, owner, outputs));
 } catch (error) {
-  const code = error instanceof ResealError ? error.code : 'sandbox-start';
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = error instanceof ResealError ? error.hint : undefined;
-  if (process.send) process.send({ failed: { code, message, hint } }, () => void end(1));
-  else {
-    process.stderr.write(`${code}: ${message}\n${hint ? `hint: ${hint}\n` : ''}`);
-    await end(1);
+  await failed(error);
+}
+
+/** Ends the process with what went wrong: for its host a message, on a terminal lines as every command prints them. */
+async function failed(error: unknown): Promise<void> {
+  // Commander has said what was wrong; help ends here, too.
+  if (error instanceof CommanderError) return end(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  const { code, message, hint, cause } =
+    error instanceof ResealError
+      ? error
+      : new ResealError('sandbox-start', error instanceof Error ? error.message : String(error));
+  if (process.send) {
+    process.send({ failed: { code, message, hint } }, () => void end(EXIT.failed));
+    return;
   }
+  process.stderr.write(`error (${code}): ${message}\n`);
+  if (cause instanceof Error) process.stderr.write(`cause: ${cause.message}\n`);
+  if (hint !== undefined) process.stderr.write(`hint: ${hint}\n`);
+  await end(exitCodeOf(code));
 }

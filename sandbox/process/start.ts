@@ -3,9 +3,9 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compiled } from '../../bin/compiled.js';
 import { ResealError } from '../../jobs/contract/errors.ts';
-import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
 import { onlyLoopback } from '../http/environment.ts';
+import type { DataprocWork } from '../state/dataproc-work.ts';
 import { busy, holder, running, type SandboxInfo, wipe } from '../state/folder.ts';
 
 export interface StartOptions {

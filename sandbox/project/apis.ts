@@ -1,5 +1,5 @@
 import { methodOf } from '../discovery/documents.ts';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Call, Route } from '../http/router.ts';
 
 /** On in every project, for without them nothing could be turned on. */

@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { objectOr, type Route, readJson, text } from '../http/router.ts';
 import type { Policy } from '../iam/policy.ts';
 import { holds } from '../iam/roles.ts';

@@ -1,5 +1,5 @@
 import type { Catalog } from '../bigquery/duckdb/catalog.ts';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { DATASET, KEY } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required } from '../http/router.ts';
 import type { Binding, Policy } from '../iam/policy.ts';

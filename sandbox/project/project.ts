@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Json } from '../http/router.ts';
 import { Apis } from './apis.ts';
 

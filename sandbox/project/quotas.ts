@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { type Json, type Route, readJson, required } from '../http/router.ts';
 
 /** A quota of the project's, with the limit that the sandbox says it has. */

@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import { LOCATION } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required, text } from '../http/router.ts';
 import { accountName, agentName, type Project } from './project.ts';

@@ -1,9 +1,18 @@
-import { existsSync, linkSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ResealError } from '../../jobs/contract/errors.ts';
-import type { DataprocWork } from '../dataproc/work.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
+import type { DataprocWork } from './dataproc-work.ts';
 import { readJsonFile, writeAtomically } from './files.ts';
 
 /** What `<state>/sandbox.json` says of a running sandbox. */
@@ -49,6 +58,29 @@ const CONTENTS = [
   'tls',
   'uploads',
 ];
+
+/** The folder of a sandbox that nobody has named. */
+export const DEFAULT_STATE = '.reseal';
+
+/**
+ * Before anything is made in it: a name may be that of a variable that is not set, or of a file.
+ *
+ * @throws ResealError `option-state`
+ */
+export function checkFolder(state: string): void {
+  const hint = `name a folder with --state, or leave it out: ${DEFAULT_STATE} is taken then`;
+  if (state.trim() === '') throw new ResealError('option-state', '--state is empty', { hint });
+  const wrong = (cause?: unknown) =>
+    new ResealError('option-state', `--state ${state} names no folder`, { hint, cause });
+  let found: Stats | undefined;
+  try {
+    found = statSync(state, { throwIfNoEntry: false });
+  } catch (error) {
+    // Below a file, or where nobody may look.
+    throw wrong(error);
+  }
+  if (found !== undefined && !found.isDirectory()) throw wrong();
+}
 
 /** The sandbox that serves a folder; undefined where none does. */
 export async function running(state: string): Promise<SandboxInfo | undefined> {

@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { StoredObject } from './store.ts';
 
 /** Objects and folders of one page. */

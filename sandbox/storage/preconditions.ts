@@ -1,4 +1,4 @@
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { StoredObject } from './store.ts';
 
 /** https://cloud.google.com/storage/docs/request-preconditions */

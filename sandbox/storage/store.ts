@@ -3,7 +3,7 @@ import { createReadStream, type Stats } from 'node:fs';
 import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { crc32c } from '../../jobs/envelope/crc32c.ts';
-import { GoogleError } from '../http/errors.ts';
+import { GoogleError } from '../errors/google-error.ts';
 import type { Json } from '../http/router.ts';
 import { readJsonFile, writeAtomically } from '../state/files.ts';
 

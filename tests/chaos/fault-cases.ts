@@ -40,7 +40,7 @@ const MORE: Record<Rule['kind'], fc.Arbitrary<object>> = {
   'corrupt-crc32c': NOTHING,
   'corrupt-bytes': NOTHING,
   'key-disabled': NOTHING,
-  'key-destroyed': NOTHING,
+  'key-destroy-scheduled': NOTHING,
   'job-error': fc.record({
     reason: fc.constantFrom('rateLimitExceeded', 'backendError', 'internalError', 'quotaExceeded'),
   }),

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import fc from 'fast-check';
 import { ENGINES, type EngineName } from '../../jobs/contract/settings/choices.ts';
-import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
+import type { DataprocWork } from '../../sandbox/state/dataproc-work.ts';
 import { calm, calmOf } from './calm.ts';
 import { anyCase, type Undisturbed } from './fault-cases.ts';
 import { underFaults } from './faults.ts';

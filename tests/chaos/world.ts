@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
 import { endpointsOf, type SandboxEndpoints } from '../../sandbox/http/endpoints.ts';
 import { JOB_USER } from '../../sandbox/iam/job-user.ts';
 import { startServer } from '../../sandbox/process/server.ts';
+import type { DataprocWork } from '../../sandbox/state/dataproc-work.ts';
 import { Application } from '../support/application.ts';
 import { testSandbox } from '../support/sandbox.ts';
 

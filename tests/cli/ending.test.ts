@@ -46,12 +46,34 @@ describe('a run that fails', () => {
     await says(/error \(kms-denied\)|stage .*failed/i).catch(() => {});
     const failedAt = performance.now();
     const { code, stderr, endedAt } = await ended;
-    expect(stderr).toContain('error (kms-denied)');
+    expect(stderr).toContain(`error (kms-denied): run ${runId}: `);
+    expect(stderr).toContain(`; \`npm run trigger -- --resume ${runId} --state ${box.state}\` goes on\n`);
     expect(code).toBe(1);
     expect(endedAt - failedAt).toBeLessThan(SOON_MS);
     expect(await ledger(runId)).toEqual([{ state: 'failed', error_code: 'kms-denied' }]);
     const { keys } = (await box.control('kms:calls')) as { keys: Record<string, { decrypt: number }> };
     expect(keys[box.deployment.sourceKek]?.decrypt).toBeLessThan(ROWS / 2);
+  });
+
+  it('names its run to scripts, which can go on with it', async () => {
+    await box.faults({ kind: 'denied', service: 'kms', from: 2 });
+    const { runId, ended } = run('--json');
+    expect(JSON.parse((await ended).stdout)).toMatchObject({
+      error: { code: 'kms-denied', run_id: runId, hint: expect.stringContaining(`--resume ${runId}`) },
+    });
+  });
+
+  it('names none before the ledger has it', async () => {
+    const rule = { kind: 'job-error', service: 'bigquery', reason: 'quotaExceeded', count: null };
+    await box.faults({ ...rule, sql: 'AS distinct_deks' });
+    const { runId, ended } = run('--json');
+    const { error } = JSON.parse((await ended).stdout) as { error: Record<string, string> };
+    expect(error).toMatchObject({
+      code: 'bigquery',
+      hint: 'the message names the quota: run it again once there is some left; nothing was begun',
+    });
+    expect(JSON.stringify(error)).not.toMatch(`${runId}|--resume`);
+    expect(await ledger(runId)).toEqual([]);
   });
 });
 

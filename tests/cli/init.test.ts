@@ -261,13 +261,67 @@ it.each([
   expect(readdirSync(folder)).toEqual([]);
 });
 
-it('what nobody could look at is said, with what the file says of it', async () => {
-  const refused = { ...box.sandbox.owner, accessToken: 'none' };
-  await made('unseen', { project: box.deployment.project }, undefined, refused);
-  expect(said).toMatch(
-    /encryption_poc\.users was not looked at: .+\nthe file says that the stack creates it/,
-  );
-  expect(settings('unseen')).toMatchObject({ createSourceTable: true });
+describe('a table that nobody could look at', () => {
+  const refused = () => ({ ...box.sandbox.owner, accessToken: 'none' });
+  const unseen = (options: InitOptions, typed?: string[]) =>
+    made('unseen', { project: box.deployment.project, sourceKek: KEK, ...options }, typed, refused());
+
+  it('is not taken to be absent: no file is written', async () => {
+    await expect(unseen({})).rejects.toMatchObject({
+      code: 'init-unseen',
+      message: expect.stringMatching(/encryption_poc\.users was not looked at: ./),
+      hint: expect.stringContaining('--exists'),
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is created where an option says so', async () => {
+    expect(await unseen({ new: true })).toMatchObject({
+      exists: null,
+      choices: { createSourceTable: true },
+      alter: null,
+    });
+    expect(settings('unseen')).toMatchObject({ createSourceTable: true });
+  });
+
+  it('is used as it is where an option says so, and gets the columns that it lacks', async () => {
+    const options = { exists: true, location: 'europe-west1', idColumn: 'customer_no' };
+    const { exists, alter } = await unseen(options);
+    expect(exists).toBeNull();
+    expect(settings('unseen')).toMatchObject({
+      createSourceTable: false,
+      idColumn: 'customer_no',
+      sourceKek: KEK,
+    });
+    expect(alter).toContain('ADD COLUMN IF NOT EXISTS bq_encrypted_email BYTES');
+    expect(alter).not.toMatch(/customer_no|cipher_text|dek\b/);
+    await expect(unseen({ exists: true, force: true })).rejects.toMatchObject({
+      code: 'init-setting',
+      message: '--location is needed: the region',
+    });
+  });
+
+  it('is asked about on a terminal, and where it is there, so is what it would have shown', async () => {
+    const typed = ['', '', 'maybe', 'yes', 'us-central1', 'no', '', '', 'email', 'dotted', 'row'];
+    expect(await unseen({}, typed)).toMatchObject({
+      choices: { createSourceTable: false, idColumn: 'no', sourceFormat: 'dotted' },
+    });
+    expect(said).toMatch(/users was not looked at: .+\n {2}it must be yes or no/);
+    expect(await unseen({ force: true }, ['', '', 'no', '', '', '', ''])).toMatchObject({
+      choices: { createSourceTable: true },
+    });
+  });
+});
+
+it.each([
+  { new: true, says: /encryption_poc\.users is there already/ },
+  { exists: true, dataset: 'new_one', says: /has no dataset new_one/ },
+])('an option does not hold against what was seen: $says', async ({ says, ...options }) => {
+  await expect(made('seen', { project: box.deployment.project, ...options })).rejects.toMatchObject({
+    code: 'init-table',
+    message: expect.stringMatching(says),
+  });
+  expect(readdirSync(folder)).toEqual([]);
 });
 
 it('no file is overwritten unless told to', async () => {

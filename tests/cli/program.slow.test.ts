@@ -154,7 +154,7 @@ describe('what is printed', () => {
   });
 
   it('by read is id and value, as NDJSON or CSV', async () => {
-    const lines = await cli('reseal', ['read', '--state', state, '--limit', '2']);
+    const lines = await cli('reseal', ['read', '--state', state, '--limit', '2', '--json']);
     expect(lines.stdout.trim().split('\n')).toHaveLength(2);
     expect(Object.keys(JSON.parse(lines.stdout.split('\n')[0] ?? ''))).toEqual(['id', 'email']);
     const csv = await cli('reseal', ['read', '--state', state, '--limit', '2', '--format', 'csv']);
@@ -287,6 +287,10 @@ it('settings that a run turned down leave the sandbox as it was', async () => {
   expect(JSON.parse(readFileSync(join(state, 'settings.json'), 'utf8'))).toMatchObject({
     verifyRows: '40000',
   });
+  expect(begun.stderr).not.toContain('as before');
+  const back = await cli('trigger', ['--state', state, '--setting', 'verifyRows=', '--json']);
+  expect(back.code).toBe(0);
+  expect(JSON.parse(readFileSync(join(state, 'settings.json'), 'utf8'))).toEqual(JSON.parse(kept));
 });
 
 it('ctrl-C cancels the run, says what it left and how to go on, and ends with 130', async () => {

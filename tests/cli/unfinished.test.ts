@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { unfinishedToResume } from '../../jobs/cli/unfinished.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { abandon } from '../../jobs/run/abandonment.ts';
+import type { RunOptions } from '../../jobs/run/context.ts';
 import { newOwner, released } from '../../jobs/run/owner.ts';
 import { Application } from '../support/application.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -19,30 +20,35 @@ beforeAll(async () => {
 });
 afterAll(() => box?.close());
 
-async function brokenOff(): Promise<string> {
+async function brokenOff(options: Partial<RunOptions> = {}): Promise<string> {
   const runId = newRunId();
   const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
-  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  await expect(box.run({ ...options, runId }, crash)).rejects.toThrow('power cut');
   return runId;
 }
 
 /** What is returned, and what the user reads, for an answer on a terminal; without one for null. */
-async function offered(answer: string | null, runId?: string): Promise<[string | null, string]> {
+async function offered(
+  answer: string | null,
+  runId?: string,
+  via: 'job' | 'workflow' = 'job',
+): Promise<[string | null, string]> {
+  const asked = { via, ...(runId !== undefined && { runId }) };
   if (answer === null) {
     let said = '';
-    const chosen = await unfinishedToResume(box.context, runId, null, (more) => {
+    const chosen = await unfinishedToResume(box.context, asked, null, (more) => {
       said += more;
     });
     return [chosen, said];
   }
   const [input, output] = [new PassThrough(), new PassThrough()];
-  const asked = text(output);
+  const said = text(output);
   input.end(answer);
-  const chosen = await unfinishedToResume(box.context, runId, { input, output }, () => {
-    throw new Error('there is a terminal to ask on');
-  });
+  const chosen = await unfinishedToResume(box.context, asked, { input, output }, (more) =>
+    output.write(more),
+  );
   output.end();
-  return [chosen, await asked];
+  return [chosen, await said];
 }
 
 it('is nothing where there is no such run', async () => {
@@ -70,6 +76,14 @@ it('is a question on a terminal, and a line elsewhere', async () => {
       chosen,
       answer === '' ? `${question}\n` : question,
     ]);
+  // The workflow cannot go on with a run of the direct engine.
+  const [none, line] = await offered('y\n', undefined, 'workflow');
+  expect([none, line]).toEqual([
+    null,
+    expect.stringContaining(`${words}: --resume ${runId} goes on with it`),
+  ]);
+  await box.sql(`UPDATE runs SET engine = 'dataproc' WHERE run_id = '${runId}'`);
+  expect(await offered('y\n', undefined, 'workflow')).toEqual([runId, question]);
   // The caller names that run already.
   expect(await offered(null, runId)).toEqual([null, '']);
 });
@@ -91,4 +105,21 @@ it('leaves out what is driven, abandoned or made up for', async () => {
   expect((await offered(null))[1]).toContain('is unfinished');
   await box.run();
   expect(await offered(null)).toEqual([null, '']);
+});
+
+it('is made up for by a later run of its mode, or of all values, that took no fewer', async () => {
+  await box.sql('DELETE FROM runs WHERE TRUE');
+  const runId = await brokenOff({ mode: 'all', limit: 5 });
+  await box.run();
+  await box.run({ mode: 'stale' });
+  await box.run({ mode: 'all', limit: 4 });
+  expect((await offered(null))[1]).toContain(runId);
+  await box.run({ mode: 'all', limit: 5 });
+  expect(await offered(null)).toEqual([null, '']);
+  for (const later of [{ mode: 'pending' }, { mode: 'all' }] as const) {
+    const stale = await brokenOff();
+    await box.sql(`UPDATE runs SET mode = 'stale' WHERE run_id = '${stale}'`);
+    await box.run(later);
+    expect((await offered(null))[1].includes(stale)).toBe(later.mode === 'pending');
+  }
 });

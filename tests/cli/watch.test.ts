@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { plainWatcher } from '../../jobs/cli/watch.ts';
 
 /** Python's standard library has what Node has not: a terminal for the child. */
@@ -60,4 +60,26 @@ it('in a log writes a line a step', async () => {
     () => 'staged',
   );
   expect(lines).toEqual(['stage   staged\n']);
+});
+
+it('in a log says what has not changed again once a minute', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const lines: string[] = [];
+  await plainWatcher((line) => lines.push(line)).step(
+    'stage',
+    async (progress) => {
+      for (let seconds = 0; seconds < 100; seconds += 5) {
+        vi.advanceTimersByTime(5_000);
+        progress({ message: seconds < 90 ? 'batch is running' : 'batch has ended' });
+      }
+    },
+    () => 'staged',
+  );
+  expect(lines).toEqual([
+    'stage   … batch is running\n',
+    'stage   … batch is running\n',
+    'stage   … batch has ended\n',
+    'stage   staged\n',
+  ]);
 });

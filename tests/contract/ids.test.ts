@@ -9,22 +9,27 @@ import {
   loadJobId,
   MAX_ATTEMPTS,
   RUN_ID,
+  type StagingTable,
   sealJobId,
   waveId,
 } from '../../jobs/contract/ids.ts';
+import { aDeployment } from '../support/deployment.ts';
+
+const { tables } = aDeployment();
+const HERE: StagingTable = { dataset: 'encryption_poc', tables };
+
+/** The jobs of BigQuery that a run may have at work. */
+function jobsOf(d: StagingTable, runId: string, wave: number, attempt: number): string[] {
+  const id = waveId(runId, wave);
+  const seal = sealJobId(d, id, attempt);
+  return [loadJobId(d, id, attempt), keysJobId(d, id, attempt), seal, loadJobId(d, leftOf(seal), attempt)];
+}
 
 /** Every id that a run may give to what it has at work. */
-function idsOf(runId: string, wave: number, attempt: number): string[] {
-  const id = waveId(runId, wave);
-  const seal = sealJobId(id, attempt);
-  return [
-    batchId(id, attempt),
-    loadJobId(id, attempt),
-    keysJobId(id, attempt),
-    seal,
-    loadJobId(leftOf(seal), attempt),
-  ];
-}
+const idsOf = (runId: string, wave: number, attempt: number): string[] => [
+  batchId(waveId(runId, wave), attempt),
+  ...jobsOf(HERE, runId, wave, attempt),
+];
 
 const runIds = fc.stringMatching(/^[a-z0-9][a-z0-9-]{3,35}$/).filter((id) => !id.includes('--'));
 const waves = fc.integer({ min: 0, max: 3 });
@@ -56,10 +61,23 @@ it('no two runs share an id, whatever they are called', () => {
   );
 });
 
+it('no two stacks of a project share a job, although they have a run of the same id', () => {
+  const other = { ...tables, staging: 'customers_temp' };
+  for (const there of [
+    { ...HERE, dataset: 'staging' },
+    { ...HERE, tables: other },
+  ])
+    for (const attempt of [1, MAX_ATTEMPTS])
+      expect(
+        jobsOf(there, 'nightly', 0, attempt).filter((id) => jobsOf(HERE, 'nightly', 0, attempt).includes(id)),
+      ).toEqual([]);
+});
+
 it("keeps within Google's lengths", () => {
   const longest = waveId('a'.repeat(RUN_ID.most), 999_999);
   expect(batchId(longest, MAX_ATTEMPTS)).toMatch(/^[a-z0-9][a-z0-9-]{2,61}[a-z0-9]$/);
-  expect(loadJobId(leftOf(sealJobId(longest, MAX_ATTEMPTS)), MAX_ATTEMPTS)).toMatch(/^[\w-]{1,1024}$/);
+  const seal = sealJobId(HERE, longest, MAX_ATTEMPTS);
+  expect(loadJobId(HERE, leftOf(seal), MAX_ATTEMPTS)).toMatch(/^[\w-]{1,1024}$/);
 });
 
 it('a new run has no two dashes in a row, one of an older version may', () => {

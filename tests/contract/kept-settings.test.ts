@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { changedSettings, keptSettings } from '../../jobs/contract/kept-settings.ts';
-import { aDeployment, EMAIL } from '../support/deployment.ts';
+import { aDeployment, EMAIL, PHONE } from '../support/deployment.ts';
 
 const stack = aDeployment();
 const began = keptSettings(stack);
@@ -30,6 +30,15 @@ it.each<[string, Partial<Deployment>]>([
   ['sourceTable', { tables: { ...stack.tables, source: 'customers' } }],
 ])('say which one has changed: %s', (name, given) => {
   expect(changedSettings(began, aDeployment(given))).toEqual([name]);
+});
+
+it('name the setting that several fields have their patterns in', () => {
+  const several = aDeployment({ fields: [EMAIL, PHONE] });
+  const pattern = { valuePattern: '[0-9]+' };
+  const changed = (fields: Deployment['fields']) =>
+    changedSettings(keptSettings(several), aDeployment({ fields }));
+  expect(changed([EMAIL, { ...PHONE, ...pattern }])).toEqual(['fields']);
+  expect(changed([EMAIL, { ...PHONE, ...pattern, sealed: 'another_column' }])).toEqual(['fields']);
 });
 
 it('leave alone what only says how a run is carried out', () => {

@@ -15,7 +15,7 @@ it('a vector shows each reason that a value by itself can have', () => {
       .vectors.flatMap((vector) => (vector.kind === 'refused' ? [vector.reason] : [])),
   );
   // What Cloud KMS does not open is no vector's to show.
-  expect(REASONS.filter((reason) => !shown.includes(reason))).toEqual(['dek-refused']);
+  expect(REASONS.filter((reason) => !shown.includes(reason))).toEqual(['dek-refused', 'kek-destroyed']);
 });
 
 it('is told in plain words, without the marks of a page', () => {

@@ -21,7 +21,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'pulumi stack init': [],
   'pulumi stack ls': [],
   'pulumi stack output': ['--stack'],
-  'pulumi config set': ['--stack', '--path'],
+  'pulumi config set': ['--stack', '--path', '--secret'],
   'pulumi preview': ['--stack', '--policy-pack', '--refresh'],
   'pulumi up': ['--stack', '--policy-pack', '--refresh'],
   'pulumi destroy': ['--stack'],

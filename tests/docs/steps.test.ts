@@ -9,7 +9,7 @@ import { aDeployment } from '../support/deployment.ts';
 const NO_STATEMENT = [
   // Looked at through the API, by the doctor too; statements that a user wrote.
   ...['table', 'doctor', 'sql'],
-  ...[loadStep, sealStep, keysStep].map((step) => step('a-run').name),
+  ...[loadStep, sealStep, keysStep].map((step) => step(aDeployment(), 'a-run').name),
 ];
 
 it("the runbook's table has the steps that there are, each once", () => {

@@ -381,6 +381,28 @@ describe('the quotas', () => {
   });
 });
 
+describe("the batch's files", () => {
+  it.each([
+    { engines: ['direct', 'dataproc', 'bigquery'], verdict: 'warning' },
+    { engines: ['dataproc'], verdict: 'failed' },
+  ] as const)(
+    'that are not there, or not in the stack at all, are $verdict for $engines',
+    async ({ engines, verdict }) => {
+      const { batch, bucket } = box.deployment;
+      const wheels = `gs://${bucket}/application/none/wheels.zip#wheels`;
+      const application = { main: '', package: '', ...batch.application, wheels };
+      for (const [given, found] of [
+        [application, `there is no ${wheels}`],
+        [null, 'the stack was deployed without a bundle'],
+      ] as const) {
+        const findings = await examined({ engines: [...engines], batch: { ...batch, application: given } });
+        expect(all(findings, verdict)).toMatchObject([{ check: "the batch's files", found }]);
+        expect(mayStart(findings)).toBe(verdict === 'warning');
+      }
+    },
+  );
+});
+
 describe("the batch's versions", () => {
   it('tells an archive that was made from another checkout, and another connector', async () => {
     const { application } = box.deployment.batch;

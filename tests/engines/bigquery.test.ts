@@ -15,7 +15,7 @@ import { importKek } from '../../sandbox/users/load.ts';
 import { Application } from '../support/application.ts';
 import { comparable, leftBy, unsealed } from '../support/compared.ts';
 import { damagedUsers } from '../support/damaged-users.ts';
-import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { beforeStep, destroyVersion, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const ROWS = 300;
 
@@ -47,6 +47,30 @@ describe.each(SOURCE_FORMATS)('%s: BigQuery and the direct engine', (sourceForma
     expect(await outcome('bigquery')).toEqual(direct);
     expect(await box.sql('SELECT COUNT(*) AS n FROM data_keys')).toEqual([{ n: '0' }]);
   });
+});
+
+it('rejects what a destroyed version of the source KEK wrapped, as the direct engine does, and lets it rest', async () => {
+  const [old, application] = [new Application('gcm'), new Application('gcm')];
+  const [lost, kept] = [old.newKey(), application.newKey()];
+  const row = (id: string, { encrypt, dek }: typeof kept) => ({
+    id,
+    cipher_text: encrypt(`user${id}@x`),
+    dek,
+  });
+  const box = await testSandbox({}, 'direct');
+  try {
+    await box.load(old, [row('1', lost)]);
+    await destroyVersion(box, box.deployment.sourceKek);
+    await box.load(application, [row('2', kept)]);
+    for (const engine of ['direct', 'bigquery'] as const) {
+      const reasons = { 'kek-destroyed': 1 };
+      expect(await box.run({ engine, mode: 'all' })).toMatchObject({ selected: 2, merged: 1, reasons });
+      expect(await box.run({ engine })).toMatchObject({ selected: 0 });
+      expect(await box.run({ engine, mode: 'rejected' })).toMatchObject({ selected: 1, reasons });
+    }
+  } finally {
+    await box.close();
+  }
 });
 
 it('takes several fields that share a data key, in waves, as the direct engine does', async () => {
@@ -268,20 +292,24 @@ describe('a stage that breaks off', () => {
       const { bigquery, deployment } = box.context;
       const service = start === undefined ? bigquery : { ...bigquery, start: start(bigquery.start) };
       const engine = bigqueryEngine(deployment, service, box.sandbox.endpoints);
-      const spent = anew ? [sealJobId(runId, 1)] : [];
+      const spent = anew ? [sealJobId(box.deployment, runId, 1)] : [];
       return engine.stage({ ...input, spent }, () => {}, signal ?? new AbortController().signal);
     }
 
     const ofAttempt = async (n: number) =>
-      (await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${sealJobId(runId, n)}'`))[0]?.n;
+      (
+        await box.sql(
+          `SELECT COUNT(*) AS n FROM users_temp WHERE attempt = '${sealJobId(box.deployment, runId, n)}'`,
+        )
+      )[0]?.n;
 
     it('takes what an earlier process has staged, and stages anew where that is not whole', async () => {
       const first = await staging(false);
-      expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 1) });
+      expect(first).toMatchObject({ kmsCalls: 2, attempt: sealJobId(box.deployment, runId, 1) });
       expect(await staging(false)).toMatchObject({ kmsCalls: null, attempt: first.attempt });
       expect(await stagedRows(runId)).toEqual([{ n: '2' }]);
       const second = await staging(true);
-      expect(second.attempt).toBe(sealJobId(runId, 2));
+      expect(second.attempt).toBe(sealJobId(box.deployment, runId, 2));
       expect(await ofAttempt(2)).toBe('2');
     });
 
@@ -294,7 +322,10 @@ describe('a stage that breaks off', () => {
       });
       await expect(gone).rejects.toMatchObject({ code: 'data-keys-gone' });
       expect(sets).toEqual([{ key_set: expect.stringMatching(/_keys_1_[0-9a-f]{8}$/) }]);
-      expect(await staging(false)).toMatchObject({ kmsCalls: 2, attempt: sealJobId(runId, 2) });
+      expect(await staging(false)).toMatchObject({
+        kmsCalls: 2,
+        attempt: sealJobId(box.deployment, runId, 2),
+      });
       expect(await ofAttempt(2)).toBe('2');
     });
 
@@ -305,8 +336,8 @@ describe('a stage that breaks off', () => {
       await expect(broken).rejects.toMatchObject({ code: 'bigquery' });
       expect(await ofAttempt(1)).toBe('1');
       await box.sql(`INSERT INTO users_temp (id, run_id, attempt, field, resealed_from, reason)
-        VALUES (1, '${runId}', '${sealJobId(runId, 1)}', 'email', b'', 'dek-refused')`);
-      expect(await staging(false)).toMatchObject({ attempt: sealJobId(runId, 1) });
+        VALUES (1, '${runId}', '${sealJobId(box.deployment, runId, 1)}', 'email', b'', 'dek-refused')`);
+      expect(await staging(false)).toMatchObject({ attempt: sealJobId(box.deployment, runId, 1) });
       expect(await ofAttempt(1)).toBe('2');
     });
 
@@ -321,7 +352,7 @@ describe('a stage that breaks off', () => {
           if (calls === 2) await ordinary(...call);
           throw passing();
         });
-        expect([calls, lost.attempt]).toEqual([2, sealJobId(runId, n)]);
+        expect([calls, lost.attempt]).toEqual([2, sealJobId(box.deployment, runId, n)]);
         expect([await ofAttempt(n), await ofAttempt(n + 1)]).toEqual(['2', '0']);
       },
     );
@@ -341,7 +372,7 @@ describe('a stage that breaks off', () => {
       );
       await expect(late).rejects.toThrow('ctrl-C');
       const { client } = box.context.bigquery;
-      const job = client.job(sealJobId(runId, 1), { location: box.deployment.location });
+      const job = client.job(sealJobId(box.deployment, runId, 1), { location: box.deployment.location });
       await vi.waitFor(async () => {
         const [{ status }] = await job.getMetadata();
         expect(status).toMatchObject({ state: 'DONE', errorResult: { reason: 'stopped' } });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { batchId, MAX_ATTEMPTS } from '../../jobs/contract/ids.ts';
 import { dataprocEngine } from '../../jobs/engines/dataproc/index.ts';
@@ -12,8 +12,8 @@ import { type WaitLimits, waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Batches, type BatchRunner } from '../../sandbox/dataproc/batches.ts';
 import { dataprocRoutes } from '../../sandbox/dataproc/routes.ts';
 import { driverOutput } from '../../sandbox/dataproc/runner.ts';
+import { GoogleError } from '../../sandbox/errors/google-error.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
-import { GoogleError } from '../../sandbox/http/errors.ts';
 import type { Route } from '../../sandbox/http/router.ts';
 import { type Listener, listen } from '../../sandbox/http/serve.ts';
 import { Uploads } from '../../sandbox/http/upload.ts';
@@ -74,6 +74,7 @@ function stage(
   signal = new AbortController().signal,
   limits: Partial<WaitLimits> = {},
   spent: readonly string[] = [],
+  of = deployment,
 ) {
   const seen: StageProgress[] = [];
   const input: StageInput = {
@@ -90,8 +91,8 @@ function stage(
     keyset: { version: 1, wrapped: Buffer.alloc(0), kmsKey: '' },
   };
   started = 0;
-  const engine = dataprocEngine(deployment, endpointsOf(listener.origin, 'any'), {
-    ...waitLimits(deployment),
+  const engine = dataprocEngine(of, endpointsOf(listener.origin, 'any'), {
+    ...waitLimits(of),
     ...limits,
   });
   return { seen, done: engine.stage(input, (now) => seen.push(now), signal) };
@@ -341,7 +342,7 @@ it('says that the batch may go on where Dataproc cannot be asked for too long', 
   await expect(done).rejects.toMatchObject({
     code: 'batch',
     message: 'Dataproc: The service is currently unavailable.',
-    hint: 'batch reseal-run-blind may still be at work; go on with --resume, which takes it',
+    hint: 'batch reseal-run-blind may still be at work; `--resume RUN` takes it',
   });
   release();
 });
@@ -378,7 +379,7 @@ it('says that a batch may be at work where Dataproc has not said for too long wh
   await expect(stage('run-unsaid', undefined, { lookMs: 300 }).done).rejects.toMatchObject({
     code: 'batch',
     message: 'Dataproc: The service is currently unavailable.',
-    hint: 'batch reseal-run-unsaid may be at work; go on with --resume, which takes it',
+    hint: 'batch reseal-run-unsaid may be at work; `--resume RUN` takes it',
   });
 });
 
@@ -458,5 +459,50 @@ it('gives up the batches at work, although one before them is gone, and says why
   expect(await discard('run-gap')).toEqual({
     cancelled: ['reseal-run-gap--2'],
     said: expect.arrayContaining(['Dataproc is asked again: The service is currently unavailable.']),
+  });
+});
+
+describe('of two stacks with a run of the same id', () => {
+  const theirs = { ...deployment, dataset: 'another_dataset' };
+  const ofTheirs = (runId: string, signal?: AbortSignal) => stage(runId, signal, {}, [], theirs);
+  /** The state of the batch that comes first; null before there is one. */
+  const first = (runId: string) => {
+    try {
+      return stateOfBatch(runId);
+    } catch {
+      return null;
+    }
+  };
+
+  it("neither takes nor cancels the other's batch", async () => {
+    const controller = new AbortController();
+    work = (batch, output, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve());
+        if (!String(batch.name).endsWith('--2')) return;
+        output.write(counts);
+        resolve();
+      });
+    const other = ofTheirs('run-both', controller.signal).done;
+    other.catch(() => {});
+    await vi.waitFor(() => expect(first('run-both')).toBe('RUNNING'));
+    expect(await stage('run-both').done).toMatchObject({ batchId: 'reseal-run-both--2' });
+    expect(await discard('run-both')).toMatchObject({ cancelled: [] });
+    expect(first('run-both')).toBe('RUNNING');
+    controller.abort(new Error('ctrl-C'));
+    await expect(other).rejects.toThrow();
+    expect(first('run-both')).toBe('CANCELLED');
+  });
+
+  it('each makes its own, although both begin at once', async () => {
+    work = async (_batch, output) => output.write(counts);
+    let other: Promise<unknown> | null = null;
+    intercept = async (path, method) => {
+      if (other !== null || !isCreation(path, method)) return;
+      other = ofTheirs('run-at-once').done;
+      await vi.waitFor(() => expect(first('run-at-once')).toBeTruthy());
+    };
+    expect(await stage('run-at-once').done).toMatchObject({ batchId: 'reseal-run-at-once--2' });
+    expect(await other).toMatchObject({ batchId: 'reseal-run-at-once' });
   });
 });

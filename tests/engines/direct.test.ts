@@ -7,7 +7,7 @@ import { loadJobId, MAX_ATTEMPTS, newRunId } from '../../jobs/contract/ids.ts';
 import { load, nextLoad } from '../../jobs/engines/load.ts';
 import { waitLimits } from '../../jobs/google/wait-limits.ts';
 import { Application } from '../support/application.ts';
-import { beforeStep, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { beforeStep, destroyVersion, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** What can befall the direct engine's keys and its load job. */
 const application = new Application('gcm');
@@ -42,6 +42,22 @@ it("names BigQuery's key where it cannot open the first-level keyset, and what t
   expect(await box.sql(`SELECT state, error_code FROM runs WHERE run_id = '${runId}'`)).toEqual([
     { state: 'failed', error_code: 'kms-key-disabled' },
   ]);
+});
+
+it('stops where the key version under the first-level keyset is destroyed, and rejects nothing', async () => {
+  const other = await testSandbox();
+  try {
+    await other.load(application, [{ id: '1', cipher_text: key.encrypt('a@example.com'), dek: key.dek }]);
+    const runId = newRunId();
+    const destroy = beforeStep('stage', () => destroyVersion(other, other.deployment.bigqueryKek));
+    await expect(other.run({ runId }, destroy)).rejects.toMatchObject({
+      code: 'keyset',
+      message: expect.stringContaining('is destroyed'),
+    });
+    expect(await other.sql('SELECT id FROM users_rejected')).toEqual([]);
+  } finally {
+    await other.close();
+  }
 });
 
 it('tells a keyset of another key from rejected values', async () => {
@@ -79,11 +95,14 @@ it('stages the rows of one run once, also where two processes drive it', async (
   expect(await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`)).toEqual([
     { n: '1' },
   ]);
+  // A run of the same id, but of another stack in the project.
+  const theirs = { ...box.deployment, dataset: 'another_dataset' };
+  expect(await nextLoad(client, theirs, { runId, wave: 0 }, signal)).toMatchObject({ loaded: false });
 });
 
 it('begins no load job beyond the twentieth, and says how to go on then', async () => {
   const runId = newRunId();
-  const spent = Array.from({ length: MAX_ATTEMPTS }, (_, at) => loadJobId(runId, at + 1));
+  const spent = Array.from({ length: MAX_ATTEMPTS }, (_, at) => loadJobId(box.deployment, runId, at + 1));
   const { client } = box.context.bigquery;
   await expect(nextLoad(client, box.deployment, { runId, wave: 0, spent }, signal)).rejects.toMatchObject({
     code: 'bigquery',

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { ownArguments, seedArguments } from '../../jobs/contract/batch.ts';
-import { HTTP_CODES } from '../../sandbox/http/errors.ts';
+import { HTTP_CODES } from '../../sandbox/errors/google-error.ts';
 import type { TestSandbox } from '../support/sandbox.ts';
 import type { Finding } from './findings.ts';
 import { mutatedBytes, mutatedJson, mutatedText, Random } from './mutations.ts';

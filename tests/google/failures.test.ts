@@ -45,8 +45,22 @@ describe('what BigQuery failed with', () => {
     expect(isAboutValues(failure)).toBe(false);
   });
 
+  it.each([
+    ['rateLimitExceeded', 'Exceeded rate limits: too many table update operations', 'bigquery-busy'],
+    ['quotaExceeded', 'Quota exceeded: Your project exceeded quota for query jobs', 'bigquery'],
+    ['accessDenied', 'Access Denied: Table p:d.users', 'bigquery-denied'],
+  ])('is by 403 a missing role for the reason of one alone: %s', (reason, message, code) => {
+    expect(failed(message, { code: 403, errors: [{ reason, message }] }).code).toBe(code);
+  });
+
   it('is no table of the stack where the column is none of its own', () => {
     expect(because('invalidQuery', 'Unrecognized name: phone at [1:8]').code).toBe('bigquery');
+  });
+
+  it('is a mistake of the user where the statement is their own', () => {
+    const message = 'Unrecognized name: state at [1:8]';
+    const error = Object.assign(new Error(message), { errors: [{ reason: 'invalidQuery', message }] });
+    expect(bigQueryFailure('sql', error)).toMatchObject({ code: 'bigquery', hint: undefined });
   });
 
   it.each([

@@ -4,7 +4,7 @@ import { ResealError } from '../../jobs/contract/errors.ts';
 import { follow, type LongRunning } from '../../jobs/google/follow.ts';
 
 /** Something that takes too long. */
-const late = new ResealError('batch-stuck', 'a-batch was pending for 1 s', { hint: 'then --resume the run' });
+const late = new ResealError('batch-stuck', 'a-batch was pending for 1 s', { hint: 'then `--resume RUN`' });
 
 function pending(cancel: () => Promise<void>): LongRunning<string> & { looks: string[] } {
   const looks: string[] = [];
@@ -33,7 +33,7 @@ it('what is overdue is cancelled, its end waited for, and the hint says so', asy
   await expect(follow(work, () => {}, never, limits)).rejects.toMatchObject({
     code: late.code,
     message: late.message,
-    hint: 'it has been cancelled; then --resume the run',
+    hint: 'it has been cancelled; then `--resume RUN`',
   });
   expect(work.looks).toEqual(['PENDING', 'PENDING', 'CANCELLED']);
 });
@@ -44,7 +44,7 @@ it('that it could not be cancelled is said, too', async () => {
   });
   await expect(follow(work, () => {}, never, limits)).rejects.toMatchObject({
     code: late.code,
-    hint: 'a-batch could not be cancelled: no; then --resume the run',
+    hint: 'a-batch could not be cancelled: no; then `--resume RUN`',
   });
 });
 
@@ -57,7 +57,7 @@ it('a cancellation that fails in a way that passes is asked for again, after an 
     const ended = await follow(work, () => {}, signal, limits).catch((error: ResealError) => error.hint);
     expect([asked, ended]).toEqual([
       3,
-      signal.aborted ? 'CANCELLED' : 'it has been cancelled; then --resume the run',
+      signal.aborted ? 'CANCELLED' : 'it has been cancelled; then `--resume RUN`',
     ]);
   }
 });
@@ -77,6 +77,17 @@ it('a cancellation that goes on failing is given up in time, for the reason that
   const then = asked;
   await sleep(1_500);
   expect(asked).toBe(then);
+});
+
+it('what does not end after its cancellation is looked at no more once that is said', async () => {
+  const work = { ...pending(async () => {}), hasEnded: () => false };
+  await expect(follow(work, () => {}, AbortSignal.abort('ctrl-C'), limits)).rejects.toMatchObject({
+    code: 'cancel-pending',
+  });
+  const then = work.looks.length;
+  expect(then).toBeGreaterThan(1);
+  await sleep(500);
+  expect(work.looks.length).toBe(then);
 });
 
 it('an interrupt meanwhile ends it as an interrupt does', async () => {

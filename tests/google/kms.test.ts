@@ -87,6 +87,20 @@ describe('a key service', () => {
     expect(await Promise.all(both)).toEqual([KEY, KEY]);
   });
 
+  it('nor the wait for the turn of a further try, and all the same gives up on a fault that lasts', async () => {
+    const queued = async (faults: number) => {
+      let failed = 0;
+      const kms = client((_, text) => (text === 'k1' && failed++ < faults ? fail(UNAVAILABLE) : ANSWER));
+      // A hundred calls wait for a second, so that each try of one of them comes later than a fault may last.
+      const service = keyService(kms, { pace: pace(100), patience });
+      const names = Array.from({ length: 100 }, (_, n) => `k${n}`);
+      const all = await Promise.allSettled(names.map((name) => service.unwrap('kek', wrapped(name))));
+      return all.flatMap((one) => (one.status === 'rejected' ? [one.reason.code] : []));
+    };
+    expect(await queued(2)).toEqual([]);
+    expect(await queued(Number.POSITIVE_INFINITY)).toEqual(['kms-unavailable']);
+  });
+
   it('waits as long as KMS asks for, in RetryInfo or in the header', async () => {
     for (const more of [
       { statusDetails: [{ retryDelay: { seconds: '0', nanos: 700_000_000 } }] },
@@ -109,6 +123,23 @@ describe('a key service', () => {
     await expect(service.unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
       code: 'kms-key-disabled',
       message: expect.stringContaining(message),
+    });
+  });
+
+  it('takes a destroyed version for a property of what it wrapped, and one that is only scheduled for none', async () => {
+    const said = (state: string) =>
+      keyService(
+        client(() => fail(9, `projects/p/cryptoKeyVersions/1 is not enabled, current state is: ${state}.`)),
+        { pace: pace(1_000), patience },
+      );
+    const destroyed = said('DESTROYED');
+    await expect(destroyed.unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
+      reason: 'kek-destroyed',
+    });
+    expect(destroyed.calls).toBe(1);
+    await expect(said('DESTROY_SCHEDULED').unwrap('projects/p/kek', wrapped('k'))).rejects.toMatchObject({
+      code: 'kms-key-disabled',
+      hint: expect.stringContaining('restor'),
     });
   });
 

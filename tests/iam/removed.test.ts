@@ -167,7 +167,7 @@ it('the procedure reads and cannot write, and is let in no longer once it has ch
 });
 
 it('a start of the workflow, by the schedule or by hand, without the role to start it', async () => {
-  const workflow = { source: '', execute: async () => ({ result: {} }), close: async () => {} };
+  const workflow = { source: '', execute: async () => ({ result: {}, entries: [] }), close: async () => {} };
   const api = await executionsApi(workflow, box);
   try {
     const schedule = `serviceAccount:${accountOf(box, 'gcp:cloudscheduler/job:Job')}`;

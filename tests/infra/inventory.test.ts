@@ -132,26 +132,70 @@ it('lets the batch read the rejected values, by which it selects', async () => {
   });
 });
 
-it("lets the readers' procedure in anew whenever its text changes, and not otherwise", async () => {
-  const of = async (changes: Record<string, unknown>) => {
-    const { resources } = await runProgram(
-      'staging',
-      configOf('staging', { ...FILLED_IN.staging, ...changes }),
+describe('access to a dataset is given anew', () => {
+  const ACCESS = [
+    'gcp:bigquery/datasetIamMember:DatasetIamMember',
+    'gcp:bigquery/datasetAccess:DatasetAccess',
+  ];
+  /** What each is given anew for, by name. */
+  async function triggers(changes: Record<string, unknown>): Promise<Record<string, unknown>> {
+    const config = configOf('staging', { ...FILLED_IN.staging, ...changes });
+    const { resources } = await runProgram('staging', config);
+    return Object.fromEntries(
+      resources
+        .filter(({ type }) => ACCESS.includes(type))
+        .map(({ name, replacementTrigger }) => [name, replacementTrigger]),
     );
-    const find = (type: string) => resources.find((one) => one.type === type);
-    const text = find('gcp:bigquery/routine:Routine')?.inputs.definitionBody;
-    return { text, trigger: find('gcp:bigquery/datasetAccess:DatasetAccess')?.replacementTrigger };
-  };
-  const [before, same, after] = await Promise.all([
-    of({}),
-    of({ 'reseal:labels': { team: 'other' } }),
-    of({ 'reseal:fields': [{ name: 'phone' }] }),
-  ]);
-  expect(before.trigger).toBe(before.text);
-  expect(same.trigger).toBe(before.trigger);
-  expect(after.trigger).toBe(after.text);
-  expect(after.trigger).not.toBe(before.trigger);
+  }
+  const changed = (one: Record<string, unknown>, other: Record<string, unknown>): string[] =>
+    Object.keys(one).filter((name) => one[name] !== other[name]);
+
+  it('where an update of the dataset takes it away, and where the text of the procedure changes', async () => {
+    const [before, same, labelled, text] = await Promise.all([
+      triggers({}),
+      triggers({ 'reseal:verifyRows': 2 }),
+      triggers({ 'reseal:labels': { team: 'other' } }),
+      triggers({ 'reseal:fields': [{ name: 'phone' }] }),
+    ]);
+    expect(Object.keys(before)).toEqual([
+      'read-procedure-authorized',
+      'read-views-authorized',
+      'readers-read-dataset-bigquery.dataViewer',
+      'workflow-read-dataset-bigquery.dataEditor',
+    ]);
+    expect(changed(before, same)).toEqual([]);
+    expect(changed(before, labelled)).toEqual(Object.keys(before));
+    expect(changed(before, text)).toEqual(['read-procedure-authorized']);
+  });
+
+  it('also where the tables are in a dataset of somebody else', async () => {
+    const own = { 'reseal:createSourceTable': false };
+    const [before, labelled] = await Promise.all([
+      triggers(own),
+      triggers({ ...own, 'reseal:labels': { team: 'other' } }),
+    ]);
+    expect(changed(before, labelled).sort()).toEqual([
+      'readers-read-dataset-bigquery.dataViewer',
+      'workflow-read-dataset-bigquery.dataEditor',
+    ]);
+  });
 });
+
+it.each([true, false])(
+  'names the key at rest of every table, and leaves a table alone that has another (createSourceTable %s)',
+  async (createSourceTable) => {
+    const changes = { 'reseal:createSourceTable': createSourceTable, 'reseal:cmek': 'create' };
+    const { resources } = await runProgram('dev', configOf('dev', changes));
+    const tables = resources.filter(({ type }) => type === 'gcp:bigquery/table:Table');
+    expect(tables).toHaveLength(createSourceTable ? 7 : 6);
+    for (const { name, inputs, ignored } of tables)
+      expect([name, inputs.encryptionConfiguration, ignored]).toEqual([
+        name,
+        { kmsKeyName: expect.stringMatching(/at-rest/) },
+        ['encryptionConfiguration'],
+      ]);
+  },
+);
 
 it('keeps the policy tag to the source table: a load job that names one needs setCategory', async () => {
   const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';

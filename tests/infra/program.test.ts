@@ -99,6 +99,21 @@ describe('without the bundle', () => {
     expect(registered.some(({ type }) => /scheduler|workflow:Workflow|AlertPolicy/.test(type))).toBe(false);
   });
 
+  it.each([
+    ['a schedule', { 'reseal:schedule': { cron: '0 3 * * *' } }],
+    [
+      'a DAG',
+      {
+        'reseal:composerDagBucket': 'us-central1-composer-bucket',
+        'reseal:composerServiceAccount': 'composer@example-data-dev.iam.gserviceaccount.com',
+      },
+    ],
+  ])('a stack with %s is refused: it would lose it without a word', async (_what, changes) => {
+    const { code, messages } = await runEngine('dev', configOf('dev', { ...bundle, ...changes }), true);
+    expect(code).not.toBe(0);
+    expect(messages.join()).toMatch(/main\.py.*missing.*run `npm run bundle`/);
+  });
+
   it('a stack of batches alone is refused', async () => {
     const { code, messages } = await runEngine('prod', configOf('prod', bundle), true);
     expect(code).not.toBe(0);

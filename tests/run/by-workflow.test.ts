@@ -4,13 +4,14 @@ import { exitCode } from '../../jobs/cli/exit.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import { abandon } from '../../jobs/run/abandonment.ts';
 import { runByWorkflow, startWorkflow } from '../../jobs/run/by-workflow.ts';
 import type { RunContext, Watcher } from '../../jobs/run/context.ts';
 import { resume } from '../../jobs/run/run.ts';
-import { GoogleError } from '../../sandbox/http/errors.ts';
+import { GoogleError } from '../../sandbox/errors/google-error.ts';
 import { Application } from '../support/application.ts';
 import { cli } from '../support/cli.ts';
-import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
+import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 import { deployedWorkflow, type Emulator, emulator } from '../support/workflow/emulator.ts';
 import { executionsApi } from '../support/workflow/executions-api.ts';
 
@@ -119,7 +120,7 @@ it("raises the workflow's own message, and goes on with the same run afterwards"
     message: expect.stringContaining(
       `/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked`,
     ),
-    hint: expect.stringContaining(`go on with --resume ${runId}`),
+    hint: '`--resume RUN` goes on',
   });
   await box.faults();
   expect(await trigger({ runId })).toMatchObject({ run_id: runId, merged: 1 });
@@ -134,10 +135,12 @@ it('ends with the code and the exit code of the job where too many values are re
   const byWorkflow: unknown = await trigger({ runId }).catch((error: unknown) => error);
   expect(byWorkflow).toMatchObject({
     code: 'rejected-share',
-    hint: `go on with --resume ${runId} --via workflow --accept-rejected`,
+    hint: expect.stringContaining('`--resume RUN --accept-rejected`'),
   });
   await expect(box.run()).rejects.toMatchObject({ code: 'rejected-share' });
   expect(exitCode(byWorkflow)).toBe(3);
+  const [stopped] = await box.sql(`SELECT * FROM runs WHERE run_id = '${runId}'`);
+  expect(stopped).toMatchObject({ kms_calls: expect.any(String), staged_at: expect.any(String) });
   await box.sql('DELETE FROM users WHERE id >= 100');
 });
 
@@ -277,6 +280,38 @@ it('says so where the ledger cannot be told', async () => {
     message: expect.stringMatching(/is driven by execution [0-9a-f-]+ of the workflow, heard of \d+ s ago/),
   });
   expect(await trigger({ runId }, silent, {}, true)).toMatchObject({ run_id: runId, state: 'succeeded' });
+});
+
+it('starts no execution for a run that is to go on by another engine', async () => {
+  await load('41');
+  const runId = newRunId();
+  const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  const before = api.executions.size;
+  await expect(trigger({ runId })).rejects.toMatchObject({
+    code: 'option-engine',
+    message: `run ${runId} goes on by engine direct, as it began, and the workflow always takes a batch`,
+  });
+  expect(api.executions.size).toBe(before);
+  expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
+});
+
+it('gives the remedy of the code, which need not be to go on', async () => {
+  await load('42');
+  const runId = newRunId();
+  const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId, engine: 'dataproc' }, crash)).rejects.toThrow('power cut');
+  await abandon(box.context, runId, false);
+  await expect(trigger({ runId })).rejects.toMatchObject({
+    code: 'run-abandoned',
+    hint: 'start a new run, which takes its values',
+  });
+  await box.sql(`UPDATE runs SET staged = 5000000000 WHERE run_id = '${runId}'`);
+  await expect(trigger()).rejects.toMatchObject({
+    code: 'keyset-exhausted',
+    hint: expect.stringContaining('`npm run reseal -- keys rotate`'),
+  });
+  await box.sql(`UPDATE runs SET staged = NULL WHERE run_id = '${runId}'`);
 });
 
 it('leaves a detached run to the workflow', async () => {

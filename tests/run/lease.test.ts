@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { LEASE_SECONDS } from '../../jobs/contract/lease-terms.ts';
+import type { EngineName } from '../../jobs/contract/settings/choices.ts';
 import { removeFiles } from '../../jobs/engines/dataproc/temp-files.ts';
 import { storageClient } from '../../jobs/google/clients.ts';
 import { abandon } from '../../jobs/run/abandonment.ts';
@@ -43,11 +44,11 @@ const staged = async (runId: string) =>
   Number((await box.sql(`SELECT COUNT(*) AS n FROM users_temp WHERE run_id = '${runId}'`))[0]?.n);
 
 /** A run that broke off with its rows staged, and the ledger as `change` leaves it. */
-async function brokenOff(change = ''): Promise<string> {
+async function brokenOff(change = '', engine: EngineName = 'direct'): Promise<string> {
   await pending();
   const runId = newRunId();
   const crash = beforeStep('merge', () => Promise.reject(new Error('power cut')));
-  await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+  await expect(box.run({ runId, engine }, crash)).rejects.toThrow('power cut');
   if (change !== '') await box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
   return runId;
 }
@@ -154,6 +155,26 @@ describe('a live run', () => {
   });
 });
 
+it.each([
+  ['is driven by another', () => beforeStep('merge', () => Promise.reject(new Error('power cut')))],
+  ['has been merged by another', () => silent],
+])('a process whose run %s says so, and not that rows are missing', async (_what, others) => {
+  await pending();
+  const runId = newRunId();
+  const meanwhile = beforeStep('verify', async () => {
+    await resume(box.context, runId, others(), takeOver).catch(() => {});
+    await box.sql(`UPDATE runs SET owner = '${ELSEWHERE}' WHERE run_id = '${runId}' AND state = 'failed'`);
+    await box.sql(`DELETE FROM users_temp WHERE run_id = '${runId}'`);
+  });
+  await expect(box.run({ runId }, meanwhile)).rejects.toMatchObject({
+    code: 'run-taken-over',
+    message: expect.stringMatching(/driven by process 4711 on another-host now|has let go of it since/),
+  });
+  expect(await ledger(runId)).toMatchObject({ state: expect.stringMatching(/failed|succeeded/) });
+  await box.sql(`UPDATE runs SET owner = NULL WHERE run_id = '${runId}'`);
+  await box.run();
+});
+
 describe('a run that nobody drives', () => {
   it('is resumed by one of two at once, and by nobody twice', async () => {
     const runId = await brokenOff();
@@ -198,6 +219,21 @@ describe('a run that nobody drives', () => {
       });
   });
 
+  it('is not one that was heard of while it was to be taken over, as one is that merges for long', async () => {
+    const silentFor = (seconds: number) => `heartbeat = TIMESTAMP_MILLIS(${Date.now() - seconds * 1000})`;
+    const runId = await brokenOff(`owner = '${ELSEWHERE}', ${silentFor(LEASE_SECONDS + 60)}`);
+    const { bigquery, sql } = box.context;
+    const query: typeof bigquery.query = async (statement, ...rest) => {
+      // The statement waits for the end of the merge, which noted its own beginning.
+      if (statement.name === sql.takeLease.name)
+        await box.sql(`UPDATE runs SET ${silentFor(LEASE_SECONDS + 30)} WHERE run_id = '${runId}'`);
+      return bigquery.query(statement, ...rest);
+    };
+    const context = { ...box.context, bigquery: { ...bigquery, query } };
+    await expect(resume(context, runId, silent)).rejects.toMatchObject({ code: 'run-live' });
+    expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
+  });
+
   it('whose owner was a process of this machine that is gone needs no waiting', async () => {
     const owner = newOwner();
     const runId = await brokenOff(`owner = '${owner}', heartbeat = CURRENT_TIMESTAMP()`);
@@ -230,6 +266,17 @@ describe('abandoning', () => {
       discarded: null,
     });
     expect(await values()).toEqual([]);
+  });
+
+  it.each(['dataproc', 'bigquery'] as const)('has Node warn of nothing, by the %s engine', async (engine) => {
+    const runId = await brokenOff('', engine);
+    const warnings: string[] = [];
+    const heard = (warning: Error): void => void warnings.push(warning.message);
+    process.on('warning', heard);
+    expect(await abandon(box.context, runId, false)).toMatchObject({ run: { state: 'abandoned' } });
+    await sleep(10);
+    process.off('warning', heard);
+    expect(warnings).toEqual([]);
   });
 
   it('that breaks off, and a resumed run whose ledger cannot be read, leave no owner', async () => {
@@ -280,6 +327,21 @@ describe('abandoning', () => {
     await expect(abandon(box.context, 'nobody-knows-me', true)).rejects.toMatchObject({
       code: 'run-unknown',
     });
+  });
+
+  it('ends a batch that an execution of the workflow has begun for the run of another engine', async () => {
+    await pending();
+    const runId = newRunId();
+    const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+    await expect(box.run({ runId }, crash)).rejects.toThrow('power cut');
+    await box.sql(`UPDATE runs SET batch_id = 'reseal-${runId}' WHERE run_id = '${runId}'`);
+    const { engines } = box.context;
+    const dataproc = {
+      ...engines.dataproc,
+      discard: async (id: string) => ({ cancelled: [`reseal-${id}`], files: 2 }),
+    };
+    const { discarded } = await abandon({ ...box.context, engines: { ...engines, dataproc } }, runId, false);
+    expect(discarded).toEqual({ cancelled: [`reseal-${runId}`], files: 2 });
   });
 
   it('cancels the batch of a live run, if told to, and whoever drove it leaves the ledger alone', async () => {

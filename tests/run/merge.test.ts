@@ -213,7 +213,10 @@ describe('a run that breaks off', () => {
     const meddle = beforeStep('merge', async () => {
       await box.sql(`UPDATE runs SET state = 'failed' WHERE run_id = '${runId}'`);
     });
-    await expect(box.run({ runId }, meddle)).rejects.toMatchObject({ code: 'merge-state' });
+    await expect(box.run({ runId }, meddle)).rejects.toMatchObject({
+      code: 'merge-state',
+      hint: expect.stringContaining('--resume'),
+    });
     expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
     expect(
       await box.sql('SELECT COUNT(*) AS n FROM users WHERE id = 350 AND resealed_at IS NOT NULL'),

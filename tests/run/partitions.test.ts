@@ -178,7 +178,7 @@ it('a run that meets a table which has come to want a filter says so, and goes o
   const required = beforeStep('merge', () => partitionedBy('tenant'));
   await expect(run(await contextOf(null), options, required)).rejects.toMatchObject({
     code: 'source-partition',
-    hint: expect.stringContaining('set reseal:partitionColumn to tenant, `pulumi up`, then --resume'),
+    hint: expect.stringContaining('set reseal:partitionColumn to tenant, `pulumi up`, then `--resume RUN`'),
   });
   expect(await run(await contextOf('tenant'), options, silent)).toMatchObject({ merged: 4 });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { batchId, newRunId } from '../../jobs/contract/ids.ts';
+import type { Watcher } from '../../jobs/run/context.ts';
 import { resume, run } from '../../jobs/run/run.ts';
 import { Application, keysInWaves, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
@@ -61,6 +62,14 @@ describe('a run that broke off', () => {
   });
 });
 
+it('whose batch somebody cancels ends as cancelled, as it does by the workflow', async () => {
+  await box.faults({ kind: 'batch-cancelled', service: 'dataproc' });
+  await expect(box.run({ runId, engine: 'dataproc' })).rejects.toMatchObject({ code: 'batch-cancelled' });
+  await box.faults();
+  expect(await ledger()).toMatchObject({ state: 'cancelled', error_code: 'batch-cancelled', owner: null });
+  expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded', merged: 3 });
+});
+
 describe('an attempt whose rows are not whole', () => {
   it('stays so where the next one is interrupted', async () => {
     await expect(box.run({ runId }, loseRow)).rejects.toMatchObject({ code: 'verify-count' });
@@ -106,6 +115,58 @@ describe('calls, usage and cost', () => {
     const report = await resume(box.context, runId, silent);
     expect(report).toMatchObject({ kms_calls: 8, milli_dcu_seconds: Number(once?.milli_dcu_seconds) });
     expect(report.cost_usd).toBeCloseTo(Number(once?.cost_usd), 6);
+  });
+
+  it('and the batch stay known where a wave has no value', async () => {
+    await box.sql('DELETE FROM users WHERE TRUE');
+    // Of three waves of three keys; none of the second's has a value.
+    const keys = keysInWaves(application, 3, 3).filter((_, at) => at < 3 || at > 5);
+    await box.load(
+      application,
+      keys.map((own, at) => ({ id: String(at + 1), cipher_text: own.encrypt(`${at}`), dek: own.dek })),
+    );
+    const seen: Awaited<ReturnType<typeof ledger>>[] = [];
+    const look: Watcher = {
+      async step(name, work) {
+        if (name.startsWith('stage')) seen.push(await ledger());
+        return work(() => {});
+      },
+    };
+    const report = await box.run({ runId, waveDeks: 2, engine: 'dataproc' }, look);
+    const [, first, second] = seen;
+    const { batch_id, kms_calls, milli_dcu_seconds, cost_usd } = first ?? {};
+    expect(Number(milli_dcu_seconds)).toBeGreaterThan(0);
+    expect(second).toMatchObject({ waves_merged: '2', batch_id, kms_calls, milli_dcu_seconds, cost_usd });
+    expect(report.milli_dcu_seconds).toBeGreaterThan(Number(milli_dcu_seconds));
+    expect(report).toMatchObject({ waves: 3, kms_calls: 6, merged: 6 });
+  });
+
+  it.each(['direct', 'bigquery', 'dataproc'] as const)(
+    'by the %s engine are known of a run that stops before its merge, and count once when it goes on',
+    async (engine) => {
+      const bad = Array.from({ length: 12 }, (_, at): UserRow => {
+        return { id: String(100 + at), cipher_text: '?', dek: key.dek };
+      });
+      await box.load(application, bad);
+      await expect(box.run({ runId, engine })).rejects.toMatchObject({ code: 'rejected-share' });
+      const stopped = await ledger();
+      expect(stopped).toMatchObject({ kms_calls: '1', staged_at: expect.any(String) });
+      expect(Number(stopped?.cost_usd)).toBeGreaterThan(0);
+      const report = await resume(box.context, runId, silent, { rejected: true });
+      expect(report).toMatchObject({ merged: 3, rejected: 12, kms_calls: 1 });
+      expect(report.cost_usd).toBeCloseTo(Number(stopped?.cost_usd), 6);
+    },
+  );
+
+  it('are unknown where the process ended before it could say them', async () => {
+    const { direct } = box.context.engines;
+    const stage: typeof direct.stage = async (...given) => {
+      await direct.stage(...given);
+      throw new Error('power cut');
+    };
+    const engines = { ...box.context.engines, direct: { ...direct, stage } };
+    await expect(run({ ...box.context, engines }, options(), silent)).rejects.toThrow('power cut');
+    expect(await resume(box.context, runId, silent)).toMatchObject({ kms_calls: null, cost_usd: null });
   });
 
   it('stay known where the engine takes what it staged before', async () => {

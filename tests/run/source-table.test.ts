@@ -5,7 +5,8 @@ import { plan } from '../../jobs/run/plan.ts';
 import { planSummary } from '../../jobs/run/summaries.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
-import { emulator } from '../support/workflow/emulator.ts';
+import { altered } from '../support/workflow/altered.ts';
+import { type Ended, emulator } from '../support/workflow/emulator.ts';
 
 const application = new Application('gcm');
 const key = application.newKey();
@@ -73,15 +74,23 @@ it('DML that meets them says what they are, and when they can be changed', async
   await box.sql('UPDATE users SET decrypted_email = NULL WHERE id = 5');
 });
 
-it('the workflow leaves them, too', async () => {
-  await insertAll(user(6));
-  const workflow = await emulator(box);
+/** An execution to which the resource of a table comes with other properties. */
+async function execute(table: string, properties: object = {}): Promise<Ended> {
+  const way = await altered(box.sandbox.endpoints.bigquery, (path, answer) =>
+    path.includes(`/tables/${table}?`) ? { ...answer, ...properties } : answer,
+  );
+  const workflow = await emulator(box, undefined, way.origin);
   try {
-    const { error } = await workflow.execute({ run_id: 'streamed' });
-    expect(error).toBeUndefined();
+    return await workflow.execute({});
   } finally {
     await workflow.close();
+    await way.close();
   }
+}
+
+it('the workflow leaves them, too', async () => {
+  await insertAll(user(6));
+  expect(await execute('users')).toMatchObject({ result: { state: 'succeeded' } });
   expect(await sealed()).toEqual(['1', '2', '3', '4', '5']);
 });
 
@@ -98,4 +107,29 @@ it('a table that is younger than what is streamed cannot be read as of before', 
   await expect(plan({ ...box.context, bigquery }, options)).rejects.toMatchObject({
     code: 'source-streaming',
   });
+  expect(await execute('users_rejected', { creationTime: String(Date.now()) })).toMatchObject({
+    error: {
+      error_code: 'source-streaming',
+      message: expect.stringMatching(
+        /^some \d+ rows of users are in the streaming buffer of insertAll, .*half an hour/,
+      ),
+    },
+  });
+});
+
+it('a buffer without rows, or without the moment of the oldest, is none by either driver', async () => {
+  await box.control('bigquery:flush', {});
+  const { tableResource } = box.context.bigquery;
+  for (const streamingBuffer of [{ estimatedRows: '0', estimatedBytes: '0' }, { estimatedRows: '2' }]) {
+    const bigquery = {
+      ...box.context.bigquery,
+      tableResource: async (name: Parameters<typeof tableResource>[0]) => ({
+        ...(await tableResource(name)),
+        ...(name === 'source' && { streamingBuffer }),
+      }),
+    };
+    const options = { runId: newRunId(), mode: 'all', limit: 1, engine: 'direct' } as const;
+    expect(await plan({ ...box.context, bigquery }, options)).toMatchObject({ streamedRows: 0 });
+    expect(await execute('users', { streamingBuffer })).toMatchObject({ result: { state: 'succeeded' } });
+  }
 });

@@ -5,7 +5,7 @@ import { KEYINGS, type Keying } from '../../jobs/contract/settings/choices.ts';
 import type { Statement } from '../../jobs/contract/sql/index.ts';
 import type { RunOptions } from '../../jobs/run/context.ts';
 import { newestChains } from '../../jobs/run/keyset.ts';
-import { resume } from '../../jobs/run/run.ts';
+import { resume, run } from '../../jobs/run/run.ts';
 import { Application, type UserRow } from '../support/application.ts';
 import { beforeStep, silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
@@ -71,6 +71,20 @@ describe('a source that is gone', () => {
   });
 });
 
+it.each(['direct', 'bigquery'] as const)(
+  'a source that was rejected once, and is back, takes what was sealed in between along (%s)',
+  async (engine) => {
+    await source(2, 'no base64');
+    expect(await box.run({ engine })).toMatchObject({ merged: 2, rejected: 1 });
+    await source(2, user(2, 'between@example.com').cipher_text);
+    expect(await box.run({ engine })).toMatchObject({ merged: 1 });
+    await source(2, 'no base64');
+    expect(await box.run({ engine })).toMatchObject({ selected: 1, rejected: 1, merged: 0 });
+    expect(await columns(2)).toEqual([NOTHING]);
+    expect(await box.run({ engine })).toMatchObject({ selected: 0 });
+  },
+);
+
 describe('a value that an operator shredded', () => {
   it.each(['pending', 'rejected', 'all'] as const)('is not sealed again by mode %s', async (mode) => {
     await box.run();
@@ -108,10 +122,9 @@ it("one bad row breaks nobody else's read", async () => {
 });
 
 describe('rows of every keying stand side by side', () => {
-  const under = async (keying: Keying, given: Partial<RunOptions> = {}) => {
-    const { run } = await import('../../jobs/run/run.ts');
+  const under = async (keying: Keying, given: Partial<RunOptions> = {}, watcher = silent) => {
     const options = { runId: newRunId(), mode: 'pending', limit: null, engine: 'direct', ...given } as const;
-    return run(await box.under({ keying }), options, silent);
+    return run(await box.under({ keying }), options, watcher);
   };
 
   it('and read, whichever the stack has', async () => {
@@ -143,6 +156,24 @@ describe('rows of every keying stand side by side', () => {
       );
     }
   });
+
+  it.each(['shared', 'deterministic'] as const)(
+    'but nothing is merged whose keyset has gone since it was verified (%s), until that is back',
+    async (keying) => {
+      const runId = newRunId();
+      const sealed = 'SELECT id FROM users WHERE bq_encrypted_email IS NOT NULL';
+      const gone = beforeStep('merge', async () => {
+        await box.sql("UPDATE keysets SET version = -version WHERE algorithm != ''");
+      });
+      await expect(under(keying, { runId }, gone)).rejects.toMatchObject({
+        code: 'keyset-missing',
+        hint: expect.stringContaining('restore its row'),
+      });
+      expect(await box.sql(sealed)).toEqual([]);
+      await box.sql("UPDATE keysets SET version = -version WHERE algorithm != ''");
+      expect(await under(keying, { runId })).toMatchObject({ merged: 3, read_back: { readable: 3 } });
+    },
+  );
 
   it('until mode stale seals what another keying has sealed anew', async () => {
     for (const keying of KEYINGS) {

@@ -116,6 +116,17 @@ describe('of a run that broke off', () => {
   });
 });
 
+it('renew the lease as each is merged, and end at the end of the last merge', async () => {
+  const moments = `SELECT heartbeat = merged_at AS renewed, merged_at > resealed_at AS later, ended_at = merged_at AS ended FROM runs`;
+  let between: unknown;
+  const look = beforeStep(`stage 2/${WAVES}`, async () => {
+    between = await box.sql(moments);
+  });
+  await box.run({ waveDeks }, look);
+  expect(between).toEqual([{ renewed: 'true', later: 'true', ended: null }]);
+  expect(await box.sql(moments)).toEqual([{ renewed: 'true', later: 'true', ended: 'true' }]);
+});
+
 it('leave a value alone that changed before its wave was merged', async () => {
   const change = beforeStep('merge 4/4', async () => {
     await box.sql("UPDATE users SET cipher_text = CONCAT(cipher_text, 'x') WHERE TRUE");

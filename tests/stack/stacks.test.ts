@@ -7,6 +7,17 @@ import { checkName, down, ephemeralConfig, preview, up } from '../../jobs/stack/
 import { readStackOutputs } from '../../jobs/stack/outputs.ts';
 import { configOf, type Recorded, runProgram, stackProgram } from '../support/pulumi/program.ts';
 
+const devFile = vi.hoisted(() => ({ text: null as string | null }));
+/** The project's own file of dev has no secrets. */
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  const readFile = (...args: Parameters<typeof real.readFile>) =>
+    devFile.text !== null && String(args[0]).endsWith('Pulumi.dev.yaml')
+      ? Promise.resolve(devFile.text)
+      : real.readFile(...args);
+  return { ...real, readFile };
+});
+
 let folder: string;
 const NAME = 'vitest-1';
 
@@ -16,6 +27,7 @@ beforeEach(() => {
   vi.stubEnv('PATH', [resolve('tests/support/pulumi/cli'), process.env.PATH].join(delimiter));
 });
 afterEach(() => {
+  devFile.text = null;
   vi.unstubAllEnvs();
   rmSync(folder, { recursive: true });
   rmSync(`Pulumi.${NAME}.yaml`, { force: true });
@@ -33,11 +45,14 @@ describe('outputs of a stack', () => {
 
   it('need a CLI', async () => {
     vi.stubEnv('PATH', folder);
-    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+    const error = await readStackOutputs('dev').catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
       code: 'pulumi-cli',
       message: 'there is no Pulumi CLI on the PATH',
       hint: expect.stringContaining('install the Pulumi CLI'),
     });
+    // Six lines that say ENOENT once more.
+    expect(error).not.toHaveProperty('cause');
   });
 
   it('need a CLI that is new enough', async () => {
@@ -64,6 +79,17 @@ describe('outputs of a stack', () => {
     });
   });
 
+  it('say how the CLI ended where it said nothing', async () => {
+    vi.stubEnv('FAKE_PULUMI_WAITS', 'stack output');
+    vi.stubEnv('FAKE_PULUMI_DIES', 'SIGTERM');
+    await expect(readStackOutputs('dev')).rejects.toMatchObject({
+      code: 'pulumi',
+      message: expect.stringMatching(
+        /^Pulumi failed on stack dev: Command was killed with SIGTERM .*pulumi stack output/,
+      ),
+    });
+  });
+
   it('say what else went wrong, in one line', async () => {
     vi.stubEnv('FAKE_PULUMI_ERROR', 'PULUMI_ACCESS_TOKEN must be set');
     await expect(readStackOutputs('dev')).rejects.toMatchObject({
@@ -71,6 +97,49 @@ describe('outputs of a stack', () => {
       message: 'Pulumi failed on stack dev: PULUMI_ACCESS_TOKEN must be set',
       hint: '`pulumi stack output --stack dev` says more',
     });
+  });
+});
+
+describe("dev's secrets", () => {
+  const TOKEN = 'ya29.canary\nof two lines';
+  const config = (more: string) => `config:\n  reseal:project: example-data-dev\n${more}`;
+  const file = () => readFileSync(`Pulumi.${NAME}.yaml`, 'utf8');
+
+  it('become secrets of the stack, and no argument, file or output has them', async () => {
+    devFile.text = config('  gcp:accessToken:\n    secure: v1:dev:AAAA\n');
+    vi.stubEnv('FAKE_PULUMI_CONFIG', JSON.stringify({ 'gcp:accessToken': { value: TOKEN, secret: true } }));
+    stacks({ dev: {} });
+    const said: string[] = [];
+    for (const _ of [1, 2]) await up(NAME, (text) => said.push(text));
+    const secure = `v1:${NAME}:${Buffer.from(TOKEN).toString('base64')}`;
+    expect(parse(file())).toMatchObject({ config: { 'gcp:accessToken': { secure }, 'ephemeral:of': 'dev' } });
+    expect(commands()).toContain(`config set --secret --stack ${NAME} gcp:accessToken\n`);
+    for (const text of [commands(), file(), said.join('')]) expect(text).not.toMatch(/canary|v1:dev/);
+  });
+
+  it('that Pulumi does not set are told without what they say', async () => {
+    devFile.text = config('  gcp:accessToken:\n    secure: v1:dev:AAAA\n');
+    vi.stubEnv('FAKE_PULUMI_CONFIG', JSON.stringify({ 'gcp:accessToken': { value: TOKEN, secret: true } }));
+    vi.stubEnv('FAKE_PULUMI_REFUSES', TOKEN);
+    stacks({ dev: {} });
+    await expect(preview(NAME, () => {})).rejects.toMatchObject({
+      code: 'pulumi',
+      message: `Pulumi failed on stack ${NAME}, secret gcp:accessToken: it gave no reason that can be shown`,
+    });
+    expect(existsSync(`Pulumi.${NAME}.yaml`)).toBe(false);
+  });
+
+  it.each([
+    ['reseal:bucket', '  reseal:bucket:\n    secure: v1:dev:AAAA\n'],
+    ['reseal:labels', '  reseal:labels:\n    team:\n      secure: v1:dev:AAAA\n'],
+    ['gcp:batching', '  gcp:batching:\n    sendAfter:\n      secure: v1:dev:AAAA\n'],
+  ])('that another stack cannot have are refused before there is one: %s', async (key, more) => {
+    devFile.text = config(more);
+    await expect(up(NAME, () => {})).rejects.toMatchObject({
+      code: 'stack-secret',
+      message: expect.stringContaining(key),
+    });
+    expect(commands()).not.toContain('stack init');
   });
 });
 

@@ -35,10 +35,19 @@ export interface RunningCli {
   readonly ended: Promise<CliResult & { readonly endedAt: number }>;
 }
 
-export function startCli(program: 'trigger' | 'reseal', args: readonly string[]): RunningCli {
+/** With `asGroup` signals reach the programs that it waits for, too, as a terminal's do. */
+export function startCli(
+  program: 'trigger' | 'reseal',
+  args: readonly string[],
+  { asGroup = false } = {},
+): RunningCli {
   const command = program === 'trigger' ? ['trigger'] : [];
   const argv = ['bin/reseal.js', ...command, ...args];
-  const child = spawn(process.execPath, argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, argv, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: asGroup,
+  });
   let said = '';
   const heard = new EventEmitter();
   for (const stream of [child.stdout, child.stderr])
@@ -54,7 +63,7 @@ export function startCli(program: 'trigger' | 'reseal', args: readonly string[])
   );
   return {
     ended,
-    kill: (signal) => void child.kill(signal),
+    kill: (signal) => void (asGroup ? process.kill(-Number(child.pid), signal) : child.kill(signal)),
     async says(pattern) {
       const gone = ended.then(({ stderr }) => Promise.reject(new Error(`it ended: ${stderr}`)));
       gone.catch(() => {});

@@ -8,7 +8,7 @@ import { OAuth2Client } from 'google-auth-library';
 import { kmsClient, storageClient } from '../../jobs/google/clients.ts';
 import { endpointsOf } from '../../sandbox/http/endpoints.ts';
 import { type Server, startServer } from '../../sandbox/process/server.ts';
-import { aDeployment } from '../support/deployment.ts';
+import { aDeployment } from './deployment.ts';
 
 export const PROJECT = 'example-project';
 export const LOCATION = 'us-central1';

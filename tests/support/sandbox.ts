@@ -9,8 +9,8 @@ import { bigQueryService, type Row } from '../../jobs/google/bigquery.ts';
 import type { RunContext, RunOptions, Watcher } from '../../jobs/run/context.ts';
 import type { Report } from '../../jobs/run/report.ts';
 import { run } from '../../jobs/run/run.ts';
-import type { DataprocWork } from '../../sandbox/dataproc/work.ts';
 import { type Sandbox, startSandbox } from '../../sandbox/process/start.ts';
+import type { DataprocWork } from '../../sandbox/state/dataproc-work.ts';
 import { importKek, loadUsers } from '../../sandbox/users/load.ts';
 import { type Application, type UserRow, writeUsers } from './application.ts';
 
@@ -40,6 +40,17 @@ export interface TestSandbox {
 
 /** Steps carried out, nothing shown. */
 export const silent: Watcher = { step: (_name, work) => work(() => {}) };
+
+/** Destroys the primary version of a key, for good. */
+export async function destroyVersion({ sandbox, control }: TestSandbox, kek: string): Promise<void> {
+  const headers = { authorization: `Bearer ${sandbox.owner.accessToken}` };
+  const key = (await (await fetch(`${sandbox.endpoints.kms}/v1/${kek}`, { headers })).json()) as {
+    primary: { name: string };
+  };
+  const { name } = key.primary;
+  await fetch(`${sandbox.endpoints.kms}/v1/${name}:destroy`, { method: 'POST', headers });
+  await control('kms:destroy', { name });
+}
 
 /** A watcher that lets the test act before a step. */
 export const beforeStep = (step: string, act: () => Promise<void>): Watcher => ({

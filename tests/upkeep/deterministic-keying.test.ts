@@ -6,11 +6,14 @@ import { NO_CUTOFF, NO_FLOOR, WHOLE } from '../../jobs/contract/sql/index.ts';
 import { newKeyset, rotateKeyset, serializeKeyset } from '../../jobs/envelope/keysets.ts';
 import { newestKeysets } from '../../jobs/run/keyset.ts';
 import { run } from '../../jobs/run/run.ts';
-import { adopt, rewrap } from '../../jobs/upkeep/keyset-adoption.ts';
-import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { adopt } from '../../jobs/upkeep/keyset-adoption.ts';
+import { rewrap } from '../../jobs/upkeep/keyset-rewrapping.ts';
+import { rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { keysets } from '../../jobs/upkeep/known-keysets.ts';
 import { shred } from '../../jobs/upkeep/shredding.ts';
 import { JOB_USER } from '../../sandbox/iam/job-user.ts';
 import { Application, type UserRow } from '../support/application.ts';
+import { interruptedAt } from '../support/interrupted.ts';
 import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 /** What becomes of keysets, and of what they sealed, in a stack of deterministic keying. */
@@ -141,7 +144,12 @@ describe('keysets of both types', () => {
     await box.run();
     for (const role of ['cryptoKeyEncrypterViaDelegation', 'cryptoKeyDecrypterViaDelegation'])
       await box.control('iam:bind', { member: JOB_USER, role: `roles/cloudkms.${role}`, resource: other });
-    expect(await rewrap(box.context, other)).toEqual([3, 4]);
+    const broken = interruptedAt(box, { sql: 'REWRAP_KEYSET', from: 2 }, (context) => rewrap(context, other));
+    await expect(broken).rejects.toMatchObject({
+      code: 'cancelled',
+      message: 'cancelled; version 3 of the keyset is added, that of the other type may not be',
+    });
+    expect(await rewrap(box.context, other)).toEqual([4]);
     expect((await newestKeysets(box.context)).map(({ kmsKey }) => kmsKey)).toEqual([other, other]);
   });
 });

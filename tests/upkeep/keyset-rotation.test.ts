@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { keysets, rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { rotate } from '../../jobs/upkeep/keyset-rotation.ts';
+import { keysets } from '../../jobs/upkeep/known-keysets.ts';
 import { Application, usersUnder } from '../support/application.ts';
+import { interruptedAt } from '../support/interrupted.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 let box: TestSandbox;
@@ -41,3 +43,27 @@ it('versions stand side by side with the values under each, and all of them read
     { version: 2, values: 8, seals: 11 },
   ]);
 });
+
+it.each([
+  { at: 'before it', sql: 'MAX(version)', from: 1, says: undefined, more: 0 },
+  {
+    at: 'in its statement',
+    sql: 'ROTATE_WRAPPED_KEYSET',
+    from: 1,
+    says: /of the keyset may be added$/,
+    more: 0,
+  },
+  { at: 'after it', sql: 'EXECUTE IMMEDIATE', from: 2, says: /of the keyset is added$/, more: 1 },
+])(
+  'a rotation that is interrupted $at says whether there is a version',
+  async ({ sql, from, says, more }) => {
+    const count = async () => (await keysets(box.context)).length;
+    const before = await count();
+    const broken = interruptedAt(box, { sql, from }, rotate);
+    if (says === undefined) await expect(broken).rejects.not.toMatchObject({ code: 'cancelled' });
+    else
+      await expect(broken).rejects.toMatchObject({ code: 'cancelled', message: expect.stringMatching(says) });
+    expect((await count()) - before).toBe(more);
+    expect(await rotate(box.context)).toBe(before + more + 1);
+  },
+);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkShredding, type Shredding, shred } from '../../jobs/upkeep/shredding.ts';
 import { Application } from '../support/application.ts';
+import { interruptedAt } from '../support/interrupted.ts';
 import { type TestSandbox, testSandbox } from '../support/sandbox.ts';
 
 const application = new Application();
@@ -113,4 +114,48 @@ it('an id that is not there, or a field that the stack does not have, stops befo
     hint: expect.stringContaining('email, phone'),
   });
   expect(await entries()).toEqual([]);
+});
+
+describe('interrupted', () => {
+  const ids = ['1', ...Array.from({ length: 9_999 }, (_, at) => String(at + 1_000)), '2'];
+  it.each([
+    {
+      at: 'the first look',
+      sql: 'ORDER BY version',
+      from: 1,
+      says: 'cancelled; nothing was shredded',
+      entered: [],
+    },
+    {
+      at: 'the first statement',
+      sql: 'BEGIN TRANSACTION',
+      from: 1,
+      says: 'cancelled; 10000 of 10001 rows may be shredded',
+      entered: [],
+    },
+    {
+      at: 'the second',
+      sql: 'BEGIN TRANSACTION',
+      from: 2,
+      says: 'cancelled; 10000 of 10001 rows are shredded, 1 more may be',
+      entered: ['1', '1'],
+    },
+    {
+      at: 'the last look',
+      sql: 'users_temp',
+      from: 2,
+      says: 'cancelled; 10001 of 10001 rows are shredded',
+      entered: ['1', '1', '2', '2'],
+    },
+  ])(
+    'at $at it says what is shredded and what may be, and goes on when it is done again',
+    async ({ sql, from, says, entered }) => {
+      await box.run();
+      const broken = interruptedAt(box, { sql, from }, (context) => shred(context, shredding(ids)));
+      await expect(broken).rejects.toMatchObject({ code: 'cancelled', message: says });
+      expect((await entries()).map(({ id }) => id)).toEqual(entered);
+      await shred(box.context, shredding(ids));
+      expect((await entries()).map(({ id }) => id)).toEqual(['1', '1', '2', '2']);
+    },
+  );
 });

@@ -3,7 +3,7 @@ import { type LedgerJson, ledgerJson, ledgerRow } from '../../contract/ledger.ts
 import { readProcedureBody } from '../../contract/sql/index.ts';
 import type { ReadContext } from '../../run/context.ts';
 import type { Report } from '../../run/report.ts';
-import type { KeysetVersion } from '../../upkeep/keyset-rotation.ts';
+import type { KeysetVersion } from '../../upkeep/known-keysets.ts';
 import type { ConsoleLink } from '../console-links.ts';
 
 /** All that the page of a run shows: its report, and what the tables say around it. */

@@ -22,6 +22,7 @@ import {
   abandonRun,
   endRun,
   history,
+  markStaged,
   markStaging,
   markVerified,
   openRun,
@@ -49,15 +50,15 @@ import { clearDataKeys, dataKeyNames, makeTryKeyset, readTryKeyset } from './try
 export { changedPartitions } from './changed-partitions.ts';
 export { ALL_TIME } from './ledger-entries.ts';
 export { mergeScans } from './merge-scans.ts';
-export { STAGED_DIFFER } from './merge-script.ts';
+export { KEYSET_GONE, STAGED_DIFFER } from './merge-script.ts';
 export { readProcedureBody, unreadableColumn } from './open-values.ts';
 export { readView } from './read-view.ts';
 export { rewrapScans, rewraps } from './rewrap-row-keysets.ts';
-export { allIds, boundType, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
+export { allIds, NO_CUTOFF, NO_FLOOR } from './row-ids.ts';
 export { DATA_KEYS_GONE } from './seal-values.ts';
 export { MODES, type Mode } from './select-values.ts';
 export { type Selection, selectionOf, WHOLE } from './selection.ts';
-export { kmsUri, type ParamType, type ReadStack, type Statement } from './statement.ts';
+export { kmsUri, type Statement } from './statement.ts';
 
 /**
  * The statements of a stack, in the order of a run.
@@ -97,6 +98,7 @@ export function statements(d: Deployment) {
     stagedReasons: stagedReasons(d),
     stagedRuns: stagedRuns(d),
     proveStaged: proveStaged(d),
+    markStaged: markStaged(d),
     markVerified: markVerified(d),
     merge: merge(d),
     endRun: endRun(d),

@@ -13,19 +13,22 @@ const closed = CLOSED.map(literal).join(', ');
  * @from_owner: the one that the caller has seen and may take the run from; empty for none. Of several at once one
  * comes through, since the others then meet another owner and a new heartbeat. Repeating it renews the lease.
  *
+ * A merge renews no lease while it lasts, and this statement waits for its end: whoever has been heard of since the
+ * caller has seen the heartbeat of @seen_millis is at work, however long ago that was.
+ *
  * @example
- * const mine = { run_id: runId, owner: 'job:laptop:4711:5ab0-1f0c22d4', from_owner: '' };
+ * const mine = { run_id: runId, owner: 'job:laptop:4711:5ab0-1f0c22d4', from_owner: '', seen_millis: run.heartbeat };
  * await bigquery.query(sql.takeLease, mine);
  * const [lease] = await bigquery.query(sql.readLease, { run_id: runId }); // whose it is now
  */
-export const takeLease = (d: Deployment): Statement<'run_id' | 'owner' | 'from_owner'> =>
+export const takeLease = (d: Deployment): Statement<'run_id' | 'owner' | 'from_owner' | 'seen_millis'> =>
   statement(
     'take_lease',
-    { run_id: 'STRING', owner: 'STRING', from_owner: 'STRING' },
+    { run_id: 'STRING', owner: 'STRING', from_owner: 'STRING', seen_millis: 'INT64' },
     `UPDATE ${table(d, 'runs')}
 SET owner = @owner, heartbeat = CURRENT_TIMESTAMP()
 WHERE run_id = @run_id AND state NOT IN (${closed})
-  AND (owner IS NULL OR owner = @owner OR owner = @from_owner OR ${SILENT} >= ${LEASE_SECONDS * 1000})`,
+  AND (owner IS NULL OR owner = @owner OR owner = @from_owner OR ${SILENT} >= ${LEASE_SECONDS * 1000} AND UNIX_MILLIS(heartbeat) <= @seen_millis)`,
   );
 
 /**
@@ -71,8 +74,8 @@ export const readLease = (d: Deployment): Statement<'run_id'> =>
 const RESUMABLE_MS = 7 * 24 * 3600 * 1000;
 
 /**
- * The runs that broke off, or whose owner has gone, newest first. One that began before a run which has succeeded
- * since is left out: that one took its values.
+ * The runs that broke off, or whose owner has gone, newest first. One is left out where a run that began later has
+ * succeeded and took its values: one of the same mode without a limit, or with no lower one, or one of all values.
  *
  * @example
  * const rows = await bigquery.query(sql.unfinishedRuns, {});
@@ -85,6 +88,10 @@ export const unfinishedRuns = (d: Deployment): Statement<never> =>
     `SELECT ${LEDGER_SELECT}, ${SILENT} AS silent_millis
 FROM ${table(d, 'runs')} AS r
 WHERE r.state NOT IN (${closed}) AND UNIX_MILLIS(r.snapshot) > ${MOMENT} - ${RESUMABLE_MS}
-  AND r.started_at > (SELECT IFNULL(MAX(started_at), TIMESTAMP_MILLIS(0)) FROM ${table(d, 'runs')} WHERE state = 'succeeded')
+  AND r.started_at > (SELECT IFNULL(MAX(started_at), TIMESTAMP_MILLIS(0)) FROM ${table(d, 'runs')} WHERE state = 'succeeded' AND mode = 'all' AND row_limit IS NULL)
+  AND NOT EXISTS (
+    SELECT 1 FROM ${table(d, 'runs')} AS later
+    WHERE later.mode = r.mode AND later.state = 'succeeded' AND later.started_at > r.started_at AND (later.row_limit IS NULL OR later.row_limit >= r.row_limit)
+  )
 ORDER BY r.started_at DESC LIMIT 20`,
   );

@@ -68,14 +68,17 @@ WHEN NOT MATCHED THEN
  */
 const known = (name: string): string => `SAFE_CAST(NULLIF(@${name}, '') AS INT64)`;
 
-/** KMS calls and the batch's usage; the bytes that BigQuery reads are billed by the project's own terms. */
-const COST = `IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
-  + IFNULL(${known('milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR}`;
+/**
+ * KMS calls and the batch's usage, unknown where both are; the bytes that BigQuery reads are billed by the project's own
+ * terms.
+ */
+const COST = `IF(COALESCE(${known('kms_calls')}, ${known('milli_dcu_seconds')}) IS NULL, NULL, IFNULL(${known('kms_calls')}, 0) * ${KMS_USD_PER_CALL}
+  + IFNULL(${known('milli_dcu_seconds')}, 0) / 3600000 * ${DCU_USD_PER_HOUR})`;
 
 /** Whether an earlier wave of the run is merged: its counts, calls and cost are in the row already. */
 const LATER_WAVE = 'IFNULL(waves_merged, 0) > 0';
 
-/** Whether the attempt has been verified before: what it took is in the sums. */
+/** Whether the attempt has been staged before: what it took is in the sums. */
 const COUNTED = "IFNULL(counted_attempt, '-') = @attempt";
 
 /** What an attempt adds to a sum of the run's, once; what is unknown of one attempt is unknown of the run. */
@@ -86,10 +89,13 @@ const added = (name: LedgerName, amount: string): string =>
 const counted = (name: 'staged' | 'rejected' | 'unauthenticated'): string =>
   `${name} = IFNULL(${name}, 0) - IFNULL(wave_${name}, 0) + @${name}, wave_${name} = @${name}`;
 
+/** The batch of the attempt; a wave without a value has none, and the ledger keeps that of the wave before. */
+const BATCH_ID = "batch_id = IF(@attempt = '', batch_id, NULLIF(@batch_id, ''))";
+
 /**
  * The engine is at work, for the first time or again, and which attempt it is: empty for a wave without a value.
- * @batch_id is empty but for an attempt that is a batch. It comes before the attempt is begun, so that the ledger
- * knows of whatever is at work.
+ * @batch_id is empty but for an attempt that is a batch; a wave without a value leaves the last one's in place. This
+ * comes before the attempt is begun, so that the ledger knows of whatever is at work.
  *
  * @example
  * await bigquery.query(sql.markStaging, { run_id: runId, owner, attempt: 'reseal_pr_123_load_1', batch_id: '' });
@@ -99,39 +105,57 @@ export const markStaging = (d: Deployment): Statement<'run_id' | 'owner' | 'atte
     'staging',
     { run_id: 'STRING', owner: 'STRING', attempt: 'STRING', batch_id: 'STRING' },
     `UPDATE ${table(d, 'runs')}
-SET state = 'staging', attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''), staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
+SET state = 'staging', attempt = NULLIF(@attempt, ''), ${BATCH_ID}, staging_at = IF(${LATER_WAVE}, staging_at, CURRENT_TIMESTAMP()), staged_at = NULL, verified_at = NULL, ended_at = NULL
 WHERE run_id = @run_id AND owner = @owner AND state NOT IN ('verified', ${CLOSED.map(literal).join(', ')})`,
   );
 
-const VERIFIED = {
+const STAGED = {
   run_id: 'STRING',
   owner: 'STRING',
   attempt: 'STRING',
-  staged_millis: 'STRING',
-  staged: 'INT64',
-  rejected: 'INT64',
-  unauthenticated: 'INT64',
   kms_calls: 'STRING',
   batch_id: 'STRING',
   milli_dcu_seconds: 'STRING',
 } as const;
 
 /**
+ * The engine has staged a wave, and what that took: it is paid for whether or not what was staged is whole and merged.
+ *
+ * @example
+ * const batch = { batch_id: '', milli_dcu_seconds: '' };
+ * await bigquery.query(sql.markStaged, { run_id: runId, owner, attempt, kms_calls: '100', ...batch });
+ */
+export const markStaged = (d: Deployment): Statement<keyof typeof STAGED> =>
+  statement(
+    'mark_staged',
+    STAGED,
+    `UPDATE ${table(d, 'runs')}
+SET staged_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), ${BATCH_ID},
+  ${added('kms_calls', known('kms_calls'))}, ${added('milli_dcu_seconds', known('milli_dcu_seconds'))}, ${added('cost_usd', COST)}, counted_attempt = NULLIF(@attempt, '')
+WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
+  );
+
+const VERIFIED = {
+  run_id: 'STRING',
+  owner: 'STRING',
+  staged: 'INT64',
+  rejected: 'INT64',
+  unauthenticated: 'INT64',
+} as const;
+
+/**
  * Every selected value of a wave is sealed or rejected, and what is sealed opens: the wave may be merged.
  *
  * @example
- * const counts = { staged: 990, rejected: 10, unauthenticated: 0, kms_calls: '100' };
- * const batch = { batch_id: '', milli_dcu_seconds: '' };
- * await bigquery.query(sql.markVerified, { run_id: runId, owner, attempt, staged_millis: '', ...counts, ...batch });
+ * await bigquery.query(sql.markVerified, { run_id: runId, owner, staged: 990, rejected: 10, unauthenticated: 0 });
  */
 export const markVerified = (d: Deployment): Statement<keyof typeof VERIFIED> =>
   statement(
     'verified',
     VERIFIED,
     `UPDATE ${table(d, 'runs')}
-SET state = 'verified', staged_at = TIMESTAMP_MILLIS(${known('staged_millis')}), verified_at = CURRENT_TIMESTAMP(), attempt = NULLIF(@attempt, ''), batch_id = NULLIF(@batch_id, ''),
-  ${(['staged', 'rejected', 'unauthenticated'] as const).map(counted).join(', ')},
-  ${added('kms_calls', known('kms_calls'))}, ${added('milli_dcu_seconds', known('milli_dcu_seconds'))}, ${added('cost_usd', `(${COST})`)}, counted_attempt = NULLIF(@attempt, ''), error_code = NULL, error = NULL
+SET state = 'verified', verified_at = CURRENT_TIMESTAMP(),
+  ${(['staged', 'rejected', 'unauthenticated'] as const).map(counted).join(', ')}, error_code = NULL, error = NULL
 WHERE run_id = @run_id AND owner = @owner AND state = 'staging'`,
   );
 

@@ -10,6 +10,9 @@ import { literal, type Statement, statement, table } from './statement.ts';
 /** What the merge's ASSERT says where the staging table no longer holds what was verified. */
 export const STAGED_DIFFER = 'the staged rows are no longer those that were verified';
 
+/** What it says where nobody could open what it would write any more. */
+export const KEYSET_GONE = 'the table of keysets no longer has the version that sealed the staged rows';
+
 /**
  * The merge of a wave: one transaction, so a wave is merged whole or not at all, and only once, since the ledger's
  * state is part of it. The run's last wave ends the run; after any other it goes on with the next. All waves of a run
@@ -17,11 +20,16 @@ export const STAGED_DIFFER = 'the staged rows are no longer those that were veri
  *
  * It writes the ledger and the table of data keys first: heartbeats and keys of other runs then wait for its end, where
  * what came in between would have BigQuery roll it back. It takes the rows of the attempt that the ledger names, and
- * raises where they are not as many as were verified. A row is written only where its source still has the token it was
- * sealed from (compare-and-set); a row that changed meanwhile is left for the next run. In the mode `stale` row keysets of
- * an older version are sealed anew as well. What a value was sealed from earlier must not outlive its source: where the
- * source is NULL now, or changed and does not open, the sealed value is cleared.
+ * raises where they are not as many as were verified, or where the keyset that is to stand beside them has gone. A row
+ * is written only where its source still has the token it was sealed from (compare-and-set); a row that changed meanwhile
+ * is left for the next run. In the mode `stale` row keysets of an older version are sealed anew as well. What a value was
+ * sealed from earlier must not outlive its source: where the source is NULL now, or changed and does not open, the sealed
+ * value is cleared.
  * Variables have names that no column has: a column would come before the variable.
+ *
+ * In a transaction CURRENT_TIMESTAMP() is the moment of its start. The moments of its end, and the heartbeat of a driver
+ * that goes on with the next wave, are written once it is committed; its own stand where that is cut short.
+ * https://cloud.google.com/bigquery/docs/transactions
  *
  * @example
  * await bigquery.query(sql.merge, { run_id: runId, owner });
@@ -47,7 +55,7 @@ SET reseal_attempt = (SELECT IFNULL(attempt, '') FROM ${table(d, 'runs')} WHERE 
 SET reseal_staged = (SELECT COUNT(*) FROM ${staged(d)} AND ${sealedRow(d)});
 SET reseal_rejected = (SELECT COUNT(*) FROM ${staged(d)} AND reason IS NOT NULL);
 ASSERT EXISTS (SELECT 1 FROM ${table(d, 'runs')} WHERE run_id = @run_id AND wave_staged = reseal_staged AND wave_rejected = reseal_rejected) AS '${STAGED_DIFFER}';
-${findRanges(d)}${sourceChanges(d, withinRanges(d))
+${assertKeyset(d)}${findRanges(d)}${sourceChanges(d, withinRanges(d))
   .flatMap(({ sql, after }) => [`${sql};`, ...after])
   .join('\n')}
 ${rewraps(d) ? `${rewrapInMerge(d)}\n` : ''}DELETE FROM ${table(d, 'rejected')} AS r
@@ -65,7 +73,12 @@ SET state = IF(${LAST_WAVE}, 'succeeded', 'planned'), owner = IF(${LAST_WAVE}, N
   waves_merged = IFNULL(waves_merged, 0) + 1, wave_staged = NULL, wave_rejected = NULL, wave_unauthenticated = NULL
 WHERE run_id = @run_id;
 END IF;
-COMMIT TRANSACTION;`,
+COMMIT TRANSACTION;
+IF reseal_attempt IS NOT NULL THEN
+UPDATE ${table(d, 'runs')}
+SET heartbeat = CURRENT_TIMESTAMP(), merged_at = CURRENT_TIMESTAMP(), ended_at = IF(state = 'succeeded', CURRENT_TIMESTAMP(), ended_at)
+WHERE run_id = @run_id AND (owner = @owner OR state = 'succeeded');
+END IF;`,
   );
 
 /** Of the ledger's row before the wave is entered into it. */
@@ -74,6 +87,9 @@ const LAST_WAVE = 'IFNULL(waves_merged, 0) + 1 >= IFNULL(waves, 1)';
 /** But in row keying every row has the same wrapped keyset beside it, so staged rows need not carry it. */
 const declareKeyset = (d: Deployment): string =>
   `DECLARE reseal_keyset BYTES DEFAULT (SELECT wrapped FROM ${table(d, 'keysets')} WHERE version = (SELECT keyset_version FROM ${table(d, 'runs')} WHERE run_id = @run_id) ORDER BY created_at LIMIT 1);`;
+
+const assertKeyset = ({ keying }: Deployment): string =>
+  keying === 'row' ? '' : `ASSERT reseal_keyset IS NOT NULL OR reseal_staged = 0 AS '${KEYSET_GONE}';\n`;
 
 /** The pattern that a value did not match, so that it is taken again once the stack has another. */
 function rejectedBy({ fields }: Deployment): string {

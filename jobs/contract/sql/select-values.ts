@@ -20,7 +20,8 @@ const inWave = (d: Deployment, cipherText: string, dek: string): string =>
 
 /**
  * The values to re-encrypt, as of the run's snapshot:
- * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds.
+ * - `pending`: never sealed, or changed since. A value that was rejected as it stands is left alone while `rests` holds,
+ *   unless another source was sealed in its place since: what was made of that must not stay readable.
  * - `rejected`: rejected as it stands, and still not sealed.
  * - `stale`: sealed as it stands, but not by a run that had @keyset_version, the stack's keying and its source format.
  *   In row keying a value that is stale by the version alone is not selected: the merge seals its row keyset anew.
@@ -41,7 +42,8 @@ export function selectedValues(d: Deployment): string {
 const whole = (d: Deployment): string =>
   d.partitionColumn === null ? '' : ` WHERE ${everyPartition(d)}TRUE`;
 
-const AS_OF_SNAPSHOT = 'FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)';
+/** Behind a table's name: as it was at the run's moment. */
+export const AS_OF_SNAPSHOT = 'FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)';
 
 function selectedOf(d: Deployment, field: Field): string {
   const [id, cipherText, dek] = [d.idColumn, field.cipherText, field.dek].map(quoted) as [
@@ -73,7 +75,7 @@ WHERE CASE @mode
   WHEN 'all' THEN TRUE
   WHEN 'stale' THEN u.resealed_from = u.token AND fresh.resealed_at IS NULL
   WHEN 'rejected' THEN rejection.id IS NOT NULL AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
-  ELSE NOT IFNULL(rejection.rests, FALSE) AND (u.resealed_from IS NULL OR u.resealed_from != u.token)
+  ELSE IF(u.resealed_from IS NULL, NOT IFNULL(rejection.rests, FALSE), u.resealed_from != u.token)
 END`;
 }
 

@@ -28,8 +28,14 @@ import { type RunKeys, runKeys } from '../run-keys.ts';
 import { leftPage } from './left-page.ts';
 import { type KeyCounts, PAGES_AT_ONCE, sealedKeys } from './sealed-keys.ts';
 
-export const sealStep = (wave: string): JobStep => ({ name: 'seal', idOf: (n) => sealJobId(wave, n) });
-export const keysStep = (wave: string): JobStep => ({ name: 'keys', idOf: (n) => keysJobId(wave, n) });
+export const sealStep = (d: Deployment, wave: string): JobStep => ({
+  name: 'seal',
+  idOf: (n) => sealJobId(d, wave, n),
+});
+export const keysStep = (d: Deployment, wave: string): JobStep => ({
+  name: 'keys',
+  idOf: (n) => keysJobId(d, wave, n),
+});
 
 /** A job that a passing fault ended is issued again, at most so often, after so long and twice that each time. */
 const RETRIES = 5;
@@ -100,7 +106,7 @@ export function bigqueryEngine(
     const again = { runId: input.runId, wave: input.wave, attempt, anew: true };
     const job = await nextLoad(client, deployment, again, signal, limits);
     // Which values these are, each try finds out for itself: rows that an earlier one left may be too many, or too few.
-    if (job.id !== loadStep(leftOf(attempt)).idOf(1))
+    if (job.id !== loadStep(deployment, leftOf(attempt)).idOf(1))
       await bigquery.query(sql.clearAttempt, { run_id: input.runId, attempt });
     if (inJob === 0) return;
     const own = aead(parseKeyset(await keys.keyset()));
@@ -132,7 +138,7 @@ export function bigqueryEngine(
         const { id, done } =
           failures === 0
             ? first
-            : await nextAttempt(client, deployment, sealStep(wave), again, signal, limits);
+            : await nextAttempt(client, deployment, sealStep(deployment, wave), again, signal, limits);
         if (done) return id;
         await sealLeft(one, id, counts);
         progress({ message: `BigQuery seals ${input.selected} values` });
@@ -173,7 +179,7 @@ export function bigqueryEngine(
     name: 'bigquery',
     async stage(input, progress, signal) {
       const wave = waveId(input.runId, input.wave);
-      const next = await nextAttempt(client, deployment, sealStep(wave), input, signal, limits);
+      const next = await nextAttempt(client, deployment, sealStep(deployment, wave), input, signal, limits);
       const outcome = { batchId: null, milliDcuSeconds: null };
       // What an earlier attempt staged, it also unwrapped: how often KMS was asked is not known any more.
       if (next.done) return { kmsCalls: null, attempt: next.id, ...outcome };
@@ -181,7 +187,7 @@ export function bigqueryEngine(
       const { id: keysJob } = await nextAttempt(
         client,
         deployment,
-        keysStep(wave),
+        keysStep(deployment, wave),
         { anew: true },
         signal,
         limits,
@@ -214,11 +220,16 @@ export function bigqueryEngine(
     },
     async discard(runId, wave, signal) {
       const cancelled = [
-        ...(await cancelJobs(client, deployment, sealStep(wave), signal)),
-        ...(await cancelJobs(client, deployment, keysStep(wave), signal)),
+        ...(await cancelJobs(client, deployment, sealStep(deployment, wave), signal)),
+        ...(await cancelJobs(client, deployment, keysStep(deployment, wave), signal)),
       ];
       const left = Array.from({ length: MAX_ATTEMPTS }, (_, at) =>
-        cancelJobs(client, deployment, loadStep(leftOf(sealJobId(wave, at + 1))), signal),
+        cancelJobs(
+          client,
+          deployment,
+          loadStep(deployment, leftOf(sealJobId(deployment, wave, at + 1))),
+          signal,
+        ),
       );
       cancelled.push(...(await Promise.all(left)).flat());
       await bigquery.query(sql.clearDataKeys, { run_id: runId, key_set: '' });
@@ -234,7 +245,7 @@ const passes = (error: unknown): boolean =>
 function sealFailure(error: unknown): ResealError {
   if (!googleFailure(error).message.includes(DATA_KEYS_GONE)) return bigQueryFailure('seal', error);
   return new ResealError('data-keys-gone', `BigQuery, step seal: ${DATA_KEYS_GONE}`, {
-    hint: 'another process may be driving the run, or they were there for more than a day: --resume the run, which brings them anew',
+    hint: 'another process may be driving the run, or they were there for more than a day; `--resume RUN` brings them anew',
     cause: error,
   });
 }

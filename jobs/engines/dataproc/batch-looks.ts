@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BatchControllerClient, protos } from '@google-cloud/dataproc';
+import { stackArguments } from '../../contract/batch.ts';
+import type { Deployment } from '../../contract/deployment.ts';
 import { ResealError } from '../../contract/errors.ts';
+import { CANCELLING_MINUTES } from '../../contract/wait-terms.ts';
 import { unlessAborted, within } from '../../google/bounds.ts';
 import { googleFailure } from '../../google/failures.ts';
 import { repeated } from '../../google/repeated.ts';
@@ -14,6 +17,12 @@ export const stateOf = (batch: Batch): string => String(batch.state);
 /** The states that a batch never leaves. */
 export const TERMINAL: readonly string[] = ['SUCCEEDED', 'FAILED', 'CANCELLED'];
 
+/** Whether a batch is one of this stack's: another in the project may have a run of the same id. */
+export function isOf(deployment: Deployment, { pysparkBatch, sparkBatch }: Batch): boolean {
+  const given = pysparkBatch?.args ?? sparkBatch?.args ?? [];
+  return stackArguments(deployment).every((own) => given.includes(own));
+}
+
 /** How Dataproc is asked, and for how long. */
 export interface Asking {
   readonly client: BatchControllerClient;
@@ -26,10 +35,9 @@ export interface Asking {
   afterwards(work: Promise<unknown>): void;
 }
 
-/** A batch that is being cancelled ends within a minute or so; it is looked at so often. */
+/** A batch that is being cancelled is looked at so often. */
 const CANCELLING_LOOK_MS = 1_000;
-/** Beyond that something is wrong with it. */
-const CANCELLING_MS = 10 * 60_000;
+const CANCELLING_MS = CANCELLING_MINUTES * 60_000;
 
 /** Looks at a cancelled batch until it is as wanted or gone. */
 export async function ending(
@@ -66,9 +74,17 @@ export async function existing(
   }
 }
 
-/** https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.regions.operations/cancel */
-export async function cancel(client: BatchControllerClient, name: string): Promise<void> {
+/**
+ * Cancels the batch of that name, where it is this stack's.
+ * https://cloud.google.com/dataproc-serverless/docs/reference/rest/v1/projects.regions.operations/cancel
+ */
+export async function cancel(
+  client: BatchControllerClient,
+  deployment: Deployment,
+  name: string,
+): Promise<void> {
   const [batch] = await client.getBatch({ name });
+  if (!isOf(deployment, batch)) return;
   const request = { name: batch.operation } as Parameters<typeof client.operationsClient.cancelOperation>[0];
   if (batch.operation) await client.operationsClient.cancelOperation(request);
 }

@@ -78,7 +78,7 @@ export async function staged(
       missed,
       hasEnded: (seen) => TERMINAL.includes(stateOf(seen)),
       overdue: overdue(service, name),
-      cancel: () => cancel(client, name),
+      cancel: () => cancel(client, deployment, name),
     },
     async (seen) => {
       await read(seen);
@@ -87,11 +87,7 @@ export async function staged(
     signal,
     limits,
   ).catch((error: unknown) => {
-    throw batchFailure(
-      error,
-      signal,
-      `batch ${id} may still be at work; go on with --resume, which takes it`,
-    );
+    throw batchFailure(error, signal, `batch ${id} may still be at work; \`--resume RUN\` takes it`);
   });
   // The application's last line may have come late, or the last look at the output have failed.
   const incomplete = stateOf(batch) !== 'CANCELLED' && said.kmsCalls === null && said.error === null;
@@ -100,7 +96,7 @@ export async function staged(
     await unlessAborted(read(batch), signal);
   }
   if (stateOf(batch) === 'CANCELLED')
-    throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: 'go on with --resume' });
+    throw new ResealError('batch-cancelled', `${name} was cancelled`, { hint: '`--resume RUN` goes on' });
   if (stateOf(batch) === 'FAILED') throw failedBatch(name, batch, account, said, output);
   const usage = batch.runtimeInfo?.approximateUsage?.milliDcuSeconds;
   return {

@@ -73,7 +73,8 @@ export function directEngine(
       }
     },
     async discard(_runId, wave, signal) {
-      return { cancelled: await cancelJobs(bigquery.client, deployment, loadStep(wave), signal), files: 0 };
+      const step = loadStep(deployment, wave);
+      return { cancelled: await cancelJobs(bigquery.client, deployment, step, signal), files: 0 };
     },
   };
 }

@@ -27,6 +27,8 @@ SCOPE = "https://www.googleapis.com/auth/cloudkms"
 REJECTED = "INVALID_ARGUMENT"
 # How KMS names the checksum that did not fit (jobs/google/kms.ts has the same).
 DAMAGED_WORDS = re.compile("crc32c|checksum", re.IGNORECASE)
+# How KMS says that a version of the key will never come back (jobs/google/kms.ts has the same, and where it stands).
+DESTROYED_WORDS = re.compile(r"current state is: DESTROYED\b")
 # No data key can be unwrapped: the run stops until somebody has changed a setting, a permission or the state
 # of a key version.
 DENIED = {
@@ -132,7 +134,7 @@ class Kms:
     def decrypt(self, key: str, ciphertext: bytes) -> bytes:
         """The plaintext of a ciphertext without associated data.
 
-        Raises Rejection `dek-refused` if KMS will never decrypt this ciphertext; RunError `kms-denied`,
+        Raises Rejection `dek-refused` or `kek-destroyed` if KMS will never decrypt this ciphertext; RunError `kms-denied`,
         `kms-key` or `kms-key-disabled` if the key cannot be used, `service-disabled` or `billing-disabled` if
         the project does not have the service, `kms-unavailable` if KMS cannot be reached or stays busy.
         """
@@ -210,6 +212,9 @@ class Kms:
                 return "DAMAGED"
             self._answered()
             raise Rejection("dek-refused")
+        if status == "FAILED_PRECONDITION" and _names_destroyed(response.data):
+            self._answered()
+            raise Rejection("kek-destroyed")
         if status in DENIED:
             _check_project(response.data)
             name = url.removesuffix(":decrypt").partition("/v1/")[2]
@@ -248,6 +253,11 @@ def _names_checksum(data: bytes) -> bool:
     https://cloud.google.com/kms/docs/data-integrity-guidelines
     """
     return DAMAGED_WORDS.search(_sentence(data)) is not None
+
+
+def _names_destroyed(data: bytes) -> bool:
+    """Whether an error is about a key version that is gone for good."""
+    return DESTROYED_WORDS.search(_sentence(data)) is not None
 
 
 def _sentence(data: bytes) -> str:

@@ -47,17 +47,28 @@ def selected(
             values = values.join(_moments(runs, arguments), "sealed_at", "left_anti")
     elif mode != "all":
         values = values.where(F.col("was").isNull() | (F.col("was") != F.unhex("token")))
-    values = values.select("id", "cipher_text", "dek", "token")
-    if mode in ("all", "stale"):
-        return values
+    if mode not in ("all", "stale"):
+        values = _by_rejections(values, rejected, field, arguments)
+    return values.select("id", "cipher_text", "dek", "token")
+
+
+def _by_rejections(
+    values: DataFrame, rejected: DataFrame | None, field: Field, arguments: Arguments
+) -> DataFrame:
+    """The values without those that were rejected as they stand, or only these."""
+    pending = arguments.mode == "pending"
     if rejected is None:
-        return values if mode == "pending" else values.where(F.lit(False))
+        return values if pending else values.where(F.lit(False))
     same_format = F.col("source_format") == arguments.source_format
     known = rejected.where((F.col("field") == field.name) & same_format)
-    if mode == "pending":
+    if pending:
         known = known.where(_rests(field, arguments))
-    known = known.select("id", F.lower(F.hex("rejected_from")).alias("token"))
-    return values.join(known, ["id", "token"], "left_anti" if mode == "pending" else "left_semi")
+    known = known.select(F.col("id").alias("known"), F.lower(F.hex("rejected_from")).alias("known_token"))
+    same = (F.col("id") == F.col("known")) & (F.col("token") == F.col("known_token"))
+    if pending:
+        # Where another source was sealed since, what was made of that must not stay readable.
+        return values.join(known, same & F.col("was").isNull(), "left_anti")
+    return values.join(known, same, "left_semi")
 
 
 def _in_wave(arguments: Arguments) -> Column:

@@ -1,4 +1,4 @@
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { type Json, objectOr } from '../../http/router.ts';
 import { restType } from '../duckdb/types.ts';
 import type { Changes } from '../script/dml-target.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GoogleError } from '../../errors/google-error.ts';
 import type { Caller } from '../../http/caller.ts';
-import { GoogleError } from '../../http/errors.ts';
 import { BIGQUERY } from '../../http/paths.ts';
 import { type Call, type Json, objectOr, Reply, type Route, readJson, text } from '../../http/router.ts';
 import type { Uploads } from '../../http/upload.ts';
@@ -26,8 +26,8 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
   const may = (caller: Caller, permission: string): boolean =>
     caller.may(permission, projectName(catalog.project));
   /** A job of the caller's own, or of anybody's for whom has the permission. */
-  const own = ({ caller, params }: Call, permission: string): Job => {
-    const job = jobs.get(params.job ?? '');
+  const own = ({ caller, params, query }: Call, permission: string): Job => {
+    const job = jobs.get(params.job ?? '', query.get('location'));
     if (job.owner !== caller.member) caller.require(permission, onBigQueryProject(catalog.project));
     return job;
   };
@@ -75,7 +75,7 @@ export function jobRoutes(backend: Backend, jobs: Jobs, uploads: Uploads): Route
       path: `${BIGQUERY}/jobs/{job}/cancel`,
       handle: (call) => ({
         kind: 'bigquery#jobCancelResponse',
-        job: shown(jobs.cancel(own(call, 'bigquery.jobs.update').id), call),
+        job: shown(jobs.cancel(own(call, 'bigquery.jobs.update')), call),
       }),
     },
     {

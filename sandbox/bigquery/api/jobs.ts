@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { Faults } from '../../faults/plane.ts';
 import type { RuleOf } from '../../faults/rules.ts';
 import type { Caller } from '../../http/caller.ts';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
 import { onBucket } from '../../iam/resources.ts';
 import { Access } from '../access.ts';
@@ -19,6 +19,7 @@ import { type Outcome, runScript } from '../script/execute.ts';
 import { validateScript } from '../script/validate.ts';
 import { at } from '../translate/ranges.ts';
 import { readParameters } from '../translate/values.ts';
+import { checkLabels } from './labels.ts';
 import { page, resultSource } from './pages.ts';
 
 type ErrorProto = ReturnType<GoogleError['toProto']>;
@@ -61,6 +62,14 @@ const KEPT_LARGE_RESULTS = 3;
 const SMALL_ROWS = 100;
 /** How long jobs.insert waits for a quick job, so that most are DONE in its answer. */
 const QUICK_JOB_MS = 40;
+
+/** Where jobs are looked for that are asked for without a location. */
+const MULTI_REGIONS = new Set(['us', 'eu']);
+/**
+ * "Maximum unresolved GoogleSQL query length", comments and white space included.
+ * https://cloud.google.com/bigquery/quotas#query_jobs
+ */
+const MOST_CHARACTERS = 1024 * 1024;
 
 const INSERT = { service: 'bigquery', method: 'jobs.insert' } as const;
 /** https://cloud.google.com/bigquery/docs/error-messages */
@@ -124,10 +133,18 @@ export class Jobs {
     return [...this.#jobs.values()].reverse();
   }
 
-  get(id: string): Job {
+  /**
+   * A job of a place; without one, of the multi-regions US and EU alone.
+   * https://cloud.google.com/bigquery/docs/locations#specify_locations
+   *
+   * @throws GoogleError notFound
+   */
+  get(id: string, place: string | null): Job {
     const job = this.#jobs.get(id);
-    if (job) return job;
-    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#backend.catalog.project}:${id}`);
+    const [there, asked] = [job?.location.toLowerCase() ?? '', place?.toLowerCase()];
+    if (job && (asked === undefined ? MULTI_REGIONS.has(there) : asked === there)) return job;
+    const name = place === null ? id : `${place}.${id}`;
+    throw new GoogleError('NOT_FOUND', `Not found: Job ${this.#backend.catalog.project}:${name}`);
   }
 
   /** Starts a job of jobs.insert. @throws GoogleError duplicate for an id that exists */
@@ -135,6 +152,7 @@ export class Jobs {
     const reference = objectOr(body.jobReference);
     const configuration = objectOr(body.configuration);
     const id = text(reference.jobId) ?? randomUUID();
+    checkLabels(objectOr(configuration.labels));
     const job = this.#add(id, caller.member, text(reference.location), configuration);
     const access = new Access(caller, this.#backend.catalog.project);
     if (configuration.query && configuration.dryRun === true)
@@ -183,8 +201,7 @@ export class Jobs {
   }
 
   /** Interrupts a running job. A job that is done stays as it is. */
-  cancel(id: string): Job {
-    const job = this.get(id);
+  cancel(job: Job): Job {
     if (job.endedMillis === undefined) job.interrupt?.();
     return job;
   }
@@ -245,6 +262,10 @@ export class Jobs {
       if (query[key] !== undefined) throw invalidQuery(`The sandbox's query jobs have no ${key}.`);
     }
     const source = text(query.query) ?? '';
+    if (source.length > MOST_CHARACTERS)
+      throw invalidQuery(
+        'The query is too large. The maximum standard SQL query length is 1024.00K characters, including comments and white space characters.',
+      );
     const parameters = readParameters(query.queryParameters);
     const script = validateScript(source, this.#backend.catalog);
     if (job.configuration.dryRun === true) {
@@ -296,6 +317,7 @@ export class Jobs {
   ): Promise<boolean> {
     const { engine, catalog } = this.#backend;
     admitLoad(access, catalog, configuration);
+    catalog.placed(text(objectOr(configuration.destinationTable).datasetId) ?? '', job.location);
     const uris = Array.isArray(configuration.sourceUris) ? configuration.sourceUris.map(String) : [];
     for (const uri of uris) caller.require('storage.objects.get', onBucket(catalog.project, bucketOf(uri)));
     const all = files ?? (await Promise.all(uris.map((uri) => this.#objects.resolve(uri)))).flat();

@@ -1,5 +1,5 @@
 import { DuckDBBlobValue, type DuckDBValue } from '@duckdb/node-api';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { type Engine, rows } from '../duckdb/engine.ts';
 import type { Result, ResultColumn } from '../duckdb/results.ts';
 import { quote } from '../duckdb/types.ts';

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { BIGQUERY, DATASET, ROUTINE, TABLE } from '../../http/paths.ts';
 import {
   type Call,

@@ -1,12 +1,12 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
 import { CATALOG, type Engine, rows } from './engine.ts';
 import { columnsOf, columnsSql, type SchemaField } from './schema.ts';
 import { quote } from './types.ts';
 
 /** A state of a table that a change ended. `copy` is null where it was too large to keep. */
-export interface Version {
+interface Version {
   /** Milliseconds, first and last moment of it. */
   from: number;
   until: number;
@@ -109,6 +109,22 @@ export class Catalog {
     const found = this.#datasets.get(id);
     if (found) return found;
     throw new GoogleError('NOT_FOUND', `Not found: Dataset ${this.project}:${id}`);
+  }
+
+  /**
+   * Holds the location of a dataset, US unless it has one, against a job's. One that is not there passes: whoever reads
+   * it says so.
+   *
+   * @throws GoogleError notFound for a dataset that is elsewhere
+   */
+  placed(id: string, location: string): void {
+    const found = this.#datasets.get(id);
+    const there = text(found?.body.location) ?? 'US';
+    if (found === undefined || there.toLowerCase() === location.toLowerCase()) return;
+    throw new GoogleError(
+      'NOT_FOUND',
+      `Not found: Dataset ${this.project}:${id} was not found in location ${location}`,
+    );
   }
 
   findTable(dataset: string, id: string): Table | undefined {

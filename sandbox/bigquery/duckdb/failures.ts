@@ -1,4 +1,4 @@
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { MARK } from './mark.ts';
 
 const KIND = /^(?:Failed to [a-z ]+: |Invalid Error: )*([A-Za-z ]+? Error): (.*)$/;

@@ -1,11 +1,11 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { type Catalog, type Kept, type Table, tableSql } from './catalog.ts';
 import { CATALOG, rows } from './engine.ts';
 import { quote } from './types.ts';
 
 /** A larger table is not copied before a change: its past cannot be read. */
-export const KEPT_ROWS = 100_000;
+const KEPT_ROWS = 100_000;
 /** The fewest and the most states of a table that are kept for FOR SYSTEM_TIME AS OF, besides the present one. */
 const FEWEST = 3;
 const MOST = 200;

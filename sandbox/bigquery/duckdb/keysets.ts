@@ -8,7 +8,7 @@ import {
   rotateKeyset,
   serializeKeyset,
 } from '../../../jobs/envelope/keysets.ts';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import type { Keys } from '../../kms/keys.ts';
 import type { Traffic } from '../../kms/traffic.ts';
 import type { Access } from '../access.ts';

@@ -1,9 +1,9 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { objectOr, text } from '../../http/router.ts';
-import type { PartitionFilter } from '../translate/names.ts';
 import { type Table, tableSql } from './catalog.ts';
 import { rows } from './engine.ts';
+import type { PartitionFilter } from './partition-filter.ts';
 import { quote } from './types.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type DuckDBConnection, type DuckDBResult, DuckDBTypeId, type DuckDBValue } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { bound, type Engine } from './engine.ts';
 import { quote, restType } from './types.ts';
 

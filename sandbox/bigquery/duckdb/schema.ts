@@ -1,4 +1,4 @@
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { asObject, objectOr, required, text } from '../../http/router.ts';
 import { duckdbType, quote, sqlType } from './types.ts';
 

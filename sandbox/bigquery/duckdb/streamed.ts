@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { type Json, objectOr } from '../../http/router.ts';
 import { type Catalog, type Kept, type Table, tableSql } from './catalog.ts';
 import { CATALOG, rows } from './engine.ts';

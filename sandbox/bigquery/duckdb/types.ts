@@ -1,4 +1,4 @@
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 
 /** A type of BigQuery beside DuckDB's name for it. */
 interface Mapping {

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { type Json, text } from '../../http/router.ts';
 import { rows } from '../duckdb/engine.ts';
 import { queryFailure, UNKNOWN } from '../duckdb/failures.ts';

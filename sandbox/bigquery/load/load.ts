@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { type Json, objectOr, text } from '../../http/router.ts';
 import { type Catalog, stored, type Table, tableSql } from '../duckdb/catalog.ts';
 import { type Engine, rows } from '../duckdb/engine.ts';

@@ -1,4 +1,4 @@
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import type { Json } from '../../http/router.ts';
 import { tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';

@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { stored, tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';

@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { quote } from '../duckdb/types.ts';
 import { requireFilterIn } from '../translate/partition-filter.ts';
 import { at, closing, path } from '../translate/ranges.ts';

@@ -1,4 +1,4 @@
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { objectOr, text } from '../../http/router.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { queryFailure } from '../duckdb/failures.ts';
@@ -16,7 +16,7 @@ import { type ScriptOptions, Session } from './session.ts';
 import { DDL, DML, MAX_CALLS, type Script } from './validate.ts';
 
 /** What one statement of a script did. */
-export interface Step {
+interface Step {
   statementType: string;
   changes?: Changes;
 }

@@ -1,4 +1,4 @@
-import type { PartitionFilter } from '../translate/names.ts';
+import type { PartitionFilter } from '../duckdb/partition-filter.ts';
 import { requireFilterIn, requireFilterInQuery } from '../translate/partition-filter.ts';
 import { at, findTop, path } from '../translate/ranges.ts';
 import type { Token } from '../translate/tokens.ts';

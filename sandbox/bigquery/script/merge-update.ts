@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { type Table, tableSql } from '../duckdb/catalog.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
 import { checkModified, partitionSql } from '../duckdb/partitioning.ts';

@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { bound } from '../duckdb/engine.ts';
 import { quote } from '../duckdb/types.ts';
 import { requireFilterIn } from '../translate/partition-filter.ts';

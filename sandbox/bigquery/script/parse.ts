@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { at, closing, findTop, path } from '../translate/ranges.ts';
 import { syntax, type Token } from '../translate/tokens.ts';
 
@@ -29,7 +29,7 @@ export type Statement =
     }
   | { kind: 'sql'; tokens: Token[] };
 
-export interface ProcedureArgument {
+interface ProcedureArgument {
   name: string;
   type: string;
 }
@@ -37,28 +37,51 @@ export interface ProcedureArgument {
 /** Reads a whole script. */
 export function parseScript(tokens: readonly Token[], source: string): Statement[] {
   const parser = new ScriptParser(tokens, source);
-  const script = parser.list(() => false);
-  return script;
+  return parser.list(() => false, new Set());
 }
 
 class ScriptParser {
   readonly #tokens: readonly Token[];
   readonly #source: string;
   #at = 0;
+  /** The names that the blocks around have declared. */
+  #declared: ReadonlySet<string> = new Set();
 
   constructor(tokens: readonly Token[], source: string) {
     this.#tokens = tokens;
     this.#source = source;
   }
 
-  /** Statements up to the end, or to a keyword that ends the list. */
-  list(ends: (upper: string) => boolean): Statement[] {
+  /**
+   * Statements up to the end, or to a keyword that ends the list. A script's and a block's may begin with declarations,
+   * of names that are not in `declared`: those of the blocks around.
+   */
+  list(ends: (upper: string) => boolean, declared?: ReadonlySet<string>): Statement[] {
+    const outer = this.#declared;
+    const names = new Set(declared);
+    if (declared) this.#declared = names;
     const statements: Statement[] = [];
+    const late = (): boolean => !declared || statements.some(({ kind }) => kind !== 'declare');
     for (;;) {
       while (this.#token().text === ';') this.#at++;
       const token = this.#token();
-      if (token.kind === 'end' || ends(token.upper)) return statements;
-      statements.push(this.#statement());
+      if (token.kind === 'end' || ends(token.upper)) {
+        this.#declared = outer;
+        return statements;
+      }
+      const statement = this.#statement();
+      if (statement.kind === 'declare') {
+        if (late())
+          throw this.#wrong(
+            'Variable declarations are allowed only at the start of a block or script',
+            token,
+          );
+        for (const name of statement.names) {
+          if (names.has(name)) throw this.#wrong(`Variable '${name}' redeclaration`, token);
+          names.add(name);
+        }
+      }
+      statements.push(statement);
       if (this.#token().kind === 'end') continue;
       if (this.#token().text !== ';') throw this.#unexpected(';');
     }
@@ -190,7 +213,7 @@ class ScriptParser {
 
   #block(): Statement {
     this.#at++;
-    const body = this.list((upper) => upper === 'END' || upper === 'EXCEPTION');
+    const body = this.list((upper) => upper === 'END' || upper === 'EXCEPTION', this.#declared);
     let handler: Statement[] | null = null;
     if (this.#token().upper === 'EXCEPTION') {
       this.#words('EXCEPTION', 'WHEN', 'ERROR', 'THEN');
@@ -251,7 +274,11 @@ class ScriptParser {
     if (this.#token().upper === 'OPTIONS') this.#at = closing(this.#tokens, this.#at + 1) + 1;
     const start = this.#token().start;
     if (this.#token().upper !== 'BEGIN') throw this.#unexpected('BEGIN');
+    // The variables around a procedure's text are not in its sight.
+    const around = this.#declared;
+    this.#declared = new Set();
     this.#block();
+    this.#declared = around;
     const body = this.#source.slice(start, at(this.#tokens, this.#at - 1).end);
     return { kind: 'procedure', path: name.parts, replace, ifNotExists, args, body };
   }
@@ -304,6 +331,10 @@ class ScriptParser {
       ...this.#tokens.slice(from, to),
       { kind: 'end', text: '', upper: '', value: '', start: end, end },
     ];
+  }
+
+  #wrong(message: string, { start }: Token): Error {
+    return syntax(message, this.#source, start);
   }
 
   #unexpected(wanted: string): Error {

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { Json } from '../../http/router.ts';
 import { restType, widen } from '../duckdb/types.ts';
 

@@ -1,5 +1,5 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { isView, type Table, tableSql, viewQuery } from '../duckdb/catalog.ts';
@@ -36,6 +36,13 @@ export interface Compiled {
   sql: string;
   values: Record<string, DuckDBValue>;
 }
+
+/**
+ * As of when a statement reads each of its tables, in microseconds; undefined for now. "A single query statement can't
+ * reference a single table at more than one point in time, including the current time."
+ * https://cloud.google.com/bigquery/docs/reference/standard-sql/query-syntax#for_system_time_as_of
+ */
+type Reads = Map<Table, bigint | undefined>;
 
 const TIMESTAMP = 'TIMESTAMP WITH TIME ZONE';
 /** One script's connection, transaction and variables; it compiles the script's statements for DuckDB. */
@@ -78,9 +85,10 @@ export class Session {
     const moments = await this.#snapshots(tokens);
     const keys = this.backend.keysets.statement(this.options.location, this.options.access);
     try {
-      const now = new Date().toISOString();
+      const now = this.transaction.now;
+      const reads: Reads = new Map();
       const make = (functions: KeyFunctions) =>
-        new Rewriter(tokens, this.#names(now, functions, tokens), moments);
+        new Rewriter(tokens, this.#names(now, functions, tokens, reads), moments);
       const rewriter = make(keys.functions);
       if (!this.scope.empty) {
         const scout = make(NO_KEYS);
@@ -145,10 +153,10 @@ export class Session {
 
   /** What names stand for in a statement of this moment. */
   names(keys: KeyFunctions, tokens: readonly Token[]): Names {
-    return this.#names(new Date().toISOString(), keys, tokens);
+    return this.#names(this.transaction.now, keys, tokens);
   }
 
-  #names(now: string, keys: KeyFunctions, tokens: readonly Token[]): Names {
+  #names(now: string, keys: KeyFunctions, tokens: readonly Token[], reads: Reads = new Map()): Names {
     const { catalog } = this.backend;
     return {
       now,
@@ -164,8 +172,13 @@ export class Session {
         const table = this.table(parts, (access, ...name) => access.read(...name));
         if (isView(table)) {
           if (micros !== undefined) throw invalidQuery('The sandbox has no past of views');
-          return this.#view(table, now, keys);
+          return this.#view(table, now, keys, reads);
         }
+        if (reads.has(table) && reads.get(table) !== micros)
+          throw invalidQuery(
+            `Table ${catalog.project}:${table.dataset}.${table.id} is read as of more than one moment, which a statement cannot`,
+          );
+        reads.set(table, micros);
         const sql = micros === undefined ? tableSql(table) : asOf(catalog, table, micros);
         readColumns(this.options.access, table, columnsNamed(tokens, table));
         const filter = requiredFilter(catalog.project, table);
@@ -178,9 +191,9 @@ export class Session {
    * What stands for a view in a statement that reads it. Its tables are asked for as its dataset's: a dataset that
    * authorises the views of another lets them in in their reader's place.
    */
-  #view(view: Table, now: string, keys: KeyFunctions): TableRef {
+  #view(view: Table, now: string, keys: KeyFunctions, reads: Reads): TableRef {
     const tokens = tokenize(viewQuery(view));
-    const names = this.#names(now, keys, tokens);
+    const names = this.#names(now, keys, tokens, reads);
     const { sql, bindings } = this.options.access.through(view.dataset, () => viewSql(tokens, names));
     return { sql: `(${sql})`, name: view.id, columns: view.schema.map(({ name }) => name), bindings };
   }
@@ -204,6 +217,7 @@ export class Session {
         `${what} "${parts.join('.')}" must be qualified with a dataset (e.g. dataset.table).`,
       );
     }
+    this.backend.catalog.placed(dataset, this.options.location);
     return { dataset, name };
   }
 
@@ -231,13 +245,14 @@ export class Session {
       const range = snapshotRange(tokens, index, tokens.length - 1);
       if (!range) continue;
       await this.backend.catalog.settled();
-      const names = this.#names(new Date().toISOString(), NO_KEYS, tokens);
+      const names = this.#names(this.transaction.now, NO_KEYS, tokens);
       const rewriter = new Rewriter(tokens, names);
       const sql = `SELECT epoch_us(CAST((${rewriter.rewrite(range)}) AS ${TIMESTAMP}))`;
       const [[micros] = []] = await rows(this.connection, sql, rewriter.bindings);
       if (typeof micros !== 'bigint') {
         throw invalidQuery('FOR SYSTEM_TIME AS OF expression must not be NULL');
       }
+      this.transaction.checkSnapshot(micros);
       moments.set(range.from, micros);
     }
     return moments;

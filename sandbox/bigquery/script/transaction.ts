@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { Catalog, Kept, Table } from '../duckdb/catalog.ts';
 import { queryFailure } from '../duckdb/failures.ts';
 import { remember } from '../duckdb/history.ts';
@@ -13,6 +13,9 @@ export class Transaction {
   readonly #connection: DuckDBConnection;
   readonly #catalog: Catalog;
   #state: 'none' | 'open' | 'aborted' = 'none';
+  #start = new Date(0);
+  /** Whether it is that of a single statement, which the script has put into none. */
+  #isOwn = false;
   /** Tables whose past the open transaction has kept. */
   readonly #remembered = new Map<Table, Kept>();
 
@@ -26,9 +29,17 @@ export class Transaction {
     return this.#state !== 'none';
   }
 
-  async begin(): Promise<void> {
+  /** What CURRENT_TIMESTAMP() is now: in a transaction the moment of its start. */
+  get now(): string {
+    return (this.isActive ? this.#start : new Date()).toISOString();
+  }
+
+  /** `own`: of a single statement that the script has put into none. */
+  async begin(own = false): Promise<void> {
     if (this.isActive) throw invalidQuery('Cannot begin a nested transaction');
     await this.#connection.run('BEGIN TRANSACTION');
+    this.#start = new Date();
+    this.#isOwn = own;
     this.#state = 'open';
   }
 
@@ -62,10 +73,22 @@ export class Transaction {
     if (this.#state === 'aborted') throw invalidQuery('Transaction is aborted; roll it back first');
   }
 
+  /**
+   * A transaction sees what was there at its start, and may go back from it, not forward.
+   *
+   * @throws GoogleError for a later moment, in microseconds
+   */
+  checkSnapshot(micros: bigint): void {
+    if (this.isActive && !this.#isOwn && micros / 1000n > BigInt(this.#start.getTime()))
+      throw invalidQuery(
+        'FOR SYSTEM_TIME AS OF in a transaction cannot be after the start of the transaction',
+      );
+  }
+
   /** Changes a table: its past is kept, and what `work` does is done whole or not at all. */
   async change<T>(table: Table | undefined, work: () => Promise<T>): Promise<T> {
     const own = !this.isActive;
-    if (own) await this.begin();
+    if (own) await this.begin(true);
     try {
       if (table && !this.#remembered.has(table)) {
         this.#remembered.set(table, await remember(this.#connection, this.#catalog, table));

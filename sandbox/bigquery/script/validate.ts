@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { text } from '../../http/router.ts';
 import type { Catalog } from '../duckdb/catalog.ts';
 import { at } from '../translate/ranges.ts';

@@ -1,4 +1,4 @@
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import { isView } from '../duckdb/catalog.ts';
 import { NO_KEYS } from '../duckdb/key-functions.ts';
 import { at, closing, findTop, path } from '../translate/ranges.ts';

@@ -1,4 +1,10 @@
-import { DuckDBBlobValue, type DuckDBDataChunk, DuckDBListValue, type DuckDBValue } from '@duckdb/node-api';
+import {
+  DuckDBBlobValue,
+  type DuckDBDataChunk,
+  DuckDBDecimalValue,
+  DuckDBListValue,
+  type DuckDBValue,
+} from '@duckdb/node-api';
 import {
   Binary,
   Bool,
@@ -19,7 +25,7 @@ import {
   tableToIPC,
   Utf8,
 } from 'apache-arrow';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import type { SchemaField } from '../duckdb/schema.ts';
 import { quote } from '../duckdb/types.ts';
 
@@ -73,7 +79,7 @@ const WIRES: Readonly<Record<string, Wire>> = {
   },
   'DECIMAL(38,9)': {
     type: new Decimal(NUMERIC_SCALE, NUMERIC_PRECISION),
-    sql: (value) => `CAST(${value} * 1000000000 AS HUGEINT)`,
+    sql: (value) => value,
     data: decimals,
   },
 };
@@ -131,13 +137,13 @@ function list(item: Wire): Wire {
   };
 }
 
-/** Two's complement in 128 bits, the lower half first. */
+/** What DuckDB keeps a NUMERIC as, the number of units, as two's complement in 128 bits, the lower half first. */
 function decimals(values: readonly DuckDBValue[]): Data {
   const halves = new BigUint64Array(2 * values.length);
   for (const [at, value] of values.entries()) {
-    if (typeof value !== 'bigint') continue;
-    halves[2 * at] = BigInt.asUintN(64, value);
-    halves[2 * at + 1] = BigInt.asUintN(64, value >> 64n);
+    if (!(value instanceof DuckDBDecimalValue)) continue;
+    halves[2 * at] = BigInt.asUintN(64, value.value);
+    halves[2 * at + 1] = BigInt.asUintN(64, value.value >> 64n);
   }
   const type = new Decimal(NUMERIC_SCALE, NUMERIC_PRECISION);
   return makeData({ type, data: new Uint32Array(halves.buffer), ...nulls(values) });

@@ -1,8 +1,9 @@
 import type { DuckDBValue } from '@duckdb/node-api';
-import { GoogleError, invalidQuery } from '../../http/errors.ts';
+import { GoogleError, invalidQuery } from '../../errors/google-error.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
-import type { Names, PartitionFilter } from '../translate/names.ts';
+import type { PartitionFilter } from '../duckdb/partition-filter.ts';
+import type { Names } from '../translate/names.ts';
 import { requireFilterIn } from '../translate/partition-filter.ts';
 import { Rewriter } from '../translate/rewrite.ts';
 import { type Token, tokenize } from '../translate/tokens.ts';

@@ -9,16 +9,16 @@ import {
   ServerCredentials,
   type ServerWritableStream,
 } from '@grpc/grpc-js';
+import { GoogleError } from '../../errors/google-error.ts';
 import { underRules } from '../../faults/calls.ts';
 import type { Faults } from '../../faults/plane.ts';
 import type { Caller } from '../../http/caller.ts';
-import { GoogleError } from '../../http/errors.ts';
 import { authorizationIn } from '../../http/grpc/authorization.ts';
 import { type Failure, failure } from '../../http/grpc/failures.ts';
 import { bytesOf, type Message, strictly } from '../../http/grpc/messages.ts';
-import type { RequestLog } from '../../http/request-log.ts';
 import { Broken, type Json } from '../../http/router.ts';
 import { onBigQueryProject, onTable } from '../../iam/resources.ts';
+import type { RequestLog } from '../../state/request-log.ts';
 import { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { bound } from '../duckdb/engine.ts';
@@ -152,7 +152,6 @@ async function sendRows(
 ): Promise<void> {
   const { readStream, offset } = call.request;
   const { columns, sql, values } = sessions.read(readStream ?? '', Number(offset ?? 0));
-  const cancelled = once(call, 'cancelled');
   await engine.use(async (connection) => {
     const result = await connection.stream(sql, bound(values));
     let chunks: DuckDBDataChunk[] = [];
@@ -163,7 +162,7 @@ async function sendRows(
       const more = call.write({ arrowRecordBatch, rowCount: count });
       [chunks, count] = [[], 0];
       // A slow client is waited for, so that no rows pile up in memory.
-      if (!more && !call.cancelled) await Promise.race([once(call, 'drain'), cancelled]);
+      if (!more && !call.cancelled) await taken(call);
     };
     while (!call.cancelled) {
       const chunk = await result.fetchChunk();
@@ -174,6 +173,17 @@ async function sendRows(
     }
     await send();
   });
+}
+
+/** Waits until the client has taken what was written, or has gone. */
+async function taken(call: ServerWritableStream<ReadRequest, ReadResponse>): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  try {
+    await Promise.race([once(call, 'drain', { signal }), once(call, 'cancelled', { signal })]);
+  } finally {
+    over.abort();
+  }
 }
 
 /** An error as gRPC carries it. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { DuckDBValue } from '@duckdb/node-api';
 import type bigquery from '@google-cloud/bigquery-storage/build/protos/protos.js';
-import { GoogleError } from '../../http/errors.ts';
+import { GoogleError } from '../../errors/google-error.ts';
 import { text } from '../../http/router.ts';
 import type { Access } from '../access.ts';
 import type { Backend } from '../duckdb/backend.ts';

@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { MARK } from '../duckdb/mark.ts';
 
 /** How a call is written for DuckDB; `args` are already rewritten. */
@@ -25,7 +25,7 @@ const micros = (factor: number, arg: string | undefined): string =>
   `make_timestamptz(CAST((${arg}) AS BIGINT) * ${factor})`;
 
 /** https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-all: those that the sandbox has. */
-export const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
+const FUNCTIONS: ReadonlyMap<string, Writer> = new Map<string, Writer>([
   ...same(
     'COUNT',
     'SUM',

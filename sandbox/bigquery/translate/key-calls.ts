@@ -1,5 +1,5 @@
 import { ALGORITHMS } from '../../../jobs/contract/algorithms.ts';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
 import { blob } from '../duckdb/types.ts';
 import { at, closing, commas, type Range } from './ranges.ts';

@@ -1,16 +1,7 @@
 import type { DuckDBValue } from '@duckdb/node-api';
 import type { KeyFunctions } from '../duckdb/key-functions.ts';
+import type { PartitionFilter } from '../duckdb/partition-filter.ts';
 import type { Typed } from './values.ts';
-
-/** What a table of `require_partition_filter` asks of whoever reads it. */
-export interface PartitionFilter {
-  /** Its full name, for messages. */
-  table: string;
-  /** Its partition column. */
-  column: string;
-  /** All of its columns, in lower case: what is compared with one of them is no constant. */
-  columns: ReadonlySet<string>;
-}
 
 /** A table as a statement names it. */
 export interface TableRef {

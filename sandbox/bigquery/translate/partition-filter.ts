@@ -1,5 +1,5 @@
-import { invalidQuery } from '../../http/errors.ts';
-import type { PartitionFilter } from './names.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
+import type { PartitionFilter } from '../duckdb/partition-filter.ts';
 import { at, closing, findTop, type Range } from './ranges.ts';
 import type { Token } from './tokens.ts';
 
@@ -49,7 +49,7 @@ export function requireFilterIn(
   if (filter !== undefined && !prunes(tokens, condition, alias, filter)) throw unfiltered(filter);
 }
 
-export const unfiltered = ({ table, column }: PartitionFilter) =>
+const unfiltered = ({ table, column }: PartitionFilter) =>
   invalidQuery(
     `Cannot query over table '${table}' without a filter over column(s) '${column}' that can be used for partition elimination`,
   );

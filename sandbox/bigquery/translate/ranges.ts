@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import type { Token } from './tokens.ts';
 
 /** A stretch of a token list: from `from` up to, not including, `to`. */

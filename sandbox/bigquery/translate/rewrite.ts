@@ -1,5 +1,5 @@
 import { DuckDBBlobValue, type DuckDBValue } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { blob, duckdbType, literal, quote } from '../duckdb/types.ts';
 import { type Aliases, aliasesOf, commonTables, nameOf, snapshotRange } from './clauses.ts';
 import {

@@ -1,4 +1,4 @@
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 
 /**
  * One token of GoogleSQL: https://cloud.google.com/bigquery/docs/reference/standard-sql/lexical

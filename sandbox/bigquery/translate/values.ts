@@ -1,5 +1,5 @@
 import { blobValue, type DuckDBValue, listValue } from '@duckdb/node-api';
-import { invalidQuery } from '../../http/errors.ts';
+import { invalidQuery } from '../../errors/google-error.ts';
 import { asObject, type Json, objectOr, text } from '../../http/router.ts';
 import { duckdbType } from '../duckdb/types.ts';
 

@@ -1,7 +1,7 @@
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import { fromProto3JSON } from 'proto3-json-serializer';
 import protobuf from 'protobufjs';
-import type { Status } from '../errors.ts';
+import type { Status } from '../../errors/google-error.ts';
 import type { Json } from '../router.ts';
 import { bytesOf } from './messages.ts';
 

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { workflowSource } from '../../../infra/workflow/source.ts';
+import { OWNER } from '../../../sandbox/iam/caller.ts';
 import { Application, keysInWaves, type UserRow } from '../../support/application.ts';
+import { EMAIL } from '../../support/deployment.ts';
 import { beforeStep, type TestSandbox, testSandbox } from '../../support/sandbox.ts';
 import { type Emulator, emulator } from '../../support/workflow/emulator.ts';
 
@@ -49,8 +52,10 @@ interface Batch {
   readonly operation: string;
 }
 const asOwner = () => ({ authorization: `Bearer ${box.sandbox.owner.accessToken}` });
-async function dataproc(path: string, method = 'GET'): Promise<unknown> {
-  const answer = await fetch(`${box.sandbox.owner.dataproc}/v1/${path}`, { method, headers: asOwner() });
+async function dataproc(path: string, method = 'GET', body?: object): Promise<unknown> {
+  const headers = { ...asOwner(), ...(body && { 'content-type': 'application/json' }) };
+  const sent = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+  const answer = await fetch(`${box.sandbox.owner.dataproc}/v1/${path}`, sent);
   return answer.ok ? answer.json() : null;
 }
 const parent = () => `projects/${box.deployment.project}/locations/${box.deployment.location}`;
@@ -65,8 +70,12 @@ describe('an execution', () => {
     await load('1', '2', '3');
     await box.sql(`INSERT INTO users (id, cipher_text, dek) VALUES (4, 'no base64', '${key.dek}')`);
     const runId = randomUUID();
-    const { result } = await workflow.execute(null, runId);
+    const { result, entries } = await workflow.execute(null, runId);
     expect(result).toMatchObject({ run_id: runId, state: 'succeeded', selected: '4', merged: '3' });
+    const counts = { selected: 4, merged: 3, rejected: 1, kms_calls: 1 };
+    expect(entries).toEqual([
+      { severity: 'INFO', json: { reseal: { event: 'run.succeeded', run_id: runId, ...counts } } },
+    ]);
     expect(await users()).toEqual([...merged('1', '2', '3'), ...pending('4')]);
     expect(await rejected(runId)).toEqual([{ id: '4', reason: 'encoding' }]);
     expect(await staged()).toEqual([{ n: '0' }]);
@@ -200,8 +209,10 @@ describe('a batch', () => {
     await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000 });
     const runId = randomUUID();
     const message = `${parent()}/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked for a failing batch.`;
-    const { error } = await workflow.execute({}, runId);
+    const { error, entries } = await workflow.execute({}, runId);
     expect(error).toEqual({ error_code: 'batch-failed', message });
+    const failed = { event: 'run.failed', run_id: runId, state: 'failed', code: 'batch-failed' };
+    expect(entries).toEqual([{ severity: 'ERROR', json: { reseal: failed } }]);
     expect(await batches(runId)).toHaveLength(4);
     expect(await box.sql('SELECT * FROM users ORDER BY id')).toEqual(before);
     expect(await rejected(runId)).toEqual([]);
@@ -251,7 +262,7 @@ describe('a batch', () => {
     }
     await dataproc(`${batch.operation}:cancel`, 'POST');
     const message = `${batch.name} was cancelled`;
-    expect(await execution).toEqual({ error: { error_code: 'batch-cancelled', message } });
+    expect((await execution).error).toEqual({ error_code: 'batch-cancelled', message });
     expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
     expect(await ledger(runId)).toMatchObject({ state: 'cancelled', error_code: 'batch-cancelled' });
     expect(await users('id = 40')).toEqual(pending('40'));
@@ -276,6 +287,21 @@ describe('a batch', () => {
   });
 });
 
+it("takes no batch of another stack's run of the same id", async () => {
+  await load('42');
+  const runId = randomUUID();
+  await box.faults({ kind: 'batch-stuck', service: 'dataproc', state: 'RUNNING', member: OWNER });
+  const mainPythonFileUri = box.deployment.batch.application?.main;
+  const args = ['--dataset-id=another_dataset', `--destination-table=${box.deployment.tables.staging}`];
+  await dataproc(`${parent()}/batches?batchId=reseal-${runId}`, 'POST', {
+    pysparkBatch: { mainPythonFileUri, args },
+  });
+  expect(await workflow.execute({}, runId)).toMatchObject({
+    result: { state: 'succeeded', merged: '1', batch_id: `reseal-${runId}--2` },
+  });
+  expect(await batches(runId)).toEqual([`reseal-${runId} RUNNING`, `reseal-${runId}--2 SUCCEEDED`]);
+});
+
 it('that has been taken over stops at its next look, and leaves batch and ledger alone', async () => {
   await load('60');
   const runId = randomUUID();
@@ -284,8 +310,13 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   while ((await ledger(runId))?.state !== 'staging') await sleep(50);
   expect((await ledger(runId))?.owner).toBe(`workflow:${runId}`);
   await box.sql(`UPDATE runs SET owner = 'job:another-host:1:-0' WHERE run_id = '${runId}'`);
-  expect(await execution).toMatchObject({
-    error: { error_code: 'run-taken-over', message: `run ${runId} is driven by job:another-host:1:-0 now` },
+  // It is no failure of the run, and no metric or alert is to count it as one.
+  expect(await execution).toEqual({
+    error: {
+      error_code: 'run-taken-over',
+      message: `run ${runId} is driven by job:another-host:1:-0 now`,
+    },
+    entries: [],
   });
   expect(await ledger(runId)).toMatchObject({
     state: 'staging',
@@ -293,7 +324,10 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
     error: null,
   });
   await box.faults();
-  expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: 'run-live' } });
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    error: { error_code: 'run-live' },
+    entries: [],
+  });
   expect(await workflow.execute({ run_id: runId, take_over: true })).toMatchObject({
     result: { state: 'succeeded' },
   });
@@ -303,6 +337,7 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   await box.sql("UPDATE runs SET state = 'abandoned' WHERE run_id = 'of-a-caller'");
   expect(await workflow.execute({ run_id: 'of-a-caller' })).toMatchObject({
     error: { error_code: 'run-abandoned' },
+    entries: [],
   });
 });
 
@@ -314,17 +349,25 @@ it('goes on with what another driver began, but for rows that are not whole and 
   });
   await expect(box.run({ runId, engine: 'dataproc' }, lose)).rejects.toMatchObject({ code: 'verify-count' });
   const began = (await ledger(runId))?.settings;
-  const under = async (change: string, named: string) => {
+  const under = async (change: string, named: string, args: object = {}) => {
     await box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
-    expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    const before = await ledger(runId);
+    expect(await workflow.execute({ run_id: runId, ...args })).toMatchObject({
       error: {
         error_code: 'resume-changed',
         message: expect.stringContaining(`began with another value of ${named} than the stack has now`),
       },
+      entries: [],
     });
+    expect(await ledger(runId)).toEqual(before);
   };
   const other = began?.replace(/(idType|keying):\w+/g, '$1:00000000');
   await under(`settings = '${other}'`, 'reseal:idType, reseal:keying');
+  // What a driver of other settings holds stays its own, and so does the end that a run has had.
+  const live = "owner = 'job:another-host:1:-0', heartbeat = CURRENT_TIMESTAMP()";
+  await under(live, 'reseal:idType, reseal:keying', { take_over: true });
+  await under("owner = NULL, state = 'verified'", 'reseal:idType, reseal:keying');
+  await box.sql(`UPDATE runs SET state = 'failed' WHERE run_id = '${runId}'`);
   await under("settings = NULL, keying = 'shared'", 'reseal:sourceFormat or reseal:keying');
   await box.sql(`UPDATE runs SET keying = '${box.deployment.keying}' WHERE run_id = '${runId}'`);
   await box.sql(`UPDATE runs SET settings = '${began}' WHERE run_id = '${runId}'`);
@@ -353,11 +396,83 @@ it('and another at the same time merge every row, as one would', async () => {
   expect(await workflow.execute({})).toMatchObject({ result: { selected: '0' } });
 });
 
+it('names one setting where columns and patterns of several fields have changed', async () => {
+  await load('64');
+  const runId = 'begun-with-one-field';
+  const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+  await expect(box.run({ runId, engine: 'dataproc' }, crash)).rejects.toThrow('power cut');
+  const phone = { ...EMAIL, name: 'phone', valuePattern: '.+' };
+  await workflow.close();
+  workflow = await emulator(box, workflowSource({ ...box.deployment, fields: [EMAIL, phone] }));
+  expect(await workflow.execute({ run_id: runId })).toMatchObject({
+    error: {
+      error_code: 'resume-changed',
+      message: expect.stringContaining('another value of reseal:fields than'),
+    },
+  });
+  await workflow.close();
+  workflow = await emulator(box);
+});
+
+describe('a run that the job began, and that an execution is to go on with', () => {
+  const begun = async (runId: string, step: string, engine: 'dataproc' | 'direct' = 'dataproc') => {
+    const crash = beforeStep(step, () => Promise.reject(new Error('power cut')));
+    await expect(box.run({ runId, engine }, crash)).rejects.toThrow('power cut');
+  };
+  const gone = (runId: string, change: string) =>
+    box.sql(`UPDATE runs SET ${change} WHERE run_id = '${runId}'`);
+
+  it('is left to the job where its engine is another', async () => {
+    const runId = 'of-another-engine';
+    await load('70');
+    await begun(runId, 'stage', 'direct');
+    const before = await ledger(runId);
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({
+      error: { error_code: 'option-engine', message: expect.stringContaining('by engine direct') },
+    });
+    expect(await ledger(runId)).toEqual(before);
+    expect(await batches(runId)).toEqual([]);
+  });
+
+  it.each([
+    ['keyset-missing', 'stage', (id: string) => gone(id, 'keyset_version = 77')],
+    [
+      // Of a moment to come: of one before there was a table the sandbox says that there is none.
+      'snapshot-gone',
+      'stage',
+      (id: string) => gone(id, 'waves = 2, snapshot = TIMESTAMP_ADD(snapshot, INTERVAL 9 DAY)'),
+    ],
+    [
+      'verify-open',
+      'verify',
+      (id: string) => box.sql(`UPDATE users_temp SET bq_encrypted_email = b'none' WHERE run_id = '${id}'`),
+    ],
+  ] as const)('breaks off with %s, as the job would', async (code, step, meddle) => {
+    const runId = `ends-with-${code}`;
+    await load('71');
+    await begun(runId, step);
+    await meddle(runId);
+    expect(await workflow.execute({ run_id: runId })).toMatchObject({ error: { error_code: code } });
+    expect(await ledger(runId)).toMatchObject({ state: 'failed', error_code: code });
+  });
+});
+
+it.each([
+  ['bigquery-busy', { kind: 'job-error', reason: 'backendError', sql: 'AS distinct_deks' }, 'plan'],
+  ['bigquery', { kind: 'job-error', reason: 'quotaExceeded', sql: 'AS distinct_deks' }, 'plan'],
+  ['bigquery-denied', { kind: 'denied', method: 'tables.get' }, 'table'],
+])('raises %s, as the job would', async (code, rule, step) => {
+  await box.faults({ service: 'bigquery', count: null, ...rule });
+  expect(await workflow.execute({})).toMatchObject({
+    error: { error_code: code, message: expect.stringMatching(`^BigQuery, step ${step}: `) },
+  });
+});
+
 it('raises what BigQuery refused a statement with, and the step', async () => {
   const { project, dataset, tables } = box.deployment;
   const table = `/bigquery/v2/projects/${project}/datasets/${dataset}/tables/${tables.keysets}`;
   await fetch(`${box.sandbox.owner.bigquery}${table}`, { method: 'DELETE', headers: asOwner() });
   const { error } = await workflow.execute({});
-  expect(error).toMatchObject({ error_code: 'bigquery' });
+  expect(error).toMatchObject({ error_code: 'bigquery-missing' });
   expect(error?.message).toMatch(/^BigQuery, step keyset_read: Not found: Table .*keysets/);
 });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { keptStates } from '../../../sandbox/bigquery/duckdb/history.ts';
-import { type Harness, harness, LOCATION } from '../../support/harness.ts';
+import { type Harness, harness, LOCATION, type Params } from '../../support/harness.ts';
 
 let h: Harness;
 beforeAll(async () => {
@@ -129,6 +129,31 @@ test('a MERGE of very many rows, twice in one transaction, is what a small one i
 });
 
 describe('FOR SYSTEM_TIME AS OF', () => {
+  const given = (later = 0): Params => ({ at: ['INT64', String(Date.now() + later)] });
+  const PAST = 'poc.users FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@at)';
+
+  test('one statement reads a table as of one moment', async () => {
+    const both = (one: string, other: string) =>
+      `SELECT (SELECT COUNT(*) FROM ${one}), (SELECT COUNT(*) FROM ${other})`;
+    expect(await h.failure(both(PAST, 'poc.users'), given())).toContain('more than one moment');
+    expect(await h.failure(both('poc.users', PAST), given())).toContain('more than one moment');
+    const earlier = PAST.replace('@at', '@at - 1');
+    expect(await h.failure(both(PAST, earlier), given())).toContain('more than one moment');
+    expect(await h.sql(both(PAST, PAST), given())).toHaveLength(1);
+    // What DML changes is not what it reads.
+    await h.sql(`INSERT INTO poc.users (id) SELECT id FROM ${PAST} WHERE FALSE`, given());
+  });
+
+  test('a transaction reads nothing that is later than its start', async () => {
+    const script = `BEGIN TRANSACTION; SELECT COUNT(*) FROM ${PAST}; COMMIT TRANSACTION`;
+    expect(await h.sql(script, given())).toEqual([['3']]);
+    // A single statement is no such transaction.
+    await h.sql(
+      'INSERT INTO poc.users (id) SELECT id FROM poc.users FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()',
+    );
+    expect(await h.failure(script, given(60_000))).toContain('after the start of the transaction');
+  });
+
   const now = async () => (await h.sql('SELECT UNIX_MILLIS(CURRENT_TIMESTAMP())'))[0]?.[0] ?? '';
   const asOf = (millis: string) =>
     h.sql('SELECT v FROM poc.users FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@at) AS u WHERE u.id = 1', {

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Harness, harness, LOCATION } from '../../support/harness.ts';
+import { type Harness, harness, LOCATION, PROJECT } from '../../support/harness.ts';
 
 let h: Harness;
 beforeAll(async () => {
@@ -40,7 +40,7 @@ describe('paging', () => {
     const { body } = await insert('wide', 'SELECT REPEAT("x", 10000) AS w FROM poc.numbers WHERE id <= 3000');
     const { body: page } = await h.rest(
       'GET',
-      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?maxResults=3000`,
+      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?location=${LOCATION}&maxResults=3000`,
     );
     expect(page.rows.length).toBeLessThan(1001);
     expect(page.totalRows).toBe('3000');
@@ -54,7 +54,7 @@ describe('paging', () => {
     );
     const { body: page } = await h.rest(
       'GET',
-      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?maxResults=3000`,
+      `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?location=${LOCATION}&maxResults=3000`,
     );
     expect(Buffer.byteLength(JSON.stringify(page.rows))).toBeLessThanOrEqual(10_000_000);
     expect(page.pageToken).toBeDefined();
@@ -73,7 +73,7 @@ describe('paging', () => {
 });
 
 /** A job that was inserted runs on after the answer. */
-const ended = (id: string) => h.rest('GET', `/bigquery/v2/projects/p/queries/${id}`);
+const ended = (id: string) => h.rest('GET', `/bigquery/v2/projects/p/queries/${id}?location=${LOCATION}`);
 
 describe('job ids', () => {
   test('one that exists is refused with 409 duplicate, and the job of that id is there', async () => {
@@ -101,9 +101,9 @@ describe('job ids', () => {
     await ended('remembered');
     await h.restart();
     expect((await insert('remembered', 'SELECT 1')).status).toBe(409);
-    const { body } = await h.rest('GET', '/bigquery/v2/projects/p/queries/remembered');
+    const { body } = await h.rest('GET', `/bigquery/v2/projects/p/queries/remembered?location=${LOCATION}`);
     expect(body.rows).toEqual([{ f: [{ v: '1' }] }]);
-    const { body: job } = await h.rest('GET', `${JOBS}/remembered`);
+    const { body: job } = await h.rest('GET', `${JOBS}/remembered?location=${LOCATION}`);
     expect(JSON.stringify(job)).not.toContain('UPDATE poc.once');
     expect((await insert('only_read', 'SELECT 1')).status).toBe(200);
   });
@@ -120,11 +120,11 @@ describe('states', () => {
   test('a failed job is DONE with an errorResult', async () => {
     const { status, body } = await insert('fails', 'SELECT nope');
     expect(status).toBe(200);
-    const { body: job } = await h.rest('GET', `${JOBS}/fails`);
+    const { body: job } = await h.rest('GET', `${JOBS}/fails?location=${LOCATION}`);
     const proto = { reason: 'invalidQuery', location: 'query', message: 'Unrecognized name: nope' };
     expect(job.status).toEqual({ state: 'DONE', errorResult: proto, errors: [proto] });
     expect(body.jobReference.jobId).toBe('fails');
-    const results = await h.rest('GET', '/bigquery/v2/projects/p/queries/fails');
+    const results = await h.rest('GET', `/bigquery/v2/projects/p/queries/fails?location=${LOCATION}`);
     expect(results.status).toBe(400);
     expect(results.body.error.errors[0].reason).toBe('invalidQuery');
   });
@@ -134,14 +134,17 @@ describe('states', () => {
   test('a long job is RUNNING, and jobComplete is false, until it is cancelled', async () => {
     const { body } = await insert('long', LONG);
     expect(body.status.state).toBe('RUNNING');
-    const waiting = await h.rest('GET', '/bigquery/v2/projects/p/queries/long?timeoutMs=1');
+    const waiting = await h.rest(
+      'GET',
+      `/bigquery/v2/projects/p/queries/long?location=${LOCATION}&timeoutMs=1`,
+    );
     expect(waiting.body.jobComplete).toBe(false);
     const listed = await h.rest('GET', `${JOBS}?stateFilter=running`);
     expect(
       listed.body.jobs.map((job: { jobReference: { jobId: string } }) => job.jobReference.jobId),
     ).toEqual(['long']);
-    await h.rest('POST', `${JOBS}/long/cancel`, {});
-    const done = await h.rest('GET', '/bigquery/v2/projects/p/queries/long');
+    await h.rest('POST', `${JOBS}/long/cancel?location=${LOCATION}`, {});
+    const done = await h.rest('GET', `/bigquery/v2/projects/p/queries/long?location=${LOCATION}`);
     expect(done.body.error.errors[0].reason).toBe('stopped');
   });
 
@@ -155,6 +158,74 @@ describe('states', () => {
     expect(body.status.state).toBe('DONE');
     expect(await h.sql('SELECT COUNT(*) FROM poc.numbers')).toEqual([['120000']]);
   });
+});
+
+describe('the place of a job', () => {
+  test('is said by whoever asks for it, where it is no multi-region', async () => {
+    await insert('placed', 'SELECT 1 AS n');
+    for (const place of ['', '?location=europe-west1', '?location=US'])
+      for (const [method, path] of [
+        ['GET', `${JOBS}/placed${place}`],
+        ['GET', `/bigquery/v2/projects/p/queries/placed${place}`],
+        ['POST', `${JOBS}/placed/cancel${place}`],
+      ] as const) {
+        const { status, body } = await h.rest(method, path);
+        expect([status, body.error.errors[0].reason]).toEqual([404, 'notFound']);
+        expect(body.error.message).toContain('Not found: Job ');
+      }
+    expect((await ended('placed')).body.rows).toEqual([{ f: [{ v: '1' }] }]);
+    const configuration = { query: { query: 'SELECT 1', useLegacySql: false } };
+    const jobReference = { jobId: 'in_europe', location: 'EU' };
+    expect((await h.rest('POST', JOBS, { jobReference, configuration })).status).toBe(200);
+    for (const place of ['', '?location=eu'])
+      expect((await h.rest('GET', `${JOBS}/in_europe${place}`)).status).toBe(200);
+  });
+
+  test('is that of the datasets that it names', async () => {
+    const message = `Not found: Dataset ${PROJECT}:poc was not found in location europe-west1`;
+    const elsewhere = async (jobId: string, configuration: object) => {
+      const jobReference = { jobId, location: 'europe-west1' };
+      await h.rest('POST', JOBS, { jobReference, configuration });
+      const { body } = await h.rest('GET', `${JOBS}/${jobId}?location=europe-west1`);
+      return body.status.errorResult;
+    };
+    const query = (text: string) => ({ query: { query: text, useLegacySql: false } });
+    const wrong = { reason: 'notFound', message };
+    expect(await elsewhere('reads', query('SELECT COUNT(*) FROM poc.numbers'))).toMatchObject(wrong);
+    expect(await elsewhere('makes', query('CREATE TABLE poc.far (n INT64)'))).toMatchObject(wrong);
+    const load = {
+      destinationTable: { projectId: PROJECT, datasetId: 'poc', tableId: 'numbers' },
+      sourceUris: ['gs://none/x'],
+      sourceFormat: 'NEWLINE_DELIMITED_JSON',
+    };
+    expect(await elsewhere('loads', { load })).toMatchObject(wrong);
+    expect(await elsewhere('none', query('SELECT 1'))).toBeUndefined();
+  });
+});
+
+describe('labels', () => {
+  const many = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`l${at}`, '']));
+  test.each([
+    [{ 'reseal-step': 'merge_1', größe: '', a: '0'.repeat(63) }, 200],
+    [many(64), 200],
+    [many(65), 400],
+    [{ Upper: 'x' }, 400],
+    [{ '1st': 'x' }, 400],
+    [{ 'a b': 'x' }, 400],
+    [{ ['k'.repeat(64)]: 'x' }, 400],
+    [{ a: 'Value' }, 400],
+    [{ a: 'v'.repeat(64) }, 400],
+  ])('%#: %j', async (labels, expected) => {
+    const configuration = { labels, query: { query: 'SELECT 1', useLegacySql: false } };
+    const { status, body } = await h.rest('POST', JOBS, { configuration });
+    expect(status).toBe(expected);
+    if (expected === 400) expect(body.error.message).toMatch(/label/);
+  });
+});
+
+test('a statement of more than a million characters is refused', async () => {
+  expect(await h.failure(`SELECT 1 /* ${'x'.repeat(1024 * 1024)} */`)).toMatch(/^The query is too large/);
 });
 
 describe('what the sandbox has not', () => {
@@ -263,6 +334,6 @@ describe('a dry run', () => {
     const jobReference = { jobId: 'dry', location: LOCATION };
     const configuration = { dryRun: true, query: { query: 'SELECT 1', useLegacySql: false } };
     expect((await h.rest('POST', JOBS, { jobReference, configuration })).status).toBe(200);
-    expect((await h.rest('GET', `${JOBS}/dry`)).status).toBe(404);
+    expect((await h.rest('GET', `${JOBS}/dry?location=${LOCATION}`)).status).toBe(404);
   });
 });

@@ -9,7 +9,7 @@ import { Engine, rows } from '../../../sandbox/bigquery/duckdb/engine.ts';
 import { Keysets } from '../../../sandbox/bigquery/duckdb/keysets.ts';
 import { Keys } from '../../../sandbox/kms/keys.ts';
 import { Traffic } from '../../../sandbox/kms/traffic.ts';
-import { type Harness, harness, PROJECT } from '../../support/harness.ts';
+import { type Harness, harness, LOCATION, PROJECT } from '../../support/harness.ts';
 
 let h: Harness;
 const copies = mkdtempSync(join(tmpdir(), 'reseal-killed-'));
@@ -154,7 +154,8 @@ test('what is undone is undone in memory, too: a table that a failing load was t
   await h.storage.bucket('a-bucket').file('rows.ndjson').save('{"id": "none"}\n', { resumable: false });
   const jobs = `/bigquery/v2/projects/${PROJECT}/jobs`;
   let { body } = await h.rest('POST', jobs, loading);
-  while (body.status.state !== 'DONE') ({ body } = await h.rest('GET', `${jobs}/a-failing-load`));
+  while (body.status.state !== 'DONE')
+    ({ body } = await h.rest('GET', `${jobs}/a-failing-load?location=${LOCATION}`));
   expect(body.status.errorResult.reason).toBe('invalid');
   expect(await h.failure('SELECT * FROM poc.made')).toContain('Not found: Table');
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type Harness, harness } from '../../support/harness.ts';
+import { type Harness, harness, LOCATION } from '../../support/harness.ts';
 
 let h: Harness;
 const folder = mkdtempSync(join(tmpdir(), 'reseal-load-'));
@@ -162,9 +162,15 @@ test('Parquet, and objects of Cloud Storage by a wildcard', async () => {
       },
     },
   });
-  const { body: done } = await h.rest('GET', `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}`);
+  const { body: done } = await h.rest(
+    'GET',
+    `/bigquery/v2/projects/p/queries/${body.jobReference.jobId}?location=${LOCATION}`,
+  );
   expect(done.jobComplete).toBe(true);
-  const { body: job } = await h.rest('GET', `/bigquery/v2/projects/p/jobs/${body.jobReference.jobId}`);
+  const { body: job } = await h.rest(
+    'GET',
+    `/bigquery/v2/projects/p/jobs/${body.jobReference.jobId}?location=${LOCATION}`,
+  );
   expect(job.statistics.load).toMatchObject({ inputFiles: '2', outputRows: '3' });
 });
 

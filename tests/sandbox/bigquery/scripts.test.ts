@@ -39,6 +39,28 @@ describe('variables', () => {
     expect(await h.failure('SET nope = 1')).toBe('Undeclared variable: nope');
   });
 
+  const LATE = /Variable declarations are allowed only at the start of a block or script at \[1:/;
+  const AGAIN = /Variable 'x' redeclaration at \[1:/;
+  test.each([
+    ['SELECT 1; DECLARE x INT64', LATE],
+    ['IF TRUE THEN DECLARE x INT64; END IF', LATE],
+    ['DECLARE x INT64; DECLARE y, X STRING; SELECT 1', AGAIN],
+    ['DECLARE x INT64; BEGIN DECLARE x STRING; END', AGAIN],
+    [
+      "DECLARE s STRING DEFAULT REPEAT('a', 1100000); SELECT LENGTH(s)",
+      /The value of the variable s is larger/,
+    ],
+    ["DECLARE s BYTES; SET s = CAST(REPEAT('a', 1100000) AS BYTES)", /The value of the variable s is larger/],
+  ])('%s is none', async (script, message) => {
+    expect(await h.failure(script)).toMatch(message);
+  });
+
+  test('blocks beside each other declare the same, and a procedure does not see those around it', async () => {
+    const script = `DECLARE y INT64; BEGIN DECLARE x INT64; END; BEGIN DECLARE x STRING; END;
+      CREATE OR REPLACE PROCEDURE poc.own() BEGIN DECLARE y INT64 DEFAULT 7; SELECT y; END; CALL poc.own()`;
+    expect(await h.sql(script)).toEqual([['7']]);
+  });
+
   test('a parameter keeps its value beside them', async () => {
     const script = 'DECLARE x INT64 DEFAULT @p; SET x = x * 2; SELECT x, @p';
     expect(await h.sql(script, { p: ['INT64', '21'] })).toEqual([['42', '21']]);
@@ -108,6 +130,15 @@ describe('transactions', () => {
       EXCEPTION WHEN ERROR THEN ROLLBACK TRANSACTION; SELECT @@error.message; END`;
     expect(await h.sql(script)).toEqual([['boom']]);
     expect(await rows()).toEqual(UNCHANGED);
+  });
+
+  test('have one moment for all that asks for the time in them, that of their start', async () => {
+    const script = `DECLARE n INT64 DEFAULT 0; DECLARE first, last TIMESTAMP;
+      BEGIN TRANSACTION; SET first = CURRENT_TIMESTAMP();
+      WHILE n < 100 DO SET n = n + 1; END WHILE;
+      SET last = CURRENT_TIMESTAMP(); COMMIT TRANSACTION;
+      SELECT first = last, CURRENT_TIMESTAMP() > last`;
+    expect(await h.sql(script)).toEqual([['true', 'true']]);
   });
 
   test('do not nest, and do not end twice', async () => {

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { v1 } from '@google-cloud/bigquery-storage';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
+import type { Vector } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { auth, type Harness, harness, PROJECT } from '../../support/harness.ts';
 import { type Reader, storageReader, tableOf } from '../../support/storage-read.ts';
@@ -69,17 +70,27 @@ describe('values', () => {
     expect(table.getChild('d')?.data[0]?.values[0]).toBe(-1);
     expect(column('yes')).toEqual([true, false, null]);
     expect(column('f')).toEqual([-0.5, null, null]);
-    const numeric = (at: number): bigint => {
-      const words = table.getChild('n')?.data[0]?.values.slice(4 * at, 4 * at + 4) as Uint32Array;
-      return BigInt.asIntN(
-        128,
-        words.reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n),
-      );
-    };
-    expect([numeric(0), numeric(1)]).toEqual([-12345678901234567890123456789n, 1n]);
+    expect([numeric(table.getChild('n'), 0), numeric(table.getChild('n'), 1)]).toEqual([
+      -12345678901234567890123456789n,
+      1n,
+    ]);
     expect(JSON.parse(String(column('j')[0]))).toEqual({ a: [1] });
     expect(column('list').map((list) => [...list])).toEqual([['x', ''], [], []]);
     expect(column('numbers').map((list) => [...list])).toEqual([[1n, 2n], [], [3n]]);
+  });
+
+  // "-9.9999999999999999999999999999999999999E+28 to 9.9999999999999999999999999999999999999E+28":
+  // https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#decimal_types
+  test('of NUMERIC over its whole range', async () => {
+    const units = [10n ** 29n - 1n, 10n ** 38n - 1n, -(10n ** 38n) + 1n, 0n];
+    const values = units.map((unit) => `CAST('${unit / 10n ** 9n}.${String(unit).slice(-9)}' AS NUMERIC)`);
+    await h.sql('CREATE TABLE poc.numbers (n NUMERIC, list ARRAY<NUMERIC>)');
+    for (const value of values) await h.sql(`INSERT INTO poc.numbers VALUES (${value}, [${value}])`);
+    const session = await reader.open({ table: 'poc.numbers' });
+    const [message] = await all(reader.messages(session.streams[0].name));
+    const table = tableOf(session, message);
+    for (const column of [table.getChild('n'), table.getChild('list')?.getChildAt(0)])
+      expect(units.map((_, at) => numeric(column, at))).toEqual(units);
   });
 
   test('of the fields that were asked for, in the order of the table', async () => {
@@ -187,6 +198,30 @@ describe('a session', () => {
   });
 });
 
+describe('a stream under a fault', () => {
+  const rule = (more: object) => ({
+    service: 'bigquerystorage',
+    method: 'ReadRows',
+    member: 'user:owner@sandbox.invalid',
+    ...more,
+  });
+
+  test.each([
+    ['half an answer', { kind: 'half' }],
+    ['a connection that ends behind the rows', { kind: 'drop', when: 'after' }],
+    ['an error behind the rows', { kind: 'unavailable', when: 'after' }],
+  ])('%s: the client hears of it, and the next call is answered', async (_what, fault) => {
+    const { streams } = await reader.open({ table: 'poc.many' });
+    await h.rest('POST', '/sandbox/v1/faults', { rules: [rule(fault)] });
+    await expect(all(reader.messages(streams[0].name))).rejects.toMatchObject({ code: 14 });
+    const { body } = await h.rest('GET', '/sandbox/v1/faults');
+    expect(body.rules).toMatchObject([{ hits: 1 }]);
+    const messages = await all(reader.messages(streams[0].name));
+    expect(messages.reduce((sum, { rowCount }) => sum + Number(rowCount), 0)).toBe(120_000);
+    await h.rest('POST', '/sandbox/v1/faults', { rules: [] });
+  });
+});
+
 describe('TLS', () => {
   const address = async () => {
     const { body } = await h.rest('GET', '/sandbox/v1/bigquery:storage-read');
@@ -253,6 +288,15 @@ describe('TLS', () => {
     client.close();
   });
 });
+
+/** A NUMERIC of a column, in units of 10^-9. */
+function numeric(column: Vector | null | undefined, at: number): bigint {
+  const words = column?.data[0]?.values.slice(4 * at, 4 * at + 4) as Uint32Array;
+  return BigInt.asIntN(
+    128,
+    words.reduceRight((sum, word) => (sum << 32n) | BigInt(word), 0n),
+  );
+}
 
 async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   const found: T[] = [];

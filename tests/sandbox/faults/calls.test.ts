@@ -83,13 +83,13 @@ describe('a call', () => {
   it('whose connection drops is not carried out before, and is after', async () => {
     await faults({ kind: 'drop', method: 'jobs.insert' });
     await expect(insert('SELECT 1', 'dropped')).rejects.toThrow();
-    expect((await h.rest('GET', `${JOBS}/dropped`)).status).toBe(404);
+    expect((await h.rest('GET', `${JOBS}/dropped?location=${LOCATION}`)).status).toBe(404);
     await faults({ kind: 'drop', method: 'jobs.insert', when: 'after' });
     await expect(insert('SELECT 1', 'dropped')).rejects.toThrow();
-    expect((await h.rest('GET', `${JOBS}/dropped`)).status).toBe(200);
+    expect((await h.rest('GET', `${JOBS}/dropped?location=${LOCATION}`)).status).toBe(200);
     await faults({ kind: 'unavailable', method: 'jobs.insert', when: 'after' });
     expect((await insert('SELECT 1', 'unavailable')).status).toBe(503);
-    expect((await h.rest('GET', `${JOBS}/unavailable`)).status).toBe(200);
+    expect((await h.rest('GET', `${JOBS}/unavailable?location=${LOCATION}`)).status).toBe(200);
   });
 
   it('gets half of its answer, which promised to be whole', async () => {
@@ -143,10 +143,13 @@ describe('a job', () => {
   it('runs for ever, until it is cancelled', async () => {
     await faults({ kind: 'job-stuck', of: 'query' });
     expect((await insert('SELECT 1', 'stuck')).body.status.state).toBe('RUNNING');
-    const { body } = await h.rest('GET', `/bigquery/v2/projects/${PROJECT}/queries/stuck?timeoutMs=50`);
+    const { body } = await h.rest(
+      'GET',
+      `/bigquery/v2/projects/${PROJECT}/queries/stuck?location=${LOCATION}&timeoutMs=50`,
+    );
     expect(body.jobComplete).toBe(false);
-    await h.rest('POST', `${JOBS}/stuck/cancel`);
-    expect((await h.rest('GET', `${JOBS}/stuck`)).body.status).toMatchObject({
+    await h.rest('POST', `${JOBS}/stuck/cancel?location=${LOCATION}`);
+    expect((await h.rest('GET', `${JOBS}/stuck?location=${LOCATION}`)).body.status).toMatchObject({
       state: 'DONE',
       errorResult: { reason: 'stopped' },
     });

@@ -124,9 +124,9 @@ it('a job is shown to who started it and to nobody else', async () => {
       })
     ).body.jobReference.jobId as string;
   const [own, other] = [await job(token), await job(h.token)];
-  expect((await as(token, 'GET', `${PATH}/jobs/${own}`)).status).toBe(200);
+  expect((await as(token, 'GET', `${PATH}/jobs/${own}?location=${LOCATION}`)).status).toBe(200);
   for (const path of [`jobs/${other}`, `queries/${other}`])
-    expect((await as(token, 'GET', `${PATH}/${path}`)).status).toBe(403);
+    expect((await as(token, 'GET', `${PATH}/${path}?location=${LOCATION}`)).status).toBe(403);
   const listed = (await as(token, 'GET', `${PATH}/jobs`)).body.jobs as { jobReference: { jobId: string } }[];
   expect(listed.map(({ jobReference }) => jobReference.jobId)).not.toContain(other);
 });

@@ -137,6 +137,33 @@ test('a new primary version encrypts, and the old one still decrypts', async () 
   expect(versions).toHaveLength(2);
 });
 
+test('a ciphertext of a version that is not enabled is no bad one, whatever the other versions are', async () => {
+  await h.rest('POST', `/v1/${RING}/cryptoKeys?cryptoKeyId=retired`, { purpose: 'ENCRYPT_DECRYPT' });
+  const name = `${RING}/cryptoKeys/retired`;
+  const old = `${name}/cryptoKeyVersions/1`;
+  const ciphertext = (await encrypt(name)).toString('base64');
+  await h.rest('POST', `/v1/${name}/cryptoKeyVersions`, {});
+  await h.kms.updateCryptoKeyPrimaryVersion({ name, cryptoKeyVersionId: '2' });
+  const said = async () => (await raw({ ciphertext }, name)).body.error;
+  const notEnabled = (state: string) => ({
+    status: 'FAILED_PRECONDITION',
+    message: `${old} is not enabled, current state is: ${state}.`,
+  });
+  await h.rest('PATCH', `/v1/${old}?updateMask=state`, { state: 'DISABLED' });
+  expect(await said()).toMatchObject(notEnabled('DISABLED'));
+  const destroy = () => h.rest('POST', '/sandbox/v1/kms:destroy', { name: old });
+  expect((await destroy()).status).toBe(400);
+  await h.rest('POST', `/v1/${old}:destroy`, {});
+  expect(await said()).toMatchObject(notEnabled('DESTROY_SCHEDULED'));
+  expect(await destroy()).toMatchObject({ status: 200, body: { state: 'DESTROYED' } });
+  for (const way of ['restore', 'destroy'])
+    expect((await h.rest('POST', `/v1/${old}:${way}`, {})).body.error.status).toBe('FAILED_PRECONDITION');
+  expect(await said()).toMatchObject(notEnabled('DESTROYED'));
+  expect((await raw({ ciphertext: Buffer.alloc(60).toString('base64') }, name)).body.error).toMatchObject({
+    status: 'INVALID_ARGUMENT',
+  });
+});
+
 test('imported material opens what it sealed elsewhere', async () => {
   const material = Buffer.alloc(32, 7);
   const { body } = await h.rest('POST', '/sandbox/v1/kms:import', {
@@ -177,7 +204,7 @@ describe('counters and faults', () => {
     ['denied', 403, 'PERMISSION_DENIED'],
     ['expired-token', 401, 'UNAUTHENTICATED'],
     ['key-disabled', 400, 'FAILED_PRECONDITION'],
-    ['key-destroyed', 400, 'FAILED_PRECONDITION'],
+    ['key-destroy-scheduled', 400, 'FAILED_PRECONDITION'],
   ])('the second call is answered with %s, the third again as usual', async (kind, status, code) => {
     const ciphertext = (await encrypt()).toString('base64');
     await faults({ kind, method: 'cryptoKeys.decrypt', from: 2 });

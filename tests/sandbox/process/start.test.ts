@@ -194,8 +194,10 @@ describe('one folder, one sandbox', () => {
       state,
     ]);
     await expect(second).rejects.toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining(`process ${sandbox.pid} serves the sandbox folder`),
+      code: 2,
+      stderr: expect.stringMatching(
+        `^error \\(sandbox-busy\\): process ${sandbox.pid} serves the sandbox folder`,
+      ),
     });
   });
 

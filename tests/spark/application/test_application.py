@@ -199,6 +199,7 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
     users[1]["resealed_from"] = token(users[1])  # done
     users[2]["resealed_from"] = b"0" * 32  # changed since
     users[7] |= {"bq_encrypted_email": b"sealed", "bq_encryption_key": None}  # shredded
+    users.append(user(world, 10, "u10@x") | {"resealed_from": b"0" * 32})  # rejected earlier, then another was sealed
     email = {"field": "email", "source_format": "gcm", "reason": "encoding"}
     rejected = [
         {**email, "id": 1, "rejected_from": token(users[1])},  # sealed since
@@ -216,6 +217,7 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
             "value_pattern": "a+",
             "rejected_from": token(users[9]),
         },
+        {**email, "id": 10, "rejected_from": token(users[10])},
     ]
     write_input(tmp_path / "in", world, users, rejected)
 
@@ -226,11 +228,11 @@ def test_modes_and_cutoff(spark: SparkSession, tmp_path: Path, world: World, kms
         return json.dumps([{**FIELD, "valuePattern": text}])
 
     # What a setting may have hidden is taken again once the setting is another.
-    assert ids(mode="pending", fields=pattern("a+"), unauthenticated="reject") == [0, 2, 4, 5, 6]
-    assert ids(mode="pending", fields=pattern("a*")) == [0, 2, 4, 5, 6, 8, 9]
-    assert ids(mode="pending", unauthenticated="reject") == [0, 2, 4, 5, 6, 9]
-    assert ids(mode="rejected") == [0, 3, 8, 9]
-    assert ids(mode="all") == [*range(7), 8, 9]
+    assert ids(mode="pending", fields=pattern("a+"), unauthenticated="reject") == [0, 2, 4, 5, 6, 10]
+    assert ids(mode="pending", fields=pattern("a*")) == [0, 2, 4, 5, 6, 8, 9, 10]
+    assert ids(mode="pending", unauthenticated="reject") == [0, 2, 4, 5, 6, 9, 10]
+    assert ids(mode="rejected") == [0, 3, 8, 9, 10]
+    assert ids(mode="all") == [*range(7), 8, 9, 10]
     assert ids(mode="pending", id_cutoff="4") == [0, 2, 4]
     assert ids(mode="all", id_from="2", id_cutoff="4") == [2, 3, 4]
 

@@ -40,6 +40,25 @@ def test_what_kms_will_never_decrypt(kms: FakeKms) -> None:
     assert caught.value.reason == "dek-refused"
 
 
+def test_what_a_destroyed_version_wrapped(kms: FakeKms) -> None:
+    def said(state: str) -> Answer:
+        status, answer = failure(400, "FAILED_PRECONDITION")
+        answer["error"]["message"] = (
+            f"{SOURCE_KEK}/cryptoKeyVersions/1 is not enabled, current state is: {state}."
+        )
+        return status, answer
+
+    kms.fault = lambda call: said("DESTROYED")
+    with pytest.raises(Rejection) as caught:
+        client(kms).decrypt(SOURCE_KEK, b"x")
+    assert caught.value.reason == "kek-destroyed"
+    # It can be restored yet.
+    kms.fault = lambda call: said("DESTROY_SCHEDULED")
+    with pytest.raises(RunError) as stopped:
+        client(kms).decrypt(SOURCE_KEK, b"x")
+    assert stopped.value.code == "kms-key-disabled"
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [

@@ -29,6 +29,8 @@ export interface Registered extends Omit<Recorded, 'custom'> {
   dependencies: string[];
   /** Hooks that the engine calls once it has created it. */
   afterCreate: string[];
+  /** And those before it updates it. */
+  beforeUpdate: string[];
 }
 
 export interface EngineRun {
@@ -61,8 +63,10 @@ function monitor(run: EngineRun, preview: boolean): Record<string, Handler> {
         custom: request.getCustom(),
         protect: request.getProtect(),
         retained: request.getRetainondelete() === true,
+        ignored: request.getIgnorechangesList(),
         dependencies: request.getDependenciesList(),
         afterCreate: request.getHooks()?.getAfterCreateList() ?? [],
+        beforeUpdate: request.getHooks()?.getBeforeUpdateList() ?? [],
       });
       const response = new resources.RegisterResourceResponse();
       response.setUrn(urn);

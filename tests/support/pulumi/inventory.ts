@@ -15,11 +15,12 @@ function readable([name, value]: [string, unknown]): [string, unknown] {
 export function inventory({ resources }: Program): object[] {
   return resources
     .filter(({ custom }) => custom)
-    .map(({ type, name, inputs, protect, retained }) => ({
+    .map(({ type, name, inputs, protect, retained, ignored }) => ({
       type,
       name,
       ...(protect && { protect }),
       ...(retained && { retained }),
+      ...(ignored.length > 0 && { ignored }),
       inputs: Object.fromEntries(
         Object.entries(inputs)
           .map(readable)

@@ -12,6 +12,8 @@ export interface Recorded {
   protect: boolean;
   /** Whether Pulumi leaves it in Google Cloud where the program, or the whole stack, has it no longer. */
   retained: boolean;
+  /** Properties that are set when it is made and left alone afterwards. */
+  ignored: string[];
   /** What has it replaced when it changes; undefined where nothing does. */
   replacementTrigger?: unknown;
 }

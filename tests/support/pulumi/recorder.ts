@@ -32,7 +32,15 @@ await pulumi.runtime.setMocks(
     newResource: ({ type, name, inputs, custom }) => {
       const key = `${type}::${name}`;
       if (recorded.has(key)) throw new Error(`two resources are called ${key}`);
-      recorded.set(key, { type, name, inputs, custom: custom === true, protect: false, retained: false });
+      recorded.set(key, {
+        type,
+        name,
+        inputs,
+        custom: custom === true,
+        protect: false,
+        retained: false,
+        ignored: [],
+      });
       return { id: custom === true ? `${name}-id` : undefined, state: inputs };
     },
     call: ({ token }) => {
@@ -48,7 +56,7 @@ await pulumi.runtime.setMocks(
 );
 pulumi.runtime.setAllConfig(given.config);
 
-// Mocks are not told of `protect`, `retainOnDelete` and `replacementTrigger`, the monitor's request is.
+// Mocks are not told of these options, the monitor's request is.
 const monitor = pulumi.runtime.getMonitor();
 if (monitor === undefined) throw new Error('no monitor');
 const register = monitor.registerResource.bind(monitor) as (...args: unknown[]) => unknown;
@@ -58,6 +66,7 @@ const watched = (
     getName(): string;
     getProtect(): boolean;
     getRetainondelete(): boolean | undefined;
+    getIgnorechangesList(): string[];
     getReplacementTrigger(): { toJavaScript(): unknown } | undefined;
   },
   ...rest: unknown[]
@@ -65,11 +74,12 @@ const watched = (
   const key = `${request.getType()}::${request.getName()}`;
   const protect = request.getProtect();
   const retained = request.getRetainondelete() === true;
+  const ignored = request.getIgnorechangesList();
   const replacementTrigger = request.getReplacementTrigger()?.toJavaScript();
   const answer = register(request, ...rest);
   queueMicrotask(() => {
     const found = recorded.get(key);
-    if (found !== undefined) Object.assign(found, { protect, retained, replacementTrigger });
+    if (found !== undefined) Object.assign(found, { protect, retained, ignored, replacementTrigger });
   });
   return answer;
 };

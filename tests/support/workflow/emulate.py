@@ -2,8 +2,8 @@
 
 Standard input: {"deployed": the YAML, held against the schema of definitions, "source": the same with
 endpoints and delays of the test, "args": the execution's argument, "execution": its id}; standard output:
-{"result": what main returned} or {"error": what it raised}. The emulator's log goes to the file that
-EMULATOR_LOG names.
+{"result": what main returned} or {"error": what it raised}, and "entries": those that it wrote.
+The emulator's log goes to the file that EMULATOR_LOG names.
 """
 
 import functools
@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 from jsonschema import validate
-from workflows_emulator.lib import http_utils
+from workflows_emulator.lib import http_utils, sys_utils
 from workflows_emulator.main import WORKFLOW_SCHEMA, execute_workflow
 from workflows_emulator.utils import ContextDict, WorkflowError
 
@@ -39,15 +39,28 @@ def spare_time() -> None:
     http_utils.default = functools.cache(http_utils.default)
 
 
+def logged() -> list[dict[str, Any]]:
+    """Returns the list that from now on takes each structured entry; the emulator's own are texts."""
+    entries: list[dict[str, Any]] = []
+
+    def log(**entry: object) -> None:
+        if "json" in entry:
+            entries.append(entry)
+
+    sys_utils.log = log
+    return entries
+
+
 def run(deployed: str, source: str, args: object, execution: str) -> dict[str, Any]:
     os.environ["GOOGLE_CLOUD_WORKFLOW_EXECUTION_ID"] = execution
     validate(yaml.safe_load(deployed), WORKFLOW_SCHEMA)
     workflow = {name: Subworkflow(body) for name, body in yaml.safe_load(source).items()}
+    entries = logged()
     try:
-        return {"result": execute_workflow(workflow, {"args": args})}
+        return {"result": execute_workflow(workflow, {"args": args}), "entries": entries}
     except WorkflowError as error:
         payload: Any = error.payload
-        return {"error": payload if isinstance(payload, str) else payload.to_dict()}
+        return {"error": payload if isinstance(payload, str) else payload.to_dict(), "entries": entries}
 
 
 if __name__ == "__main__":

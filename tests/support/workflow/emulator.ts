@@ -15,6 +15,8 @@ const script = fileURLToPath(new URL('emulate.py', import.meta.url));
 export interface Ended {
   readonly result?: Readonly<Record<string, string>>;
   readonly error?: Readonly<Record<string, string>>;
+  /** The structured entries that it wrote into Cloud Logging. */
+  readonly entries: readonly { readonly severity: string; readonly json: { readonly reseal: object } }[];
 }
 
 /** Executions of the workflow that the sandbox's deployment recorded. */
@@ -47,6 +49,7 @@ function onLoopback(source: string, origin: string, location: string): string {
     ['initial_delay: 30', 'delay: 0.05'],
     ['- wait: 5\n', '- wait: 0.1\n'],
     ['sys.now() - since > 1800', 'sys.now() - since > 3'],
+    ['sys.now() - since > 600', 'sys.now() - since > 1'],
   ];
   return replaced.reduce((whole, [from, to]) => {
     if (!whole.includes(from)) throw new Error(`the workflow has no ${from}`);
@@ -68,9 +71,13 @@ async function tokenServer(accessToken: string) {
   };
 }
 
-/** `given` takes the place of the definition that was deployed. */
-export async function emulator(box: TestSandbox, given?: string): Promise<Emulator> {
-  const { folder, state, sandbox, deployment } = box;
+/** `given` takes the place of the definition that was deployed, `origin` that of the sandbox's own. */
+export async function emulator(
+  box: TestSandbox,
+  given?: string,
+  origin: string = box.sandbox.endpoints.bigquery,
+): Promise<Emulator> {
+  const { folder, state, deployment } = box;
   const { source: deployed, account: email } = deployedWorkflow(state);
   const source = given ?? deployed;
   const accessToken = await box.token(`serviceAccount:${email}`);
@@ -86,7 +93,7 @@ export async function emulator(box: TestSandbox, given?: string): Promise<Emulat
     token_uri: tokens.uri,
   };
   writeFileSync(account, JSON.stringify(file), { mode: 0o600 });
-  const local = onLoopback(source, sandbox.endpoints.bigquery, deployment.location);
+  const local = onLoopback(source, origin, deployment.location);
   return {
     source,
     async execute(args, execution = randomUUID(), signal = undefined) {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GoogleError } from '../../../sandbox/http/errors.ts';
+import { GoogleError } from '../../../sandbox/errors/google-error.ts';
 import { type Json, type Route, readJson } from '../../../sandbox/http/router.ts';
 import { type Admit, listen } from '../../../sandbox/http/serve.ts';
 import { METHODS } from '../../../sandbox/iam/methods.ts';
@@ -61,6 +61,7 @@ export async function executionsApi(emulator: Emulator, { sandbox, deployment }:
   async function carryOut(body: Execution, args: object, signal: AbortSignal): Promise<void> {
     const ended: Ended = await emulator.execute(args, body.name.split('/').at(-1), signal).catch((error) => ({
       error: { message: String(error) },
+      entries: [],
     }));
     delete body.status;
     if (signal.aborted) Object.assign(body, { state: 'CANCELLED' });

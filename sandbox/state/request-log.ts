@@ -1,8 +1,8 @@
 import { createWriteStream, renameSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { OLDER_REQUEST_LOG, REQUEST_LOG } from '../state/folder.ts';
-import { GoogleError } from './errors.ts';
-import { Broken } from './router.ts';
+import { GoogleError } from '../errors/google-error.ts';
+import { Broken } from '../http/router.ts';
+import { OLDER_REQUEST_LOG, REQUEST_LOG } from './folder.ts';
 
 /** A call of one of Google's methods, by whom and on what; nothing of what it says. */
 export interface LoggedCall {
