@@ -269,6 +269,10 @@ export const ERROR_CODES = {
     'the source table takes no query without a filter on its partition column, which `reseal:partitionColumn` does not name; or it names another column than the table is partitioned by',
     'set `reseal:partitionColumn` to the column that the message names, `pulumi up`',
   ),
+  'too-many-partitions': failed(
+    'a statement of the merge would modify rows in more partitions of the source table than the 4,000 that BigQuery lets one modify; a run of the job ends before anything is staged, one of the workflow in its merge',
+    'take fewer rows at a time with `--limit`, which goes by id (docs/runbook.md)',
+  ),
   'source-streaming': failed(
     'rows that insertAll streamed into the source table of late cannot be changed yet',
     `half an hour later: ${RESUME}`,

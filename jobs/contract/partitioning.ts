@@ -4,9 +4,35 @@ import type { Deployment } from './deployment.ts';
 export interface PartitionedTable {
   readonly requirePartitionFilter?: boolean;
   /** Older clients wrote the requirement into it. */
-  readonly timePartitioning?: { readonly field?: string; readonly requirePartitionFilter?: boolean };
-  readonly rangePartitioning?: { readonly field?: string };
+  readonly timePartitioning?: {
+    readonly field?: string;
+    readonly type?: string;
+    readonly requirePartitionFilter?: boolean;
+  };
+  readonly rangePartitioning?: {
+    readonly field?: string;
+    readonly range?: { readonly start: string; readonly end: string; readonly interval: string };
+  };
+  readonly numPartitions?: string;
 }
+
+/** Partitions that one job may modify, a statement of a script too: https://cloud.google.com/bigquery/quotas#partitioned_tables */
+export const MOST_PARTITIONS = 4_000;
+
+/**
+ * Whether a statement may have to modify more partitions than BigQuery lets it; where BigQuery does not say how many
+ * there are, it may.
+ *
+ * @example
+ * mayExceed({ timePartitioning: { type: 'HOUR' }, numPartitions: '4001' }); // true
+ */
+export const mayExceed = ({
+  timePartitioning,
+  rangePartitioning,
+  numPartitions,
+}: PartitionedTable): boolean =>
+  (timePartitioning !== undefined || rangePartitioning !== undefined) &&
+  Number(numPartitions ?? Number.POSITIVE_INFINITY) > MOST_PARTITIONS;
 
 /** The pseudo-column of a table that is partitioned by the time at which rows came. */
 export const INGESTION_TIME = '_PARTITIONTIME';

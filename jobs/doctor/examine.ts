@@ -9,6 +9,7 @@ import { checkApis } from './check-apis.ts';
 import { checkBundle, checkConnector } from './check-bundle.ts';
 import { checkKeys, checkKeyset, keyRegion } from './check-keys.ts';
 import { checkLeftovers } from './check-leftovers.ts';
+import { checkPartitions } from './check-partitions.ts';
 import { checkPermissions } from './check-permissions.ts';
 import { checkQuotas } from './check-quotas.ts';
 import { checkRowIds } from './check-row-ids.ts';
@@ -50,7 +51,7 @@ export async function doctor(context: RunContext, endpoints?: Endpoints): Promis
     : await bigquery.tableResource('source');
   found.push(...(await checkQuotas(deployment, resource, usage)));
   if (resource === null || found.some(({ verdict }) => verdict === 'failed')) return found;
-  found.push(checkStreaming(deployment, resource));
+  found.push(checkStreaming(deployment, resource), ...checkPartitions(deployment, resource));
   const [ids, keyset, leftovers, source] = await Promise.all([
     checkRowIds(context, resource),
     checkKeyset(context),

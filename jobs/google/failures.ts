@@ -8,6 +8,7 @@ import {
 } from '../contract/bigquery-reasons.ts';
 import { ResealError } from '../contract/errors.ts';
 import { LEDGER } from '../contract/ledger.ts';
+import { MOST_PARTITIONS } from '../contract/partitioning.ts';
 import { keysetColumns } from '../contract/tables.ts';
 import { CALLER, grantHint } from './denied.ts';
 import { projectFault } from './project-faults.ts';
@@ -247,6 +248,10 @@ export function bigQueryFailure(step: string, error: unknown): ResealError {
   if (column !== undefined)
     return new ResealError('source-partition', said, {
       hint: `set reseal:partitionColumn to ${column}, \`pulumi up\`, then \`--resume RUN\``,
+    });
+  if (/^Too many partitions produced by query/.test(message))
+    return new ResealError('too-many-partitions', said, {
+      hint: `no run of so many can end: \`npm run reseal -- abandon\` it, and take fewer rows at a time with --limit, which goes by id (${MOST_PARTITIONS} rows are never in more partitions)`,
     });
   if (status === 'UNAUTHENTICATED')
     return new ResealError('no-credentials', said, {

@@ -5,6 +5,7 @@ import type { Value } from '../google/bigquery.ts';
 import { chooseEngine } from './choose-engine.ts';
 import type { Plan, RunContext, RunKeyset, RunOptions } from './context.ts';
 import { newestKeyset } from './keyset.ts';
+import { checkPartitionBound } from './partition-bound.ts';
 import { sourceState } from './source-table.ts';
 import { wavesOf } from './waves.ts';
 
@@ -12,7 +13,7 @@ import { wavesOf } from './waves.ts';
 export async function plan(context: RunContext, options: RunOptions): Promise<Plan> {
   const { bigquery, sql, deployment } = context;
   const [clock] = await bigquery.query(sql.clock, {});
-  const { bytes, streamed, wholePartitions, rowsWithoutId } = await sourceState(context);
+  const { source, bytes, streamed, wholePartitions, rowsWithoutId } = await sourceState(context);
   const snapshotMillis = streamed?.untilMillis ?? String(clock?.snapshot_millis);
   const limit = options.limit ?? deployment.readLimitRows;
   // Of a table of few rows, over a connection that is there: what every statement takes at least.
@@ -30,6 +31,9 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
   const [counts] = await bigquery.query(sql.count, selection);
   const selected = Number(counts?.selected);
   const rewrappable = await countRewrappable(context, selection);
+  const waves = wavesOf(Number(counts?.distinct_deks), waveDeks(context, options));
+  // Waves are parts of the data keys, about as large as one another: what holds for the first holds for all.
+  await checkPartitionBound(context, source, { ...selection, wave: 0, waves });
   const planned: Plan = {
     runId: options.runId,
     mode: options.mode,
@@ -41,7 +45,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     limit,
     selected,
     distinctDeks: Number(counts?.distinct_deks),
-    waves: wavesOf(Number(counts?.distinct_deks), waveDeks(context, options)),
+    waves,
     unauthenticated: Number(counts?.unauthenticated),
     erasable: Number(counts?.erasable),
     rewrappable,

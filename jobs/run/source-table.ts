@@ -14,6 +14,8 @@ interface Streamed {
 
 /** What the plan has to know of the source table. */
 export interface SourceState {
+  /** As BigQuery has it. */
+  readonly source: TableResource;
   /** Logical bytes, which queries are billed by; 0 where BigQuery does not say. */
   readonly bytes: number;
   /** Null where no rows are in the streaming buffer. */
@@ -36,6 +38,7 @@ export async function sourceState(context: RunContext): Promise<SourceState> {
   if (partitions.verdict === 'fault')
     throw new ResealError('source-partition', partitions.found, { hint: partitions.remedy });
   return {
+    source,
     bytes: Number(source.numBytes ?? 0),
     streamed: await streamedRows(context, source),
     wholePartitions: partitions.verdict === 'fits' ? null : `${partitions.found}; ${partitions.remedy}`,

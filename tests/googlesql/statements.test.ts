@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { withColumns } from '../../jobs/contract/fields.ts';
+import type { PartitionedTable } from '../../jobs/contract/partitioning.ts';
 import {
   ID_TYPES,
   type IdType,
@@ -9,6 +10,7 @@ import {
   SOURCE_FORMATS,
 } from '../../jobs/contract/settings/choices.ts';
 import {
+  changedPartitions,
   mergeScans,
   readProcedureBody,
   readView,
@@ -56,10 +58,19 @@ BEGIN
 ${readProcedureBody(d)}
 END;`;
 
+/** Tables of either kind of partitions, by columns that every one of these has. */
+const partitioned = ({ fields, idColumn, idType }: Deployment): PartitionedTable[] => [
+  { timePartitioning: { type: 'HOUR', ...(fields[0] && { field: fields[0].resealedAt }) } },
+  ...(idType === 'INT64'
+    ? [{ rangePartitioning: { field: idColumn, range: { start: '-5', end: '9000', interval: '2' } } }]
+    : []),
+];
+
 const issued = (d: Deployment) => [
   ...Object.values(statements(d)),
   ...mergeScans(d),
   ...rewrapScans(d),
+  ...partitioned(d).flatMap((table) => changedPartitions(d, table) ?? []),
   {
     name: 'view',
     sql: readView(d, {

@@ -47,6 +47,7 @@ import {
 } from './staged-rows.ts';
 import { clearDataKeys, dataKeyNames, makeTryKeyset, readTryKeyset } from './try-keys.ts';
 
+export { changedPartitions } from './changed-partitions.ts';
 export { ALL_TIME } from './ledger-entries.ts';
 export { mergeScans } from './merge-scans.ts';
 export { KEYSET_GONE, STAGED_DIFFER } from './merge-script.ts';

@@ -42,7 +42,8 @@ export function selectedValues(d: Deployment): string {
 const whole = (d: Deployment): string =>
   d.partitionColumn === null ? '' : ` WHERE ${everyPartition(d)}TRUE`;
 
-const AS_OF_SNAPSHOT = 'FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)';
+/** Behind a table's name: as it was at the run's moment. */
+export const AS_OF_SNAPSHOT = 'FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS(@snapshot_millis)';
 
 function selectedOf(d: Deployment, field: Field): string {
   const [id, cipherText, dek] = [d.idColumn, field.cipherText, field.dek].map(quoted) as [

@@ -16,6 +16,7 @@ import { datasetName } from '../../iam/resources.ts';
 import type { Backend } from '../duckdb/backend.ts';
 import { type Catalog, type Dataset, isView, type Routine, type Table, tableSql } from '../duckdb/catalog.ts';
 import { rows } from '../duckdb/engine.ts';
+import { partitionCount } from '../duckdb/partitioning.ts';
 import { columnsOf, restFields } from '../duckdb/schema.ts';
 import { stream, streamingBuffer } from '../duckdb/streamed.ts';
 import { tableBytes } from '../script/bytes.ts';
@@ -288,7 +289,12 @@ async function tableJson({ catalog, engine }: Backend, table: Table, origin: str
 
 async function sizeJson(connection: DuckDBConnection, table: Table): Promise<Json> {
   const [[count] = []] = await rows(connection, `SELECT count(*) FROM ${tableSql(table)}`);
-  return { numRows: String(count), numBytes: String(await tableBytes(connection, table, Number(count))) };
+  const partitions = await partitionCount(connection, table);
+  return {
+    numRows: String(count),
+    numBytes: String(await tableBytes(connection, table, Number(count))),
+    ...(partitions === undefined ? {} : { numPartitions: String(partitions) }),
+  };
 }
 
 const routineJson = (project: string, { dataset, id, body, createdMillis }: Routine): Json => ({

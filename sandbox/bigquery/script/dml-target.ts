@@ -2,7 +2,7 @@ import { invalidQuery } from '../../errors/google-error.ts';
 import type { Table } from '../duckdb/catalog.ts';
 import { stored, tableSql } from '../duckdb/catalog.ts';
 import { bound } from '../duckdb/engine.ts';
-import { requiredFilter } from '../duckdb/partitioning.ts';
+import { checkModified, partitionSql, requiredFilter } from '../duckdb/partitioning.ts';
 import { inStreamingBuffer } from '../duckdb/streamed.ts';
 import { quote } from '../duckdb/types.ts';
 import type { TableRef } from '../translate/names.ts';
@@ -71,9 +71,15 @@ export async function runChange(
   table: Table | undefined,
   compiled: Compiled & { close: () => void },
 ) {
+  const partition = table && partitionSql(table);
   try {
     return await session.transaction.change(table, async () => {
-      return (await session.connection.run(compiled.sql, bound(compiled.values))).rowsChanged;
+      const values = bound(compiled.values);
+      if (partition === undefined) return (await session.connection.run(compiled.sql, values)).rowsChanged;
+      const returning = `${compiled.sql} RETURNING ${partition}`;
+      const changed = (await session.connection.runAndReadAll(returning, values)).getRowsJson();
+      checkModified(new Set(changed.map(([one]) => one)).size);
+      return changed.length;
     });
   } finally {
     compiled.close();

@@ -3,6 +3,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { invalidQuery } from '../../errors/google-error.ts';
 import { type Table, tableSql } from '../duckdb/catalog.ts';
 import { CATALOG, rows } from '../duckdb/engine.ts';
+import { checkModified, partitionSql } from '../duckdb/partitioning.ts';
 import { columnsSql } from '../duckdb/schema.ts';
 import { quote } from '../duckdb/types.ts';
 import type { Rewriter } from '../translate/rewrite.ts';
@@ -72,6 +73,14 @@ export async function mergeUpdate(
         `SELECT count(*), count(DISTINCT ${ROW}) FROM ${fresh}`,
       );
       if (all !== once) throw matchedTwice();
+      const partition = partitionSql(table, 't');
+      if (partition !== undefined) {
+        const [[partitions] = []] = await rows(
+          connection,
+          `SELECT count(DISTINCT ${partition}) FROM ${target} AS t JOIN ${fresh} AS f ON t.rowid = f.${ROW}`,
+        );
+        checkModified(Number(partitions));
+      }
       const updated = Number(all);
       if (updated > LARGE_ROWS) {
         await replace(connection, table, fresh);
