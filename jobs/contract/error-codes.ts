@@ -383,7 +383,7 @@ export const ERROR_CODES = {
   cancelled: {
     when: 'ctrl-C, SIGTERM or SIGHUP, which a closed terminal sends (129); or ctrl-D at a question of `init`',
     remedy:
-      'of a run `--resume RUN` goes on; what else may have happened, and how to go on, the message says',
+      '`--resume RUN` goes on with a run; of another command the message says what has happened and how to go on',
     exit: 'cancelled',
   },
   'cancel-failed': failed(

@@ -1,6 +1,7 @@
 import { ERROR_CODES, type ErrorCode } from '../../contract/error-codes.ts';
 import type { Report } from '../../run/report.ts';
 import { aimed } from '../aim.ts';
+import { withRun } from '../of-run.ts';
 import type { Palette } from './palette.ts';
 
 /** What the page's charts and tables are made of: figures of a report, without any HTML. */
@@ -30,6 +31,13 @@ export function outcomes(report: Report): Outcome[] {
         'left as they were; the next run takes them',
       ),
     ];
+  if (report.waves_merged) {
+    const merged = report.merged ?? 0;
+    return [
+      ...part('sealed', merged, 'sealed', 'sealed and written into the source table by the merged waves'),
+      ...part('not merged', selected - merged, 'neutral', 'rejected, or of waves that are not merged'),
+    ];
+  }
   const waiting = state === 'verified' ? (staged ?? 0) : 0;
   const known = state === 'verified' ? (rejected ?? 0) : 0;
   return [
@@ -131,17 +139,21 @@ export function planAndActual(report: Report): Planned[] {
 }
 
 /** What to do about the failure that a run ended with. */
-export function remedyOfError(code: string): string {
+export function remedyOfError(code: string, { run_id: id, via }: Pick<Report, 'run_id' | 'via'>): string {
   const known: ErrorCode | undefined = (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
-  return aimed(known?.remedy ?? 'docs/runbook.md has every code').replaceAll('`', '');
+  const remedy = withRun(known?.remedy ?? 'docs/runbook.md has every code', { id, via });
+  return aimed(remedy).replaceAll('`', '');
 }
 
 /** What the run is, in the words of a headline. */
 export function headline(report: Report): string {
   const count = (value: number | null): string => (value ?? 0).toLocaleString('en-US');
-  if (report.state === 'failed') return 'The run failed; the source table is untouched';
-  if (report.state === 'cancelled') return 'The run was cancelled; the source table is untouched';
-  if (report.state !== 'succeeded') return 'The run is under way; the source table is untouched';
+  const { waves_merged: merged, waves } = report;
+  const source = merged ? `${merged} of its ${waves} waves are merged` : 'the source table is untouched';
+  if (report.state === 'failed') return `The run failed; ${source}`;
+  if (report.state === 'cancelled') return `The run was cancelled; ${source}`;
+  if (report.state === 'abandoned') return `The run was abandoned; ${source}`;
+  if (report.state !== 'succeeded') return `The run is under way; ${source}`;
   if (!report.selected && !report.rewrapped && !report.erased) return 'Nothing was left to do';
   if (!report.selected && report.rewrapped) return `${count(report.rewrapped)} row keysets sealed anew`;
   if (!report.selected) return `${count(report.erased)} values erased`;

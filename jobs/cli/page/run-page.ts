@@ -52,7 +52,7 @@ function header({ report, stack, links }: RunPageData): Html {
   const error =
     report.error_code === null
       ? NOTHING
-      : html`<div class="error"><p><strong>${report.error_code}</strong>: ${report.error}</p><p>What to do: ${remedyOfError(report.error_code)}</p></div>`;
+      : html`<div class="error"><p><strong>${report.error_code}</strong>: ${report.error}</p><p>What to do: ${remedyOfError(report.error_code, report)}</p></div>`;
   return html`<header>${stateBadge(report.state)}
 <h1>${headline(report)}</h1>
 <p>Run <code>${report.run_id}</code> of stack ${stack.stack} on <code>${stack.project}.${stack.dataset}.${stack.tables.source}</code>, planned ${moment(report.started_at)}</p>

@@ -103,13 +103,35 @@ describe('a run', () => {
 
   it.each([
     ['failed', 'kms-denied', 'grant roles/cloudkms.cryptoKeyDecrypter', 'stage, broken off'],
-    ['cancelled', 'cancelled', '--resume RUN goes on', 'verify, broken off'],
+    ['cancelled', 'cancelled', 'npm run trigger -- --resume 20260102-030405-9f3a1c', 'verify, broken off'],
     ['stopped', 'rejected-share', '--accept-rejected', 'verify, broken off'],
   ] as const)('that %s says why, what to do, and that nothing was touched', (name, code, remedy, step) => {
     const text = words(pages[name]);
     for (const said of [code, remedy, 'the source table is untouched', 'not merged1,000', step])
       expect(text).toContain(said);
     expect(text).not.toContain('Read the values');
+  });
+
+  it('that broke off between its waves says how many are merged', () => {
+    const waves = {
+      waves: 4,
+      waves_merged: 1,
+      selected: 1000,
+      merged: 250,
+      staged: 250,
+      rejected: 0,
+      reasons: {},
+    };
+    const failed = {
+      state: 'failed',
+      error_code: 'kms-unavailable',
+      error: 'no answer',
+      merged_at: null,
+    } as const;
+    const text = words(runPage(aPage(aReport({ ...waves, ...failed }))));
+    for (const said of ['The run failed; 1 of its 4 waves are merged', 'sealed250', 'not merged750'])
+      expect(text).toContain(said);
+    expect(text).not.toContain('untouched');
   });
 
   it('that stopped over rejected values has their reasons, and does not say of the unknown that it was free', () => {
