@@ -229,7 +229,7 @@ FROM users WHERE bq_encrypted_email IS NOT NULL ORDER BY id LIMIT 2`;
     expect([wrong.code, wrong.stdout]).toEqual([1, '']);
     expect(wrong.stderr).toMatch(/error \(bigquery\): .*nonsense/);
     const count = await cli('reseal', ['sql', 'SELECT COUNT(*) AS n FROM users', '--state', state]);
-    expect(count.stdout).toBe('n\n1000\n');
+    expect(count.stdout).toBe('   n\n1000\n');
   });
 
   it('comes at once, and from the deployment that is there', async () => {
