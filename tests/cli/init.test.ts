@@ -221,8 +221,8 @@ describe('a dataset that is there', () => {
   const created = async (dataset: string, location: string) => {
     const client = await bigQueryClient({ project: box.deployment.project }, box.sandbox.owner);
     await client.createDataset(dataset, { location });
-    const columns = ['id INT64', 'cipher_text STRING', 'dek STRING'].join(', ');
-    await box.sql(`CREATE TABLE \`${box.deployment.project}.${dataset}.customers\` (${columns})`);
+    const columns = ['id:INTEGER', 'cipher_text:STRING', 'dek:STRING'].join(',');
+    await client.dataset(dataset).createTable('customers', { schema: columns });
     return { project: box.deployment.project, dataset, sourceKek: KEK };
   };
 
