@@ -156,7 +156,9 @@ async function createSchema(session: Session, tokens: readonly Token[], from: nu
   const id = path(tokens, from).parts.at(-1) ?? '';
   session.options.access.project('bigquery.datasets.create');
   if (quiet && catalog.datasets.some((dataset) => dataset.id === id)) return 'CREATE_SCHEMA';
-  await session.transaction.define(() => catalog.createDataset(session.connection, id, {}));
+  await session.transaction.define(() =>
+    catalog.createDataset(session.connection, id, { location: session.options.location }),
+  );
   return 'CREATE_SCHEMA';
 }
 
