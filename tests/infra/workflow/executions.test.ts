@@ -458,8 +458,7 @@ describe('a run that the job began, and that an execution is to go on with', () 
 });
 
 it.each([
-  ['bigquery-busy', { kind: 'job-error', reason: 'backendError', sql: 'AS distinct_deks' }, 'plan'],
-  ['bigquery', { kind: 'job-error', reason: 'quotaExceeded', sql: 'AS distinct_deks' }, 'plan'],
+  ['bigquery-busy', { kind: 'job-error', reason: 'internalError', sql: 'AS distinct_deks' }, 'plan'],
   ['bigquery-denied', { kind: 'denied', method: 'tables.get' }, 'table'],
 ])('raises %s, as the job would', async (code, rule, step) => {
   await box.faults({ service: 'bigquery', count: null, ...rule });
