@@ -1,0 +1,83 @@
+import type { Deployment } from '../../../jobs/contract/deployment.ts';
+import { laterWaveId } from '../../../jobs/contract/ids.ts';
+import type { Statements } from '../../../jobs/contract/sql/index.ts';
+import { assign, choose, expression, mark, query, raise, type Step, unmarked } from '../steps.ts';
+import { settingsChanged } from './settings-changed.ts';
+import { ID, OWN } from './values.ts';
+
+/**
+ * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
+ * ledger's row is the plan, for this try and for any later one. Of a run that it cannot go on with it changes nothing.
+ */
+export function hold(d: Deployment, sql: Statements): Step[] {
+  return [
+    {
+      may_go_on: choose(
+        {
+          'row.state == "succeeded"': 'return_result',
+          'row.state == "abandoned"': 'fail_abandoned',
+          'row.engine != "dataproc"': 'fail_other_engine',
+          [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
+            'list_settings',
+          'not(take_over)': 'take_lease',
+        },
+        'name_seen_owner',
+      ),
+    },
+    ...settingsChanged(d),
+    { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
+    // No batch is an attempt of another engine's run.
+    {
+      fail_other_engine: raise(
+        'option-engine',
+        '"run " + run_id + " goes on by engine " + row.engine + ", as it began, and the workflow always takes a batch"',
+      ),
+    },
+    { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
+    {
+      take_lease: query(sql.takeLease, {
+        ...OWN,
+        from_owner: 'from_owner',
+        seen_millis: 'default(map.get(row, "heartbeat"), "0")',
+      }),
+    },
+    { read_plan: query(sql.readRun, ID, 'row') },
+    // A run that goes on with its next wave comes back to here.
+    {
+      number_wave: assign({
+        wave: expression('int(default(map.get(row, "waves_merged"), "0"))'),
+        waves: expression('int(default(map.get(row, "waves"), "1"))'),
+        wave_id: expression('run_id'),
+        selected: expression('row.selected'),
+      }),
+    },
+    { is_first_wave: choose({ 'wave == 0': 'resume_from_state' }) },
+    { name_later_wave: assign({ wave_id: unmarked(laterWaveId(mark('run_id'), mark('string(wave + 1)'))) }) },
+    {
+      resume_from_state: choose(
+        {
+          'row.state == "succeeded"': 'return_result',
+          'row.state == "abandoned"': 'fail_abandoned',
+          'default(map.get(row, "owner"), "") != owner': 'read_lease',
+          'row.state == "verified"': 'renew_before_merge',
+        },
+        'read_run_keyset',
+      ),
+    },
+    { read_lease: query(sql.readLease, ID, 'lease') },
+    {
+      fail_live: raise(
+        'run-live',
+        '"run " + run_id + " is driven by " + default(map.get(lease, "owner"), "nobody") + ", heard of " + default(map.get(lease, "silent_millis"), "?") + " ms ago"',
+      ),
+    },
+    { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
+    { has_run_keyset: choose({ '"kms_key" in keyset': 'is_only_wave' }) },
+    {
+      fail_keyset_missing: raise(
+        'keyset-missing',
+        '"the version of the keyset that run " + run_id + " began with is not there"',
+      ),
+    },
+  ];
+}
