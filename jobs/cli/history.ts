@@ -1,4 +1,5 @@
 import { type LedgerRow, ledgerJson, ledgerRow } from '../contract/ledger.ts';
+import { besideOf } from './beside.ts';
 import { listing } from './listing.ts';
 import { type PageOptions, writablePage } from './page/file.ts';
 import { type ReadingOptions, reading } from './reading.ts';
@@ -21,14 +22,8 @@ export async function history(options: HistoryOptions): Promise<void> {
   });
 }
 
-/** What a run may do beside what it selects: a column where any of them did. */
-const BESIDE = [
-  { column: 'rewrapped', name: 'sealed anew' },
-  { column: 'erased', name: 'erased' },
-] as const;
-
 function listed(runs: readonly LedgerRow[]): string {
-  const beside = BESIDE.filter(({ column }) => runs.some((run) => run[column]));
+  const beside = besideOf(runs);
   const cells = runs.map((run) => [
     run.run_id,
     run.state,

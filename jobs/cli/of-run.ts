@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode, NOT_RESUMED } from '../contract/error-codes.ts';
+import { knownCode, NOT_RESUMED } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 
@@ -65,7 +65,7 @@ function next(code: string, hint: string, run: RunAtHand, found: Found): string 
  */
 export function explained(error: unknown, run: RunAtHand, found: Found): ResealError {
   const known = error instanceof ResealError ? error : internal(error);
-  if (found === null && exitOf(known.code) === 'usage') return known;
+  if (found === null && knownCode(known.code)?.exit === 'usage') return known;
   const hint = known.hint ?? '';
   const own = found === null ? withoutRun(hint) : withRun(hint, run);
   const message =
@@ -79,9 +79,6 @@ export function explained(error: unknown, run: RunAtHand, found: Found): ResealE
   });
   return found === null ? failure : ofRun(failure, run.id);
 }
-
-const exitOf = (code: string): string | undefined =>
-  (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code]?.exit;
 
 /**
  * An error that nobody foresaw. Of a thrown object that is no Error its message alone, if it has one: what else it holds

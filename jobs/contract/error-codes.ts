@@ -412,12 +412,20 @@ export const NOT_RESUMED: readonly (keyof typeof ERROR_CODES)[] = [
 ];
 
 /**
+ * What is known of a code; undefined for one that is none.
+ *
+ * @example
+ * knownCode('merge-state')?.exit; // 'failed'
+ */
+export const knownCode = (code: string): ErrorCode | undefined =>
+  (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
+
+/**
  * The process's exit code for an error; one that nobody knows is a failure.
  *
  * @example
  * exitCodeOf('rejected-share'); // 3
  */
 export function exitCodeOf(code: string): number {
-  const known: ErrorCode | undefined = (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
-  return EXIT[known?.exit ?? 'failed'];
+  return EXIT[knownCode(code)?.exit ?? 'failed'];
 }

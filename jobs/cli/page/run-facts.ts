@@ -1,4 +1,4 @@
-import { ERROR_CODES, type ErrorCode } from '../../contract/error-codes.ts';
+import { knownCode } from '../../contract/error-codes.ts';
 import type { Report } from '../../run/report.ts';
 import { aimed } from '../aim.ts';
 import { withRun } from '../of-run.ts';
@@ -140,8 +140,7 @@ export function planAndActual(report: Report): Planned[] {
 
 /** What to do about the failure that a run ended with. */
 export function remedyOfError(code: string, { run_id: id, via }: Pick<Report, 'run_id' | 'via'>): string {
-  const known: ErrorCode | undefined = (ERROR_CODES as Readonly<Record<string, ErrorCode>>)[code];
-  const remedy = withRun(known?.remedy ?? 'docs/runbook.md has every code', { id, via });
+  const remedy = withRun(knownCode(code)?.remedy ?? 'docs/runbook.md has every code', { id, via });
   return aimed(remedy).replaceAll('`', '');
 }
 

@@ -1,5 +1,6 @@
 import type { Deployment } from '../../contract/deployment.ts';
 import { type LedgerJson, type LedgerRow, ledgerJson } from '../../contract/ledger.ts';
+import { type Beside, besideOf } from '../beside.ts';
 import { type Bar, barChart } from './charts.ts';
 import { dataTable, type Html, html, NOTHING, note, number, page, section } from './html.ts';
 import { moment, seconds, stateBadge, usd } from './phrases.ts';
@@ -48,19 +49,19 @@ function outcomeBars(runs: readonly LedgerJson[]): Bar[] {
   });
 }
 
-/** What a run may do beside what it selects: shown where any of them did. */
-const BESIDE = [
-  { column: 'rewrapped', name: 'sealed anew', says: ', row keysets sealed anew (grey)' },
-  { column: 'erased', name: 'erased', says: ', values erased (violet)' },
-] as const;
+/** What the chart's caption says of it. */
+const CAPTION: Readonly<Record<Beside, string>> = {
+  rewrapped: ', row keysets sealed anew (grey)',
+  erased: ', values erased (violet)',
+};
 
 /** @param current the run that the page is about, if it is about one */
 export function runsSection(title: string, runs: readonly LedgerJson[], current?: string): Html {
   if (runs.length === 0) return section(title, note('There is no run yet.'));
-  const beside = BESIDE.filter(({ column }) => runs.some((run) => run[column]));
+  const beside = besideOf(runs);
   const some = beside.length > 0 || runs.some(({ merged, rejected }) => merged || rejected);
   const chart = barChart({
-    caption: `Values sealed (blue), rejected (red), changed meanwhile (ochre)${beside.map(({ says }) => says).join('')} by each run, the newest at the top.`,
+    caption: `Values sealed (blue), rejected (red), changed meanwhile (ochre)${beside.map(({ column }) => CAPTION[column]).join('')} by each run, the newest at the top.`,
     unit: 'values',
     whole: true,
     bars: outcomeBars(runs),
