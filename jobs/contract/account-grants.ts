@@ -1,14 +1,17 @@
 import type { Deployment } from './deployment.ts';
-import type { GrantTarget } from './job-user.ts';
+import { type GrantTarget, JOB_USER_GRANTS } from './job-user.ts';
+import type { EngineName } from './settings/choices.ts';
 
 /** The accounts that act for a stack by themselves. */
-export type Account = 'batch' | 'workflow' | 'schedule';
+export type Account = 'batch' | 'job' | 'workflow' | 'schedule';
 
 /** A role that the program grants to one of them. */
 export interface AccountGrant {
   readonly account: Account;
   readonly role: string;
   readonly on: GrantTarget;
+  /** The engine that it is for; undefined where it is for either. */
+  readonly engine?: 'dataproc' | 'bigquery';
 }
 
 /**
@@ -39,6 +42,18 @@ const roles =
 const batch = roles('batch');
 const workflow = roles('workflow');
 
+/** The same, needed for an engine only. */
+const only = (engine: NonNullable<AccountGrant['engine']>, grants: AccountGrant[]): AccountGrant[] =>
+  grants.map((grant) => ({ ...grant, engine }));
+
+/** The job that is deployed does what somebody does who starts runs by hand, and reads its own file. */
+const job: AccountGrant[] = [
+  ...JOB_USER_GRANTS.filter(({ when }) => when === 'every run' || when === '--engine direct or bigquery').map(
+    ({ role, on }): AccountGrant => ({ account: 'job', role, on }),
+  ),
+  ...roles('job')('storage.objectViewer', "the stack's bucket"),
+];
+
 /**
  * What each account may do. The one table: infra/bindings.ts grants it, `reseal doctor` looks for it in the policies of
  * the resources, and docs/iam.md says why each is needed.
@@ -51,7 +66,8 @@ export const ACCOUNT_GRANTS: readonly AccountGrant[] = [
   ...batch('bigquery.dataEditor', 'staging table'),
   ...batch('cloudkms.cryptoKeyDecrypter', 'source key', 'BigQuery key'),
   ...batch('storage.objectAdmin', "the stack's bucket"),
-  ...workflow('dataproc.serverlessEditor', 'project'),
+  ...job,
+  ...only('dataproc', workflow('dataproc.serverlessEditor', 'project')),
   ...workflow('bigquery.jobUser', 'project'),
   ...workflow('logging.logWriter', 'project'),
   ...workflow(
@@ -64,11 +80,24 @@ export const ACCOUNT_GRANTS: readonly AccountGrant[] = [
     'runs table',
     'read dataset',
   ),
-  ...workflow('storage.objectViewer', "the stack's bucket"),
+  ...only('dataproc', workflow('storage.objectViewer', "the stack's bucket")),
   // BigQuery uses the key on the caller's behalf; the workflow itself cannot call KMS with it.
   ...workflow('cloudkms.cryptoKeyEncrypterViaDelegation', 'BigQuery key'),
   ...workflow('cloudkms.cryptoKeyDecrypterViaDelegation', 'BigQuery key'),
-  ...workflow('iam.serviceAccountUser', "the batch's account"),
+  ...only('dataproc', workflow('iam.serviceAccountUser', "the batch's account")),
+  // Starts an execution with arguments of its own, and follows it: https://cloud.google.com/run/docs/execute/jobs
+  ...only('bigquery', workflow('run.developer', 'Cloud Run job')),
   // Workflows takes no bindings of its own, so starting one is a role on the project.
   ...roles('schedule')('workflows.invoker', 'project'),
 ];
+
+/**
+ * What an account may do in a stack: a workflow that starts no batches needs no role for them.
+ *
+ * @example
+ * accountGrants('workflow', ['bigquery']).some(({ engine }) => engine === 'dataproc'); // false
+ */
+export const accountGrants = (account: Account, engines: readonly EngineName[]): readonly AccountGrant[] =>
+  ACCOUNT_GRANTS.filter(
+    (grant) => grant.account === account && (grant.engine === undefined || engines.includes(grant.engine)),
+  );

@@ -104,6 +104,8 @@ export const deploymentSchema = z.object({
   }),
   /** Resource name of the deployed Cloud Workflows definition; null where the stack deploys none. */
   workflow: z.string().nullable(),
+  /** Resource name of the job that is deployed to Cloud Run; null where the stack deploys none. */
+  cloudRunJob: z.string().nullable(),
 });
 export type Deployment = z.infer<typeof deploymentSchema>;
 

@@ -39,6 +39,7 @@ const GRANT_TARGETS = [
   "the stack's bucket",
   'source key',
   'BigQuery key',
+  'Cloud Run job',
   'policy tag',
 ] as const;
 export type GrantTarget = (typeof GRANT_TARGETS)[number];
@@ -51,11 +52,13 @@ export type GrantResource =
   /** A CryptoKey's resource name. */
   | { readonly kind: 'key'; readonly name: string }
   | { readonly kind: 'bucket'; readonly bucket: string }
-  | { readonly kind: 'account'; readonly email: string };
+  | { readonly kind: 'account'; readonly email: string }
+  /** A job's resource name. */
+  | { readonly kind: 'cloud run job'; readonly name: string };
 
 /**
  * The resource of a grant in a stack; null for a policy tag, which is no part of a deployment (the tables carry it), and
- * for an account of batches where the stack has none.
+ * for an account of batches or a job of Cloud Run where the stack has none.
  *
  * @example
  * grantResource(deployment, 'source key'); // { kind: 'key', name: 'projects/…' }
@@ -78,6 +81,7 @@ export function grantResource(d: Deployment, on: GrantTarget): GrantResource | n
     "the stack's bucket": { kind: 'bucket', bucket: d.bucket },
     'source key': { kind: 'key', name: d.sourceKek },
     'BigQuery key': { kind: 'key', name: d.bigqueryKek },
+    'Cloud Run job': d.cloudRunJob === null ? null : { kind: 'cloud run job', name: d.cloudRunJob },
     'policy tag': null,
   };
   return resources[on];

@@ -1,0 +1,87 @@
+import type { Deployment } from './deployment.ts';
+import type { EngineName } from './settings/choices.ts';
+
+/**
+ * The job as it is deployed: a Cloud Run job of one task that carries out a run inside BigQuery for the workflow, which
+ * could not keep data keys to itself. The program makes it, the workflow starts it, jobs/cloud-run is what it runs.
+ * https://cloud.google.com/run/docs/create-jobs
+ */
+
+/** Where the stack's bucket is mounted, read-only. https://cloud.google.com/run/docs/configuring/jobs/cloud-storage-volume-mounts */
+export const MOUNT = '/mnt/reseal';
+
+/** The file of the bundle that it runs. */
+export const JOB_FILE = 'job.mjs';
+
+/** The environment variable that has the stack's deployment, as JSON: no part of it is a secret. */
+export const DEPLOYMENT_VARIABLE = 'RESEAL_DEPLOYMENT';
+
+/** The one in which a sandbox says where its services are, as JSON; nobody sets it on Google Cloud. */
+export const ENDPOINTS_VARIABLE = 'RESEAL_ENDPOINTS';
+
+/** Cloud Run names the execution in it. https://cloud.google.com/run/docs/container-contract#jobs-env-vars */
+export const EXECUTION_VARIABLE = 'CLOUD_RUN_EXECUTION';
+
+/** What Node runs on: Google's own image of the region. https://cloud.google.com/docs/buildpacks/base-images */
+export const jobImage = (location: string): string =>
+  `${location}-docker.pkg.dev/serverless-runtimes/google-22/runtimes/nodejs22`;
+
+/** What one task has: unwrapping is its only work of any size, and the bundle's files count as memory. */
+export const TASK = { cpu: '1', memory: '1Gi', timeoutSeconds: 24 * 3600 } as const;
+
+/** Whether a stack deploys the job: a jar of the user's own runs in batches alone. */
+export const deploysJob = (settings: {
+  readonly engines: readonly EngineName[];
+  readonly jarFile?: string | null | undefined;
+}): boolean => settings.engines.includes('bigquery') && (settings.jarFile ?? null) === null;
+
+/**
+ * The id of a stack's Cloud Run job within project and region.
+ *
+ * @example
+ * cloudRunJobId('dev'); // 'reseal-dev'
+ */
+export const cloudRunJobId = (stack: string): string => `reseal-${stack}`;
+
+/**
+ * The owner that an execution of the job is, by its id. The job passes the id, the workflow the mark of its variable.
+ *
+ * @example
+ * cloudRunOwner('reseal-dev-x7k2p'); // 'cloud-run:reseal-dev-x7k2p'
+ */
+export const cloudRunOwner = (execution: string): string => `${CLOUD_RUN}${execution}`;
+
+const CLOUD_RUN = 'cloud-run:';
+
+/**
+ * The id of the execution that an owner is; null for any other owner.
+ *
+ * @example
+ * executionOf('cloud-run:reseal-dev-x7k2p'); // 'reseal-dev-x7k2p'
+ */
+export const executionOf = (owner: string): string | null =>
+  owner.startsWith(CLOUD_RUN) ? owner.slice(CLOUD_RUN.length) : null;
+
+/** What an execution is started with: the run, the owner that hands it over, and `yes` where it may merge whatever is rejected. */
+export interface HandOver {
+  readonly run: string;
+  readonly from: string;
+  readonly acceptRejected: string;
+}
+
+/** The arguments of an execution, after the file. The workflow passes marks of its variables. */
+export const handOverArguments = ({ run, from, acceptRejected }: HandOver): string[] => [
+  `--run=${run}`,
+  `--from=${from}`,
+  `--accept-rejected=${acceptRejected}`,
+];
+
+/** How long the keys of a run may take to open for the workflow to have the run done inside BigQuery: ten minutes. */
+const FEW_KEYS_SECONDS = 600;
+
+/**
+ * How many distinct data keys are few: the workflow has such a run done inside BigQuery, where the stack allows it, and
+ * takes a batch for more, where the stack allows that.
+ */
+export const fewKeys = ({ batch }: Pick<Deployment, 'batch'>): number =>
+  FEW_KEYS_SECONDS * batch.kmsCallsPerSecond;
