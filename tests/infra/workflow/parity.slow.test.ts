@@ -29,7 +29,11 @@ let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
   await ensureVenv();
-  box = await testSandbox({ storePlaintext: 'true', maxRejectedShare: '1', engines: '["direct","dataproc"]' });
+  box = await testSandbox({
+    storePlaintext: 'true',
+    maxRejectedShare: '1',
+    engines: '["direct","dataproc"]',
+  });
   workflow = await emulator(box);
   api = await executionsApi(workflow, box);
   await box.load(application, table());
