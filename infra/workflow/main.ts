@@ -3,6 +3,7 @@ import { RUN_ID, SEPARATOR } from '../../jobs/contract/ids.ts';
 import { workflowOwner } from '../../jobs/contract/lease-terms.ts';
 import { KEYSET_GONE, MODES, STAGED_DIFFER, statements } from '../../jobs/contract/sql/index.ts';
 import { DECIDED } from '../../jobs/contract/verdict.ts';
+import { workflowEngines } from '../../jobs/contract/workflow-engines.ts';
 import { RUN_COUNTS, RUN_EVENTS } from '../monitoring/entries.ts';
 import {
   assign,
@@ -32,10 +33,11 @@ const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.mo
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
  * repeated, and each attempt finds in the ledger what the one before it has done. Arguments, all optional: run_id, mode,
- * limit (a number of rows; 0 for all), wave_deks (data keys a wave; 0 for all at once), accept_rejected (true merges however many values are rejected), take_over
+ * engine (auto, or one that the stack's workflow has), limit (a number of rows; 0 for all), wave_deks (data keys a wave; 0 for all at once), accept_rejected (true merges however many values are rejected), take_over
  * (true goes on with the run in the place of whoever still drives it).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
+  const choices = ['auto', ...workflowEngines(d)];
   return {
     params: ['args'],
     steps: [
@@ -50,6 +52,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
           owner: unmarked(workflowOwner(mark('execution'))),
           run_id: expression('default(map.get(given, "run_id"), execution)'),
           mode: expression('default(map.get(given, "mode"), "pending")'),
+          engine: expression('default(map.get(given, "engine"), "auto")'),
           row_limit: expression(`default(map.get(given, "limit"), ${d.readLimitRows ?? 0})`),
           wave_deks: expression(`default(map.get(given, "wave_deks"), ${d.waveDeks ?? 0})`),
           accept_rejected: expression('default(map.get(given, "accept_rejected"), declined)'),
@@ -57,9 +60,20 @@ export function mainWorkflow(d: Deployment): Subworkflow {
         }),
       },
       {
-        check_mode: choose({ [MODES.map((mode) => `mode == "${mode}"`).join(' or ')]: 'check_run_id' }),
+        check_mode: choose({ [MODES.map((mode) => `mode == "${mode}"`).join(' or ')]: 'check_engine' }),
       },
       { fail_unknown_mode: raise('argument-mode', `"mode must be ${MODES.join(', ')}, not " + mode`) },
+      {
+        check_engine: choose({
+          [choices.map((engine) => `engine == "${engine}"`).join(' or ')]: 'check_run_id',
+        }),
+      },
+      {
+        fail_unknown_engine: raise(
+          'argument-engine',
+          `"engine must be ${choices.join(', ')}, not " + engine`,
+        ),
+      },
       { check_run_id: choose({ [IS_RUN_ID]: 'run_with_retries' }) },
       {
         fail_not_a_run_id: raise('run-id', `"${RUN_ID.words} make a run id, not " + run_id`),
@@ -75,6 +89,7 @@ export function mainWorkflow(d: Deployment): Subworkflow {
                     'run_id',
                     'owner',
                     'mode',
+                    'engine',
                     'row_limit',
                     'wave_deks',
                     'accept_rejected',

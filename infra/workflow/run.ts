@@ -14,7 +14,7 @@ import type { Subworkflow } from './steps.ts';
 export function runSubworkflow(d: Deployment): Subworkflow {
   const sql = statements(d);
   return {
-    params: ['run_id', 'owner', 'mode', 'row_limit', 'wave_deks', 'accept_rejected', 'take_over'],
+    params: ['run_id', 'owner', 'mode', 'engine', 'row_limit', 'wave_deks', 'accept_rejected', 'take_over'],
     steps: [...plan(d, sql), ...hold(d, sql), ...stage(d, sql), ...verify(d, sql), ...merge(sql)],
   };
 }

@@ -1,8 +1,10 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { workflowEngines } from '../../jobs/contract/workflow-engines.ts';
 import { batchSubworkflow } from './batch.ts';
 import { bigqueryFailedSubworkflow } from './bigquery-failed.ts';
 import { countingSubworkflow } from './counting.ts';
+import { deployedJobSubworkflow } from './deployed-job.ts';
 import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
@@ -14,11 +16,12 @@ import { tableResourceSubworkflow } from './table-resource.ts';
 const MAX_SOURCE_BYTES = 128 * 1024;
 
 /**
- * The Cloud Workflows definition of a stack: the job's run, from the same statements and the same batch body.
- * It always takes the batch: the other engines need data keys opened, which Workflows would store in the clear.
- * https://cloud.google.com/workflows/docs/use-cmek
+ * The Cloud Workflows definition of a stack: the job's run, from the same statements and the same batch body. A run inside
+ * BigQuery it hands over to the job that is deployed: that needs data keys opened, and whatever answers a workflow,
+ * Workflows stores in the clear. https://cloud.google.com/workflows/docs/use-cmek
  */
 export function workflowSource(d: Deployment): string {
+  const engines = workflowEngines(d);
   const source = stringify(
     {
       main: mainWorkflow(d),
@@ -29,8 +32,11 @@ export function workflowSource(d: Deployment): string {
       counting: countingSubworkflow(d),
       query: querySubworkflow(d),
       bigquery_failed: bigqueryFailedSubworkflow(d),
-      batch: batchSubworkflow(d),
-      driver_output: driverOutputSubworkflow,
+      ...(engines.includes('dataproc') && {
+        batch: batchSubworkflow(d),
+        driver_output: driverOutputSubworkflow,
+      }),
+      ...(engines.includes('bigquery') && { deployed_job: deployedJobSubworkflow(d) }),
     },
     // Its readers go by YAML 1.1, where a bare `no` is false. Lists are not indented: that would take a twentieth of the room.
     { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', indentSeq: false },

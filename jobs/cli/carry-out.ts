@@ -35,12 +35,12 @@ export async function detached(
   watcher: Watcher,
   { endpoints }: Pick<Target, 'endpoints'>,
 ): Promise<void> {
-  const { stack, mode, limit, wave, acceptRejected, takeOver, json } = options;
+  const { stack, engine, mode, limit, wave, acceptRejected, takeOver, json } = options;
   await approved(options, context, runId, watcher);
   const { startWorkflow } = await import('../run/by-workflow.ts');
   const execution = await startWorkflow(
     context,
-    { runId, mode, limit: limit ?? null, waveDeks: wave ?? null },
+    { runId, engine, mode, limit: limit ?? null, waveDeks: wave ?? null },
     { rejected: acceptRejected ?? false, takeOver: takeOver ?? false },
     endpoints,
   );
@@ -72,7 +72,7 @@ export async function carriedOut(
       : resume(context, runId, watcher, allowed);
   await approved(options, context, runId, watcher);
   const { runByWorkflow } = await import('../run/by-workflow.ts');
-  return runByWorkflow(context, { runId, mode, limit, waveDeks }, allowed, watcher, endpoints);
+  return runByWorkflow(context, { runId, engine, mode, limit, waveDeks }, allowed, watcher, endpoints);
 }
 
 /**
@@ -98,7 +98,7 @@ export async function reportFailed(
  * Throws ResealError.
  */
 async function approved(
-  { resume: resumed, mode, limit, wave, yes = false }: TriggerOptions,
+  { resume: resumed, engine, via, mode, limit, wave, yes = false }: TriggerOptions,
   context: RunContext,
   runId: string,
   watcher: Watcher,
@@ -107,11 +107,12 @@ async function approved(
   else if (!yes && (await readRun(context, runId)) === null) {
     const options = {
       runId,
-      engine: 'dataproc',
+      engine,
+      via,
       mode,
       limit: limit ?? null,
       waveDeks: wave ?? null,
-    } as const;
+    };
     const planned = await watcher.step('plan', () => plan(context, options), planSummary);
     await confirmSpending(context, planned, false);
   }

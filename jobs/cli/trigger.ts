@@ -35,12 +35,11 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     const context = await job.runContext(opened, interrupt.signal);
     connected = context;
     await job.checkReady(context);
-    const { mode, limit = null, wave: waveDeks = null } = options;
-    const engine = options.via === 'workflow' ? 'dataproc' : options.engine;
+    const { engine, via, mode, limit = null, wave: waveDeks = null } = options;
     if (options.plan)
       return await job.showPlan(
         context,
-        { runId: fresh, engine, mode, limit, waveDeks },
+        { runId: fresh, engine, via, mode, limit, waveDeks },
         json,
         opened.endpoints,
       );
@@ -165,8 +164,8 @@ function checkVia({ via, stack, engine }: TriggerOptions): void {
     throw new ResealError('option-stack', '--via workflow needs --stack', {
       hint: 'the sandbox runs no workflows: leave --via out, or name a stack',
     });
-  if (engine === 'direct' || engine === 'bigquery')
-    throw new ResealError('option-engine', 'the workflow always takes a batch', {
+  if (engine === 'direct')
+    throw new ResealError('option-engine', 'no workflow has the direct engine', {
       hint: 'leave --engine or --via out',
     });
 }

@@ -1,4 +1,5 @@
 import { ledgerRow } from '../contract/ledger.ts';
+import { workflowEngines } from '../contract/workflow-engines.ts';
 import type { RunContext } from '../run/context.ts';
 import { isLive } from '../run/lease.ts';
 import { aimed } from './aim.ts';
@@ -12,15 +13,15 @@ interface Unfinished {
   readonly words: string;
   /** The options that go on with it. */
   readonly goOn: string;
-  /** Whether the workflow can: it always takes a batch. */
-  readonly isOfBatches: boolean;
+  /** Whether the workflow can. */
+  readonly isWorkflows: boolean;
 }
 
 /**
  * The newest run that is neither merged nor abandoned and that nobody drives, unless a run that began after it has
  * succeeded and took its values; null where there is none.
  */
-async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished | null> {
+async function unfinishedRun({ bigquery, sql, deployment }: RunContext): Promise<Unfinished | null> {
   const rows = await bigquery.query(sql.unfinishedRuns, {});
   const waiting = rows.filter((row) => !isLive(ledgerRow(row), Number(row.silent_millis ?? 0)));
   const [first] = waiting.map(ledgerRow);
@@ -31,7 +32,7 @@ async function unfinishedRun({ bigquery, sql }: RunContext): Promise<Unfinished 
     runId: first.run_id,
     words: `run ${first.run_id} (${first.state}${first.error_code === null ? '' : `: ${first.error_code}`}, begun ${minutes} min ago) is unfinished${others}`,
     goOn: `--resume ${first.run_id}${first.via === 'workflow' ? ' --via workflow' : ''}`,
-    isOfBatches: first.engine === 'dataproc',
+    isWorkflows: workflowEngines(deployment).some((engine) => engine === first.engine),
   };
 }
 
@@ -48,7 +49,7 @@ export async function unfinishedToResume(
 ): Promise<string | null> {
   const found = await unfinishedRun(context);
   if (found === null || found.runId === runId) return null;
-  const canGoOn = via === 'job' || found.isOfBatches;
+  const canGoOn = via === 'job' || found.isWorkflows;
   if (terminal !== null && canGoOn)
     return (await wantsToResume(found, terminal, context.signal)) ? found.runId : null;
   const ways = `${found.goOn} goes on with it, \`reseal abandon ${found.runId}\` ends it`;

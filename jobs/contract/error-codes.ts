@@ -45,7 +45,7 @@ export const ERROR_CODES = {
     'the sandbox runs no workflows: name a stack',
   ),
   'option-engine': usage(
-    '`--via workflow` was used with `--engine direct` or `--engine bigquery`, or for a run that began with one of them',
+    "`--via workflow` was used with an engine that the stack's workflow does not have, or for a run that began with one; `--engine direct` is never among them",
     'leave one of the two out; a run goes on without `--via workflow`, by the engine that it began with',
   ),
   'option-detach': usage(
@@ -336,6 +336,14 @@ export const ERROR_CODES = {
     'RE2 itself does not take the `valuePattern` of a field; no value was opened',
     'write a simpler pattern, `pulumi up`; report it, since the setting should have said so',
   ),
+  'job-failed': failed(
+    'the job that is deployed to Cloud Run did not start, or ended before its run did; the message says why as far as Cloud Run does, and the log of its execution has the rest',
+    '`--resume RUN --via workflow` goes on',
+  ),
+  'job-environment': usage(
+    'the job that is deployed to Cloud Run was started by hand, without what the program and Cloud Run give it',
+    'start a run with `npm run trigger`, or with `--via workflow`',
+  ),
   'workflow-missing': usage(
     'the stack deploys no workflow, or it is gone',
     'add dataproc to `reseal:engines` if it is not there, then run `npm run bundle` and `pulumi up`',
@@ -350,6 +358,10 @@ export const ERROR_CODES = {
   'argument-mode': failed(
     'an execution was started with a mode that does not exist',
     'the message lists the modes',
+  ),
+  'argument-engine': failed(
+    "an execution was started with an engine that the stack's workflow does not have",
+    'the message lists the engines',
   ),
   'rejected-share': {
     when: 'more values would be rejected than `reseal:maxRejectedShare` allows; the source table is untouched',

@@ -26,3 +26,14 @@ export const DECIDED = ['cancelled', 'batch-cancelled', 'workflow-cancelled'] as
  */
 export const endState = (code: string): 'cancelled' | 'failed' =>
   DECIDED.some((decided) => decided === code) ? 'cancelled' : 'failed';
+
+/** Codes of ends that may not come again: the workflow tries a run of the deployed job once more after them. */
+export const PASSING = [
+  'bigquery-busy',
+  'bigquery-unreachable',
+  'data-keys-gone',
+  'internal',
+  'job-failed',
+  'job-stuck',
+  'kms-unavailable',
+] as const;

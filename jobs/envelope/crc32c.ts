@@ -1,4 +1,4 @@
-import { crc32c as checksum } from '@node-rs/crc32';
+import checksum from 'crc-32/crc32c.js';
 
 /**
  * CRC-32C (Castagnoli), the checksum of Cloud KMS's ciphertextCrc32c and plaintextCrc32c fields, as an
@@ -9,5 +9,5 @@ import { crc32c as checksum } from '@node-rs/crc32';
  * crc32c(Buffer.from('123456789')); // 0xe3069283
  */
 export function crc32c(bytes: Uint8Array): number {
-  return checksum(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  return checksum.buf(bytes) >>> 0;
 }

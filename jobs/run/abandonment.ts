@@ -64,7 +64,7 @@ async function giveUp(
   try {
     const wave = waveId(runId, held.waves_merged ?? 0);
     let discarded = await engines[held.engine].discard(runId, wave, signal, say);
-    // An execution of the workflow, which always takes a batch, may have gone on with another engine's run.
+    // A workflow of an older version took a batch for whatever run it went on with.
     if (held.batch_id !== null && held.engine !== 'dataproc')
       discarded = both(discarded, await engines.dataproc.discard(runId, wave, signal, say));
     signal.throwIfAborted();

@@ -1,8 +1,10 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
+import { executionOf } from '../contract/cloud-run.ts';
 import { ERROR_CODES } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 import { workflowOwner } from '../contract/lease-terms.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
+import { workflowEngines } from '../contract/workflow-engines.ts';
 import { withGrace, within } from '../google/bounds.ts';
 import { type Endpoints, executionsClient } from '../google/clients.ts';
 import { CALLER, grantHint } from '../google/denied.ts';
@@ -11,7 +13,7 @@ import { follow } from '../google/follow.ts';
 import { projectFault, projectFaultIn } from '../google/project-faults.ts';
 import { mayPass } from '../google/repeated.ts';
 import { ANSWER_MS, waitLimits } from '../google/wait-limits.ts';
-import type { Allowed, Progress, RunContext, RunOptions, Watcher } from './context.ts';
+import type { Allowed, EngineChoice, Progress, RunContext, RunOptions, Watcher } from './context.ts';
 import { isClosed } from './lease.ts';
 import { endRun, readRun } from './recorded-run.ts';
 import { type Report, report } from './report.ts';
@@ -29,7 +31,7 @@ type Execution = protos.google.cloud.workflows.executions.v1.IExecution;
  */
 export async function runByWorkflow(
   context: RunContext,
-  options: Omit<RunOptions, 'engine'>,
+  options: RunOptions,
   allowed: Allowed,
   watcher: Watcher,
   endpoints?: Endpoints,
@@ -38,7 +40,7 @@ export async function runByWorkflow(
     const run = await watcher.step(
       'run',
       async (progress) => {
-        await checkEngine(context, options.runId);
+        await checkEngine(context, options);
         const execution = await start(client, workflow, options, allowed, context.signal);
         const ended = await followed(client, execution, progress, context).catch((error: unknown) => {
           if (!context.signal.aborted) throw error;
@@ -60,23 +62,30 @@ export async function runByWorkflow(
  */
 export const startWorkflow = (
   context: RunContext,
-  options: Omit<RunOptions, 'engine'>,
+  options: RunOptions,
   allowed: Allowed,
   endpoints?: Endpoints,
 ): Promise<string> =>
   withExecutions(context, endpoints, async (client, workflow) => {
-    await checkEngine(context, options.runId);
+    await checkEngine(context, options);
     return nameOf(await start(client, workflow, options, allowed, context.signal));
   });
 
-/** @throws ResealError `option-engine` for a run that is to go on by another engine than the workflow's */
-async function checkEngine(context: RunContext, runId: string): Promise<void> {
+/** @throws ResealError `option-engine` for an engine that the stack's workflow does not have, be it asked for or the run's own */
+async function checkEngine(context: RunContext, { runId, engine }: RunOptions): Promise<void> {
+  const able = workflowEngines(context.deployment);
+  const hasNot = (name: EngineChoice): boolean => name !== 'auto' && !able.some((one) => one === name);
+  const { remedy } = ERROR_CODES['option-engine'];
+  if (hasNot(engine))
+    throw new ResealError('option-engine', `the workflow of this stack has no engine ${engine}`, {
+      hint: remedy,
+    });
   const found = await readRun(context, runId);
-  if (found === null || isClosed(found) || found.engine === 'dataproc') return;
+  if (found === null || isClosed(found) || !hasNot(found.engine)) return;
   throw new ResealError(
     'option-engine',
-    `run ${runId} goes on by engine ${found.engine}, as it began, and the workflow always takes a batch`,
-    { hint: ERROR_CODES['option-engine'].remedy },
+    `run ${runId} goes on by engine ${found.engine}, as it began, which the workflow of this stack does not have`,
+    { hint: remedy },
   );
 }
 
@@ -91,7 +100,10 @@ async function withExecutions<T>(
   if (workflow === null) {
     const deploys = 'run `npm run bundle` and `pulumi up`, or leave --via workflow out';
     throw new ResealError('workflow-missing', `stack ${stack} deploys no workflow`, {
-      hint: engines.includes('dataproc') ? deploys : `add dataproc to reseal:engines, then ${deploys}`,
+      hint:
+        engines.includes('dataproc') || engines.includes('bigquery')
+          ? deploys
+          : `add dataproc or bigquery to reseal:engines, then ${deploys}`,
     });
   }
   const client = await executionsClient(endpoints);
@@ -106,13 +118,14 @@ async function withExecutions<T>(
 async function start(
   client: ExecutionsClient,
   parent: string,
-  { runId, mode, limit, waveDeks = null }: Omit<RunOptions, 'engine'>,
+  { runId, mode, engine, limit, waveDeks = null }: RunOptions,
   allowed: Allowed,
   signal: AbortSignal,
 ): Promise<Execution> {
   const argument = JSON.stringify({
     run_id: runId,
     mode,
+    ...(engine !== 'auto' && { engine }),
     ...(limit !== null && { limit }),
     ...(waveDeks !== null && { wave_deks: waveDeks }),
     ...(allowed.rejected && { accept_rejected: true }),
@@ -236,6 +249,11 @@ async function cancelled(
   try {
     await endRun({ ...context, owner }, runId, cancellation);
     run = await readRun(context, runId);
+    // It may have handed the run over: that ends the job of Cloud Run as well, within a heartbeat.
+    if (run?.owner != null && run.via === 'workflow' && executionOf(run.owner) !== null) {
+      await endRun({ ...context, owner: run.owner }, runId, cancellation);
+      run = await readRun(context, runId);
+    }
   } catch (error) {
     const what = alive === null ? 'was cancelled' : `may go on: its execution ${alive}`;
     throw new ResealError(

@@ -1,6 +1,7 @@
 import { ResealError } from '../contract/errors.ts';
 import type { EngineName } from '../contract/settings/choices.ts';
-import type { EngineChoice, Plan, RunContext } from './context.ts';
+import { workflowEngine } from '../contract/workflow-engines.ts';
+import type { Plan, RunContext, RunOptions } from './context.ts';
 import type { Estimate } from './cost.ts';
 import { estimates } from './forecast.ts';
 
@@ -9,16 +10,18 @@ const SAME_USD = 0.01;
 
 /**
  * The engine of a run: the one that was asked for, where the stack allows it, or with `auto` the cheapest of those that
- * may take it, the quickest of several.
+ * may take it, the quickest of several; in the workflow the one that the workflow would take.
  *
  * @throws ResealError `engine-not-allowed`, `engine-jar`
  */
 export async function chooseEngine(
   context: RunContext,
-  choice: EngineChoice,
+  { engine: choice, via }: Pick<RunOptions, 'engine' | 'via'>,
   planned: Plan,
 ): Promise<EngineName> {
   const { engines, batch } = context.deployment;
+  if (choice === 'auto' && via === 'workflow')
+    return workflowEngine(context.deployment, planned.distinctDeks);
   if (choice === 'auto') return best(context, planned);
   if (choice !== 'dataproc' && batch.jarFile !== null)
     throw new ResealError('engine-jar', `the ${choice} engine cannot run the stack's own jar`, {

@@ -1,4 +1,5 @@
 import type { Deployment } from '../contract/deployment.ts';
+import type { Via } from '../contract/ledger.ts';
 import type { Mode, Statements } from '../contract/sql/index.ts';
 import type { Engine } from '../engines/engine.ts';
 import type { BigQueryService } from '../google/bigquery.ts';
@@ -14,6 +15,8 @@ export interface RunOptions {
   /** Distinct data keys a wave, about; null for what the stack says. */
   readonly waveDeks?: number | null;
   readonly engine: EngineChoice;
+  /** Who is to carry it out: `auto` stands for other engines in the workflow. */
+  readonly via?: Via;
 }
 
 /** What a user may allow a run beyond the stack's settings. */
@@ -22,6 +25,8 @@ export interface Allowed {
   readonly rejected: boolean;
   /** Go on with a run in the place of whoever still drives it. */
   readonly takeOver?: boolean;
+  /** Go on with a run that this owner hands over, and that is still its own. */
+  readonly handedOverBy?: string;
   /** Asked with the plan of a new run before anything is begun; throws where it is not to be. */
   readonly approve?: (plan: Plan) => Promise<void>;
 }
@@ -35,6 +40,8 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** How often the lease of a run is renewed; `HEARTBEAT_SECONDS` unless said otherwise. */
   readonly heartbeatMs?: number;
+  /** As whom this process drives its one run; undefined for a name of its own each time. */
+  readonly owner?: string;
 }
 
 /** The same for the steps that write the state of a run, which only its owner may. */

@@ -57,7 +57,7 @@ export async function plan(context: RunContext, options: RunOptions): Promise<Pl
     rowsWithoutId,
     keysetNearBound: await nearBound(context, keyset, selected + rewrappable),
   };
-  return { ...planned, engine: await chooseEngine(context, options.engine, planned) };
+  return { ...planned, engine: await chooseEngine(context, options, planned) };
 }
 
 /**

@@ -3,7 +3,7 @@ import type { LedgerRow } from '../contract/ledger.ts';
 import { notWhole } from '../contract/verdict.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { checkHeld, heartbeat, heldBy, isClosed, orLetGo, takeLease } from './lease.ts';
+import { checkHeld, heartbeat, heldBy, isClosed, orLetGo, takeLease, takenOver } from './lease.ts';
 import { merge } from './merge.ts';
 import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
@@ -43,7 +43,8 @@ export async function run(
 
 /**
  * Goes on with a run that broke off, from wherever it stands. Throws ResealError `run-unknown`, `run-live` for one
- * that somebody drives, `run-abandoned`, and whatever the run breaks off with.
+ * that somebody drives, `run-taken-over` for one that is not handed over any more, `run-abandoned`, and whatever the run
+ * breaks off with.
  */
 export async function resume(
   context: RunContext,
@@ -55,8 +56,10 @@ export async function resume(
   if (!isClosed(found)) checkSettings(context, found);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
   if (found.state === 'succeeded') return reported(context, found, watcher);
+  const isHandedOver = allowed.handedOverBy !== undefined;
+  if (isHandedOver && found.owner !== allowed.handedOverBy) throw takenOver(runId, found.owner);
   return asOwner(context, async (held) => {
-    const taken = await takeLease(held, found, held.owner, allowed.takeOver ?? false);
+    const taken = await takeLease(held, found, held.owner, isHandedOver || (allowed.takeOver ?? false));
     if (taken.state === 'succeeded') return reported(held, taken, watcher);
     if (taken.state === 'abandoned')
       throw new ResealError('run-abandoned', `run ${runId} was abandoned`, {
@@ -73,7 +76,7 @@ export async function resume(
 
 /** Does the work under a name of its own, that of a run's owner. */
 async function asOwner<T>(context: RunContext, work: (held: HeldContext) => Promise<T>): Promise<T> {
-  const owner = newOwner();
+  const owner = context.owner ?? newOwner();
   try {
     return await work({ ...context, owner });
   } finally {

@@ -101,7 +101,7 @@ const sql = statements(deployment);
 const signal = new AbortController().signal;
 const endpoints = () => endpointsOf(origin, 'any');
 const keyset = { version: 1, wrapped: Buffer.alloc(1), kmsKey: '' };
-const RUN = { runId: 'a-run-of-it', mode: 'pending' as const };
+const RUN = { runId: 'a-run-of-it', mode: 'pending' as const, engine: 'auto' as const };
 
 /** One call of each client, as the job makes it. */
 const CALLS = {

@@ -17,7 +17,7 @@ let api: Awaited<ReturnType<typeof executionsApi>>;
 
 beforeAll(async () => {
   const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
-  box = await testSandbox({ columnPolicyTag }, 'direct');
+  box = await testSandbox({ columnPolicyTag, engines: '["direct","dataproc"]' }, 'direct');
   workflow = await emulator(box);
   api = await executionsApi(workflow, box);
   await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
@@ -37,7 +37,7 @@ async function run() {
     `INSERT INTO users (id, cipher_text, dek) VALUES (${rows}, '${cipherText}', '${key.dek}'), (${-rows}, 'no base64', '${key.dek}')`,
   );
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
-  const options = { runId: newRunId(), mode: 'pending', limit: null } as const;
+  const options = { runId: newRunId(), mode: 'pending', engine: 'auto', limit: null } as const;
   return runByWorkflow(box.context, options, { rejected: true }, silent, endpoints);
 }
 

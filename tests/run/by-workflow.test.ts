@@ -23,7 +23,7 @@ let box: TestSandbox;
 let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
-  box = await testSandbox({ storePlaintext: 'true' }, 'direct');
+  box = await testSandbox({ storePlaintext: 'true', engines: '["direct","dataproc"]' }, 'direct');
   workflow = await emulator(box);
   api = await executionsApi(workflow, box);
 }, 600_000);
@@ -49,7 +49,7 @@ function trigger(
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
   return runByWorkflow(
     { ...box.context, ...context },
-    { runId, mode: 'pending', limit },
+    { runId, mode: 'pending', engine: 'auto', limit },
     { rejected: false, takeOver },
     watcher,
     endpoints,
@@ -290,7 +290,7 @@ it('starts no execution for a run that is to go on by another engine', async () 
   const before = api.executions.size;
   await expect(trigger({ runId })).rejects.toMatchObject({
     code: 'option-engine',
-    message: `run ${runId} goes on by engine direct, as it began, and the workflow always takes a batch`,
+    message: `run ${runId} goes on by engine direct, as it began, which the workflow of this stack does not have`,
   });
   expect(api.executions.size).toBe(before);
   expect(await resume(box.context, runId, silent)).toMatchObject({ state: 'succeeded' });
@@ -320,7 +320,7 @@ it('leaves a detached run to the workflow', async () => {
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
   const execution = await startWorkflow(
     box.context,
-    { runId, mode: 'pending', limit: null },
+    { runId, mode: 'pending', engine: 'auto', limit: null },
     { rejected: false },
     endpoints,
   );

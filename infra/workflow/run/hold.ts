@@ -1,7 +1,19 @@
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import { laterWaveId } from '../../../jobs/contract/ids.ts';
 import type { Statements } from '../../../jobs/contract/sql/index.ts';
-import { assign, choose, expression, mark, query, raise, type Step, unmarked } from '../steps.ts';
+import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
+import {
+  assign,
+  call,
+  choose,
+  expression,
+  expressions,
+  mark,
+  query,
+  raise,
+  type Step,
+  unmarked,
+} from '../steps.ts';
 import { settingsChanged } from './settings-changed.ts';
 import { ID, OWN } from './values.ts';
 
@@ -16,7 +28,9 @@ export function hold(d: Deployment, sql: Statements): Step[] {
         {
           'row.state == "succeeded"': 'return_result',
           'row.state == "abandoned"': 'fail_abandoned',
-          'row.engine != "dataproc"': 'fail_other_engine',
+          [workflowEngines(d)
+            .map((engine) => `row.engine != "${engine}"`)
+            .join(' and ')]: 'fail_other_engine',
           [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
             'list_settings',
           'not(take_over)': 'take_lease',
@@ -26,11 +40,11 @@ export function hold(d: Deployment, sql: Statements): Step[] {
     },
     ...settingsChanged(d),
     { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
-    // No batch is an attempt of another engine's run.
+    // No attempt of one engine is an attempt of another.
     {
       fail_other_engine: raise(
         'option-engine',
-        '"run " + run_id + " goes on by engine " + row.engine + ", as it began, and the workflow always takes a batch"',
+        '"run " + run_id + " goes on by engine " + row.engine + ", as it began, which this workflow does not have"',
       ),
     },
     { name_seen_owner: assign({ from_owner: expression('default(map.get(row, "owner"), "")') }) },
@@ -59,6 +73,10 @@ export function hold(d: Deployment, sql: Statements): Step[] {
           'row.state == "succeeded"': 'return_result',
           'row.state == "abandoned"': 'fail_abandoned',
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
+          // Without a value there is nothing that only the job could do.
+          ...(workflowEngines(d).includes('bigquery') && {
+            'row.engine == "bigquery" and row.selected != "0"': 'hand_over',
+          }),
           'row.state == "verified"': 'renew_before_merge',
         },
         'read_run_keyset',
@@ -71,6 +89,7 @@ export function hold(d: Deployment, sql: Statements): Step[] {
         '"run " + run_id + " is driven by " + default(map.get(lease, "owner"), "nobody") + ", heard of " + default(map.get(lease, "silent_millis"), "?") + " ms ago"',
       ),
     },
+    ...handOver(d),
     { read_run_keyset: query(sql.keysetVersion, { version: 'row.keyset_version' }, 'keyset') },
     { has_run_keyset: choose({ '"kms_key" in keyset': 'is_only_wave' }) },
     {
@@ -81,3 +100,16 @@ export function hold(d: Deployment, sql: Statements): Step[] {
     },
   ];
 }
+
+/** The job that is deployed does the rest of a run inside BigQuery, all its waves. */
+const handOver = (d: Deployment): Step[] =>
+  workflowEngines(d).includes('bigquery')
+    ? [
+        {
+          hand_over: {
+            ...call('deployed_job', expressions(['run_id', 'owner', 'accept_rejected']), 'row'),
+            next: 'return_result',
+          },
+        },
+      ]
+    : [];

@@ -4,6 +4,7 @@ import { keptSettings } from '../../../jobs/contract/kept-settings.ts';
 import { allIds, rewraps, type Statements, WHOLE } from '../../../jobs/contract/sql/index.ts';
 import { counted } from '../counting.ts';
 import { assign, call, choose, expression, query, raise, type Step } from '../steps.ts';
+import { chooseEngine } from './choose-engine.ts';
 import { hasJar, ID, OWN } from './values.ts';
 
 /** `WHOLE` as expressions. */
@@ -68,7 +69,7 @@ export function plan(d: Deployment, sql: Statements): Step[] {
     {
       check_seals: choose({
         [`int(sealed.seals) + int(counted.selected) + int(stale.rewrappable) <= ${mostSeals(algorithmOf(d.keying)).count}`]:
-          'take_one_wave',
+          'choose_engine',
       }),
     },
     {
@@ -77,6 +78,7 @@ export function plan(d: Deployment, sql: Statements): Step[] {
         '"version " + newest.version + " of the first-level keyset would have sealed more values than one key may: rotate it"',
       ),
     },
+    ...chooseEngine(d),
     { take_one_wave: assign({ waves: 1 }) },
     ...(hasJar(d) ? [] : COUNT_WAVES),
     {
@@ -84,7 +86,7 @@ export function plan(d: Deployment, sql: Statements): Step[] {
         ...query(sql.openRun, {
           ...OWN,
           via: '"workflow"',
-          engine: '"dataproc"',
+          engine: 'engine',
           mode: 'mode',
           source_format: `"${d.sourceFormat}"`,
           keying: `"${d.keying}"`,

@@ -1,5 +1,6 @@
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import { allIds, type Statements } from '../../../jobs/contract/sql/index.ts';
+import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
 import { counted } from '../counting.ts';
 import { assign, call, choose, expression, query, type Step } from '../steps.ts';
 import { ATTEMPT } from './values.ts';
@@ -19,28 +20,38 @@ export const stage = (d: Deployment, sql: Statements): Step[] => [
     }),
   },
   { keep_count: assign({ selected: expression('counted.selected') }) },
-  { expect_nothing: assign({ outcome: { id: '', kms_calls: '0', milli_dcu_seconds: '0' } }) },
-  { has_values: choose({ 'selected != "0"': 'run_batch' }) },
+  // Only a batch has a usage.
+  {
+    expect_nothing: assign({
+      usage: { dataproc: '0', bigquery: '' },
+      outcome: { id: '', kms_calls: '0', milli_dcu_seconds: expression('map.get(usage, row.engine)') },
+    }),
+  },
+  ...(takesBatches(d) ? [{ has_values: choose({ 'selected != "0"': 'run_batch' }) }] : []),
   {
     mark_staging: {
       ...query(sql.markStaging, { ...ATTEMPT, owner: 'owner', batch_id: 'outcome.id' }),
       next: 'mark_staged',
     },
   },
-  {
-    run_batch: call(
-      'batch',
-      {
-        run_id: expression('run_id'),
-        wave_id: expression('wave_id'),
-        wave: expression('wave'),
-        waves: expression('waves'),
-        owner: expression('owner'),
-        mode: expression('row.mode'),
-        plan: expression('row'),
-        kms_key: expression('keyset.kms_key'),
-      },
-      'outcome',
-    ),
-  },
+  ...(takesBatches(d) ? [RUN_BATCH] : []),
 ];
+
+const takesBatches = (d: Deployment): boolean => workflowEngines(d).includes('dataproc');
+
+const RUN_BATCH: Step = {
+  run_batch: call(
+    'batch',
+    {
+      run_id: expression('run_id'),
+      wave_id: expression('wave_id'),
+      wave: expression('wave'),
+      waves: expression('waves'),
+      owner: expression('owner'),
+      mode: expression('row.mode'),
+      plan: expression('row'),
+      kms_key: expression('keyset.kms_key'),
+    },
+    'outcome',
+  ),
+};

@@ -13,7 +13,7 @@ import type { Endpoints } from '../../google/clients.ts';
 import { bigQueryFailure, googleFailure, isTransient } from '../../google/failures.ts';
 import { ANSWER_MS, unanswered, type WaitLimits, waitLimits } from '../../google/wait-limits.ts';
 import { sealedLines } from '../direct/sealed-lines.ts';
-import { sealingThreads } from '../direct/threads.ts';
+import { type SealingThreads, sealingThreads } from '../direct/threads.ts';
 import type { Engine, StageInput, StageProgress } from '../engine.ts';
 import {
   awaitJob,
@@ -63,6 +63,7 @@ export function bigqueryEngine(
   bigquery: BigQueryService,
   endpoints?: Endpoints,
   limits: WaitLimits = waitLimits(deployment),
+  threadsFor: (rows: number) => SealingThreads = sealingThreads,
 ): Engine {
   const sql = statements(deployment);
   const { client } = bigquery;
@@ -110,7 +111,7 @@ export function bigqueryEngine(
       await bigquery.query(sql.clearAttempt, { run_id: input.runId, attempt });
     if (inJob === 0) return;
     const own = aead(parseKeyset(await keys.keyset()));
-    const threads = sealingThreads(input.selected);
+    const threads = threadsFor(input.selected);
     try {
       const values = { ...selectionOf(input, input), run_id: input.runId, key_set: keySet };
       const lines = sealedLines(bigquery.pages(sql.valuesLeft, values, signal), {

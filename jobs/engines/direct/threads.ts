@@ -19,10 +19,16 @@ const MOST_THREADS = 8;
 /** Threads that have not ended by then end with the process. */
 const CLOSE_MS = 1_000;
 
+/** Seals in the thread that asks. */
+export const inThisThread = (): SealingThreads => ({
+  width: 1,
+  seal: async (setup, page) => sealPage(setup, page),
+  close: async () => {},
+});
+
 /** For so many rows; the threads start at once, while BigQuery still collects the rows. */
 export function sealingThreads(rows: number): SealingThreads {
-  if (rows < WORTH_THREADS)
-    return { width: 1, seal: async (setup, page) => sealPage(setup, page), close: async () => {} };
+  if (rows < WORTH_THREADS) return inThisThread();
   const threads = Math.min(availableParallelism(), MOST_THREADS);
   const starting = start(threads);
   starting.catch(() => undefined);

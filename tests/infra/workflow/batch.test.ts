@@ -12,7 +12,7 @@ const key = application.newKey();
 
 let box: TestSandbox;
 beforeAll(async () => {
-  box = await testSandbox({}, 'direct');
+  box = await testSandbox({ engines: '["direct","dataproc"]' }, 'direct');
   await box.load(application, [{ id: '1', cipher_text: key.encrypt('1@example.com'), dek: key.dek }]);
 }, 600_000);
 afterAll(() => box?.close());

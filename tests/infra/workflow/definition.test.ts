@@ -5,6 +5,7 @@ import { expression, reasonOf, unmarked } from '../../../infra/workflow/steps.ts
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import type { Field } from '../../../jobs/contract/fields.ts';
 import { statements } from '../../../jobs/contract/sql/index.ts';
+import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
 import { aDeployment, EMAIL, PHONE } from '../../support/deployment.ts';
 import {
   bodies,
@@ -35,11 +36,23 @@ const many = (count: number): Field[] =>
     };
   });
 
+const JOB = 'projects/a-project/locations/us-central1/jobs/reseal-test';
+
 const stacks: [string, Partial<Deployment>][] = [
   ['one field', {}],
   ['five fields, shared keying, plaintext kept', { fields: many(5), keying: 'shared', storePlaintext: true }],
   ['five fields, deterministic keying', { fields: many(5), keying: 'deterministic' }],
   ['columns with reserved names, a row limit', { fields: [EMAIL, PHONE], readLimitRows: 1000 }],
+  ['runs inside BigQuery beside batches', { engines: ['dataproc', 'bigquery'], cloudRunJob: JOB }],
+  [
+    'runs inside BigQuery alone, five fields',
+    {
+      fields: many(5),
+      engines: ['bigquery'],
+      cloudRunJob: JOB,
+      batch: { ...aDeployment().batch, application: null, serviceAccount: null, subnetwork: null },
+    },
+  ],
   ['a jar', { batch: { ...aDeployment().batch, jarFile: 'gs://a-bucket/a.jar', mainClass: 'a.Main' } }],
 ];
 
@@ -97,9 +110,14 @@ describe.each(stacks)('the workflow for %s', (_name, given) => {
 
   it('asks no service that could answer with a data key, since Workflows stores every answer', () => {
     const hosts = [...source.matchAll(/https?:\/\/([^/"]+)/g)].map(([, host]) => host);
-    expect([...new Set(hosts)].sort()).toEqual(
-      ['bigquery', 'storage', 'us-central1-dataproc'].map((service) => `${service}.googleapis.com`),
-    );
+    const engines = workflowEngines(aDeployment(given));
+    const services = [
+      'bigquery',
+      // The job keeps to itself what Cloud KMS answers it.
+      ...(engines.includes('bigquery') ? ['run'] : []),
+      ...(engines.includes('dataproc') ? ['storage', 'us-central1-dataproc'] : []),
+    ];
+    expect([...new Set(hosts)].sort()).toEqual(services.map((service) => `${service}.googleapis.com`));
     const calls = new Set(bodies(definition).map(({ call }) => call?.split('.')[0]));
     expect([...calls]).not.toContain('googleapis');
   });

@@ -8,7 +8,7 @@ import { type Emulator, emulator } from '../../support/workflow/emulator.ts';
 let box: TestSandbox;
 let workflow: Emulator;
 beforeAll(async () => {
-  box = await testSandbox({ keying: 'deterministic' }, 'direct');
+  box = await testSandbox({ keying: 'deterministic', engines: '["direct","dataproc"]' }, 'direct');
   workflow = await emulator(box);
 }, 600_000);
 afterAll(async () => {

@@ -16,7 +16,7 @@ const user = (id: string): UserRow => ({ id, cipher_text: key.encrypt(`${id}@exa
 let box: TestSandbox;
 let workflow: Emulator;
 beforeAll(async () => {
-  box = await testSandbox({ storePlaintext: 'true' }, 'direct');
+  box = await testSandbox({ storePlaintext: 'true', engines: '["direct","dataproc"]' }, 'direct');
   workflow = await emulator(box);
 }, 600_000);
 afterAll(async () => {

@@ -29,7 +29,11 @@ let workflow: Emulator;
 let api: Awaited<ReturnType<typeof executionsApi>>;
 beforeAll(async () => {
   await ensureVenv();
-  box = await testSandbox({ storePlaintext: 'true', maxRejectedShare: '1' });
+  box = await testSandbox({
+    storePlaintext: 'true',
+    maxRejectedShare: '1',
+    engines: '["direct","dataproc"]',
+  });
   workflow = await emulator(box);
   api = await executionsApi(workflow, box);
   await box.load(application, table());
@@ -86,7 +90,7 @@ async function left({ run_id: runId, planned, ...report }: Report) {
 it('the workflow and the job leave the same rows, ledger and report on the same table', async () => {
   const untouched = await box.sql('SELECT * FROM users ORDER BY id');
   const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
-  const options = { runId: 'by-the-workflow', mode: 'pending', limit: null } as const;
+  const options = { runId: 'by-the-workflow', mode: 'pending', engine: 'auto', limit: null } as const;
   const byWorkflow = await left(
     await runByWorkflow(box.context, options, { rejected: false }, silent, endpoints),
   );

@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import type { Deployment } from '../../../jobs/contract/deployment.ts';
+import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
 import { ensureVenv } from '../../../jobs/spark/venv.ts';
 import type { TestSandbox } from '../sandbox.ts';
 
@@ -41,15 +43,20 @@ export function deployedWorkflow(state: string): { source: string; account: stri
 }
 
 /** Puts the sandbox in Google's place, and fractions of a second in the place of seconds; nothing else. */
-function onLoopback(source: string, origin: string, location: string): string {
-  const replaced: readonly [from: string, to: string][] = [
-    ['https://bigquery.googleapis.com', origin],
-    [`https://${location}-dataproc.googleapis.com`, origin],
+function onLoopback(source: string, origin: string, deployment: Deployment): string {
+  const engines = workflowEngines(deployment);
+  const ofBatches: [from: string, to: string][] = [
+    [`https://${deployment.location}-dataproc.googleapis.com`, origin],
     ['https://storage.googleapis.com', origin],
-    ['initial_delay: 30', 'delay: 0.05'],
-    ['- wait: 5\n', '- wait: 0.1\n'],
     ['sys.now() - since > 1800', 'sys.now() - since > 3'],
     ['sys.now() - since > 600', 'sys.now() - since > 1'],
+  ];
+  const replaced: readonly [from: string, to: string][] = [
+    ['https://bigquery.googleapis.com', origin],
+    ['initial_delay: 30', 'delay: 0.05'],
+    ['- wait: 5\n', '- wait: 0.1\n'],
+    ...(engines.includes('dataproc') ? ofBatches : []),
+    ...(engines.includes('bigquery') ? ([['https://run.googleapis.com', origin]] as const) : []),
   ];
   return replaced.reduce((whole, [from, to]) => {
     if (!whole.includes(from)) throw new Error(`the workflow has no ${from}`);
@@ -93,7 +100,7 @@ export async function emulator(
     token_uri: tokens.uri,
   };
   writeFileSync(account, JSON.stringify(file), { mode: 0o600 });
-  const local = onLoopback(source, origin, deployment.location);
+  const local = onLoopback(source, origin, deployment);
   return {
     source,
     async execute(args, execution = randomUUID(), signal = undefined) {

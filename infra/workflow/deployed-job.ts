@@ -1,0 +1,163 @@
+import { cloudRunOwner, handOverArguments } from '../../jobs/contract/cloud-run.ts';
+import type { Deployment } from '../../jobs/contract/deployment.ts';
+import { statements } from '../../jobs/contract/sql/index.ts';
+import { PASSING } from '../../jobs/contract/verdict.ts';
+import {
+  assign,
+  call,
+  choose,
+  expression,
+  mark,
+  query,
+  raise,
+  reasonOf,
+  request,
+  type Step,
+  type Subworkflow,
+  unmarked,
+} from './steps.ts';
+
+const API = 'https://run.googleapis.com/v2';
+/** Seconds between looks at the execution: it starts in seconds, and works for a minute or for hours. */
+const WAIT = { first: 5, growth: 2, most: 60 };
+
+/**
+ * Hands the run over to the job that is deployed to Cloud Run, waits for the end of its execution, and returns the run's
+ * row. The job takes the lease from this execution of the workflow and renews it itself, so that of two executions of the
+ * job only one comes through; the answers of Cloud Run name executions and states and nothing else.
+ * https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run
+ */
+export function deployedJobSubworkflow(d: Deployment): Subworkflow {
+  const sql = statements(d);
+  const args = unmarked(
+    handOverArguments({ run: mark('run_id'), from: mark('owner'), acceptRejected: mark('allowed') }),
+  );
+  return {
+    params: ['run_id', 'owner', 'accept_rejected'],
+    steps: [
+      { expect_no_more: assign({ allowed: 'no' }) },
+      { may_reject: choose({ 'not(accept_rejected)': 'start_job' }) },
+      { allow_rejected: assign({ allowed: 'yes' }) },
+      {
+        start_job: {
+          try: {
+            steps: [
+              {
+                post_run: {
+                  try: call(
+                    'http.post',
+                    {
+                      url: `${API}/${d.cloudRunJob}:run`,
+                      body: { overrides: { containerOverrides: [{ args }] } },
+                      auth: { type: 'OAuth2' },
+                    },
+                    'operation',
+                  ),
+                  // Any other failure leaves open whether an execution has started.
+                  retry: expression('http.default_retry_non_idempotent'),
+                },
+              },
+            ],
+          },
+          except: {
+            as: 'e',
+            steps: [
+              ...reasonOf('e', 'start_failed'),
+              {
+                fail_start: {
+                  raise: {
+                    error_code: 'job-failed',
+                    final: 'no',
+                    message: expression('"Cloud Run: " + reason'),
+                  },
+                },
+              },
+            ],
+          },
+        },
+      },
+      {
+        name_execution: assign({
+          execution: expression('operation.body.metadata.name'),
+          parts: expression('text.split(execution, "/")'),
+          driver: unmarked(cloudRunOwner(mark('parts[len(parts) - 1]'))),
+          wait: WAIT.first,
+          why: 'no reason given',
+        }),
+      },
+      { poll_execution: request('get', { url: expression(`"${API}/" + execution`) }, 'seen') },
+      { is_over: choose({ '"completionTime" in seen.body': 'read_run' }) },
+      { wait_for_job: call('sys.sleep', { seconds: expression('wait') }) },
+      {
+        wait_longer: {
+          ...assign({ wait: expression(`math.min(wait * ${WAIT.growth}, ${WAIT.most})`) }),
+          next: 'poll_execution',
+        },
+      },
+      { read_run: query(sql.readRun, { run_id: 'run_id' }, 'row') },
+      { read_holder: assign({ holder: expression('default(map.get(row, "owner"), "")') }) },
+      ...judge(),
+      // It ended without a word: out of memory, cancelled, or never begun.
+      {
+        take_back: query(sql.takeLease, {
+          run_id: 'run_id',
+          owner: 'owner',
+          from_owner: 'driver',
+          seen_millis: 'default(map.get(row, "heartbeat"), "0")',
+        }),
+      },
+      {
+        read_why: {
+          for: {
+            value: 'condition',
+            in: expression('seen.body.conditions'),
+            steps: [
+              { is_its_end: choose({ 'condition.type != "Completed"': 'continue' }) },
+              { keep_why: assign({ why: expression('default(map.get(condition, "message"), why)') }) },
+            ],
+          },
+        },
+      },
+      {
+        fail_ended: {
+          raise: {
+            error_code: 'job-failed',
+            final: 'no',
+            message: expression('"Cloud Run: " + execution + " ended before the run did: " + why'),
+          },
+        },
+      },
+      { return_run: { return: expression('row') } },
+    ],
+  };
+}
+
+/** What the ledger says of a run whose job has ended. */
+const judge = (): Step[] => [
+  {
+    how_ended: choose({
+      'row.state == "succeeded"': 'return_run',
+      'row.state == "abandoned"': 'fail_abandoned',
+      'holder == driver or holder == owner': 'take_back',
+      'holder != ""': 'fail_taken_over',
+      [`text.match_regex(default(map.get(row, "error_code"), ""), "^(${PASSING.join('|')})$")`]:
+        'fail_for_now',
+    }),
+  },
+  {
+    fail_for_good: {
+      raise: {
+        error_code: expression('default(map.get(row, "error_code"), "job-failed")'),
+        final: 'yes',
+        message: expression('default(map.get(row, "error"), "its job let go of it: " + execution)'),
+      },
+    },
+  },
+  {
+    fail_for_now: {
+      raise: { error_code: expression('row.error_code'), final: 'no', message: expression('row.error') },
+    },
+  },
+  { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
+  { fail_taken_over: raise('run-taken-over', '"run " + run_id + " is driven by " + holder + " now"') },
+];

@@ -1,0 +1,30 @@
+/** The process that Cloud Run starts for an execution: it carries out the one run that the workflow hands over. */
+import { endSoon, exitCode, printError } from '../cli/exit.ts';
+import { onInterrupt } from '../cli/interrupt.ts';
+import { plainWatcher } from '../cli/watch.ts';
+import { resume } from '../run/run.ts';
+import { handOver } from './arguments.ts';
+import { deployedContext } from './context.ts';
+
+// Cloud Run ends a cancelled execution by SIGTERM, and ten seconds later by SIGKILL.
+// https://cloud.google.com/run/docs/container-contract#jobs-shutdown
+const interrupt = onInterrupt(false);
+try {
+  const { run, from, acceptRejected } = handOver(process.argv.slice(2));
+  interrupt.begun({ message: `run ${run} was left as it stands; its end was not waited for` });
+  const context = await deployedContext(process.env, interrupt.signal);
+  const allowed = { rejected: acceptRejected === 'yes', handedOverBy: from };
+  await resume(
+    context,
+    run,
+    plainWatcher((line) => process.stdout.write(line)),
+    allowed,
+  );
+} catch (error) {
+  const ended = interrupt.ended(error);
+  printError(ended, false);
+  process.exitCode = exitCode(ended);
+} finally {
+  interrupt.done();
+  endSoon();
+}
