@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { objectOr } from '../http/router.ts';
 
 /** Where an entry comes from: a stream of the task, or Cloud Run itself. */
-export type Source = 'stdout' | 'stderr' | 'varlog/system';
+type Source = 'stdout' | 'stderr' | 'varlog/system';
 
 /** The log of an execution. */
 export interface Log {

@@ -28,6 +28,9 @@ const DEFAULTS = {
   maxRetries: 3,
 };
 
+/** https://cloud.google.com/run/docs/reference/rest/v2/Container#envvar */
+const MOST_OF_A_VARIABLE = 32_768;
+
 const listOf = (value: unknown): Json[] => (Array.isArray(value) ? value.map(objectOr) : []);
 const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
 const missing = (what: string): GoogleError =>
@@ -77,7 +80,13 @@ export function taskOf(template: Json): Task {
 
 function variable({ name, value, valueSource }: Json): [string, string] {
   if (valueSource !== undefined) throw missing('variable with a secret');
-  return [required(name, 'env.name'), text(value) ?? ''];
+  const content = text(value) ?? '';
+  if (Buffer.byteLength(content) > MOST_OF_A_VARIABLE)
+    throw new GoogleError(
+      'INVALID_ARGUMENT',
+      `The value of ${name} has more than ${MOST_OF_A_VARIABLE} bytes.`,
+    );
+  return [required(name, 'env.name'), content];
 }
 
 /** The file that Node is to run, and the object that it is. */

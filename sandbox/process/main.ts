@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { CommanderError } from 'commander';
 import { EXIT, exitCodeOf } from '../../jobs/contract/error-codes.ts';
 import { ResealError } from '../../jobs/contract/errors.ts';
+import { standInJob } from '../cloud-run/stand-in.ts';
 import { standInBundle } from '../dataproc/bundle.ts';
 import { type Deployed, type Deployer, deployer } from '../deploy/deployer.ts';
 import { fingerprint, forgetDeployment, keepDeployment, keptDeployment } from '../deploy/kept.ts';
@@ -84,7 +85,9 @@ try {
   hold(state);
   held = state;
   const rules = faults === undefined ? [] : await rulesOfFile(faults);
-  const settings = { bundle: standInBundle(resolve(state)), ...config };
+  const bundle = standInBundle(resolve(state));
+  standInJob(bundle);
+  const settings = { bundle, ...config };
   const made = fingerprint(stack, settings);
   const kept = keptDeployment(state, made);
   if (kept === undefined) waiting = await deployer();
