@@ -20,10 +20,10 @@ export interface Endpoints {
   readonly storage: string;
   readonly dataproc: string;
   readonly workflows: string;
-  readonly run: string;
   readonly resourceManager: string;
   readonly iam: string;
   readonly serviceUsage: string;
+  readonly run: string;
   /** The access token that goes along with every call; application default credentials are Google's only. */
   readonly accessToken?: string;
 }
