@@ -64,6 +64,7 @@ export function aDeployment(given: Partial<Deployment> = {}): Deployment {
       labels: { environment: 'test' },
     },
     workflow: null,
+    cloudRunJob: null,
     ...given,
   };
 }
