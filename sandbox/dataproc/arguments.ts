@@ -72,6 +72,7 @@ export function directWork(
       kmsCallsPerSecond: Number(get('kms-calls-per-second')),
     },
     workflow: null,
+    cloudRunJob: null,
   };
   const input: StageInput = {
     runId: get('run-id'),

@@ -13,6 +13,7 @@ export const endpointsOf = (origin: string, accessToken: string): SandboxEndpoin
   resourceManager: origin,
   iam: origin,
   serviceUsage: origin,
+  run: origin,
   accessToken,
   control: origin,
 });
