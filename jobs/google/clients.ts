@@ -20,6 +20,7 @@ export interface Endpoints {
   readonly storage: string;
   readonly dataproc: string;
   readonly workflows: string;
+  readonly run: string;
   readonly resourceManager: string;
   readonly iam: string;
   readonly serviceUsage: string;

@@ -2,6 +2,7 @@ import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import type { Binding } from '../iam/policy.ts';
 import {
   bucketName,
+  cloudRunJobName,
   datasetName,
   projectName,
   routineName,
@@ -31,6 +32,8 @@ const SUBJECTS: Readonly<Record<string, (inputs: Inputs, project: string) => str
   'gcp:storage/bucketIAMMember:BucketIAMMember': (given, project) =>
     bucketName(project, part(given, 'bucket')),
   'gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember': (given) => part(given, 'cryptoKeyId'),
+  'gcp:cloudrunv2/jobIamMember:JobIamMember': (given) =>
+    cloudRunJobName(part(given, 'project'), part(given, 'location'), part(given, 'name')),
   'gcp:datacatalog/policyTagIamMember:PolicyTagIamMember': (given) => part(given, 'policyTag'),
   'gcp:serviceaccount/iAMMember:IAMMember': (given, project) => {
     const email = part(given, 'serviceAccountId').split('/').at(-1) ?? '';

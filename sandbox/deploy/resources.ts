@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { call, messageOf, send } from '../http/client.ts';
 import type { SandboxEndpoints } from '../http/endpoints.ts';
+import { cloudRunJobBody } from './cloud-run-job.ts';
 
 type Inputs = Record<string, unknown>;
 /** Makes a resource, or brings it up to date; returns its id. */
@@ -75,6 +76,14 @@ export function creators(endpoints: SandboxEndpoints): Readonly<Record<string, C
       };
       if (!(await create(token, url, body))) await call(token, 'PUT', `${url}/${routineId}`, body);
       return `projects/${project}/datasets/${datasetId}/routines/${routineId}`;
+    },
+    'gcp:cloudrunv2/job:Job': async (inputs) => {
+      const id = `projects/${inputs.project}/locations/${inputs.location}/jobs`;
+      const url = `${endpoints.run}/v2/${id}`;
+      const body = cloudRunJobBody(inputs);
+      if (!(await create(token, `${url}?jobId=${inputs.name}`, body)))
+        await call(token, 'PATCH', `${url}/${inputs.name}`, body);
+      return `${id}/${inputs.name}`;
     },
   };
 }

@@ -1,4 +1,17 @@
-import { BIGQUERY, DATASET, KEY, LOCATION, OBJECT, OPERATION, RING, VERSION } from '../http/paths.ts';
+import {
+  BIGQUERY,
+  DATASET,
+  KEY,
+  LOCATION,
+  OBJECT,
+  OPERATION,
+  RING,
+  RUN,
+  RUN_EXECUTION,
+  RUN_JOB,
+  RUN_OPERATION,
+  VERSION,
+} from '../http/paths.ts';
 
 /**
  * Google's methods by the routes that serve them: the last two parts of the id that the service's discovery document
@@ -73,6 +86,18 @@ const METHODS = {
     'batches.delete': [`DELETE ${LOCATION}/batches/{batch}`],
     'operations.get': [`GET ${OPERATION}`],
     'operations.cancel': [`POST ${OPERATION}:cancel`],
+  },
+  run: {
+    'jobs.create': [`POST ${RUN}/jobs`],
+    'jobs.get': [`GET ${RUN_JOB}`],
+    'jobs.patch': [`PATCH ${RUN_JOB}`],
+    'jobs.delete': [`DELETE ${RUN_JOB}`],
+    'jobs.run': [`POST ${RUN_JOB}:run`],
+    'jobs.testIamPermissions': [`POST ${RUN_JOB}:testIamPermissions`],
+    'executions.list': [`GET ${RUN_JOB}/executions`],
+    'executions.get': [`GET ${RUN_EXECUTION}`],
+    'executions.cancel': [`POST ${RUN_EXECUTION}:cancel`],
+    'operations.get': [`GET ${RUN_OPERATION}`],
   },
   serviceusage: {
     'services.batchGet': ['GET /v1/{kind}/{project}/services:batchGet'],

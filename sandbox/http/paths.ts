@@ -10,3 +10,8 @@ export const VERSION = `${KEY}/cryptoKeyVersions/{version}`;
 export const OBJECT = '/storage/v1/b/{bucket}/o/{object+}';
 export const OPERATION = '/v1/projects/{project}/regions/{location}/operations/{operation}';
 export const EXECUTIONS = `${LOCATION}/workflows/{workflow}/executions`;
+/** Cloud Run's, whose version is another than that of most. */
+export const RUN = '/v2/projects/{project}/locations/{location}';
+export const RUN_JOB = `${RUN}/jobs/{job}`;
+export const RUN_EXECUTION = `${RUN_JOB}/executions/{execution}`;
+export const RUN_OPERATION = `${RUN}/operations/{operation}`;

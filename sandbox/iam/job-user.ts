@@ -16,6 +16,7 @@ function fullName(project: string, on: GrantResource): string {
     case 'table':
       return tableName(on.project, on.dataset, on.table);
     case 'key':
+    case 'cloud run job':
       return on.name;
     case 'bucket':
       return bucketName(project, on.bucket);

@@ -8,10 +8,15 @@ import {
   OBJECT,
   OPERATION,
   RING,
+  RUN,
+  RUN_EXECUTION,
+  RUN_JOB,
+  RUN_OPERATION,
   VERSION,
 } from '../http/paths.ts';
 import type { Call } from '../http/router.ts';
 import {
+  cloudRunJobName,
   onBigQueryProject,
   onBucket,
   onDataset,
@@ -42,6 +47,10 @@ const location: Locate = (params) => onName(`projects/${params.project}/location
 const keyRing: Locate = (params) => onName(`${location(params, '').name}/keyRings/${params.ring}`);
 const cryptoKey: Locate = (params) => onName(`${keyRing(params, '').name}/cryptoKeys/${params.key}`);
 const workflow: Locate = (params) => onName(`${location(params, '').name}/workflows/${params.workflow}`);
+
+const runJob: Locate = (params) =>
+  onName(cloudRunJobName(params.project ?? '', params.location ?? '', params.job ?? ''));
+const execution: Locate = (params) => onName(`${runJob(params, '').name}/executions/${params.execution}`);
 
 const account: Locate = (params) => onName(`projects/${params.project}/serviceAccounts/${params.account}`);
 
@@ -137,10 +146,23 @@ export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
   [`GET ${EXECUTIONS}/{execution}`]: ask(workflow, 'workflows.executions.get'),
   [`POST ${EXECUTIONS}/{execution}:cancel`]: ask(workflow, 'workflows.executions.cancel'),
 
+  // And iam.serviceAccounts.actAs on the account that the template names: sandbox/cloud-run/routes.ts.
+  [`POST ${RUN}/jobs`]: ask(location, 'run.jobs.create'),
+  [`GET ${RUN_JOB}`]: ask(runJob, 'run.jobs.get'),
+  [`PATCH ${RUN_JOB}`]: ask(runJob, 'run.jobs.update'),
+  [`DELETE ${RUN_JOB}`]: ask(runJob, 'run.jobs.delete'),
+  // And run.jobs.runWithOverrides where the body has some.
+  [`POST ${RUN_JOB}:run`]: ask(runJob, 'run.jobs.run'),
+  [`GET ${RUN_JOB}/executions`]: ask(runJob, 'run.executions.list'),
+  [`GET ${RUN_EXECUTION}`]: ask(execution, 'run.executions.get'),
+  [`POST ${RUN_EXECUTION}:cancel`]: ask(execution, 'run.executions.cancel'),
+  [`GET ${RUN_OPERATION}`]: ask(location, 'run.operations.get'),
+
   'POST /v1/projects/{project}:testIamPermissions': NOTHING,
   'POST /v1/projects/{project}/serviceAccounts/{email}:testIamPermissions': NOTHING,
   [`POST ${DATASET}/tables/{table}:testIamPermissions`]: NOTHING,
   [`POST ${KEY}:testIamPermissions`]: NOTHING,
+  [`POST ${RUN_JOB}:testIamPermissions`]: NOTHING,
   'GET /storage/v1/b/{bucket}/iam/testPermissions': NOTHING,
   'GET /v1/projects/{project}': ask(pathProject, 'resourcemanager.projects.get'),
   'GET /v1/{kind}/{project}/services:batchGet': ask(pathProject, 'serviceusage.services.get'),
@@ -177,6 +199,7 @@ export const METHODS: Readonly<Record<string, readonly Demand[]>> = {
   ...policy('POST', `${DATASET}/tables/{table}`, table, 'bigquery.tables'),
   ...policy('POST', `${DATASET}/routines/{routine}`, routine, 'bigquery.routines'),
   ...policy('GET', KEY, cryptoKey, 'cloudkms.cryptoKeys'),
+  ...policy('GET', RUN_JOB, runJob, 'run.jobs'),
   'GET /storage/v1/b/{bucket}/iam': ask(bucket, 'storage.buckets.getIamPolicy'),
   'PUT /storage/v1/b/{bucket}/iam': ask(bucket, 'storage.buckets.setIamPolicy'),
 };

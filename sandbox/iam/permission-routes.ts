@@ -1,6 +1,6 @@
-import { KEY, TABLE } from '../http/paths.ts';
+import { KEY, RUN_JOB, TABLE } from '../http/paths.ts';
 import { type Call, type Json, type Route, readJson } from '../http/router.ts';
-import { bucketName, projectName, serviceAccountName, tableName } from './resources.ts';
+import { bucketName, cloudRunJobName, projectName, serviceAccountName, tableName } from './resources.ts';
 
 type Name = (params: Call['params'], project: string) => string;
 
@@ -36,6 +36,11 @@ export const permissionRoutes = (project: () => string): Route[] => [
     `${KEY}:testIamPermissions`,
     ({ project: named, location, ring, key }) =>
       `projects/${named}/locations/${location}/keyRings/${ring}/cryptoKeys/${key}`,
+    project,
+  ),
+  posted(
+    `${RUN_JOB}:testIamPermissions`,
+    ({ project: named = '', location = '', job = '' }) => cloudRunJobName(named, location, job),
     project,
   ),
   posted(

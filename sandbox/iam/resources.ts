@@ -28,6 +28,8 @@ export const viewsOf = (project: string, dataset: string): string => `views:${da
 /** Buckets belong to a project, though their names do not say so. */
 export const bucketName = (project: string, bucket: string): string =>
   `${projectName(project)}/buckets/${bucket}`;
+export const cloudRunJobName = (project: string, location: string, job: string): string =>
+  `${projectName(project)}/locations/${location}/jobs/${job}`;
 export const serviceAccountName = (project: string, email: string): string =>
   `${projectName(/@([^.]+)\.iam\.gserviceaccount\.com$/.exec(email)?.[1] ?? project)}/serviceAccounts/${email}`;
 

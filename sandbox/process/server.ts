@@ -9,6 +9,9 @@ import { Engine } from '../bigquery/duckdb/engine.ts';
 import { Keysets } from '../bigquery/duckdb/keysets.ts';
 import { storageReadRoutes } from '../bigquery/storage-read/routes.ts';
 import type { StorageRead } from '../bigquery/storage-read/server.ts';
+import { Executions } from '../cloud-run/executions.ts';
+import { Jobs as CloudRunJobs } from '../cloud-run/jobs.ts';
+import { cloudRunRoutes } from '../cloud-run/routes.ts';
 import { Batches } from '../dataproc/batches.ts';
 import { dataprocRoutes } from '../dataproc/routes.ts';
 import { batchRunner, checkBatch, driverOutput } from '../dataproc/runner.ts';
@@ -70,7 +73,7 @@ export interface Server {
 /** Region of a query when neither it nor a dataset has one. */
 const DEFAULT_LOCATION = 'us-central1';
 
-/** Serves Cloud KMS, BigQuery, Cloud Storage and Dataproc on loopback until closed. */
+/** Serves Cloud KMS, BigQuery, Cloud Storage, Dataproc and jobs of Cloud Run on loopback until closed. */
 export async function startServer({
   state,
   port = 0,
@@ -111,10 +114,13 @@ export async function startServer({
   const runner = batchRunner(backend, store, place);
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch), faults);
   const made = new Project(bare);
+  const cloudRunJobs = new CloudRunJobs(state);
+  const executions = new Executions({ state, origin: () => origin, iam });
   const guests = new Guests();
   const resources = [...resourceRoutes(backend, iam.policy), ...storageRoutes(store, uploads)];
   const routes = [
     ...dataprocRoutes(batches, (body) => checkBatch(dataproc, body)),
+    ...cloudRunRoutes(cloudRunJobs, executions, (member, home) => bare && made.member(member, home)),
     ...kmsRoutes(keys, traffic, faults),
     ...jobRoutes(backend, jobs, uploads),
     ...(bare ? withKeyAtRest(resources, keys, iam.policy) : resources),
@@ -123,7 +129,7 @@ export async function startServer({
     ...permissionRoutes(() => named),
     ...projectResourceRoutes(made),
     ...quotaRoutes(),
-    ...policyRoutes({ policy: iam.policy, project: made, catalog, keys, store }),
+    ...policyRoutes({ policy: iam.policy, project: made, catalog, keys, store, cloudRunJobs }),
     ...controlRoutes(keys, traffic),
     ...guests.routes(),
     ...faultRoutes(faults),
@@ -155,7 +161,7 @@ export async function startServer({
     },
     async close() {
       guests.close();
-      await batches.close();
+      await Promise.all([batches.close(), executions.close()]);
       await listener.close();
       await (await reading)?.close();
       await jobs.close();

@@ -1,9 +1,10 @@
 import type { Catalog } from '../bigquery/duckdb/catalog.ts';
+import type { Jobs } from '../cloud-run/jobs.ts';
 import { GoogleError } from '../errors/google-error.ts';
-import { DATASET, KEY } from '../http/paths.ts';
+import { DATASET, KEY, RUN_JOB } from '../http/paths.ts';
 import { type Call, type Json, objectOr, type Route, readJson, required } from '../http/router.ts';
 import type { Binding, Policy } from '../iam/policy.ts';
-import { bucketName, projectName, routineName, tableName } from '../iam/resources.ts';
+import { bucketName, cloudRunJobName, projectName, routineName, tableName } from '../iam/resources.ts';
 import { isKnown } from '../iam/roles.ts';
 import type { Keys } from '../kms/keys.ts';
 import type { Store } from '../storage/store.ts';
@@ -30,9 +31,10 @@ export interface PolicyHomes {
   readonly catalog: Catalog;
   readonly keys: Keys;
   readonly store: Store;
+  readonly cloudRunJobs: Jobs;
 }
 
-const subjects = ({ policy, project, catalog, keys, store }: PolicyHomes): Subject[] => [
+const subjects = ({ policy, project, catalog, keys, store, cloudRunJobs }: PolicyHomes): Subject[] => [
   subject('/v1/projects/{project}', 'POST', (given) => projectName(given.project ?? '')),
   subject('/v1/projects/{project}/serviceAccounts/{account}', 'POST', (given) => {
     const name = `projects/${given.project}/serviceAccounts/${given.account}`;
@@ -53,6 +55,12 @@ const subjects = ({ policy, project, catalog, keys, store }: PolicyHomes): Subje
     keys.key(name);
     return name;
   }),
+  subject(
+    RUN_JOB,
+    'GET',
+    ({ project: home = '', location = '', job = '' }) =>
+      cloudRunJobs.get(cloudRunJobName(home, location, job)).name,
+  ),
   {
     read: { method: 'GET', path: '/storage/v1/b/{bucket}/iam' },
     write: { method: 'PUT', path: '/storage/v1/b/{bucket}/iam' },

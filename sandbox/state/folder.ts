@@ -45,6 +45,7 @@ const CONTENTS = [
   DATABASE,
   'bigquery.duckdb.wal',
   'buckets.json',
+  'cloud-run',
   'dataproc',
   'deployment.json',
   'iam.json',

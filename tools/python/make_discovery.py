@@ -38,6 +38,10 @@ METHODS = {
     "logging.v2": ["projects.metrics."],
     "monitoring.v1": ["projects.dashboards."],
     "monitoring.v3": ["projects.alertPolicies.", "projects.notificationChannels."],
+    "run.v2": [
+        "projects.locations.jobs.",
+        "projects.locations.operations.",
+    ],
     "serviceusage.v1": ["services."],
     "serviceusage.v1beta1": [
         "services.consumerQuotaMetrics.get",

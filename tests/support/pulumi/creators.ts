@@ -65,6 +65,8 @@ export function everyCreator(origin: string, token: string): Readonly<Record<str
       bind(`/v1/${given.cryptoKeyId}`, given, ['GET', 'POST']),
     'gcp:storage/bucketIAMMember:BucketIAMMember': (given) =>
       bind(`/storage/v1/b/${given.bucket}/iam`, given, ['GET', 'PUT'], ['', '']),
+    'gcp:cloudrunv2/jobIamMember:JobIamMember': ({ project, location, name, ...given }) =>
+      bind(`/v2/projects/${project}/locations/${location}/jobs/${name}`, given, ['GET', 'POST']),
     'gcp:compute/network:Network': ({ project, ...body }) =>
       post(`${compute(project)}/global/networks`, body),
     'gcp:compute/subnetwork:Subnetwork': ({ project, region, ...body }) =>
