@@ -23,6 +23,11 @@ const rooms = [
   { name: 'stack', room: '^jobs/stack/', may: [CONTRACT] },
   { name: 'cli', room: '^jobs/cli/', may: ['^jobs/'], except: '^jobs/cli/sandbox\\.ts$' },
   { name: 'cli-sandbox', room: '^jobs/cli/sandbox\\.ts$', may: ['^jobs/', '^sandbox/'] },
+  {
+    name: 'cloud-run',
+    room: '^jobs/cloud-run/',
+    may: [CONTRACT, GOOGLE, '^jobs/engines/', '^jobs/run/', '^jobs/cli/(exit|interrupt|watch)\\.ts$'],
+  },
   { name: 'venv', room: VENV, may: [CONTRACT] },
   { name: 'bin', room: '^bin/', may: [] },
   { name: 'infra', room: '^infra/', may: [CONTRACT] },

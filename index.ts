@@ -1,7 +1,8 @@
 import * as pulumi from '@pulumi/pulumi';
-import { applicationOf } from './infra/application.ts';
+import { batchApplication, jobApplication } from './infra/application.ts';
 import { Audit } from './infra/audit.ts';
 import { Bindings } from './infra/bindings.ts';
+import { CloudRun } from './infra/cloud-run.ts';
 import { Identity } from './infra/identity.ts';
 import { Keys } from './infra/keys.ts';
 import { Network } from './infra/network.ts';
@@ -11,11 +12,13 @@ import { loadSettings } from './infra/settings.ts';
 import { Storage } from './infra/storage.ts';
 import { unattendedRuns } from './infra/unattended.ts';
 import { Warehouse } from './infra/warehouse.ts';
+import { carriersOf } from './jobs/contract/carriers.ts';
 import { tableIds } from './jobs/contract/settings/table-settings.ts';
 
 const settings = loadSettings(pulumi.runtime.allConfig(), pulumi.getStack());
-const services = new Services('services', settings);
-const args = { ...settings, project: services.project };
+const carriers = carriersOf(settings);
+const services = new Services('services', { ...settings, ...carriers });
+const args = { ...settings, ...carriers, project: services.project };
 
 const keys = new Keys('keys', args);
 const storage = new Storage('storage', { ...args, kmsKey: keys.atRest?.storage });
@@ -25,11 +28,22 @@ const warehouse = new Warehouse('warehouse', {
   projectId: settings.project,
   kmsKey: keys.atRest?.bigquery,
 });
-// What runs in a batch, and what starts it, has accounts and a network of its own; no other engine asks for any.
-const batches = settings.engines.includes('dataproc');
-const identity = batches ? new Identity('identity', args) : undefined;
-const network = batches ? new Network('network', args) : undefined;
-const application = applicationOf(settings, storage.bucket);
+const identity = carriers.batches || carriers.job ? new Identity('identity', args) : undefined;
+const network = carriers.batches ? new Network('network', args) : undefined;
+const application = batchApplication(args, storage.bucket);
+const object = jobApplication(args, storage.bucket)?.objects.job;
+
+const described = describe({ settings, storage, warehouse, keys, identity, network, application });
+const cloudRun =
+  object === undefined || identity?.job === undefined
+    ? undefined
+    : new CloudRun('cloud-run', {
+        ...args,
+        bucket: storage.bucket,
+        object,
+        serviceAccount: identity.job,
+        outputs: described,
+      });
 new Bindings('bindings', {
   ...args,
   composer: settings.composerServiceAccount,
@@ -37,12 +51,13 @@ new Bindings('bindings', {
   keys,
   storage,
   warehouse,
+  cloudRun,
 });
 if (settings.auditLogs) new Audit('audit', args);
 
-const outputs = describe({ settings, storage, warehouse, keys, identity, network, application });
+const outputs = { ...described, cloudRunJob: cloudRun?.job ?? null };
 const unattended =
-  identity === undefined ? undefined : unattendedRuns({ ...args, application, identity, outputs });
+  identity === undefined ? undefined : unattendedRuns({ ...args, application, cloudRun, identity, outputs });
 
 /** The stack's outputs, under the names that jobs/contract/deployment.ts lists. */
 export default { ...outputs, workflow: unattended?.workflow ?? null };

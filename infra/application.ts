@@ -3,67 +3,101 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
+import type { Carriers } from '../jobs/contract/carriers.ts';
+import { JOB_FILE } from '../jobs/contract/cloud-run.ts';
 import { Component } from './component.ts';
 import type { Settings } from './settings.ts';
 import { userError } from './user-error.ts';
 
-/** The files of the bundle and the suffix that Spark tells them by. */
-const FILES = [
-  { part: 'main', file: 'main.py' },
-  { part: 'package', file: 'reseal.zip' },
-  { part: 'wheels', file: 'wheels.zip' },
-] as const;
+/** The files of the bundle that a batch runs, by what it takes each for; Spark tells them by their suffixes. */
+const BATCH_FILES = { main: 'main.py', package: 'reseal.zip', wheels: 'wheels.zip' };
 
-type Part = (typeof FILES)[number]['part'];
+/** The one that the job of Cloud Run runs. */
+const JOB_FILES = { job: JOB_FILE };
 
-export interface ApplicationArgs {
+export type BatchApplication = Application<keyof typeof BATCH_FILES>;
+export type JobApplication = Application<keyof typeof JOB_FILES>;
+
+export interface ApplicationArgs<Part extends string> {
   bucket: pulumi.Output<string>;
   /** Folder with the bundle, relative to the project. */
   bundle: string;
+  files: Readonly<Record<Part, string>>;
 }
 
 /**
- * The built-in application in the bucket. Objects are named by their content, so an unchanged bundle changes nothing.
+ * Files of the bundle in the bucket. Objects are named by their content, so an unchanged bundle changes nothing.
  * Those of an earlier version stay where they are: a run that is under way goes on with the version that it began
  * with, in its next waves and attempts, too.
  */
-export class Application extends Component {
+export class Application<Part extends string> extends Component {
+  /** Names of the objects in the bucket. */
+  readonly objects: Record<Part, pulumi.Output<string>>;
   /** gs:// URIs, as a batch takes them. */
   readonly uris: Record<Part, pulumi.Output<string>>;
 
-  constructor(name: string, { bucket, bundle }: ApplicationArgs) {
+  constructor(name: string, { bucket, bundle, files }: ApplicationArgs<Part>) {
     super('Application', name);
-    const upload = ({ part, file }: (typeof FILES)[number]) => {
+    const upload = (part: string, file: string): pulumi.Output<string> => {
       const path = join(bundle, file);
       const digest = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);
-      const object = new gcp.storage.BucketObject(
+      return new gcp.storage.BucketObject(
         part,
         { bucket, name: `application/${digest}/${file}`, source: new pulumi.asset.FileAsset(path) },
         { ...this.child, retainOnDelete: true },
-      );
-      return [part, pulumi.interpolate`gs://${bucket}/${object.name}`] as const;
+      ).name;
     };
-    this.uris = Object.fromEntries(FILES.map(upload)) as typeof this.uris;
+    const uploaded = Object.entries<string>(files).map(([part, file]) => [part, upload(part, file)] as const);
+    this.objects = Object.fromEntries(uploaded) as typeof this.objects;
+    this.uris = Object.fromEntries(
+      uploaded.map(([part, object]) => [part, pulumi.interpolate`gs://${bucket}/${object}`]),
+    ) as typeof this.uris;
     this.registerOutputs({ uris: this.uris });
   }
 }
 
+type BundleArgs = Carriers &
+  Pick<Settings, 'jarFile' | 'engines' | 'bundle' | 'schedule' | 'composerDagBucket'>;
+
 /**
- * The built-in application, where the stack can have it. A jar of the user's own runs in its place. Without
- * the bundle a stack that allows the direct engine still works, so it is created with a warning. One that has the
- * batch alone fails, and so does one that starts batches by itself: nobody would see them missing.
+ * What batches run, where the stack can have it. A jar of the user's own runs in its place. A stack that has the batch
+ * alone fails without the bundle.
  */
-export function applicationOf(
-  settings: Pick<Settings, 'jarFile' | 'engines' | 'bundle' | 'schedule' | 'composerDagBucket'>,
+export function batchApplication(
+  args: BundleArgs,
   bucket: pulumi.Output<string>,
-): Application | undefined {
-  if (settings.jarFile !== undefined || !settings.engines.includes('dataproc')) return undefined;
-  const missing = FILES.map(({ file }) => join(settings.bundle, file)).filter((path) => !existsSync(path));
-  if (missing.length === 0) return new Application('application', { bucket, bundle: settings.bundle });
-  const message = `the batch application is not bundled (${missing.join(', ')} missing): run \`npm run bundle\`, then \`pulumi up\` again`;
-  const unattended = !settings.schedule.paused || settings.composerDagBucket !== undefined;
-  if (unattended || !settings.engines.includes('direct')) throw userError(message);
+): BatchApplication | undefined {
+  if (!args.batches || args.jarFile !== undefined) return undefined;
+  const alone = args.engines.every((engine) => engine === 'dataproc');
+  return bundled('application', BATCH_FILES, args, bucket, { alone, without: 'this stack has no batches' });
+}
+
+/** What the job of Cloud Run runs. Without it runs inside BigQuery are still started by hand. */
+export function jobApplication(args: BundleArgs, bucket: pulumi.Output<string>): JobApplication | undefined {
+  if (!args.job) return undefined;
+  const without = 'the workflow has no run done inside BigQuery';
+  return bundled('job-application', JOB_FILES, args, bucket, { alone: false, without });
+}
+
+/**
+ * Files of the bundle, where they are all there. Otherwise the stack comes up without them, and with a warning. One that
+ * starts runs by itself fails, as nobody would see them missing, and so does one that can do nothing without.
+ */
+function bundled<Part extends string>(
+  name: string,
+  files: Readonly<Record<Part, string>>,
+  { bundle, schedule, composerDagBucket }: BundleArgs,
+  bucket: pulumi.Output<string>,
+  { alone, without }: { alone: boolean; without: string },
+): Application<Part> | undefined {
+  const missing = Object.values<string>(files)
+    .map((file) => join(bundle, file))
+    .filter((path) => !existsSync(path));
+  if (missing.length === 0) return new Application(name, { bucket, bundle, files });
+  const message = `the bundle is not whole (${missing.join(', ')} missing): run \`npm run bundle\`, then \`pulumi up\` again`;
+  const unattended = !schedule.paused || composerDagBucket !== undefined;
+  if (unattended || alone) throw userError(message);
   // Not awaited: the engine shows it when it comes, and nothing depends on it.
-  void pulumi.log.warn(`${message}; until then this stack runs the direct engine only, without a workflow`);
+  void pulumi.log.warn(`${message}; until then ${without}`);
   return undefined;
 }

@@ -1,8 +1,10 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
-import { ACCOUNT_GRANTS } from '../jobs/contract/account-grants.ts';
+import { ACCOUNTS, type Account, accountGrants } from '../jobs/contract/account-grants.ts';
 import type { GrantTarget } from '../jobs/contract/job-user.ts';
+import type { EngineName } from '../jobs/contract/settings/choices.ts';
 import type { TableName } from '../jobs/contract/settings/table-settings.ts';
+import type { CloudRun } from './cloud-run.ts';
 import { Component, type StackArgs } from './component.ts';
 import type { Identity } from './identity.ts';
 import type { Keys } from './keys.ts';
@@ -10,11 +12,15 @@ import type { Storage } from './storage.ts';
 import type { Warehouse } from './warehouse.ts';
 
 export interface BindingsArgs extends StackArgs {
-  /** The stack's own accounts; undefined where nothing runs in a batch. */
+  location: string;
+  engines: readonly EngineName[];
+  /** The stack's own accounts; undefined where nothing starts by itself. */
   identity: Identity | undefined;
   keys: Keys;
   storage: Storage;
   warehouse: Warehouse;
+  /** Undefined where the stack deploys no job. */
+  cloudRun: CloudRun | undefined;
   /** E-mail of the group that may read the values. */
   readers?: string | undefined;
   /** Policy tag of the columns that may hold plaintext. */
@@ -32,6 +38,9 @@ const TABLES: Partial<Record<GrantTarget, TableName>> = {
   'data keys table': 'dataKeys',
   'runs table': 'runs',
 };
+
+/** Who merges, and plans by what stands in the plaintext columns. */
+const MERGES: ReadonlySet<Account> = new Set(['job', 'workflow']);
 
 /** A service account's full name; one that is named in the settings may belong to another project, as its e-mail address shows. */
 function fullName([project, email]: [string, string]): string {
@@ -56,28 +65,23 @@ export class Bindings extends Component {
 
   /** What acts for the stack by itself, and Composer where that starts it. */
   private accounts(identity: Identity): void {
-    const { columnPolicyTag, composer } = this.args;
-    for (const { account, role, on } of ACCOUNT_GRANTS)
-      this.grant(
-        account,
-        role.replace('roles/', ''),
-        on,
-        pulumi.interpolate`serviceAccount:${identity[account]}`,
-        identity,
-      );
-    if (columnPolicyTag !== undefined) this.plaintext(columnPolicyTag, identity.workflow);
+    const { engines, columnPolicyTag, composer } = this.args;
+    for (const account of ACCOUNTS) {
+      const email = identity[account];
+      if (email === undefined) continue;
+      const member = pulumi.interpolate`serviceAccount:${email}`;
+      for (const { role, on } of accountGrants(account, engines))
+        this.grant(account, role.replace('roles/', ''), on, member);
+      if (columnPolicyTag !== undefined && MERGES.has(account))
+        this.plaintext(account, columnPolicyTag, member);
+    }
     if (composer !== undefined)
       this.onProject('composer', 'workflows.invoker', pulumi.interpolate`serviceAccount:${composer}`);
   }
 
   /** A role of the table that the job knows too. */
-  private grant(
-    who: string,
-    role: string,
-    on: GrantTarget,
-    member: pulumi.Output<string>,
-    identity: Identity,
-  ): void {
+  private grant(who: string, role: string, on: GrantTarget, member: pulumi.Output<string>): void {
+    const { identity, cloudRun } = this.args;
     const table = TABLES[on];
     if (table !== undefined) this.onTable(who, table, role, member);
     else if (on === 'project') this.onProject(who, role, member);
@@ -85,32 +89,30 @@ export class Bindings extends Component {
     else if (on === "the stack's bucket") this.onBucket(who, role, member);
     else if (on === 'source key') this.onKey(who, 'source', role, member);
     else if (on === 'BigQuery key') this.onKey(who, 'bigquery', role, member);
-    else if (on === "the batch's account") this.onBatchAccount(who, identity.batch, role, member);
+    else if (on === "the batch's account") this.onBatchAccount(who, identity?.batch, role, member);
+    else if (on === 'Cloud Run job') this.onCloudRunJob(who, cloudRun, role, member);
     else throw new Error(`the program grants nothing on ${on}`);
   }
 
   /**
-   * A MERGE is checked for the columns that it reads, so the workflow needs the tag to carry the plaintext over.
+   * A MERGE is checked for the columns that it reads, so whoever merges needs the tag to carry the plaintext over.
    * https://cloud.google.com/bigquery/docs/column-level-security-writes
    */
-  private plaintext(policyTag: string, workflow: pulumi.Output<string>): void {
+  private plaintext(who: string, policyTag: string, member: pulumi.Output<string>): void {
     new gcp.datacatalog.PolicyTagIamMember(
-      'workflow-plaintext-datacatalog.categoryFineGrainedReader',
-      {
-        policyTag,
-        role: 'roles/datacatalog.categoryFineGrainedReader',
-        member: pulumi.interpolate`serviceAccount:${workflow}`,
-      },
+      `${who}-plaintext-datacatalog.categoryFineGrainedReader`,
+      { policyTag, role: 'roles/datacatalog.categoryFineGrainedReader', member },
       this.child,
     );
   }
 
   private onBatchAccount(
     who: string,
-    batch: pulumi.Output<string>,
+    batch: pulumi.Output<string> | undefined,
     role: string,
     member: pulumi.Output<string>,
   ): void {
+    if (batch === undefined) return;
     new gcp.serviceaccount.IAMMember(
       `${who}-batch-account-${role}`,
       {
@@ -118,6 +120,21 @@ export class Bindings extends Component {
         role: `roles/${role}`,
         member,
       },
+      this.child,
+    );
+  }
+
+  private onCloudRunJob(
+    who: string,
+    cloudRun: CloudRun | undefined,
+    role: string,
+    member: pulumi.Output<string>,
+  ): void {
+    if (cloudRun === undefined) return;
+    const { project, location } = this.args;
+    new gcp.cloudrunv2.JobIamMember(
+      `${who}-job-${role}`,
+      { project, location, name: cloudRun.id, role: `roles/${role}`, member },
       this.child,
     );
   }

@@ -2,7 +2,7 @@ import * as pulumi from '@pulumi/pulumi';
 import { type Deployment, settled } from '../jobs/contract/deployment.ts';
 import { batchSettings } from '../jobs/contract/settings/batch-settings.ts';
 import { runSettings } from '../jobs/contract/settings/run-settings.ts';
-import type { Application } from './application.ts';
+import type { BatchApplication } from './application.ts';
 import type { Identity } from './identity.ts';
 import type { Keys } from './keys.ts';
 import type { Network } from './network.ts';
@@ -15,18 +15,19 @@ export interface Parts {
   storage: Storage;
   warehouse: Warehouse;
   keys: Keys;
-  /** Undefined where nothing runs in a batch. */
+  /** Undefined where nothing starts by itself. */
   identity: Identity | undefined;
+  /** Undefined where nothing runs in a batch. */
   network: Network | undefined;
   /** Undefined without a bundle, or where a jar runs in its place. */
-  application: Application | undefined;
+  application: BatchApplication | undefined;
 }
 
 /** A stack's outputs while they are being made: each is known once what it names exists. */
 export type Outputs<T> = { [K in keyof T]: pulumi.Input<T[K]> };
 
 /** What a run needs to know of a stack: its settings under their own names, and what they became. */
-export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow'>> {
+export function describe(parts: Parts): Outputs<Omit<Deployment, 'workflow' | 'cloudRunJob'>> {
   const { storage, warehouse, keys, identity, network, application } = parts;
   const { fields, unauthenticated, ...settings } = parts.settings;
   return {

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
 import { apisOf, FIRST_API } from '../jobs/contract/apis.ts';
+import type { Carriers } from '../jobs/contract/carriers.ts';
 import { Component } from './component.ts';
-import type { Settings } from './settings.ts';
 
 /**
  * An API answers a while after Google says that it is on.
@@ -11,10 +11,9 @@ import type { Settings } from './settings.ts';
  */
 const ACTIVATION_SECONDS = 60;
 
-export interface ServicesArgs {
+/** What carries out runs brings APIs of its own, and those of what starts it. */
+export interface ServicesArgs extends Carriers {
   project: string;
-  /** Those of batches, and of what starts them, go with the engine. */
-  engines: Settings['engines'];
   /** Policy tags are Data Catalog's. */
   columnPolicyTag?: string | undefined;
 }
@@ -24,7 +23,7 @@ export class Services extends Component {
   /** The project, once its APIs are on. */
   readonly project: pulumi.Output<string>;
 
-  constructor(name: string, { project, engines, columnPolicyTag }: ServicesArgs) {
+  constructor(name: string, { project, batches, job, columnPolicyTag }: ServicesArgs) {
     super('Services', name);
     // Runs once an API has just been turned on, and never in an update that finds it on.
     const activated = new pulumi.ResourceHook('api-activation', () => sleep(ACTIVATION_SECONDS * 1000));
@@ -35,11 +34,10 @@ export class Services extends Component {
         { ...this.child, dependsOn, hooks: { afterCreate: [activated] } },
       );
     const first = enable(FIRST_API, []);
-    const batches = engines.includes('dataproc');
-    const wanted = [...apisOf({ batches }), ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
+    const wanted = [...apisOf({ batches, job }), ...(columnPolicyTag === undefined ? [] : ['datacatalog'])];
     const enabled = wanted.map((api) => enable(api, [first]));
     const ready = enabled.map((one) => one.project);
-    if (batches) {
+    if (batches || job) {
       // The agent that gets the workflow's tokens is made when it is first asked for, which may be too late for
       // the first deployment: https://cloud.google.com/workflows/docs/authentication
       const identity = new gcp.projects.ServiceIdentity(

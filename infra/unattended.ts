@@ -1,6 +1,7 @@
 import * as pulumi from '@pulumi/pulumi';
 import { type Deployment, parseDeployment } from '../jobs/contract/deployment.ts';
-import type { Application } from './application.ts';
+import type { BatchApplication } from './application.ts';
+import type { CloudRun } from './cloud-run.ts';
 import type { StackArgs } from './component.ts';
 import { Composer } from './composer.ts';
 import type { Identity } from './identity.ts';
@@ -13,17 +14,18 @@ import { Workflow } from './workflow.ts';
 
 type UnattendedArgs = Omit<Settings, keyof StackArgs> &
   StackArgs & {
-    application: Application | undefined;
+    application: BatchApplication | undefined;
+    cloudRun: CloudRun | undefined;
     identity: Identity;
     outputs: Outputs<Omit<Deployment, 'workflow'>>;
   };
 
 /**
- * What runs by itself: the workflow, what starts it and what watches it. Nothing of it without something to
- * run in a batch, be it the built-in application or a jar.
+ * What runs by itself: the workflow, what starts it and what watches it. Nothing of it without something that
+ * the workflow can have a run done by: the built-in application or a jar in a batch, or the job of Cloud Run.
  */
 export function unattendedRuns(args: UnattendedArgs): Workflow | undefined {
-  if (args.application === undefined && args.jarFile === undefined) return undefined;
+  if ([args.application, args.jarFile, args.cloudRun].every((one) => one === undefined)) return undefined;
   const workflow = new Workflow('workflow', {
     ...args,
     source: pulumi

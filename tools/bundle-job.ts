@@ -36,7 +36,7 @@ export async function bundleJob(dist: string): Promise<string> {
   const outfile = join(dist, JOB_FILE);
   await build({
     absWorkingDir: ROOT,
-    entryPoints: ['jobs/cloud-run/main.ts'],
+    entryPoints: ['jobs/cloud-run/deployed-job.ts'],
     outfile,
     bundle: true,
     minify: true,

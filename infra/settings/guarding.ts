@@ -12,7 +12,7 @@ export const guardingSettings = {
   }),
   deletionProtection: setting(flag.default(true), {
     description:
-      'Whether tables, bucket and workflow refuse to be destroyed, and the stack to let go of keys; destroyed they never are.',
+      'Whether tables, bucket, workflow and the job of Cloud Run refuse to be destroyed, and the stack to let go of keys; destroyed they never are.',
     example: 'true',
   }),
   auditLogs: setting(flag.default(true), {

@@ -17,7 +17,7 @@ This page is generated from the schema in \`infra/settings/\` by \`npm run docs:
 const RULES = `## Rules between settings
 
 - \`jarFile\` and \`mainClass\` go together. With them \`fields\` is one field, and \`engines\` has \`dataproc\`.
-- Without \`dataproc\` among the \`engines\` nothing starts by itself: \`schedule\` is paused, and there is no \`composerDagBucket\`.
+- Without \`dataproc\` or \`bigquery\` among the \`engines\` nothing starts by itself: \`schedule\` is paused, and there is no \`composerDagBucket\`.
 - \`bigqueryKek\`, \`cmek\`, \`columnPolicyTag\` and \`subnetwork\`, where they name something, name it in \`location\`. \`sourceKek\` may be anywhere.
 - \`unauthenticated\` is \`accept\` with the format \`dotted\` only. \`valuePattern\` is for a single field, and not with \`jarFile\`.
 - \`kmsCallsPerSecond\` stays under \`alerts.kmsQuotaShare\` of \`kmsQuotaPerMinute\`.

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bucketName, email, timeZone, whole } from '../../jobs/contract/settings/patterns.ts';
+import { bucketName, containerImage, email, timeZone, whole } from '../../jobs/contract/settings/patterns.ts';
 import { setting } from '../../jobs/contract/settings/setting.ts';
 import { cron } from './cron.ts';
 
@@ -12,6 +12,12 @@ export const runningSettings = {
   bundle: setting(z.string().min(1).default('jobs/spark/dist'), {
     description: 'The folder with the built-in application, made by `npm run bundle`.',
     example: 'jobs/spark/dist',
+  }),
+  jobImage: setting(containerImage.optional(), {
+    description:
+      'The image with Node.js 20.19 or later that the job of Cloud Run runs on; one of your own may be pinned by its digest.',
+    example: 'us-central1-docker.pkg.dev/example-data/images/nodejs22:2026-11-01',
+    absent: 'Google’s image of Node.js 22 in the region',
   }),
   schedule: setting(
     z

@@ -3,7 +3,8 @@ import { type GrantTarget, JOB_USER_GRANTS } from './job-user.ts';
 import type { EngineName } from './settings/choices.ts';
 
 /** The accounts that act for a stack by themselves. */
-export type Account = 'batch' | 'job' | 'workflow' | 'schedule';
+export const ACCOUNTS = ['batch', 'job', 'workflow', 'schedule'] as const;
+export type Account = (typeof ACCOUNTS)[number];
 
 /** A role that the program grants to one of them. */
 export interface AccountGrant {

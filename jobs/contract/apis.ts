@@ -1,17 +1,16 @@
+import type { Carriers } from './carriers.ts';
+
 /** What every stack uses, by the first part of the name that Service Usage knows an API by. */
 const ALWAYS = ['bigquery', 'cloudkms', 'iam', 'storage'];
 
-/** What a batch and the workflow that starts it need. */
-const FOR_BATCHES = [
-  'bigquerystorage',
-  'cloudscheduler',
-  'compute',
-  'dataproc',
-  'logging',
-  'monitoring',
-  'workflowexecutions',
-  'workflows',
-];
+/** What a batch needs. */
+const FOR_BATCHES = ['bigquerystorage', 'compute', 'dataproc'];
+
+/** What the job of Cloud Run needs. */
+const FOR_JOB = ['run'];
+
+/** What the workflow that starts either needs, what starts it and what watches it. */
+const FOR_WORKFLOW = ['cloudscheduler', 'logging', 'monitoring', 'workflowexecutions', 'workflows'];
 
 /** A project's APIs are turned on through this one. */
 export const FIRST_API = 'cloudresourcemanager';
@@ -21,7 +20,11 @@ export const FIRST_API = 'cloudresourcemanager';
  * they still are.
  *
  * @example
- * apisOf({ batches: false }); // ['bigquery', 'cloudkms', 'iam', 'storage']
+ * apisOf({ batches: false, job: false }); // ['bigquery', 'cloudkms', 'iam', 'storage']
  */
-export const apisOf = ({ batches }: { readonly batches: boolean }): readonly string[] =>
-  batches ? [...ALWAYS, ...FOR_BATCHES] : ALWAYS;
+export const apisOf = ({ batches, job }: Carriers): readonly string[] => [
+  ...ALWAYS,
+  ...(batches ? FOR_BATCHES : []),
+  ...(job ? FOR_JOB : []),
+  ...(batches || job ? FOR_WORKFLOW : []),
+];

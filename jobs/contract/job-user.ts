@@ -220,7 +220,7 @@ export const JOB_USER_GRANTS: readonly Grant[] = [
     role: 'roles/iam.securityReviewer',
     on: 'project',
     when: 'reseal doctor',
-    why: 'Sees whether the accounts of batch, workflow and schedule have their roles. It shows every policy of the project; without it those lines are left open. No run needs it.',
+    why: 'Sees whether the accounts of batch, job, workflow and schedule have their roles. It shows every policy of the project; without it those lines are left open. No run needs it.',
     permissions: ['resourcemanager.projects.getIamPolicy'],
     optional: true,
   },

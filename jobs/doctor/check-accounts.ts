@@ -1,4 +1,4 @@
-import { ACCOUNT_GRANTS, type Account, emailOf } from '../contract/account-grants.ts';
+import { type Account, accountGrants, emailOf } from '../contract/account-grants.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { type GrantResource, type GrantTarget, grantResource } from '../contract/job-user.ts';
 import { googleFailure } from '../google/failures.ts';
@@ -9,13 +9,14 @@ import { type Finding, inBatches, ok, wrong } from './finding.ts';
 type Seen = { readonly entries: ReadonlySet<string> } | { readonly why: string };
 
 /**
- * Whether the accounts of batch, workflow and schedule have the roles that `pulumi up` gave them, a line an account. A
+ * Whether the accounts of batch, job, workflow and schedule have the roles that `pulumi up` gave them, a line an account. A
  * role on the resource itself or on the project counts; one that holds as much, or that comes from a folder or the
  * organization, is not seen. The batch's are needed by every run where no other engine is allowed.
  */
 export async function checkAccounts(d: Deployment, policies: Policies): Promise<Finding[]> {
   const accounts: Account[] = [
     ...(d.engines.includes('dataproc') ? (['batch'] as const) : []),
+    ...(d.cloudRunJob === null ? [] : (['job'] as const)),
     ...(d.workflow === null ? [] : (['workflow', 'schedule'] as const)),
   ];
   const seen = new Map<GrantTarget, Promise<Seen>>();
@@ -30,18 +31,24 @@ export async function checkAccounts(d: Deployment, policies: Policies): Promise<
       const project = await policyOf('project', { kind: 'project', project: d.project });
       const missing: string[] = [];
       const hidden = new Set<string>();
-      for (const { role, on } of ACCOUNT_GRANTS.filter((grant) => grant.account === account)) {
-        const resource = grantResource(d, on);
-        if (resource === null) continue;
+      const grants = grantsIn(d, account);
+      for (const { role, on, resource } of grants) {
         const own = await policyOf(on, resource);
         if ([own, project].some((one) => 'entries' in one && one.entries.has(entry(member, role)))) continue;
         if ('why' in own) hidden.add(`${on} (${own.why})`);
         else missing.push(`${role} on ${on}`);
       }
-      return finding(d, account, member, missing, [...hidden]);
+      return finding(d, account, grants.length, missing, [...hidden]);
     }),
   );
 }
+
+/** The grants of an account with what they stand on: one on what a stack has not is not missing. */
+const grantsIn = (d: Deployment, account: Account) =>
+  accountGrants(account, d.engines).flatMap(({ role, on }) => {
+    const resource = grantResource(d, on);
+    return resource === null ? [] : { role, on, resource };
+  });
 
 async function look(policies: Policies, resource: GrantResource): Promise<Seen> {
   try {
@@ -54,11 +61,12 @@ async function look(policies: Policies, resource: GrantResource): Promise<Seen> 
 function finding(
   d: Deployment,
   account: Account,
-  member: string,
+  grants: number,
   missing: readonly string[],
   hidden: readonly string[],
 ): Finding {
   const check = `roles of the ${account}'s account`;
+  const member = `serviceAccount:${emailOf(d, account)}`;
   if (missing.length > 0)
     return wrong(
       account === 'batch' ? inBatches(d) : 'warning',
@@ -73,6 +81,5 @@ function finding(
       `this account may not look at the policy of ${hidden[0]}${hidden.length === 1 ? '' : ` and of ${hidden.length - 1} more resources`}`,
       'grant roles/iam.securityReviewer on the project to see',
     );
-  const grants = ACCOUNT_GRANTS.filter((grant) => grant.account === account).length;
   return ok(check, `${grants} of ${grants}, ${member}`);
 }

@@ -1,14 +1,16 @@
 import { apisOf, FIRST_API } from '../contract/apis.ts';
+import { carriersOf } from '../contract/carriers.ts';
 import type { Deployment } from '../contract/deployment.ts';
 import { googleFailure } from '../google/failures.ts';
 import type { ServiceUsage } from '../google/service-usage.ts';
 import { type Finding, inBatches, ok, wrong } from './finding.ts';
 
-/** Whether the APIs are on that `pulumi up` turned on: only those of the batch can be done without. */
+/** Whether the APIs are on that `pulumi up` turned on: those of batch and job can be done without where a run may do without. */
 export async function checkApis(d: Deployment, usage: ServiceUsage): Promise<Finding> {
   const check = 'APIs';
-  const needed = apisOf({ batches: inBatches(d) === 'failed' });
-  const wanted = [FIRST_API, ...apisOf({ batches: d.engines.includes('dataproc') })];
+  // The job is for the workflow only: by hand its engine runs without.
+  const needed = apisOf({ batches: inBatches(d) === 'failed', job: false });
+  const wanted = [FIRST_API, ...apisOf(carriersOf({ engines: d.engines, jarFile: d.batch.jarFile }))];
   try {
     const off = await usage.off(d.project, wanted);
     if (off.length === 0) return ok(check, `all ${wanted.length} are on`);

@@ -102,7 +102,10 @@ export async function authorised(
   return { origins: GOOGLE, auth: await credentialed(new GoogleAuth({ scopes: SCOPE }).getClient()) };
 }
 
-type Origins = Pick<Endpoints, 'kms' | 'bigquery' | 'storage' | 'resourceManager' | 'iam' | 'serviceUsage'>;
+type Origins = Pick<
+  Endpoints,
+  'kms' | 'bigquery' | 'storage' | 'resourceManager' | 'iam' | 'serviceUsage' | 'run'
+>;
 
 const GOOGLE: Origins = {
   kms: 'https://cloudkms.googleapis.com',
@@ -111,6 +114,7 @@ const GOOGLE: Origins = {
   resourceManager: 'https://cloudresourcemanager.googleapis.com',
   iam: 'https://iam.googleapis.com',
   serviceUsage: 'https://serviceusage.googleapis.com',
+  run: 'https://run.googleapis.com',
 };
 
 /** https://developers.google.com/identity/protocols/oauth2/scopes */

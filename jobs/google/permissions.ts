@@ -34,6 +34,8 @@ export async function heldPermissions(endpoints?: Endpoints): Promise<Held> {
       }
       case 'key':
         return post(`${origins.kms}/v1/${resource.name}:testIamPermissions`, permissions);
+      case 'cloud run job':
+        return post(`${origins.run}/v2/${resource.name}:testIamPermissions`, permissions);
       case 'account': {
         const name = `projects/-/serviceAccounts/${resource.email}`;
         return post(`${origins.iam}/v1/${name}:testIamPermissions`, permissions);

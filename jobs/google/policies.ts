@@ -71,6 +71,8 @@ export async function policies(endpoints?: Endpoints): Promise<Policies> {
       }
       case 'key':
         return policy('GET', `${origins.kms}/v1/${on.name}:getIamPolicy`);
+      case 'cloud run job':
+        return policy('GET', `${origins.run}/v2/${on.name}:getIamPolicy`);
       case 'bucket':
         return policy('GET', `${origins.storage}/storage/v1/b/${on.bucket}/iam`);
       case 'account': {

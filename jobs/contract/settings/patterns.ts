@@ -80,6 +80,15 @@ export const subnetworkName = matching(
   'must be the name of a subnetwork, short or projects/…/regions/…/subnetworks/…',
 );
 
+/**
+ * An image with its registry, and a tag or a digest where it has one. Cloud Run pulls from no private registry but Google's.
+ * https://github.com/distribution/reference/blob/main/regexp.go
+ */
+export const containerImage = matching(
+  /^[a-z0-9-]+(\.[a-z0-9-]+)+(\/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)+(:\w[\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/,
+  'must be the full name of an image, with its registry, as REGION-docker.pkg.dev/PROJECT/REPOSITORY/NAME',
+);
+
 export const policyTag = matching(
   /^projects\/[^/]+\/locations\/[^/]+\/taxonomies\/\d+\/policyTags\/\d+$/,
   'must be the full name of a policy tag',

@@ -3,8 +3,8 @@ import { endSoon, exitCode, printError } from '../cli/exit.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
 import { plainWatcher } from '../cli/watch.ts';
 import { resume } from '../run/run.ts';
-import { handOver } from './arguments.ts';
-import { deployedContext } from './context.ts';
+import { deployedContext } from './deployed-context.ts';
+import { handOver } from './hand-over.ts';
 
 // Cloud Run ends a cancelled execution by SIGTERM, and ten seconds later by SIGKILL.
 // https://cloud.google.com/run/docs/container-contract#jobs-shutdown
