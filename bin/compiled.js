@@ -25,7 +25,7 @@ const SOURCES = ['index.ts', 'infra', 'jobs', 'sandbox'];
 /** What runs as a process or a thread of its own. */
 const ENTRIES = /** @type {const} */ ([
   'jobs/cli/main.ts',
-  'jobs/cloud-run/main.ts',
+  'jobs/cloud-run/deployed-job.ts',
   'jobs/engines/direct/worker.ts',
   'sandbox/deploy/program.ts',
   'sandbox/process/main.ts',

@@ -11,7 +11,7 @@ const COMPILER = new URL('../../bin/compiled.js', import.meta.url);
 export function standInJob(bundle: string): void {
   const source = [
     `import { compiled } from ${JSON.stringify(COMPILER)};`,
-    `await import(await compiled('jobs/cloud-run/main.ts'));`,
+    `await import(await compiled('jobs/cloud-run/deployed-job.ts'));`,
   ];
   writeFileSync(join(bundle, JOB_FILE), `${source.join('\n')}\n`);
 }
