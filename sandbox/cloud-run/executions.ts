@@ -3,23 +3,16 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { GoogleError } from '../errors/google-error.ts';
+import type { Faults } from '../faults/plane.ts';
 import type { Json } from '../http/router.ts';
 import type { Iam } from '../iam/iam.ts';
 import { emailOf } from '../iam/resources.ts';
 import { readJsonFile, writeAtomically } from '../state/files.ts';
-import {
-  again,
-  begin,
-  cancelling,
-  complete,
-  type Execution,
-  type Outcome,
-  pendingExecution,
-} from './execution.ts';
+import { type Assignment, carryOut } from './carry-out.ts';
+import { cancelling, complete, type Execution, type Outcome, pendingExecution } from './execution.ts';
 import type { Job } from './jobs.ts';
-import { executionLog, type Log } from './log.ts';
-import { runTask } from './task.ts';
-import { overridden, type Task, taskOf } from './template.ts';
+import { executionLog } from './log.ts';
+import { overridden, taskOf } from './template.ts';
 
 /** What executions need of the sandbox. */
 export interface Place {
@@ -28,12 +21,12 @@ export interface Place {
   readonly origin: () => string;
   /** Executions act as their accounts. */
   readonly iam: Iam;
+  readonly faults: Faults;
 }
 
 /** An execution that has not completed. */
 interface Running {
   readonly stop: AbortController;
-  readonly kill: AbortController;
   readonly ended: Promise<void>;
 }
 
@@ -42,12 +35,8 @@ const SUFFIX = { letters: 'abcdefghijklmnopqrstuvwxyz0123456789', length: 5 };
 const suffix = (): string =>
   Array.from({ length: SUFFIX.length }, () => SUFFIX.letters[randomInt(SUFFIX.letters.length)]).join('');
 
+const RUN = { service: 'run', method: 'jobs.run' } as const;
 const STOPPED: Outcome = { count: 'failedCount', message: 'The sandbox was stopped.' };
-const CANCELLED: Outcome = {
-  count: 'cancelledCount',
-  message: 'The execution was cancelled.',
-  executionReason: 'CANCELLED',
-};
 
 /** The executions of a sandbox: what they do and what became of them. */
 export class Executions {
@@ -77,85 +66,39 @@ export class Executions {
     const template = overridden(job, overrides);
     const task = taskOf(template);
     const path = join(this.#folder, 'logs', `${short}.ndjson`);
-    const log = executionLog(path, pathToFileURL(path).href, {
-      project,
-      location,
-      job: id,
-      execution: short,
-    });
+    const log = executionLog(path, { project, location, job: id, execution: short });
     const execution = pendingExecution({
       name: `${job.name}/executions/${short}`,
       uid: randomUUID(),
       creator: emailOf(member),
       job: id,
       template,
-      logUri: log.uri,
+      logUri: pathToFileURL(path).href,
     });
     this.#executions.set(execution.name, execution);
-    const [stop, kill] = [new AbortController(), new AbortController()];
-    const ended = this.#carryOut(execution, task, log, stop.signal, kill.signal);
-    this.#running.set(execution.name, { stop, kill, ended });
+    const [fault] = this.#place.faults.hit('execution', RUN, member);
+    const stop = new AbortController();
+    const ended = this.#carryOut({ execution, task, log, fault, stop: stop.signal });
+    this.#running.set(execution.name, { stop, ended });
     this.#save();
     return execution;
   }
 
-  async #carryOut(
-    execution: Execution,
-    task: Task,
-    log: Log,
-    stop: AbortSignal,
-    kill: AbortSignal,
-  ): Promise<void> {
+  async #carryOut(work: Omit<Assignment, 'folder' | 'origin' | 'token' | 'save'>): Promise<void> {
     // The caller sees it before it starts, as with the service.
     await new Promise((resolve) => setImmediate(resolve));
-    const outcome = await this.#outcome(execution, task, log, stop, kill);
+    const { execution, task } = work;
+    const { iam, origin } = this.#place;
+    const outcome = await carryOut({
+      ...work,
+      folder: join(this.#folder, 'tasks'),
+      origin: origin(),
+      token: iam.token(`serviceAccount:${task.account}`),
+      save: () => this.#save(),
+    });
     complete(execution, this.#closed ? STOPPED : outcome);
     this.#running.delete(execution.name);
     this.#save();
-  }
-
-  async #outcome(
-    execution: Execution,
-    task: Task,
-    log: Log,
-    stop: AbortSignal,
-    kill: AbortSignal,
-  ): Promise<Outcome> {
-    const { iam, origin } = this.#place;
-    const [job = '', , short = ''] = execution.name.split('/').slice(-3);
-    const token = iam.token(`serviceAccount:${task.account}`);
-    for (let attempt = 0; ; attempt++) {
-      if (stop.aborted) return CANCELLED;
-      const root = join(this.#folder, 'tasks', `${execution.uid}-${attempt}`);
-      const started = (): void => {
-        begin(execution);
-        this.#save();
-      };
-      const place = {
-        job,
-        execution: short,
-        attempt,
-        root,
-        origin: origin(),
-        token,
-        log,
-        started,
-        stop,
-        kill,
-      };
-      const failure = await runTask(task, place);
-      if (stop.aborted) return CANCELLED;
-      if (failure === undefined) return { count: 'succeededCount' };
-      if (attempt < task.retries) {
-        again(execution);
-        continue;
-      }
-      return {
-        count: 'failedCount',
-        message: `Task ${short}-task0 failed with message: ${failure.message}`,
-        ...(failure.exited ? { executionReason: 'NON_ZERO_EXIT_CODE' } : {}),
-      };
-    }
   }
 
   /** @throws GoogleError NOT_FOUND */

@@ -6,7 +6,6 @@ type Source = 'stdout' | 'stderr' | 'varlog/system';
 
 /** The log of an execution. */
 export interface Log {
-  readonly uri: string;
   write(text: string, source: Source): void;
 }
 
@@ -22,7 +21,7 @@ export interface Logged {
  * A log as Cloud Logging keeps it, an entry a line: a line that is a JSON object becomes the entry's payload and
  * severity. https://cloud.google.com/run/docs/logging#using-json
  */
-export function executionLog(path: string, uri: string, { project, location, job, execution }: Logged): Log {
+export function executionLog(path: string, { project, location, job, execution }: Logged): Log {
   const resource = {
     type: 'cloud_run_job',
     labels: { project_id: project, location, job_name: job },
@@ -31,8 +30,9 @@ export function executionLog(path: string, uri: string, { project, location, job
     'run.googleapis.com/execution_name': execution,
     'run.googleapis.com/task_index': '0',
   };
+  // An execution that says nothing has a log, too.
+  appendFileSync(path, '', { mode: 0o600 });
   return {
-    uri,
     write(text, source) {
       const logName = `projects/${project}/logs/run.googleapis.com%2F${encodeURIComponent(source)}`;
       const timestamp = new Date().toISOString();

@@ -13,7 +13,8 @@ const GRACE_MS = 10_000;
 /** Where a task runs: an attempt of an execution. */
 export interface Attempt {
   readonly job: string;
-  readonly execution: string;
+  /** The execution's id. */
+  readonly id: string;
   readonly attempt: number;
   /** The root of its file system; it is gone afterwards. */
   readonly root: string;
@@ -58,7 +59,7 @@ export async function runTask(task: Task, attempt: Attempt): Promise<Failure | u
         TMPDIR: temporary,
         ...task.env,
         CLOUD_RUN_JOB: attempt.job,
-        [EXECUTION_VARIABLE]: attempt.execution,
+        [EXECUTION_VARIABLE]: attempt.id,
         CLOUD_RUN_TASK_INDEX: '0',
         CLOUD_RUN_TASK_ATTEMPT: String(attempt.attempt),
         CLOUD_RUN_TASK_COUNT: '1',

@@ -43,6 +43,11 @@ const batch = {
   service: z.literal('dataproc'),
   method: z.literal('batches.create').default('batches.create'),
 };
+const execution = {
+  ...calls,
+  service: z.literal('run'),
+  method: z.literal('jobs.run').default('jobs.run'),
+};
 
 const CALL_RULES = [
   z.strictObject({ kind: z.literal('latency'), ...any, ms: z.number().min(0) }),
@@ -77,6 +82,17 @@ const BATCH_RULES = [
   z.strictObject({ kind: z.literal('batch-stuck'), ...batch, state: z.enum(['PENDING', 'RUNNING']) }),
   z.strictObject({ kind: z.literal('batch-silent'), ...batch }),
 ] as const;
+const EXECUTION_RULES = [
+  z.strictObject({ kind: z.literal('execution-without-image'), ...execution }),
+  z.strictObject({
+    kind: z.literal('execution-killed'),
+    ...execution,
+    /** Once it has printed a line with this text; once it has begun unless given. */
+    output: z.string().default(''),
+    /** So long after that. */
+    ms: z.number().min(0).default(0),
+  }),
+] as const;
 
 const kindsOf = (rules: readonly { shape: { kind: { value: string } } }[]): string[] =>
   rules.map(({ shape }) => shape.kind.value);
@@ -86,15 +102,20 @@ const LEVELS = {
   kms: kindsOf(KMS_RULES),
   job: kindsOf(JOB_RULES),
   batch: kindsOf(BATCH_RULES),
+  execution: kindsOf(EXECUTION_RULES),
 } as const;
 export type Level = keyof typeof LEVELS;
 export const levelOf = (kind: Rule['kind']): Level =>
   (Object.keys(LEVELS) as Level[]).find((level) => LEVELS[level].includes(kind)) ?? 'call';
 
-const ruleSchema = z.discriminatedUnion('kind', [...CALL_RULES, ...KMS_RULES, ...JOB_RULES, ...BATCH_RULES], {
-  error: ({ code }) =>
-    code === 'invalid_union' ? `must be one of ${Object.values(LEVELS).flat().join(', ')}` : undefined,
-});
+const ruleSchema = z.discriminatedUnion(
+  'kind',
+  [...CALL_RULES, ...KMS_RULES, ...JOB_RULES, ...BATCH_RULES, ...EXECUTION_RULES],
+  {
+    error: ({ code }) =>
+      code === 'invalid_union' ? `must be one of ${Object.values(LEVELS).flat().join(', ')}` : undefined,
+  },
+);
 const fileSchema = z.strictObject({ rules: z.array(ruleSchema) });
 
 /** One thing that goes wrong, and with which calls. docs/sandbox.md has an example of each. */
@@ -107,6 +128,7 @@ export type RuleOf<L extends Level> = Extract<
       | (L extends 'kms' ? (typeof KMS_RULES)[number] : never)
       | (L extends 'job' ? (typeof JOB_RULES)[number] : never)
       | (L extends 'batch' ? (typeof BATCH_RULES)[number] : never)
+      | (L extends 'execution' ? (typeof EXECUTION_RULES)[number] : never)
     >['kind'];
   }
 >;

@@ -22,7 +22,7 @@ export interface Options {
 export function optionsOf(argv: readonly string[]): Options {
   const options = new Command('sandbox')
     .description(
-      "Serves Cloud KMS, BigQuery, Cloud Storage and Dataproc's batches on 127.0.0.1, with the stack deployed into it",
+      "Serves Cloud KMS, BigQuery, Cloud Storage, Dataproc's batches and Cloud Run's jobs on 127.0.0.1, with the stack deployed into it",
     )
     .option('--state <dir>', 'folder of its keys, tables and objects', DEFAULT_STATE)
     .option('--port <n>', 'port; 0 takes a free one', port, 0)

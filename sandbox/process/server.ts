@@ -115,7 +115,7 @@ export async function startServer({
   const batches = new Batches(state, runner, (batch) => driverOutput(store, batch), faults);
   const made = new Project(bare);
   const cloudRunJobs = new CloudRunJobs(state);
-  const executions = new Executions({ state, origin: () => origin, iam });
+  const executions = new Executions({ state, origin: () => origin, iam, faults });
   const guests = new Guests();
   const resources = [...resourceRoutes(backend, iam.policy), ...storageRoutes(store, uploads)];
   const routes = [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { EngineName } from '../../jobs/contract/settings/choices.ts';
-import { levelOf, type Rule } from '../../sandbox/faults/rules.ts';
+import { type Level, levelOf, type Rule, type RuleOf } from '../../sandbox/faults/rules.ts';
 import type { Called, Calm } from './calm.ts';
 
 /** Runs that nothing befell, of the engines that faults are to strike. */
@@ -22,8 +22,11 @@ const strikes = (calls: number, lasting: boolean) =>
 const when = fc.record({ when: fc.constantFrom('before', 'after') });
 const NOTHING = fc.constant({});
 
-/** What each kind has besides; the kinds of every level of the fault plane. */
-const MORE: Record<Rule['kind'], fc.Arbitrary<object>> = {
+/** Faults that can strike a run that is started by hand: executions of Cloud Run are the workflow's. */
+type Kind = Exclude<Rule['kind'], RuleOf<'execution'>['kind']>;
+
+/** What each kind has besides. */
+const MORE: Record<Kind, fc.Arbitrary<object>> = {
   latency: fc.record({ ms: fc.integer({ min: 1, max: 300 }) }),
   rate: fc.record({ perSecond: fc.integer({ min: 1, max: 20 }) }),
   quota: fc.record({
@@ -51,7 +54,7 @@ const MORE: Record<Rule['kind'], fc.Arbitrary<object>> = {
   'batch-stuck': fc.record({ state: fc.constantFrom('PENDING', 'RUNNING') }),
   'batch-silent': NOTHING,
 };
-export const KINDS = Object.keys(MORE) as Rule['kind'][];
+export const KINDS = Object.keys(MORE) as Kind[];
 
 /** What faults above the level of calls strike: uses of keys, jobs, batches, each counted by the calls of a method. */
 const STRUCK = {
@@ -61,8 +64,8 @@ const STRUCK = {
 } as const;
 
 /** Rules of a kind that strike a run of this engine. */
-function ruleOf(kind: Rule['kind'], methods: readonly Called[], lasting: boolean): fc.Arbitrary<object> {
-  const level = levelOf(kind);
+function ruleOf(kind: Kind, methods: readonly Called[], lasting: boolean): fc.Arbitrary<object> {
+  const level = levelOf(kind) as Exclude<Level, 'execution'>;
   if (level === 'call')
     return fc
       .constantFrom(...methods)
@@ -82,15 +85,11 @@ const given = (rule: object): object =>
   Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined));
 
 /** Whether a fault of this kind can strike a run of this engine: some need a batch. */
-const strikesAt = (kind: Rule['kind'], engine: EngineName): boolean =>
+const strikesAt = (kind: Kind, engine: EngineName): boolean =>
   engine === 'dataproc' || levelOf(kind) !== 'batch';
 
 /** A run under a fault of this kind, by the first of the engines that it can strike. */
-export function alone(
-  kind: Rule['kind'],
-  undisturbed: Undisturbed,
-  lasting = false,
-): fc.Arbitrary<FaultCase> {
+export function alone(kind: Kind, undisturbed: Undisturbed, lasting = false): fc.Arbitrary<FaultCase> {
   const struck = [...undisturbed].find(([engine]) => strikesAt(kind, engine));
   if (struck === undefined) throw new RangeError(`${kind} strikes none of these engines`);
   const [engine, { methods }] = struck;

@@ -1,10 +1,21 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { type Answer, type Harness, harness, PROJECT } from '../../support/harness.ts';
-import { bucket, completed, follow, JOB, JOBS, left, program, READER, run, template } from './jobs.ts';
+import {
+  bucket,
+  completed,
+  entries,
+  follow,
+  JOB,
+  JOBS,
+  left,
+  program,
+  READER,
+  run,
+  template,
+} from '../../support/cloud-run.ts';
+import { type Harness, harness, PROJECT } from '../../support/harness.ts';
 
 let h: Harness;
 const folder = mkdtempSync(join(tmpdir(), 'reseal-cloud-run-'));
@@ -47,13 +58,6 @@ async function job(given: object = template()): Promise<void> {
   expect(body.error?.message ?? status).toBe(200);
   expect(body).toMatchObject({ done: true, response: { name: JOB, generation: '1' } });
 }
-
-/** The entries of an execution's log. */
-const entries = ({ logUri }: Answer): Answer[] =>
-  readFileSync(fileURLToPath(logUri), 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
 
 it("runs the file of the bucket as its account, with the arguments that override the template's", async () => {
   await program(h, TELLS);

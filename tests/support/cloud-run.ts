@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Answer, type Harness, LOCATION, PROJECT } from '../../support/harness.ts';
+import { fileURLToPath } from 'node:url';
+import { type Answer, type Harness, LOCATION, PROJECT } from './harness.ts';
 
 export const JOBS = `projects/${PROJECT}/locations/${LOCATION}/jobs`;
 export const JOB = `${JOBS}/a-job`;
@@ -78,3 +79,10 @@ export async function left(path: string): Promise<void> {
 /** The condition that says what became of an execution. */
 export const completed = ({ conditions }: Answer): Answer =>
   conditions.find(({ type }: Answer) => type === 'Completed');
+
+/** The entries of an execution's log. */
+export const entries = ({ logUri }: Answer): Answer[] =>
+  readFileSync(fileURLToPath(logUri), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
