@@ -20,7 +20,6 @@ export interface Endpoints {
   readonly storage: string;
   readonly dataproc: string;
   readonly workflows: string;
-  readonly run: string;
   readonly resourceManager: string;
   readonly iam: string;
   readonly serviceUsage: string;

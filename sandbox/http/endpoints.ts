@@ -10,7 +10,6 @@ export const endpointsOf = (origin: string, accessToken: string): SandboxEndpoin
   storage: origin,
   dataproc: origin,
   workflows: origin,
-  run: origin,
   resourceManager: origin,
   iam: origin,
   serviceUsage: origin,
