@@ -31,26 +31,31 @@ export interface ApplicationArgs<Part extends string> {
  * with, in its next waves and attempts, too.
  */
 export class Application<Part extends string> extends Component {
-  /** Names of the objects in the bucket. */
-  readonly objects: Record<Part, pulumi.Output<string>>;
+  /** Names of the objects in the bucket, and the SHA-256 of each in hex. */
+  readonly objects: Record<Part, { readonly name: pulumi.Output<string>; readonly digest: string }>;
   /** gs:// URIs, as a batch takes them. */
   readonly uris: Record<Part, pulumi.Output<string>>;
 
   constructor(name: string, { bucket, bundle, files }: ApplicationArgs<Part>) {
     super('Application', name);
-    const upload = (part: string, file: string): pulumi.Output<string> => {
+    const upload = (part: string, file: string) => {
       const path = join(bundle, file);
-      const digest = createHash('sha256').update(readFileSync(path)).digest('hex').slice(0, 16);
-      return new gcp.storage.BucketObject(
+      const digest = createHash('sha256').update(readFileSync(path)).digest('hex');
+      const { name } = new gcp.storage.BucketObject(
         part,
-        { bucket, name: `application/${digest}/${file}`, source: new pulumi.asset.FileAsset(path) },
+        {
+          bucket,
+          name: `application/${digest.slice(0, 16)}/${file}`,
+          source: new pulumi.asset.FileAsset(path),
+        },
         { ...this.child, retainOnDelete: true },
-      ).name;
+      );
+      return { name, digest };
     };
     const uploaded = Object.entries<string>(files).map(([part, file]) => [part, upload(part, file)] as const);
     this.objects = Object.fromEntries(uploaded) as typeof this.objects;
     this.uris = Object.fromEntries(
-      uploaded.map(([part, object]) => [part, pulumi.interpolate`gs://${bucket}/${object}`]),
+      uploaded.map(([part, object]) => [part, pulumi.interpolate`gs://${bucket}/${object.name}`]),
     ) as typeof this.uris;
     this.registerOutputs({ uris: this.uris });
   }

@@ -1,7 +1,15 @@
 import * as gcp from '@pulumi/gcp';
 import * as pulumi from '@pulumi/pulumi';
-import { cloudRunJobId, DEPLOYMENT_VARIABLE, jobImage, MOUNT, TASK } from '../jobs/contract/cloud-run.ts';
+import {
+  cloudRunJobId,
+  DEPLOYMENT_VARIABLE,
+  jobCommand,
+  jobImage,
+  MOUNT,
+  TASK,
+} from '../jobs/contract/cloud-run.ts';
 import { type Deployment, parseDeployment } from '../jobs/contract/deployment.ts';
+import type { JobApplication } from './application.ts';
 import { Component, type StackArgs } from './component.ts';
 import type { Outputs } from './outputs.ts';
 
@@ -9,7 +17,7 @@ export interface CloudRunArgs extends StackArgs {
   location: string;
   /** The stack's bucket, and the object in it that the job runs. */
   bucket: pulumi.Input<string>;
-  object: pulumi.Input<string>;
+  object: JobApplication['objects']['job'];
   /** E-mail of the service account that it runs as. */
   serviceAccount: pulumi.Input<string>;
   /** An image of one's own in place of Google's. */
@@ -36,7 +44,7 @@ export class CloudRun extends Component {
     super('CloudRun', name);
     const container = {
       image: args.jobImage ?? jobImage(args.location),
-      commands: ['node', pulumi.interpolate`${MOUNT}/${args.object}`],
+      commands: pulumi.output(args.object.name).apply((name) => jobCommand(name, args.object.digest)),
       envs: [{ name: DEPLOYMENT_VARIABLE, value: deploymentVariable(args.outputs) }],
       resources: { limits: { cpu: TASK.cpu, memory: TASK.memory } },
       volumeMounts: [{ name: VOLUME, mountPath: MOUNT }],

@@ -22,6 +22,41 @@ export const ENDPOINTS_VARIABLE = 'RESEAL_ENDPOINTS';
 /** Cloud Run names the execution in it. https://cloud.google.com/run/docs/container-contract#jobs-env-vars */
 export const EXECUTION_VARIABLE = 'CLOUD_RUN_EXECUTION';
 
+/**
+ * Runs the file in the bucket if it is still the one that was deployed: others than who deploys may write there. What has
+ * been looked at is what is run, from memory, as all of a task's own files are.
+ * https://cloud.google.com/run/docs/container-contract#filesystem
+ */
+const LOADER = `
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+const [node, mounted, digest, ...args] = process.argv;
+const code = readFileSync(mounted);
+if (createHash('sha256').update(code).digest('hex') !== digest) throw new Error(mounted + ' is not what was deployed');
+const file = join(mkdtempSync(join(tmpdir(), 'reseal-')), '${JOB_FILE}');
+writeFileSync(file, code);
+process.argv = [node, file, ...args];
+await import(pathToFileURL(file).href);
+`;
+
+/**
+ * The command of the job's container; the arguments of an execution follow it.
+ *
+ * @param object the name of the file in the bucket
+ * @param digest its SHA-256, in hex
+ */
+export const jobCommand = (object: string, digest: string): string[] => [
+  'node',
+  '--input-type=module',
+  `--eval=${LOADER}`,
+  '--',
+  `${MOUNT}/${object}`,
+  digest,
+];
+
 /** What Node runs on: Google's own image of the region. https://cloud.google.com/docs/buildpacks/base-images */
 export const jobImage = (location: string): string =>
   `${location}-docker.pkg.dev/serverless-runtimes/google-22/runtimes/nodejs22`;

@@ -52,7 +52,7 @@ export async function runTask(task: Task, attempt: Attempt): Promise<Failure | u
     const timeout = AbortSignal.timeout(task.timeoutSeconds * 1000);
     const ending = await runProgram({
       command: process.execPath,
-      args: [join(root, task.file.path), ...task.args],
+      args: [...task.command.map((one) => (one === task.file.path ? join(root, one) : one)), ...task.args],
       env: {
         PATH: process.env.PATH,
         HOME: home,

@@ -5,6 +5,8 @@ import { type Json, objectOr, required, text } from '../http/router.ts';
 /** What the task of an execution does. */
 export interface Task {
   readonly image: string;
+  /** What Node is started with before `args`; one of it is the path of `file`. */
+  readonly command: readonly string[];
   /** The program: a file below a mounted bucket. */
   readonly file: {
     readonly path: string;
@@ -69,6 +71,7 @@ export function taskOf(template: Json): Task {
   if (others.length > 0) throw missing('second container');
   return {
     image: required(container.image, 'template.containers[0].image'),
+    command: textsOf(container.command).slice(1),
     file: fileOf(container, listOf(template.volumes)),
     args: textsOf(container.args),
     env: Object.fromEntries(listOf(container.env).map(variable)),
@@ -91,12 +94,13 @@ function variable({ name, value, valueSource }: Json): [string, string] {
 
 /** The file that Node is to run, and the object that it is. */
 function fileOf(container: Json, volumes: readonly Json[]): Task['file'] {
-  const [program, path = '', ...more] = textsOf(container.command);
-  if (program !== 'node' || more.length > 0 || path !== posix.normalize(path))
-    throw missing('command but `node FILE`');
+  const [program, ...command] = textsOf(container.command);
+  if (program !== 'node') throw missing('command but Node');
   for (const { name, mountPath } of listOf(container.volumeMounts)) {
     const folder = `${String(mountPath).replace(/\/$/, '')}/`;
-    if (!path.startsWith(folder)) continue;
+    const path = command.find((one) => one.startsWith(folder));
+    if (path === undefined) continue;
+    if (path !== posix.normalize(path)) throw missing('path with dots in it');
     const { gcs } = volumes.find((volume) => volume.name === name) ?? {};
     const { bucket, readOnly } = objectOr(gcs);
     if (readOnly !== true) throw missing('volume but a bucket that is mounted read-only');

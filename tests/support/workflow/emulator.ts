@@ -51,12 +51,13 @@ function onLoopback(source: string, origin: string, deployment: Deployment): str
     ['sys.now() - since > 1800', 'sys.now() - since > 3'],
     ['sys.now() - since > 600', 'sys.now() - since > 1'],
   ];
+  const ofJob: [from: string, to: string][] = [['https://run.googleapis.com', origin]];
   const replaced: readonly [from: string, to: string][] = [
     ['https://bigquery.googleapis.com', origin],
     ['initial_delay: 30', 'delay: 0.05'],
     ['- wait: 5\n', '- wait: 0.1\n'],
     ...(engines.includes('dataproc') ? ofBatches : []),
-    ...(engines.includes('bigquery') ? ([['https://run.googleapis.com', origin]] as const) : []),
+    ...(engines.includes('bigquery') ? ofJob : []),
   ];
   return replaced.reduce((whole, [from, to]) => {
     if (!whole.includes(from)) throw new Error(`the workflow has no ${from}`);
