@@ -59,13 +59,14 @@ export async function run(h: Harness, overrides?: object): Promise<Answer> {
 
 /** Follows an execution until it is as wanted, completed unless said otherwise. */
 export async function follow(
-  h: Harness,
+  { origin, token }: Pick<Harness, 'origin' | 'token'>,
   { metadata }: { metadata: { name: string } },
   wanted: (execution: Answer) => boolean = ({ completionTime }) => completionTime !== undefined,
 ): Promise<Answer> {
   for (const until = Date.now() + 20_000; Date.now() < until; await sleep(20)) {
-    const { body } = await h.rest('GET', `/v2/${metadata.name}`);
-    if (wanted(body)) return body;
+    const headers = { authorization: `Bearer ${token}` };
+    const execution: Answer = await (await fetch(`${origin}/v2/${metadata.name}`, { headers })).json();
+    if (wanted(execution)) return execution;
   }
   throw new Error(`${metadata.name} does not get there`);
 }

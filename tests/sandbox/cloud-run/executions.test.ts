@@ -1,7 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
+import { Executions } from '../../../sandbox/cloud-run/executions.ts';
+import { Faults } from '../../../sandbox/faults/plane.ts';
+import { Iam } from '../../../sandbox/iam/iam.ts';
 import {
   bucket,
   completed,
@@ -201,4 +204,19 @@ it('that a sandbox leaves behind has failed when it starts again', async () => {
     message: 'The sandbox was stopped.',
   });
   expect((await h.rest('GET', `/v2/${JOB}`)).body.name).toBe(JOB);
+});
+
+it('that a sandbox which was killed leaves behind has failed, too, and its files are gone', async () => {
+  await program(h, WAITS);
+  await job();
+  const operation = await run(h);
+  await left(seen);
+  const state = join(folder, 'killed');
+  cpSync(join(h.state, 'cloud-run'), join(state, 'cloud-run'), { recursive: true });
+  const tasks = join(state, 'cloud-run', 'tasks');
+  expect(readdirSync(tasks)).toHaveLength(1);
+  const origin = () => h.origin;
+  const again = new Executions({ state, origin, iam: new Iam(state, () => PROJECT), faults: new Faults() });
+  expect(again.get(operation.metadata.name)).toMatchObject({ failedCount: 1 });
+  expect(existsSync(tasks)).toBe(false);
 });
