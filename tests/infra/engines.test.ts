@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { DEPLOYMENT_VARIABLE } from '../../jobs/contract/cloud-run.ts';
+import { DEPLOYMENT_VARIABLE, jobCommand } from '../../jobs/contract/cloud-run.ts';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { bindings } from '../support/pulumi/inventory.ts';
 import { configOf, type Program, type Recorded, runProgram } from '../support/pulumi/program.ts';
@@ -185,13 +187,14 @@ describe('the job of Cloud Run', () => {
     const program = await devOf(['bigquery']);
     const { template, container } = deployedJob(program);
     const object = one(program, 'gcp:storage/bucketObject:BucketObject');
+    const digest = createHash('sha256').update(readFileSync('tests/fixtures/bundle/job.mjs')).digest('hex');
     expect(object).toMatchObject({
       retained: true,
-      inputs: { name: expect.stringMatching(/^application\/[0-9a-f]{16}\/job\.mjs$/) },
+      inputs: { name: `application/${digest.slice(0, 16)}/job.mjs` },
     });
     expect(container).toMatchObject({
       image: 'us-central1-docker.pkg.dev/serverless-runtimes/google-22/runtimes/nodejs22',
-      commands: ['node', `/mnt/reseal/${object.inputs.name}`],
+      commands: jobCommand(String(object.inputs.name), digest),
       volumeMounts: [{ name: 'bucket', mountPath: '/mnt/reseal' }],
     });
     expect(template).toMatchObject({
