@@ -240,11 +240,15 @@ it('opens a few values to see whether the source format is right, and shows none
 
 it('names what a broken-off run left in the staging table, and a stack without a bundle', async () => {
   await box.sql("INSERT INTO users_temp (id, run_id, attempt) VALUES (1, 'gone-run', 'a')");
-  const findings = await examined({ batch: { ...box.deployment.batch, application: null } });
+  const findings = await examined({
+    batch: { ...box.deployment.batch, application: null },
+    cloudRunJob: null,
+  });
   await box.sql('DELETE FROM users_temp WHERE TRUE');
   expect(mayStart(findings)).toBe(true);
   expect(all(findings, 'warning').map(({ check, found }) => `${check}: ${found}`)).toEqual([
     "the batch's files: the stack was deployed without a bundle",
+    'the job on Cloud Run: the stack was deployed without it, so the workflow has no run done inside BigQuery',
     'staging table: 1 rows of run gone-run, which the ledger does not know',
   ]);
 });
