@@ -26,7 +26,11 @@ export class Identity extends Component {
     this.job = args.job
       ? this.account('job', args, 'Runs the job of Cloud Run: opens data keys, has BigQuery seal values')
       : undefined;
-    this.workflow = this.account('workflow', args, 'Runs the workflow: starts batches and the job, merges');
+    this.workflow = this.account(
+      'workflow',
+      args,
+      'Runs the workflow: plans, starts what seals values, merges',
+    );
     this.schedule = this.account('schedule', args, 'Starts the workflow, and nothing else');
     const { batch, job, workflow, schedule } = this;
     this.registerOutputs({ batch, job, workflow, schedule });

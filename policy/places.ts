@@ -1,9 +1,10 @@
 import { RUNTIMES } from '../jobs/contract/settings/batch-settings.ts';
 import { type ResourceRule, type StackRule, type Subject, text } from './rule.ts';
 
-/** Where data and keys are. Buckets answer in capitals. */
+/** Where data and keys are, and what has keys in its memory. Buckets answer in capitals. */
 const PLACED = new Set([
   'gcp:bigquery/dataset:Dataset',
+  'gcp:cloudrunv2/job:Job',
   'gcp:kms/keyRing:KeyRing',
   'gcp:storage/bucket:Bucket',
 ]);
@@ -11,7 +12,7 @@ const PLACED = new Set([
 export const oneRegion: StackRule = {
   name: 'one-region',
   description:
-    'Dataset, keys and bucket are in one region: KEYS.KEYSET_CHAIN takes keys of its own region only.',
+    'Dataset, keys, bucket and job are in one region: KEYS.KEYSET_CHAIN takes keys of its own region only.',
   check: (subjects) => {
     const places = subjects
       .filter(({ type }) => PLACED.has(type))

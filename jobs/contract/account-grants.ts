@@ -1,5 +1,5 @@
 import type { Deployment } from './deployment.ts';
-import { type GrantTarget, JOB_USER_GRANTS } from './job-user.ts';
+import { type Grant, type GrantTarget, JOB_USER_GRANTS } from './job-user.ts';
 import type { EngineName } from './settings/choices.ts';
 
 /** The accounts that act for a stack by themselves. */
@@ -48,11 +48,16 @@ const only = (engine: NonNullable<AccountGrant['engine']>, grants: AccountGrant[
   grants.map((grant) => ({ ...grant, engine }));
 
 /** The job that is deployed does what somebody does who starts runs by hand, and reads its own file. */
-const job: AccountGrant[] = [
+export const JOB_GRANTS: readonly (AccountGrant & Pick<Grant, 'why'>)[] = [
   ...JOB_USER_GRANTS.filter(({ when }) => when === 'every run' || when === '--engine direct or bigquery').map(
-    ({ role, on }): AccountGrant => ({ account: 'job', role, on }),
+    ({ role, on, why }) => ({ account: 'job' as const, role, on, why }),
   ),
-  ...roles('job')('storage.objectViewer', "the stack's bucket"),
+  {
+    account: 'job',
+    role: 'roles/storage.objectViewer',
+    on: "the stack's bucket",
+    why: 'Reads its own file: Cloud Run mounts the bucket for it, read-only.',
+  },
 ];
 
 /**
@@ -67,7 +72,7 @@ export const ACCOUNT_GRANTS: readonly AccountGrant[] = [
   ...batch('bigquery.dataEditor', 'staging table'),
   ...batch('cloudkms.cryptoKeyDecrypter', 'source key', 'BigQuery key'),
   ...batch('storage.objectAdmin', "the stack's bucket"),
-  ...job,
+  ...JOB_GRANTS,
   ...only('dataproc', workflow('dataproc.serverlessEditor', 'project')),
   ...workflow('bigquery.jobUser', 'project'),
   ...workflow('logging.logWriter', 'project'),

@@ -7,6 +7,7 @@ import type { RunContext } from '../run/context.ts';
 import { checkAccounts } from './check-accounts.ts';
 import { checkApis } from './check-apis.ts';
 import { checkBundle, checkConnector } from './check-bundle.ts';
+import { checkDeployedJob } from './check-deployed-job.ts';
 import { checkKeys, checkKeyset, keyRegion } from './check-keys.ts';
 import { checkLeftovers } from './check-leftovers.ts';
 import { checkPartitions } from './check-partitions.ts';
@@ -45,6 +46,7 @@ export async function doctor(context: RunContext, endpoints?: Endpoints): Promis
     ...keys,
     ...bundle,
     ...checkConnector(deployment),
+    ...checkDeployedJob(deployment),
   ];
   const resource = tables.some(({ verdict }) => verdict === 'failed')
     ? null

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findingLines } from '../../jobs/cli/doctor.ts';
-import { emailOf } from '../../jobs/contract/account-grants.ts';
+import { type Account, accountGrants, emailOf } from '../../jobs/contract/account-grants.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
 import { readView } from '../../jobs/contract/sql/index.ts';
@@ -108,7 +108,7 @@ describe('a missing role', () => {
     },
     {
       role: 'roles/iam.securityReviewer',
-      open: ['batch', 'workflow', 'schedule'].map((who) => `roles of the ${who}'s account`),
+      open: ['batch', 'job', 'workflow', 'schedule'].map((who) => `roles of the ${who}'s account`),
     },
   ])('of the doctor itself, $role, leaves its checks open', async ({ role, open }) => {
     const findings = await without(role, /./);
@@ -240,11 +240,15 @@ it('opens a few values to see whether the source format is right, and shows none
 
 it('names what a broken-off run left in the staging table, and a stack without a bundle', async () => {
   await box.sql("INSERT INTO users_temp (id, run_id, attempt) VALUES (1, 'gone-run', 'a')");
-  const findings = await examined({ batch: { ...box.deployment.batch, application: null } });
+  const findings = await examined({
+    batch: { ...box.deployment.batch, application: null },
+    cloudRunJob: null,
+  });
   await box.sql('DELETE FROM users_temp WHERE TRUE');
   expect(mayStart(findings)).toBe(true);
   expect(all(findings, 'warning').map(({ check, found }) => `${check}: ${found}`)).toEqual([
     "the batch's files: the stack was deployed without a bundle",
+    'the job on Cloud Run: the stack was deployed without it, so the workflow has no run done inside BigQuery',
     'staging table: 1 rows of run gone-run, which the ledger does not know',
   ]);
 });
@@ -291,8 +295,21 @@ describe("the accounts' roles", () => {
   });
 
   it.each([
+    ['roles/cloudkms.cryptoKeyDecrypter', /source[^/]*$/, 'source key'],
+    ['roles/storage.objectViewer', /buckets/, "the stack's bucket"],
+  ])('%s of the job, taken away, is a warning: by hand its engine does without', async (role, on, where) => {
+    const account = emailOf(box.deployment, 'job');
+    const findings = await taken(account, role, on, { engines: ['bigquery'] });
+    expect(all(findings, 'warning')).toMatchObject([
+      { check: "roles of the job's account", found: `serviceAccount:${account} lacks ${role} on ${where}` },
+    ]);
+    expect(mayStart(findings)).toBe(true);
+  });
+
+  it.each([
     ['roles/bigquery.dataEditor', /_read$/, 'read dataset'],
     ['roles/iam.serviceAccountUser', /serviceAccounts/, "the batch's account"],
+    ['roles/run.developer', /\/jobs\//, 'Cloud Run job'],
   ])('%s of the workflow, taken away, is named', async (role, on, where) => {
     const findings = await taken(workflow(), role, on);
     expect(all(findings, 'warning')).toMatchObject([
@@ -301,16 +318,39 @@ describe("the accounts' roles", () => {
   });
 });
 
-it('asks for nothing of batches where the stack has none', async () => {
-  const { batch } = box.deployment;
-  const findings = await examined({
-    engines: ['direct', 'bigquery'],
-    workflow: null,
-    batch: { ...batch, serviceAccount: null, subnetwork: null, application: null },
+describe('asks for nothing that the stack has not', () => {
+  const found = async (given: Partial<Deployment>) => {
+    const { batch } = box.deployment;
+    const findings = await examined({
+      batch: { ...batch, serviceAccount: null, subnetwork: null, application: null },
+      ...given,
+    });
+    expect(findings.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
+    expect(findings.filter(({ check }) => /batch|CPUs|connector/.test(check))).toEqual([]);
+    const of = (name: string) => findings.find(({ check }) => check === name)?.found;
+    const rolesOf = (account: Account) => of(`roles of the ${account}'s account`);
+    return { apis: of('APIs'), job: rolesOf('job'), workflow: rolesOf('workflow') };
+  };
+
+  it('of batches, and of what starts by itself', async () => {
+    expect(await found({ engines: ['direct'], workflow: null, cloudRunJob: null })).toEqual({
+      apis: 'all 5 are on',
+      job: undefined,
+      workflow: undefined,
+    });
   });
-  expect(findings.filter(({ verdict }) => verdict !== 'ok')).toEqual([]);
-  expect(findings.find(({ check }) => check === 'APIs')?.found).toBe('all 5 are on');
-  expect(findings.filter(({ check }) => /batch|workflow|schedule|CPUs|connector/.test(check))).toEqual([]);
+
+  it('of batches, where the job of Cloud Run is there', async () => {
+    const counted = (account: Account) => {
+      const { length } = accountGrants(account, ['bigquery']);
+      return `${length} of ${length}, serviceAccount:${emailOf(box.deployment, account)}`;
+    };
+    expect(await found({ engines: ['direct', 'bigquery'] })).toEqual({
+      apis: 'all 11 are on',
+      job: counted('job'),
+      workflow: counted('workflow'),
+    });
+  });
 });
 
 describe('the APIs', () => {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { ACCOUNTS, accountGrants } from '../../jobs/contract/account-grants.ts';
 import { JOB_USER_GRANTS } from '../../jobs/contract/job-user.ts';
+import { ENGINES } from '../../jobs/contract/settings/choices.ts';
 import { JOB_USER, jobUserBindings } from '../../sandbox/iam/job-user.ts';
 import { isKnown } from '../../sandbox/iam/roles.ts';
 import { IAM_PAGE, iamPage } from '../../tools/iam-page.ts';
@@ -10,6 +12,12 @@ it('docs/iam.md is what `npm run docs:iam` writes', () => {
   const page = readFileSync(IAM_PAGE, 'utf8');
   expect(iamPage(page)).toBe(page);
   for (const { role } of JOB_USER_GRANTS) expect(isKnown(role), role).toBe(true);
+});
+
+it.each(ACCOUNTS)("says of each role of the %s's account why it is needed", (account) => {
+  const sections = readFileSync(IAM_PAGE, 'utf8').split('\n## ');
+  const section = sections.find((text) => text.split('\n')[0]?.endsWith(`\`reseal-<stack>-${account}\``));
+  for (const { role } of accountGrants(account, ENGINES)) expect(section).toContain(`| \`${role}\` |`);
 });
 
 it("the sandbox's job has the roles of that table, and no other", () => {

@@ -35,6 +35,7 @@ const ALLOWED: Record<string, RegExp> = {
   'roles/storage.objectAdmin': /^bucket /,
   'roles/storage.objectViewer': /^bucket /,
   'roles/iam.serviceAccountUser': /\/serviceAccounts\/reseal-[a-z]+-batch@/,
+  'roles/run.developer': /\/jobs\/reseal-[a-z]+$/,
   'roles/datacatalog.categoryFineGrainedReader': /\/policyTags\/\d+$/,
   'roles/bigquery.routineDataViewer': /^dataset /,
   'authorized views': /^dataset /,
@@ -118,7 +119,7 @@ it('has service account ids that fit, whatever the stack is called', async () =>
   const ids = resources.flatMap(({ inputs }) =>
     inputs.accountId === undefined ? [] : [String(inputs.accountId)],
   );
-  expect(ids).toHaveLength(3);
+  expect(ids).toHaveLength(4);
   // https://cloud.google.com/iam/docs/service-accounts-create
   for (const id of ids) expect(id).toMatch(/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/);
 });

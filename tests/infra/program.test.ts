@@ -1,3 +1,6 @@
+import { copyFileSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseDeployment } from '../../jobs/contract/deployment.ts';
 import { type EngineRun, type Registered, runEngine } from '../support/pulumi/engine.ts';
@@ -90,13 +93,66 @@ it('a wrong configuration ends the program with its messages, and no stack trace
 
 describe('without the bundle', () => {
   const bundle = { 'reseal:bundle': 'tests/fixtures/no-bundle' };
+  const HOW = 'run `npm run bundle`, then `pulumi up` again; until then';
 
-  it('a stack with the direct engine comes up without a workflow, and says how to get one', async () => {
-    const { code, outputs, messages, registered } = await runEngine('dev', configOf('dev', bundle), false);
+  /** A folder with some of the bundle's files. */
+  function folder(...files: string[]): Record<string, string> {
+    const made = mkdtempSync(join(tmpdir(), 'reseal-bundle-'));
+    for (const file of files) copyFileSync(join('tests/fixtures/bundle', file), join(made, file));
+    return { 'reseal:bundle': made };
+  }
+
+  it.each([
+    { engines: ['direct', 'dataproc', 'bigquery'], missing: ['no batches', 'no run done inside BigQuery'] },
+    { engines: ['dataproc', 'bigquery'], missing: ['no batches', 'no run done inside BigQuery'] },
+    { engines: ['direct', 'dataproc'], missing: ['no batches'] },
+    { engines: ['bigquery'], missing: ['no run done inside BigQuery'] },
+  ])(
+    'a stack of $engines, which can run by hand, comes up without a workflow, and says how to get one',
+    async ({ engines, missing }) => {
+      const config = configOf('dev', { ...bundle, 'reseal:engines': engines });
+      const { code, outputs, messages, registered } = await runEngine('dev', config, false);
+      expect(code).toBe(0);
+      expect(messages).toHaveLength(missing.length);
+      for (const what of missing)
+        expect(messages.find((message) => message.endsWith(what))).toEqual(expect.stringContaining(HOW));
+      expect(parseDeployment(outputs)).toMatchObject({
+        workflow: null,
+        cloudRunJob: null,
+        batch: { application: null },
+      });
+      const started = /scheduler|workflow:Workflow|AlertPolicy|cloudrun/;
+      expect(registered.filter(({ type }) => started.test(type))).toEqual([]);
+    },
+  );
+
+  it.each([
+    { has: ['job.mjs'], missing: 'no batches', job: expect.stringContaining('/jobs/'), application: null },
+    {
+      has: ['main.py', 'reseal.zip', 'wheels.zip'],
+      missing: 'no run done inside BigQuery',
+      job: null,
+      application: expect.objectContaining({ main: expect.stringContaining('main.py') }),
+    },
+  ])('a workflow makes do with $has, with a warning', async ({ has, missing, job, application }) => {
+    const { code, outputs, messages } = await runEngine('dev', configOf('dev', folder(...has)), false);
     expect(code).toBe(0);
-    expect(messages).toEqual([expect.stringMatching(/run `npm run bundle`, then `pulumi up` again/)]);
-    expect(parseDeployment(outputs)).toMatchObject({ workflow: null, batch: { application: null } });
-    expect(registered.some(({ type }) => /scheduler|workflow:Workflow|AlertPolicy/.test(type))).toBe(false);
+    expect(messages).toEqual([expect.stringMatching(new RegExp(`${missing}$`))]);
+    expect(parseDeployment(outputs)).toMatchObject({
+      workflow: expect.stringContaining('/workflows/reseal-dev'),
+      cloudRunJob: job,
+      batch: { application },
+    });
+  });
+
+  it('a schedule is refused without the file of the job alone, too: it would take batches without a word', async () => {
+    const changes = {
+      ...folder('main.py', 'reseal.zip', 'wheels.zip'),
+      'reseal:schedule': { paused: false },
+    };
+    const { code, messages } = await runEngine('dev', configOf('dev', changes), true);
+    expect(code).not.toBe(0);
+    expect(messages.join()).toMatch(/job\.mjs missing.*run `npm run bundle`/);
   });
 
   it.each([

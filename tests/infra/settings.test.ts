@@ -286,22 +286,22 @@ describe('rules between settings', () => {
       'reseal:deletionProtection must be true',
     ],
     [
-      'the schedule starts batches',
-      { engines: '["direct","bigquery"]', schedule: '{paused: false}' },
+      'the schedule starts no direct run',
+      { engines: '["direct"]', schedule: '{paused: false}' },
       'dev',
-      'reseal:schedule must be paused ({paused: true}) without dataproc in reseal:engines: all that it starts is batches',
+      'reseal:schedule must be paused ({paused: true}) without dataproc or bigquery in reseal:engines: it starts no direct run',
     ],
     [
       'the schedule is not paused unless the file says so',
-      { engines: '["bigquery"]' },
+      { engines: '["direct"]' },
       'dev',
-      'reseal:schedule must be paused ({paused: true}) without dataproc in reseal:engines',
+      'reseal:schedule must be paused ({paused: true}) without dataproc or bigquery in reseal:engines',
     ],
     [
-      "Composer's DAG starts batches",
-      { engines: '["bigquery"]', schedule: '{paused: true}', composerDagBucket: 'a-bucket' },
+      "Composer's DAG starts no direct run",
+      { engines: '["direct"]', schedule: '{paused: true}', composerDagBucket: 'a-bucket' },
       'dev',
-      'reseal:composerDagBucket must not be set without dataproc in reseal:engines: all that the DAG starts is batches',
+      'reseal:composerDagBucket must not be set without dataproc or bigquery in reseal:engines: the DAG starts no direct run',
     ],
     [
       'a jar runs in batches',
@@ -366,6 +366,16 @@ describe('rules between settings', () => {
     const found = violations(config, stack);
     expect(found).toHaveLength(1);
     expect(found[0]).toContain(message);
+  });
+
+  it.each([['bigquery'], ['dataproc']])('let the schedule and the DAG start runs by %s', (engine) => {
+    const config = {
+      'reseal:engines': `["direct","${engine}"]`,
+      'reseal:schedule': '{paused: false}',
+      'reseal:composerDagBucket': 'a-bucket',
+      'reseal:composerServiceAccount': 'c@p.iam.gserviceaccount.com',
+    };
+    expect(violations(config)).toEqual([]);
   });
 
   it('let the plaintext be stored in production under a tag', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Context, Subject } from '../../policy/rule.ts';
 import { contextOf, resourceRules, stackRules } from '../../policy/rules.ts';
-import { configOf, type Program, STACKS, stackProgram } from '../support/pulumi/program.ts';
+import { configOf, type Program, runProgram, STACKS, stackProgram } from '../support/pulumi/program.ts';
 
 const subjects = ({ resources }: Program): Subject[] =>
   resources.filter(({ custom }) => custom).map(({ inputs, ...rest }) => ({ ...rest, props: inputs }));
@@ -19,6 +19,13 @@ function complaints(all: Subject[], context: Context): string[] {
 it.each(STACKS)('stack %s breaks no rule', async (stack) => {
   const program = await stackProgram(stack);
   expect(complaints(subjects(program), contextOf(configOf(stack), stack))).toEqual([]);
+});
+
+it('a production stack with the job of Cloud Run breaks no rule', async () => {
+  const config = configOf('prod', { 'reseal:engines': ['dataproc', 'bigquery'] });
+  const all = subjects(await runProgram('prod', config));
+  expect(all.map(({ type }) => type)).toContain('gcp:cloudrunv2/job:Job');
+  expect(complaints(all, contextOf(config, 'prod'))).toEqual([]);
 });
 
 it('reads the configuration as the program does: YAML, of which JSON is a part', () => {
@@ -127,13 +134,19 @@ describe('one violation planted in prod', () => {
 
   it('plaintext-tagged: content with a tag, where the program sets it', async () => {
     const config = configOf('prod', { 'reseal:storePlaintext': true, 'reseal:columnPolicyTag': tag });
-    const { runProgram } = await import('../support/pulumi/program.ts');
     expect(complaints(subjects(await runProgram('prod', config)), contextOf(config, 'prod'))).toEqual([]);
   });
 
   it('one-region: keys elsewhere', async () => {
     expect(await changing('gcp:kms/keyRing:KeyRing', { location: 'europe-west1' })).toEqual([
       expect.stringMatching(/^one-region: .*dataset is in us-central1.*ring is in europe-west1/),
+    ]);
+  });
+
+  it('one-region: the job of Cloud Run elsewhere', async () => {
+    const job = binding('gcp:cloudrunv2/job:Job', { location: 'europe-west1' });
+    expect(await adding(job)).toEqual([
+      expect.stringMatching(/^one-region: .*dataset is in us-central1.*planted is in europe-west1/),
     ]);
   });
 

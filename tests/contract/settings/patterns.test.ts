@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { z } from 'zod';
 import { cron } from '../../../infra/settings/cron.ts';
 import { cidr } from '../../../infra/settings/ip-range.ts';
-import { bucketName, timeZone } from '../../../jobs/contract/settings/patterns.ts';
+import { bucketName, containerImage, timeZone } from '../../../jobs/contract/settings/patterns.ts';
 
 const faultOf = (schema: z.ZodType, text: string): string | null => {
   const parsed = schema.safeParse(text);
@@ -107,5 +107,30 @@ describe('a bucket', () => {
     'my-google-files',
   ])('is not %s', (text) => {
     expect(faultOf(bucketName, text)).toBe('must be a bucket name, without gs://');
+  });
+});
+
+describe('an image', () => {
+  const digest = `sha256:${'0a'.repeat(32)}`;
+  it.each([
+    'us-central1-docker.pkg.dev/serverless-runtimes/google-22/runtimes/nodejs22',
+    'europe-docker.pkg.dev/a-project/images/node:22',
+    `europe-docker.pkg.dev/a-project/images/node@${digest}`,
+    `europe-docker.pkg.dev/a-project/images/node:22-slim@${digest}`,
+    'docker.io/library/node:22',
+  ])('is %s', (text) => {
+    expect(faultOf(containerImage, text)).toBeNull();
+  });
+  it.each([
+    'node',
+    'library/node:22',
+    'https://europe-docker.pkg.dev/a-project/images/node',
+    'europe-docker.pkg.dev/a-project/images/Node',
+    'europe-docker.pkg.dev/a-project/images/node:',
+    'europe-docker.pkg.dev/a-project/images/node@sha256:0a0a',
+    'europe-docker.pkg.dev/',
+    'europe-docker.pkg.dev/a-project/images/node 22',
+  ])('is not %s', (text) => {
+    expect(faultOf(containerImage, text)).toMatch(/^must be the full name of an image/);
   });
 });

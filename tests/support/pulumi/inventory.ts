@@ -47,6 +47,8 @@ const SUBJECTS: Record<string, (inputs: Record<string, unknown>) => string> = {
   'gcp:datacatalog/policyTagIamMember:PolicyTagIamMember': ({ policyTag }) => text(policyTag),
   'gcp:storage/bucketIAMMember:BucketIAMMember': ({ bucket }) => `bucket ${text(bucket)}`,
   'gcp:serviceaccount/iAMMember:IAMMember': ({ serviceAccountId }) => text(serviceAccountId),
+  'gcp:cloudrunv2/jobIamMember:JobIamMember': ({ project, location, name }) =>
+    `projects/${text(project)}/locations/${text(location)}/jobs/${text(name)}`,
 };
 
 function binding({ type, inputs }: Recorded): Binding | undefined {
