@@ -149,13 +149,19 @@ const judge = (): Step[] => [
       raise: {
         error_code: expression('default(map.get(row, "error_code"), "job-failed")'),
         final: 'yes',
+        account: 'job',
         message: expression('default(map.get(row, "error"), "its job let go of it: " + execution)'),
       },
     },
   },
   {
     fail_for_now: {
-      raise: { error_code: expression('row.error_code'), final: 'no', message: expression('row.error') },
+      raise: {
+        error_code: expression('row.error_code'),
+        final: 'no',
+        account: 'job',
+        message: expression('row.error'),
+      },
     },
   },
   { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },

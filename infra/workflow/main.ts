@@ -153,7 +153,7 @@ function brokenOff(d: Deployment): Step[] {
     ...reasonOf('e', 'keep_reason'),
     {
       has_left_run: choose({
-        [`text.match_regex(error_code, "${oneOf(LEFT_AS_IT_IS)}")`]: 'fail_run',
+        [`text.match_regex(error_code, "${oneOf(LEFT_AS_IT_IS)}")`]: 'name_account',
       }),
     },
     // The failures of a statement that have a code of their own: the merge's ASSERTs.
@@ -183,7 +183,17 @@ function brokenOff(d: Deployment): Step[] {
         code: 'error_code',
       }),
     },
-    { fail_run: { raise: { error_code: expression('error_code'), message: expression('reason') } } },
+    // By whose account: where a role is missing, that one lacks it.
+    { name_account: assign({ account: expression('default(map.get(e, "account"), "workflow")') }) },
+    {
+      fail_run: {
+        raise: {
+          error_code: expression('error_code'),
+          message: expression('reason'),
+          account: expression('account'),
+        },
+      },
+    },
   ];
 }
 

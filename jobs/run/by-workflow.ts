@@ -1,4 +1,5 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
+import { accountId } from '../contract/account-grants.ts';
 import { executionOf } from '../contract/cloud-run.ts';
 import { ERROR_CODES } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
@@ -214,13 +215,14 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
     throw cancellation;
   }
   if (state !== 'SUCCEEDED') {
-    const { code: own, message } = raised(execution);
+    const { code: own, message, account } = raised(execution);
     const fault = projectFaultIn(message);
     if (fault !== null)
       throw new ResealError(fault.code, message, fault.hint === undefined ? {} : { hint: fault.hint });
     // A code of Reseal's is the run's own, whoever drives it: exit code and remedy derive from it.
     const code = isCode(own) ? own : 'workflow-failed';
-    const grant = grantHint(message, `the workflow's account, reseal-${context.deployment.stack}-workflow`);
+    const whose = `the ${account}'s account, ${accountId(context.deployment.stack, account)}`;
+    const grant = grantHint(message, whose);
     throw new ResealError(code, message, { hint: grant ?? ERROR_CODES[code].remedy });
   }
   const run = await readRun(context, runId);
@@ -286,14 +288,32 @@ function stillAtWork(cause: unknown): string | null {
   return cause.code === 'cancel-pending' ? 'has not ended yet' : null;
 }
 
-/** What the workflow raised: JSON in the payload; a code of Reseal's where it is the workflow's own error. */
-function raised({ name, error, stateError }: Execution): { code?: string; message: string } {
+/**
+ * What the workflow raised: JSON in the payload; a code of Reseal's where it is the workflow's own error, or that of the
+ * job on Cloud Run.
+ */
+function raised({ name, error, stateError }: Execution): {
+  code?: string;
+  message: string;
+  account: 'workflow' | 'job';
+} {
   const payload = error?.payload ?? '';
-  const fallback = { message: payload || stateError?.details || `${name} failed and gave no reason` };
+  const fallback = {
+    message: payload || stateError?.details || `${name} failed and gave no reason`,
+    account: 'workflow',
+  } as const;
   try {
-    const { error_code: code, message } = JSON.parse(payload) as { error_code?: string; message?: string };
+    const {
+      error_code: code,
+      message,
+      account,
+    } = JSON.parse(payload) as { error_code?: string; message?: string; account?: string };
     if (message === undefined) return fallback;
-    return code === undefined ? { message } : { code, message };
+    return {
+      message,
+      account: account === 'job' ? 'job' : 'workflow',
+      ...(code === undefined ? {} : { code }),
+    };
   } catch {
     return fallback;
   }

@@ -160,6 +160,42 @@ describe('an execution of a stack without batches', () => {
     });
   });
 
+  it('starts the job again where it dies, and goes on from what the ledger has', async () => {
+    await load('50');
+    await box.faults({ kind: 'execution-killed', service: 'run', output: 'data keys', count: 1 });
+    const before = (await executions()).length;
+    const { result, error } = await workflow.execute({ run_id: 'killed-once' });
+    expect(error).toBeUndefined();
+    expect(result).toMatchObject({ state: 'succeeded', merged: '1' });
+    expect((await executions()).length).toBe(before + 2);
+    expect(await box.sql('SELECT COUNT(*) AS n FROM data_keys')).toEqual([{ n: '0' }]);
+  });
+
+  it('gives up where it never starts, and lets go of the run', async () => {
+    await load('51');
+    await box.faults({ kind: 'execution-without-image', service: 'run' });
+    const { error } = await workflow.execute({ run_id: 'never-started' });
+    expect(error).toMatchObject({
+      error_code: 'job-failed',
+      message: expect.stringMatching(/^Cloud Run: .*\/executions\/.* ended before the run did: .*image/i),
+    });
+    expect(await ledger('never-started')).toMatchObject({
+      state: 'failed',
+      owner: null,
+      error_code: 'job-failed',
+    });
+    await box.faults();
+    expect(await workflow.execute({ run_id: 'never-started' })).toMatchObject({ result: { merged: '1' } });
+  });
+
+  it('asks Cloud Run again only where it has certainly begun nothing', async () => {
+    await load('52');
+    await box.faults({ kind: 'unavailable', service: 'run', method: 'jobs.run', count: 1 });
+    const before = (await executions()).length;
+    expect(await workflow.execute({ run_id: 'asked-again' })).toMatchObject({ result: { merged: '1' } });
+    expect((await executions()).length).toBe(before + 1);
+  });
+
   it('leaves alone a run whose job has lost it to somebody else', async () => {
     await load('60');
     await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 3_000 });
