@@ -71,14 +71,15 @@ export async function runTask(task: Task, attempt: Attempt): Promise<Failure | u
       kill: attempt.kill,
       line: (text, stream) => log.write(text, stream),
     });
-    if (ending === 0) return undefined;
+    const late = timeout.aborted && !stop.aborted;
+    if (ending === 0 && !late) return undefined;
     log.write(
       typeof ending === 'number' ? `Container called exit(${ending}).` : `Container terminated on ${ending}.`,
       'varlog/system',
     );
-    if (!timeout.aborted || stop.aborted)
-      return { message: 'The container exited with an error.', exited: true };
-    return { message: 'The configured timeout was reached.', exited: false };
+    return late
+      ? { message: 'The configured timeout was reached.', exited: false }
+      : { message: 'The container exited with an error.', exited: true };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     log.write(message, 'varlog/system');

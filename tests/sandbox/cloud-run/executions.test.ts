@@ -32,10 +32,10 @@ console.log(JSON.stringify({ severity: 'WARNING', message: 'of JSON' }));
 console.error('to stderr');
 writeFileSync(${JSON.stringify(seen)}, JSON.stringify({ args: process.argv.slice(2), env: process.env, cwd: process.cwd() }));
 `;
-/** Waits to be stopped, and takes its leave. */
+/** Waits to be stopped, and takes its leave as if all was well. */
 const WAITS = `
 import { writeFileSync } from 'node:fs';
-process.on('SIGTERM', () => { writeFileSync(${JSON.stringify(stopped)}, ''); process.exit(7); });
+process.on('SIGTERM', () => { writeFileSync(${JSON.stringify(stopped)}, ''); process.exit(0); });
 setInterval(() => {}, 1000);
 console.log('waits');
 writeFileSync(${JSON.stringify(seen)}, '');
