@@ -123,6 +123,7 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
           raise: {
             error_code: 'job-failed',
             final: 'no',
+            account: 'job',
             message: expression('"Cloud Run: " + execution + " ended before the run did: " + why'),
           },
         },

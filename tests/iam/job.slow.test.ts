@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { emailOf } from '../../jobs/contract/account-grants.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
 import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
 import { importKek } from '../../sandbox/users/load.ts';
@@ -45,8 +46,7 @@ const UNUSED = ['roles/cloudkms.cryptoKeyEncrypterViaDelegation'];
 
 it('a run without a role of the account of the job', async () => {
   expect(await run()).toMatchObject({ state: 'succeeded', engine: 'bigquery' });
-  const account = accountOf(box, 'gcp:cloudrunv2/job:Job');
-  const bindings = await bindingsOf(box, `serviceAccount:${account}`);
+  const bindings = await bindingsOf(box, `serviceAccount:${emailOf(box.deployment, 'job')}`);
   expect(bindings.length).toBeGreaterThan(10);
   for (const binding of bindings) {
     const outcome = await without(box, binding, run);

@@ -173,7 +173,7 @@ describe('an execution of a stack without batches', () => {
 
   it('gives up where it never starts, and lets go of the run', async () => {
     await load('51');
-    await box.faults({ kind: 'execution-without-image', service: 'run' });
+    await box.faults({ kind: 'execution-without-image', service: 'run', count: 100 });
     const { error } = await workflow.execute({ run_id: 'never-started' });
     expect(error).toMatchObject({
       error_code: 'job-failed',
