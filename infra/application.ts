@@ -18,7 +18,7 @@ const JOB_FILES = { job: JOB_FILE };
 export type BatchApplication = Application<keyof typeof BATCH_FILES>;
 export type JobApplication = Application<keyof typeof JOB_FILES>;
 
-export interface ApplicationArgs<Part extends string> {
+interface ApplicationArgs<Part extends string> {
   bucket: pulumi.Output<string>;
   /** Folder with the bundle, relative to the project. */
   bundle: string;
@@ -30,7 +30,7 @@ export interface ApplicationArgs<Part extends string> {
  * Those of an earlier version stay where they are: a run that is under way goes on with the version that it began
  * with, in its next waves and attempts, too.
  */
-export class Application<Part extends string> extends Component {
+class Application<Part extends string> extends Component {
   /** Names of the objects in the bucket, and the SHA-256 of each in hex. */
   readonly objects: Record<Part, { readonly name: pulumi.Output<string>; readonly digest: string }>;
   /** gs:// URIs, as a batch takes them. */

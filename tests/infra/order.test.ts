@@ -42,8 +42,11 @@ async function failure(registered: readonly Registered[]): Promise<string | null
 
 const registered: Record<string, Registered[]> = {};
 beforeAll(async () => {
-  for (const stack of ['dev', 'prod'])
-    registered[stack] = (await runEngine(stack, configOf(stack, FILLED_IN[stack]), false)).registered;
+  const every = { 'reseal:engines': ['dataproc', 'bigquery'] };
+  for (const stack of ['dev', 'prod']) {
+    const config = configOf(stack, { ...FILLED_IN[stack], ...every });
+    registered[stack] = (await runEngine(stack, config, false)).registered;
+  }
 });
 
 it.each(['dev', 'prod'])('%s: each resource says all that it waits for', async (stack) => {
@@ -82,6 +85,8 @@ describe('a resource that does not wait for what it needs is found', () => {
     [/bucket:Bucket /, /cryptoKeyIAMMember/, "Permission 'cloudkms.cryptoKeyVersions.useToEncrypt' denied"],
     [/dataset:Dataset dataset/, /cryptoKeyIAMMember/, "'cloudkms.cryptoKeyVersions.useToEncrypt' denied"],
     [/workflow:Workflow/, /:Account::/, 'does not exist'],
+    [/cloudrunv2\/job:Job/, /:Account::/, 'does not exist'],
+    [/JobIamMember/, /cloudrunv2\/job:Job::/, "of kind 'JOB' does not exist"],
     // What comes before the workflow waits for the identity, too.
     [/./, /ServiceIdentity/, 'Workflows service agent does not exist'],
     [/subnetwork:Subnetwork/, /:Network::/, 'was not found'],
