@@ -2,7 +2,7 @@
 import { endSoon, exitCode, printError } from '../cli/exit.ts';
 import { onInterrupt } from '../cli/interrupt.ts';
 import { plainWatcher } from '../cli/watch.ts';
-import { resume } from '../run/run.ts';
+import { handedOver } from '../run/handed-over.ts';
 import { deployedContext } from './deployed-context.ts';
 import { handOver } from './hand-over.ts';
 
@@ -13,13 +13,8 @@ try {
   const { run, from, acceptRejected } = handOver(process.argv.slice(2));
   interrupt.begun({ message: `run ${run} was left as it stands; its end was not waited for` });
   const context = await deployedContext(process.env, interrupt.signal);
-  const allowed = { rejected: acceptRejected === 'yes', handedOverBy: from };
-  await resume(
-    context,
-    run,
-    plainWatcher((line) => process.stdout.write(line)),
-    allowed,
-  );
+  const watcher = plainWatcher((line) => process.stdout.write(line));
+  await handedOver(context, run, from, watcher, { rejected: acceptRejected === 'yes' });
 } catch (error) {
   const ended = interrupt.ended(error);
   printError(ended, false);

@@ -47,11 +47,24 @@ const workflow = roles('workflow');
 const only = (engine: NonNullable<AccountGrant['engine']>, grants: AccountGrant[]): AccountGrant[] =>
   grants.map((grant) => ({ ...grant, engine }));
 
-/** The job that is deployed does what somebody does who starts runs by hand, and reads its own file. */
+/** What the workflow has done when it hands a run over: there is a keyset, and the readers' view goes by it. */
+const DONE_BEFORE: readonly GrantTarget[] = ['keysets table', 'read dataset'];
+
+/**
+ * The job that is deployed does what somebody does who starts runs by hand, from a run that is planned on, and reads its own
+ * file.
+ */
 export const JOB_GRANTS: readonly (AccountGrant & Pick<Grant, 'why'>)[] = [
-  ...JOB_USER_GRANTS.filter(({ when }) => when === 'every run' || when === '--engine direct or bigquery').map(
-    ({ role, on, why }) => ({ account: 'job' as const, role, on, why }),
-  ),
+  ...JOB_USER_GRANTS.filter(
+    ({ when, on }) =>
+      (when === 'every run' || when === '--engine direct or bigquery') && !DONE_BEFORE.includes(on),
+  ).map(({ role, on, why }) => ({ account: 'job' as const, role, on, why })),
+  {
+    account: 'job',
+    role: 'roles/bigquery.dataViewer',
+    on: 'keysets table',
+    why: 'Reads the keyset that the run began with.',
+  },
   {
     account: 'job',
     role: 'roles/storage.objectViewer',

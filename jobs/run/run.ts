@@ -185,7 +185,8 @@ async function brokenOff(
 const leftAtWork = (error: unknown): string =>
   error instanceof ResealError && error.code === 'cancel-failed' ? 'a batch may still be at work; ' : '';
 
-const asFailure = (error: unknown): ResealError =>
+/** The error as the ledger and people are to have it. */
+export const asFailure = (error: unknown): ResealError =>
   error instanceof ResealError
     ? error
     : new ResealError('internal', error instanceof Error ? error.message : String(error), { cause: error });

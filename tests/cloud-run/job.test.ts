@@ -113,6 +113,15 @@ it('records why a run broke off, for the workflow to read', async () => {
   expect(await ledger(runId)).toMatchObject({ state: 'failed', owner: null, error_code: 'kms-denied' });
 });
 
+it('records what keeps it from taking the run over', async () => {
+  const runId = await entered(user('6'));
+  await box.sql('UPDATE keysets SET version = version + 1 WHERE TRUE');
+  const { code } = await execution(handedOver(runId));
+  await box.sql('UPDATE keysets SET version = version - 1 WHERE TRUE');
+  expect(code).toBe(1);
+  expect(await ledger(runId)).toMatchObject({ state: 'failed', owner: null, error_code: 'keyset-missing' });
+});
+
 it('ends in good order when Cloud Run cancels its execution', async () => {
   const runId = await entered(user('5'));
   await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 20_000 });
