@@ -2,6 +2,7 @@ import { cloudRunOwner, handOverArguments } from '../../jobs/contract/cloud-run.
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { statements } from '../../jobs/contract/sql/index.ts';
 import { PASSING } from '../../jobs/contract/verdict.ts';
+import { runRow } from './run-row.ts';
 import {
   assign,
   call,
@@ -94,7 +95,7 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
           next: 'poll_execution',
         },
       },
-      { read_run: query(sql.readRun, { run_id: 'run_id' }, 'row') },
+      { read_run: runRow },
       { read_holder: assign({ holder: expression('default(map.get(row, "owner"), "")') }) },
       ...judge(),
       // It ended without a word: out of memory, cancelled, or never begun.

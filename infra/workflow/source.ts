@@ -9,6 +9,7 @@ import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
 import { runSubworkflow } from './run.ts';
+import { runRowSubworkflow } from './run-row.ts';
 import { sourceTableSubworkflow } from './source-table.ts';
 import { tableResourceSubworkflow } from './table-resource.ts';
 
@@ -30,6 +31,7 @@ export function workflowSource(d: Deployment): string {
       source_table: sourceTableSubworkflow(d),
       table_resource: tableResourceSubworkflow(d),
       counting: countingSubworkflow(d),
+      run_row: runRowSubworkflow(d),
       query: querySubworkflow(d),
       bigquery_failed: bigqueryFailedSubworkflow(d),
       ...(engines.includes('dataproc') && {

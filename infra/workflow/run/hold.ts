@@ -2,6 +2,7 @@ import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import { laterWaveId } from '../../../jobs/contract/ids.ts';
 import type { Statements } from '../../../jobs/contract/sql/index.ts';
 import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
+import { runRow } from '../run-row.ts';
 import {
   assign,
   call,
@@ -55,7 +56,7 @@ export function hold(d: Deployment, sql: Statements): Step[] {
         seen_millis: 'default(map.get(row, "heartbeat"), "0")',
       }),
     },
-    { read_plan: query(sql.readRun, ID, 'row') },
+    { read_plan: runRow },
     // A run that goes on with its next wave comes back to here.
     {
       number_wave: assign({

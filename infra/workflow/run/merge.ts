@@ -1,12 +1,13 @@
 import type { Statements } from '../../../jobs/contract/sql/index.ts';
+import { runRow } from '../run-row.ts';
 import { choose, expression, query, raise, type Step } from '../steps.ts';
-import { ID, OWN } from './values.ts';
+import { OWN } from './values.ts';
 
 /** Merges the wave at hand, and goes on with the next one or returns the run's row. */
 export const merge = (sql: Statements): Step[] => [
   { renew_before_merge: query(sql.renewLease, OWN) },
   { merge_rows: query(sql.merge, OWN) },
-  { read_result: query(sql.readRun, ID, 'row') },
+  { read_result: runRow },
   {
     is_merged: choose({
       'row.state == "succeeded"': 'return_result',

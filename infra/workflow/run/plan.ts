@@ -3,9 +3,10 @@ import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import { keptSettings } from '../../../jobs/contract/kept-settings.ts';
 import { allIds, rewraps, type Statements, WHOLE } from '../../../jobs/contract/sql/index.ts';
 import { counted } from '../counting.ts';
+import { runRow } from '../run-row.ts';
 import { assign, call, choose, expression, query, raise, type Step } from '../steps.ts';
 import { chooseEngine } from './choose-engine.ts';
-import { hasJar, ID, OWN } from './values.ts';
+import { hasJar, OWN } from './values.ts';
 
 /** `WHOLE` as expressions. */
 const ALL_WAVES = { wave: `"${WHOLE.wave}"`, waves: `"${WHOLE.waves}"` };
@@ -30,7 +31,7 @@ export function plan(d: Deployment, sql: Statements): Step[] {
     ...ALL_WAVES,
   };
   return [
-    { read_ledger: query(sql.readRun, ID, 'row') },
+    { read_ledger: runRow },
     { seen_nobody: assign({ from_owner: '', settings: keptSettings(d) }) },
     { is_known_run: choose({ '"run_id" in row': 'may_go_on' }) },
     { fix_snapshot: query(sql.clock, {}, 'clock') },

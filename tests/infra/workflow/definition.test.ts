@@ -43,7 +43,10 @@ const stacks: [string, Partial<Deployment>][] = [
   ['five fields, shared keying, plaintext kept', { fields: many(5), keying: 'shared', storePlaintext: true }],
   ['five fields, deterministic keying', { fields: many(5), keying: 'deterministic' }],
   ['columns with reserved names, a row limit', { fields: [EMAIL, PHONE], readLimitRows: 1000 }],
-  ['runs inside BigQuery beside batches', { engines: ['dataproc', 'bigquery'], cloudRunJob: JOB }],
+  [
+    'runs inside BigQuery beside batches, five fields',
+    { fields: many(5), keying: 'shared', engines: ['dataproc', 'bigquery'], cloudRunJob: JOB },
+  ],
   [
     'runs inside BigQuery alone, five fields',
     {

@@ -56,6 +56,7 @@ function onLoopback(source: string, origin: string, deployment: Deployment): str
     ['https://bigquery.googleapis.com', origin],
     ['initial_delay: 30', 'delay: 0.05'],
     ['- wait: 5\n', '- wait: 0.1\n'],
+    ['math.min(wait * 2, 60)', 'math.min(wait * 2, 0.4)'],
     ...(engines.includes('dataproc') ? ofBatches : []),
     ...(engines.includes('bigquery') ? ofJob : []),
   ];
