@@ -1,4 +1,4 @@
-import { cloudRunOwner, handOverArguments } from '../../jobs/contract/cloud-run.ts';
+import { handOverArguments } from '../../jobs/contract/cloud-run.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { statements } from '../../jobs/contract/sql/index.ts';
 import { PASSING } from '../../jobs/contract/verdict.ts';
@@ -25,7 +25,8 @@ const WAIT = { first: 5, growth: 2, most: 60 };
 /**
  * Hands the run over to the job that is deployed to Cloud Run, waits for the end of its execution, and returns the run's
  * row. The job takes the lease from this execution of the workflow and renews it itself, so that of two executions of the
- * job only one comes through; the answers of Cloud Run name executions and states and nothing else.
+ * job only one comes through; one that an earlier try of this workflow has started is followed. The answers of Cloud Run
+ * name executions and states and nothing else.
  * https://cloud.google.com/run/docs/reference/rest/v2/projects.locations.jobs/run
  */
 export function deployedJobSubworkflow(d: Deployment): Subworkflow {
@@ -34,9 +35,10 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
     handOverArguments({ run: mark('run_id'), from: mark('owner'), acceptRejected: mark('allowed') }),
   );
   return {
-    params: ['run_id', 'owner', 'accept_rejected'],
+    params: ['run_id', 'owner', 'mine', 'accept_rejected', 'driver'],
     steps: [
       { expect_no_more: assign({ allowed: 'no' }) },
+      { is_at_work: choose({ 'text.match_regex(driver, mine)': 'follow_driver' }) },
       { may_reject: choose({ 'not(accept_rejected)': 'start_job' }) },
       { allow_rejected: assign({ allowed: 'yes' }) },
       {
@@ -63,12 +65,16 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
           except: {
             as: 'e',
             steps: [
+              { read_code: assign({ code: expression('default(map.get(e, "code"), 0)'), final: 'no' }) },
               ...reasonOf('e', 'start_failed'),
+              { is_refused: choose({ 'code < 400 or code >= 500 or code == 429': 'fail_start' }) },
+              // The same would happen again.
+              { expect_no_better: assign({ final: 'yes' }) },
               {
                 fail_start: {
                   raise: {
                     error_code: 'job-failed',
-                    final: 'no',
+                    final: expression('final'),
                     message: expression('"Cloud Run: " + reason'),
                   },
                 },
@@ -78,12 +84,21 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
         },
       },
       {
-        name_execution: assign({
-          execution: expression('operation.body.metadata.name'),
-          parts: expression('text.split(execution, "/")'),
-          driver: unmarked(cloudRunOwner(mark('parts[len(parts) - 1]'))),
+        name_execution: {
+          ...assign({ execution: expression('operation.body.metadata.name') }),
+          next: 'begin_polling',
+        },
+      },
+      {
+        follow_driver: assign({
+          execution: expression(`"${d.cloudRunJob}/executions/" + text.split(driver, ":")[1]`),
+        }),
+      },
+      {
+        begin_polling: assign({
           wait: WAIT.first,
           why: 'no reason given',
+          id: expression('text.split(execution, "/")[7]'),
         }),
       },
       { poll_execution: request('get', { url: expression(`"${API}/" + execution`) }, 'seen') },
@@ -96,7 +111,7 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
         },
       },
       { read_run: runRow },
-      { read_holder: assign({ holder: expression('default(map.get(row, "owner"), "")') }) },
+      { read_holder: assign({ driver: expression('default(map.get(row, "owner"), "")') }) },
       ...judge(),
       // It ended without a word: out of memory, cancelled, or never begun.
       {
@@ -105,6 +120,14 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
           owner: 'owner',
           from_owner: 'driver',
           seen_millis: 'default(map.get(row, "heartbeat"), "0")',
+        }),
+      },
+      // Its merge may have gone on without it.
+      { read_again: runRow },
+      {
+        why_ended: choose({
+          'row.state == "succeeded"': 'return_run',
+          'default(map.get(seen.body, "cancelledCount"), 0) > 0': 'fail_cancelled',
         }),
       },
       {
@@ -129,6 +152,8 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
           },
         },
       },
+      // Somebody's decision: not tried again.
+      { fail_cancelled: raise('cancelled', '"Cloud Run: " + execution + " was cancelled"') },
       { return_run: { return: expression('row') } },
     ],
   };
@@ -140,8 +165,10 @@ const judge = (): Step[] => [
     how_ended: choose({
       'row.state == "succeeded"': 'return_run',
       'row.state == "abandoned"': 'fail_abandoned',
-      'holder == driver or holder == owner': 'take_back',
-      'holder != ""': 'fail_taken_over',
+      'driver == owner or text.match_regex(driver, "^cloud-run:" + id + ":")': 'take_back',
+      // Cloud Run has started another, whose start nobody has heard of.
+      'text.match_regex(driver, mine)': 'follow_driver',
+      'driver != ""': 'fail_taken_over',
       [`text.match_regex(default(map.get(row, "error_code"), ""), "^(${PASSING.join('|')})$")`]:
         'fail_for_now',
     }),
@@ -167,5 +194,5 @@ const judge = (): Step[] => [
     },
   },
   { fail_abandoned: raise('run-abandoned', '"run " + run_id + " was abandoned"') },
-  { fail_taken_over: raise('run-taken-over', '"run " + run_id + " is driven by " + holder + " now"') },
+  { fail_taken_over: raise('run-taken-over', '"run " + run_id + " is driven by " + driver + " now"') },
 ];

@@ -36,6 +36,10 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     connected = context;
     await job.checkReady(context);
     const { engine, via, mode, limit = null, wave: waveDeks = null } = options;
+    if (via === 'workflow') {
+      const { checkWorkflow } = await import('../run/by-workflow.ts');
+      await checkWorkflow(context, { runId: options.resume ?? options.runId ?? fresh, engine });
+    }
     if (options.plan)
       return await job.showPlan(
         context,

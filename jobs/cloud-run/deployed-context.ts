@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import {
   cloudRunOwner,
   DEPLOYMENT_VARIABLE,
@@ -13,15 +14,21 @@ import type { Engine } from '../engines/engine.ts';
 import { bigQueryService } from '../google/bigquery.ts';
 import type { Endpoints } from '../google/clients.ts';
 import { waitLimits } from '../google/wait-limits.ts';
-import type { RunContext } from '../run/context.ts';
+import type { HeldContext } from '../run/context.ts';
 
 /**
  * What the deployed job works with, by the environment that the program and Cloud Run give it: one stack, as whose account
  * it runs, and the engine inside BigQuery alone.
  *
+ * @param from the owner that hands the run over
+ *
  * @throws ResealError `stack-outputs`, `job-environment`
  */
-export async function deployedContext(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<RunContext> {
+export async function deployedContext(
+  env: NodeJS.ProcessEnv,
+  from: string,
+  signal: AbortSignal,
+): Promise<HeldContext> {
   const deployment = parseDeployment(JSON.parse(variable(env, DEPLOYMENT_VARIABLE)));
   const given = env[ENDPOINTS_VARIABLE];
   const endpoints = given === undefined ? undefined : (JSON.parse(given) as Endpoints);
@@ -35,7 +42,11 @@ export async function deployedContext(env: NodeJS.ProcessEnv, signal: AbortSigna
     sql: statements(deployment),
     engines: { bigquery: engine, dataproc: elsewhere('dataproc'), direct: elsewhere('direct') },
     signal,
-    owner: cloudRunOwner(variable(env, EXECUTION_VARIABLE)),
+    owner: cloudRunOwner({
+      execution: variable(env, EXECUTION_VARIABLE),
+      process: randomBytes(3).toString('hex'),
+      from,
+    }),
   };
 }
 

@@ -12,7 +12,7 @@ const interrupt = onInterrupt(false);
 try {
   const { run, from, acceptRejected } = handOver(process.argv.slice(2));
   interrupt.begun({ message: `run ${run} was left as it stands; its end was not waited for` });
-  const context = await deployedContext(process.env, interrupt.signal);
+  const context = await deployedContext(process.env, from, interrupt.signal);
   const watcher = plainWatcher((line) => process.stdout.write(line));
   await handedOver(context, run, from, watcher, { rejected: acceptRejected === 'yes' });
 } catch (error) {

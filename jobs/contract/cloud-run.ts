@@ -78,24 +78,41 @@ export const deploysJob = (settings: {
  */
 export const cloudRunJobId = (stack: string): string => `reseal-${stack}`;
 
+/** A process of the job as the owner of a run. */
+export interface JobOwner {
+  /** The id of the execution that started it. */
+  readonly execution: string;
+  /** Tells it from another process of the same execution: hexadecimal digits. */
+  readonly process: string;
+  /** The owner that handed the run over, who may take it back. */
+  readonly from: string;
+}
+
 /**
- * The owner that an execution of the job is, by its id. The job passes the id, the workflow the mark of its variable.
+ * The owner that a process of the job is.
  *
  * @example
- * cloudRunOwner('reseal-dev-x7k2p'); // 'cloud-run:reseal-dev-x7k2p'
+ * cloudRunOwner({ execution: 'reseal-dev-x7k2p', process: '9f3a1c', from: 'workflow:5f2c' });
+ * // 'cloud-run:reseal-dev-x7k2p:9f3a1c:workflow:5f2c'
  */
-export const cloudRunOwner = (execution: string): string => `${CLOUD_RUN}${execution}`;
-
-const CLOUD_RUN = 'cloud-run:';
+export const cloudRunOwner = ({ execution, process, from }: JobOwner): string =>
+  `cloud-run:${execution}:${process}:${from}`;
 
 /**
- * The id of the execution that an owner is; null for any other owner.
+ * What an owner says of itself; null for one that is no process of the job.
  *
  * @example
- * executionOf('cloud-run:reseal-dev-x7k2p'); // 'reseal-dev-x7k2p'
+ * jobOwner('cloud-run:reseal-dev-x7k2p:9f3a1c:workflow:5f2c')?.execution; // 'reseal-dev-x7k2p'
  */
-export const executionOf = (owner: string): string | null =>
-  owner.startsWith(CLOUD_RUN) ? owner.slice(CLOUD_RUN.length) : null;
+export function jobOwner(owner: string): JobOwner | null {
+  const [, execution, process, from] = /^cloud-run:([^:]+):([^:]+):(.+)$/.exec(owner) ?? [];
+  return execution === undefined || process === undefined || from === undefined
+    ? null
+    : { execution, process, from };
+}
+
+/** A regular expression, for RE2, of the owners that one has handed a run to. The workflow passes the mark of its variable. */
+export const ownersFrom = (from: string): string => `^cloud-run:[^:]+:[^:]+:${from}$`;
 
 /** What an execution is started with: the run, the owner that hands it over, and `yes` where it may merge whatever is rejected. */
 export interface HandOver {

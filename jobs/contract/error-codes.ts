@@ -112,7 +112,7 @@ export const ERROR_CODES = {
   ),
   'run-unknown': usage('the ledger has no such run', '`npm run reseal -- history` lists the runs'),
   'run-live': usage(
-    'the run is driven by another process, or by an execution of the workflow, which the message names',
+    'the run is driven by another process, or by an execution of the workflow or of the job on Cloud Run, which the message names',
     'wait until it has ended; if it has gone, `--take-over` goes on in its place',
   ),
   'run-abandoned': usage(
@@ -346,7 +346,7 @@ export const ERROR_CODES = {
   ),
   'workflow-missing': usage(
     'the stack deploys no workflow, or it is gone',
-    'add dataproc to `reseal:engines` if it is not there, then run `npm run bundle` and `pulumi up`',
+    'add dataproc or bigquery to `reseal:engines` if neither is there, then run `npm run bundle` and `pulumi up`',
   ),
   'workflow-denied': failed('a role is missing to start the workflow', 'docs/iam.md lists the roles'),
   'workflow-failed': failed(

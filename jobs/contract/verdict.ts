@@ -29,6 +29,7 @@ export const endState = (code: string): 'cancelled' | 'failed' =>
 
 /** Codes of ends that may not come again: the workflow tries a run of the deployed job once more after them. */
 export const PASSING = [
+  'bigquery',
   'bigquery-busy',
   'bigquery-unreachable',
   'data-keys-gone',
@@ -36,4 +37,5 @@ export const PASSING = [
   'job-failed',
   'job-stuck',
   'kms-unavailable',
+  'merge-count',
 ] as const;

@@ -1,6 +1,6 @@
 import type { ExecutionsClient, protos } from '@google-cloud/workflows';
 import { accountId } from '../contract/account-grants.ts';
-import { executionOf } from '../contract/cloud-run.ts';
+import { jobOwner } from '../contract/cloud-run.ts';
 import { ERROR_CODES } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 import { workflowOwner } from '../contract/lease-terms.ts';
@@ -41,7 +41,7 @@ export async function runByWorkflow(
     const run = await watcher.step(
       'run',
       async (progress) => {
-        await checkEngine(context, options);
+        await checkWorkflow(context, options);
         const execution = await start(client, workflow, options, allowed, context.signal);
         const ended = await followed(client, execution, progress, context).catch((error: unknown) => {
           if (!context.signal.aborted) throw error;
@@ -68,12 +68,21 @@ export const startWorkflow = (
   endpoints?: Endpoints,
 ): Promise<string> =>
   withExecutions(context, endpoints, async (client, workflow) => {
-    await checkEngine(context, options);
+    await checkWorkflow(context, options);
     return nameOf(await start(client, workflow, options, allowed, context.signal));
   });
 
-/** @throws ResealError `option-engine` for an engine that the stack's workflow does not have, be it asked for or the run's own */
-async function checkEngine(context: RunContext, { runId, engine }: RunOptions): Promise<void> {
+/**
+ * Whether the stack's workflow can carry the run out.
+ *
+ * @throws ResealError `workflow-missing`, or `option-engine` for an engine that it does not have, be it asked for or the
+ * run's own
+ */
+export async function checkWorkflow(
+  context: RunContext,
+  { runId, engine }: Pick<RunOptions, 'runId' | 'engine'>,
+): Promise<void> {
+  workflowOf(context);
   const able = workflowEngines(context.deployment);
   const hasNot = (name: EngineChoice): boolean => name !== 'auto' && !able.some((one) => one === name);
   const { remedy } = ERROR_CODES['option-engine'];
@@ -93,20 +102,24 @@ async function checkEngine(context: RunContext, { runId, engine }: RunOptions): 
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
 
+/** The workflow's resource name. Throws ResealError `workflow-missing`. */
+function workflowOf({ deployment: { workflow, stack, engines } }: RunContext): string {
+  if (workflow !== null) return workflow;
+  const deploys = 'run `npm run bundle` and `pulumi up`, or leave --via workflow out';
+  throw new ResealError('workflow-missing', `stack ${stack} deploys no workflow`, {
+    hint:
+      engines.includes('dataproc') || engines.includes('bigquery')
+        ? deploys
+        : `add dataproc or bigquery to reseal:engines, then ${deploys}`,
+  });
+}
+
 async function withExecutions<T>(
-  { deployment: { workflow, stack, engines } }: RunContext,
+  context: RunContext,
   endpoints: Endpoints | undefined,
   work: (client: ExecutionsClient, workflow: string) => Promise<T>,
 ): Promise<T> {
-  if (workflow === null) {
-    const deploys = 'run `npm run bundle` and `pulumi up`, or leave --via workflow out';
-    throw new ResealError('workflow-missing', `stack ${stack} deploys no workflow`, {
-      hint:
-        engines.includes('dataproc') || engines.includes('bigquery')
-          ? deploys
-          : `add dataproc or bigquery to reseal:engines, then ${deploys}`,
-    });
-  }
+  const workflow = workflowOf(context);
   const client = await executionsClient(endpoints);
   try {
     return await work(client, workflow);
@@ -211,7 +224,7 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
       hint: ERROR_CODES['workflow-cancelled'].remedy,
     });
     // It can no longer let go of the run by itself; if this does not come through, its lease runs out.
-    await endRun({ ...context, owner: ownerOf(execution) }, runId, cancellation).catch(() => {});
+    await endedByUs(context, runId, ownerOf(execution), cancellation).catch(() => {});
     throw cancellation;
   }
   if (state !== 'SUCCEEDED') {
@@ -234,6 +247,23 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
 }
 
 /**
+ * Ends a run in the place of the execution that drives it, or of the job on Cloud Run that it has handed the run to, which
+ * hears of it with its next heartbeat. Returns the run's row; a run that somebody else drives is left alone.
+ */
+async function endedByUs(
+  context: RunContext,
+  runId: string,
+  owner: string,
+  cancellation: ResealError,
+): Promise<LedgerRow | null> {
+  await endRun({ ...context, owner }, runId, cancellation);
+  const run = await readRun(context, runId);
+  if (run?.owner == null || jobOwner(run.owner)?.from !== owner) return run;
+  await endRun({ ...context, owner: run.owner }, runId, cancellation);
+  return readRun(context, runId);
+}
+
+/**
  * A cancelled execution writes nothing into the ledger, and whatever it had started goes on: a job of BigQuery,
  * a batch. With its end in the ledger, written in its place, the run can no longer be merged, unless it has been by
  * then. One that could not be cancelled is stopped by that, too, but only where it has begun the run.
@@ -249,13 +279,7 @@ async function cancelled(
   const alive = stillAtWork(cause);
   let run: LedgerRow | null;
   try {
-    await endRun({ ...context, owner }, runId, cancellation);
-    run = await readRun(context, runId);
-    // It may have handed the run over: that ends the job of Cloud Run as well, within a heartbeat.
-    if (run?.owner != null && run.via === 'workflow' && executionOf(run.owner) !== null) {
-      await endRun({ ...context, owner: run.owner }, runId, cancellation);
-      run = await readRun(context, runId);
-    }
+    run = await endedByUs(context, runId, owner, cancellation);
   } catch (error) {
     const what = alive === null ? 'was cancelled' : `may go on: its execution ${alive}`;
     throw new ResealError(

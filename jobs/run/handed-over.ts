@@ -1,30 +1,31 @@
 import { ResealError } from '../contract/errors.ts';
-import type { Allowed, RunContext, Watcher } from './context.ts';
+import type { Allowed, HeldContext, Watcher } from './context.ts';
 import { endRun } from './recorded-run.ts';
 import type { Report } from './report.ts';
 import { asFailure, resume } from './run.ts';
 
 /**
- * Carries out what is left of a run that its owner hands over. What keeps this process from taking the run over is recorded
- * in that owner's name, who waits for the ledger to say what became of the run.
+ * Carries out what is left of a run that its owner hands over. What keeps this process from it is recorded as well, be it
+ * its own by then or still that owner's, who waits for the ledger to say what became of the run.
  *
  * @throws ResealError `run-taken-over` for a run that is not that owner's any more, and whatever `resume` throws
  */
 export async function handedOver(
-  context: RunContext,
+  context: HeldContext,
   runId: string,
-  owner: string,
+  from: string,
   watcher: Watcher,
   allowed: Allowed,
 ): Promise<Report> {
   try {
-    return await resume(context, runId, watcher, { ...allowed, handedOverBy: owner });
+    return await resume(context, runId, watcher, { ...allowed, handedOverBy: from });
   } catch (error) {
     const failure = context.signal.aborted
       ? new ResealError('cancelled', `run ${runId} was cancelled before it was taken over`)
       : asFailure(error);
-    // Once this process has had the run, this changes nothing.
-    await endRun({ ...context, owner }, runId, failure).catch(() => {});
+    // Of a run that has been ended by now, or is somebody else's, nothing is changed.
+    for (const owner of [context.owner, from])
+      await endRun({ ...context, owner }, runId, failure).catch(() => {});
     throw error;
   }
 }

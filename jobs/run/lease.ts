@@ -30,6 +30,23 @@ export async function takeLease(
   });
 }
 
+/**
+ * The same for a run that its owner hands over to `context.owner`: no other owner loses it, and one that has been ended
+ * meanwhile stays so. What fails on the way changes nothing of whose the run is.
+ *
+ * @throws ResealError `run-taken-over` for a run that is not that owner's any more
+ */
+export async function takeHandedOver(
+  { bigquery, sql, owner, ...context }: HeldContext,
+  { run_id: runId }: LedgerRow,
+  from: string,
+): Promise<LedgerRow> {
+  await bigquery.query(sql.takeHandedOver, { run_id: runId, owner, from_owner: from });
+  const run = await knownRun({ bigquery, sql, ...context }, runId);
+  if (run.owner === owner || isClosed(run)) return run;
+  throw takenOver(runId, run.owner);
+}
+
 /** The run is somebody else's by then: there is nothing to let go of. */
 const ANOTHERS: readonly string[] = ['run-live', TAKEN_OVER];
 
@@ -84,6 +101,11 @@ export const takenOver = (runId: string, by: string | null): ResealError =>
     { hint: '`npm run reseal -- history` shows what becomes of it' },
   );
 
+const cancelledElsewhere = (runId: string): ResealError =>
+  new ResealError('cancelled', `run ${runId} was cancelled by whoever waited for it`, {
+    hint: `go on with --resume ${runId}`,
+  });
+
 /**
  * Throws ResealError `run-taken-over` where the run has another owner by now, or none: whatever befell the work of the
  * former one says nothing of the run. Where that cannot be told nothing is thrown.
@@ -95,7 +117,7 @@ export async function checkHeld({ bigquery, sql, owner }: HeldContext, runId: st
 
 /** The renewals of a lease. */
 export interface Heartbeat {
-  /** Given with the error `run-taken-over` once the run has another owner. */
+  /** Given with the error `run-taken-over` once the run has another owner, or with `cancelled` once it was cancelled in this one's place. */
   readonly lost: AbortSignal;
   /** Ends the renewals, and resolves once none is under way, or seconds after one was cancelled that does not answer. */
   stop(): Promise<void>;
@@ -113,7 +135,10 @@ export function heartbeat(context: RunContext, runId: string, owner: string): He
   const renew = async (): Promise<void> => {
     await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS, stopped.signal);
     const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS, stopped.signal);
-    if (lease !== undefined && lease.owner !== owner) lost.abort(takenOver(runId, lease.owner ?? null));
+    if (lease === undefined || lease.owner === owner) return;
+    // Ended by whoever waited for it, and nobody's: what it has at work is for this process to end.
+    const isCancelled = lease.owner == null && lease.state === 'cancelled';
+    lost.abort(isCancelled ? cancelledElsewhere(runId) : takenOver(runId, lease.owner ?? null));
   };
   const every = context.heartbeatMs ?? HEARTBEAT_SECONDS * 1000;
   const beating = (async () => {

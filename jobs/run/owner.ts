@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { executionOf } from '../contract/cloud-run.ts';
+import { jobOwner } from '../contract/cloud-run.ts';
 
 /**
  * Names of the processes that drive runs: `job:HOST:PID:MACHINE-RANDOM`. Each drive has one of its own, so that a
@@ -44,14 +44,14 @@ export function isGone(owner: string): boolean {
  * @example
  * described('job:host-a:4711:9f3a1c2b-00ff00ff'); // 'process 4711 on host-a'
  * described('workflow:5f2c'); // 'execution 5f2c of the workflow'
- * described('cloud-run:reseal-dev-x7k2p'); // 'execution reseal-dev-x7k2p of the Cloud Run job'
+ * described('cloud-run:reseal-dev-x7k2p:9f3a1c:workflow:5f2c'); // 'execution reseal-dev-x7k2p of the Cloud Run job'
  */
 export function described(owner: string | null): string {
   if (owner === null) return 'somebody who has just let go of it';
   const [, host, pid] = PROCESS.exec(owner) ?? [];
   if (pid !== undefined) return `process ${pid} on ${host}`;
-  const execution = executionOf(owner);
-  if (execution !== null) return `execution ${execution} of the Cloud Run job`;
+  const job = jobOwner(owner);
+  if (job !== null) return `execution ${job.execution} of the Cloud Run job`;
   return owner.startsWith('workflow:')
     ? `execution ${owner.slice('workflow:'.length)} of the workflow`
     : owner;

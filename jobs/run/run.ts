@@ -3,7 +3,7 @@ import type { LedgerRow } from '../contract/ledger.ts';
 import { notWhole } from '../contract/verdict.ts';
 import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Plan, RunContext, RunOptions, Watcher } from './context.ts';
-import { checkHeld, heartbeat, heldBy, isClosed, orLetGo, takeLease, takenOver } from './lease.ts';
+import { checkHeld, heartbeat, heldBy, isClosed, orLetGo, takeHandedOver, takeLease } from './lease.ts';
 import { merge } from './merge.ts';
 import { newOwner, released } from './owner.ts';
 import { plan } from './plan.ts';
@@ -56,10 +56,11 @@ export async function resume(
   if (!isClosed(found)) checkSettings(context, found);
   const planned = await watcher.step('plan', () => planOf(context, found), planSummary);
   if (found.state === 'succeeded') return reported(context, found, watcher);
-  const isHandedOver = allowed.handedOverBy !== undefined;
-  if (isHandedOver && found.owner !== allowed.handedOverBy) throw takenOver(runId, found.owner);
   return asOwner(context, async (held) => {
-    const taken = await takeLease(held, found, held.owner, isHandedOver || (allowed.takeOver ?? false));
+    const taken =
+      allowed.handedOverBy === undefined
+        ? await takeLease(held, found, held.owner, allowed.takeOver ?? false)
+        : await takeHandedOver(held, found, allowed.handedOverBy);
     if (taken.state === 'succeeded') return reported(held, taken, watcher);
     if (taken.state === 'abandoned')
       throw new ResealError('run-abandoned', `run ${runId} was abandoned`, {

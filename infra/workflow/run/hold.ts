@@ -34,6 +34,10 @@ export function hold(d: Deployment, sql: Statements): Step[] {
             .join(' and ')]: 'fail_other_engine',
           [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
             'list_settings',
+          // An earlier try of this execution has handed it over.
+          ...(workflowEngines(d).includes('bigquery') && {
+            'text.match_regex(default(map.get(row, "owner"), ""), mine)': 'hand_over',
+          }),
           'not(take_over)': 'take_lease',
         },
         'name_seen_owner',
@@ -108,7 +112,14 @@ const handOver = (d: Deployment): Step[] =>
     ? [
         {
           hand_over: {
-            ...call('deployed_job', expressions(['run_id', 'owner', 'accept_rejected']), 'row'),
+            ...call(
+              'deployed_job',
+              {
+                ...expressions(['run_id', 'owner', 'mine', 'accept_rejected']),
+                driver: expression('default(map.get(row, "owner"), "")'),
+              },
+              'row',
+            ),
             next: 'return_result',
           },
         },

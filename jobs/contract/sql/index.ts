@@ -17,7 +17,7 @@ import {
   sealedByPrefix,
   sealsUnder,
 } from './keyset-versions.ts';
-import { letGo, readLease, renewLease, takeLease, unfinishedRuns } from './lease-entries.ts';
+import { letGo, readLease, renewLease, takeHandedOver, takeLease, unfinishedRuns } from './lease-entries.ts';
 import {
   abandonRun,
   endRun,
@@ -81,6 +81,7 @@ export function statements(d: Deployment) {
     keysetVersion: keysetVersion(d),
     openRun: openRun(d),
     takeLease: takeLease(d),
+    takeHandedOver: takeHandedOver(d),
     renewLease: renewLease(d),
     letGo: letGo(d),
     readLease: readLease(d),

@@ -32,6 +32,22 @@ WHERE run_id = @run_id AND state NOT IN (${closed})
   );
 
 /**
+ * Makes @owner the run's in the place of @from_owner, who hands it over, and of nobody else: a run that has been ended, or
+ * taken over, in between is left alone. Repeating it renews the lease.
+ *
+ * @example
+ * const owner = 'cloud-run:reseal-dev-x7k2p:9f3a1c:workflow:5f2c';
+ * await bigquery.query(sql.takeHandedOver, { run_id: runId, owner, from_owner: 'workflow:5f2c' });
+ */
+export const takeHandedOver = (d: Deployment): Statement<'run_id' | 'owner' | 'from_owner'> =>
+  statement(
+    'take_handed_over',
+    { run_id: 'STRING', owner: 'STRING', from_owner: 'STRING' },
+    `UPDATE ${table(d, 'runs')} SET owner = @owner, heartbeat = CURRENT_TIMESTAMP()
+WHERE run_id = @run_id AND state NOT IN (${closed}) AND owner IN (@owner, @from_owner)`,
+  );
+
+/**
  * The owner is still at work; of a run that it holds no longer nothing is changed.
  *
  * @example
@@ -58,16 +74,17 @@ export const letGo = (d: Deployment): Statement<'run_id' | 'owner'> =>
   );
 
 /**
- * Who drives a run, and how many milliseconds ago it was heard of.
+ * Who drives a run, how many milliseconds ago it was heard of, and the run's state.
  *
  * @example
- * await bigquery.query(sql.readLease, { run_id: runId }); // [{ owner: 'job:laptop:4711:5ab0-1f0c22d4', silent_millis: '2150' }]
+ * await bigquery.query(sql.readLease, { run_id: runId });
+ * // [{ owner: 'job:laptop:4711:5ab0-1f0c22d4', silent_millis: '2150', state: 'staging' }]
  */
 export const readLease = (d: Deployment): Statement<'run_id'> =>
   statement(
     'lease',
     { run_id: 'STRING' },
-    `SELECT owner, ${SILENT} AS silent_millis FROM ${table(d, 'runs')} WHERE run_id = @run_id`,
+    `SELECT owner, ${SILENT} AS silent_millis, state FROM ${table(d, 'runs')} WHERE run_id = @run_id`,
   );
 
 /** BigQuery's time travel: an older run cannot be staged any more. https://cloud.google.com/bigquery/docs/time-travel */
