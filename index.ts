@@ -28,10 +28,14 @@ const warehouse = new Warehouse('warehouse', {
   projectId: settings.project,
   kmsKey: keys.atRest?.bigquery,
 });
-const identity = carriers.batches || carriers.job ? new Identity('identity', args) : undefined;
-const network = carriers.batches ? new Network('network', args) : undefined;
 const application = batchApplication(args, storage.bucket);
 const object = jobApplication(args, storage.bucket)?.objects.job;
+// Who opens data keys is there only with what does it.
+const identity =
+  carriers.batches || object !== undefined
+    ? new Identity('identity', { ...args, job: object !== undefined })
+    : undefined;
+const network = carriers.batches ? new Network('network', args) : undefined;
 
 const described = describe({ settings, storage, warehouse, keys, identity, network, application });
 const cloudRun =

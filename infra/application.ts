@@ -27,8 +27,8 @@ interface ApplicationArgs<Part extends string> {
 
 /**
  * Files of the bundle in the bucket. Objects are named by their content, so an unchanged bundle changes nothing.
- * Those of an earlier version stay where they are: a run that is under way goes on with the version that it began
- * with, in its next waves and attempts, too.
+ * Those of an earlier version stay where they are: a batch, or an execution of the job, that is under way goes on with the
+ * version that it began with.
  */
 class Application<Part extends string> extends Component {
   /** Names of the objects in the bucket, and the SHA-256 of each in hex. */

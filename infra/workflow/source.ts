@@ -46,7 +46,7 @@ export function workflowSource(d: Deployment): string {
   const size = Buffer.byteLength(source);
   if (size > MAX_SOURCE_BYTES)
     throw new RangeError(
-      `the workflow has ${size} bytes; Workflows takes ${MAX_SOURCE_BYTES}: name fewer fields`,
+      `the workflow has ${size} bytes; Workflows takes ${MAX_SOURCE_BYTES}: name fewer fields, or ${engines.length > 1 ? 'one of dataproc and bigquery alone in reseal:engines' : 'shorter columns'}`,
     );
   return source;
 }

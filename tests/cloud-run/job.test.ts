@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { handOverArguments } from '../../jobs/contract/cloud-run.ts';
+import { cloudRunOwner, handOverArguments } from '../../jobs/contract/cloud-run.ts';
 import { newRunId } from '../../jobs/contract/ids.ts';
+import type { Watcher } from '../../jobs/run/context.ts';
+import { handedOver } from '../../jobs/run/handed-over.ts';
 import { plan } from '../../jobs/run/plan.ts';
 import { openRun } from '../../jobs/run/recorded-run.ts';
 import { bundleJob } from '../../tools/bundle-job.ts';
@@ -65,7 +67,7 @@ async function execution(
   return { code: await ended, out, err };
 }
 
-const handedOver = (run: string, from = OWNER, acceptRejected = 'no'): string[] =>
+const givenTo = (run: string, from = OWNER, acceptRejected = 'no'): string[] =>
   handOverArguments({ run, from, acceptRejected });
 const ledger = async (runId: string) => (await box.sql(`SELECT * FROM runs WHERE run_id = '${runId}'`))[0];
 const merged = () =>
@@ -73,7 +75,7 @@ const merged = () =>
 
 it('takes the run over, seals its values inside BigQuery and merges them', async () => {
   const runId = await entered(user('1'), user('2'));
-  const { code, out, err } = await execution(handedOver(runId));
+  const { code, out, err } = await execution(givenTo(runId));
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(out).toContain('merge');
   expect(await ledger(runId)).toMatchObject({
@@ -94,20 +96,44 @@ it('takes the run over, seals its values inside BigQuery and merges them', async
 it('leaves a run alone that has another owner than hands it over, or none', async () => {
   const runId = await entered(user('3'));
   const before = await ledger(runId);
-  const { code, err } = await execution(handedOver(runId, 'workflow:another'));
+  const { code, err } = await execution(givenTo(runId, 'workflow:another'));
   expect(code).toBe(1);
   expect(err).toContain('error (run-taken-over)');
   expect(await ledger(runId)).toEqual(before);
   // The workflow was cancelled before the job had begun.
   await box.sql(`UPDATE runs SET owner = NULL, state = 'cancelled' WHERE run_id = '${runId}'`);
-  expect((await execution(handedOver(runId))).code).toBe(1);
+  expect((await execution(givenTo(runId))).code).toBe(1);
   expect(await ledger(runId)).toMatchObject({ state: 'cancelled', owner: null });
+});
+
+it('takes no run over that is ended while it looks', async () => {
+  const runId = await entered(user('7'));
+  const cancellation = {
+    run_id: runId,
+    owner: OWNER,
+    state: 'cancelled',
+    error_code: 'cancelled',
+    error: 'ctrl-C',
+  };
+  const { bigquery, sql } = box.context;
+  const ending: Watcher = {
+    async step(name, work) {
+      const result = await work(() => {});
+      if (name === 'plan') await bigquery.query(sql.endRun, cancellation);
+      return result;
+    },
+  };
+  const context = { ...box.context, owner: cloudRunOwner({ execution: 'e', process: '0', from: OWNER }) };
+  await expect(handedOver(context, runId, OWNER, ending, { rejected: false })).rejects.toMatchObject({
+    code: 'run-taken-over',
+  });
+  expect(await ledger(runId)).toMatchObject({ state: 'cancelled', owner: null, merged: null });
 });
 
 it('records why a run broke off, for the workflow to read', async () => {
   const runId = await entered(user('4'));
   await box.faults({ kind: 'denied', service: 'kms', method: 'cryptoKeys.decrypt' });
-  const { code, err } = await execution(handedOver(runId));
+  const { code, err } = await execution(givenTo(runId));
   await box.faults();
   expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('error (kms-denied)') });
   expect(await ledger(runId)).toMatchObject({ state: 'failed', owner: null, error_code: 'kms-denied' });
@@ -116,7 +142,7 @@ it('records why a run broke off, for the workflow to read', async () => {
 it('records what keeps it from taking the run over', async () => {
   const runId = await entered(user('6'));
   await box.sql('UPDATE keysets SET version = version + 1 WHERE TRUE');
-  const { code } = await execution(handedOver(runId));
+  const { code } = await execution(givenTo(runId));
   await box.sql('UPDATE keysets SET version = version - 1 WHERE TRUE');
   expect(code).toBe(1);
   expect(await ledger(runId)).toMatchObject({ state: 'failed', owner: null, error_code: 'keyset-missing' });
@@ -125,7 +151,7 @@ it('records what keeps it from taking the run over', async () => {
 it('ends in good order when Cloud Run cancels its execution', async () => {
   const runId = await entered(user('5'));
   await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 20_000 });
-  const { code, err } = await execution(handedOver(runId), {}, (child) => {
+  const { code, err } = await execution(givenTo(runId), {}, (child) => {
     child.stdout?.once('data', () => setTimeout(() => child.kill('SIGTERM'), 1_500));
   });
   await box.faults();
@@ -136,6 +162,6 @@ it('ends in good order when Cloud Run cancels its execution', async () => {
 it('says what it lacks where somebody starts it by hand', async () => {
   expect(await execution([])).toMatchObject({ code: 2, err: expect.stringContaining('error (run-id)') });
   expect(await execution(['--stack', 'dev'])).toMatchObject({ code: 2 });
-  const { code, err } = await execution(handedOver('a-run'), { RESEAL_DEPLOYMENT: '' });
+  const { code, err } = await execution(givenTo('a-run'), { RESEAL_DEPLOYMENT: '' });
   expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('error (job-environment)') });
 });

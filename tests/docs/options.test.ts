@@ -35,6 +35,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'gcloud dataproc batches describe': ['--region', '--project'],
   'gcloud scheduler jobs delete': ['--location', '--project'],
   'gcloud workflows delete': ['--location', '--project'],
+  'gcloud run jobs delete': ['--region', '--project'],
   'gcloud workflows run': ['--location', '--data', '--project'],
   'gcloud workflows execute': ['--location', '--data', '--project'],
   'gcloud beta monitoring channels list': ['--project', '--format'],

@@ -347,11 +347,11 @@ it('says what to do where there is no workflow', async () => {
   const without = (workflow: string | null) =>
     trigger({}, silent, { deployment: { ...box.deployment, workflow } });
   await expect(without(null)).rejects.toMatchObject(missing);
-  // A bundle alone does not bring one: it is the batch engine's.
+  // A bundle alone does not bring one: the direct engine has none.
   const direct: Deployment = { ...box.deployment, workflow: null, engines: ['direct'] };
   await expect(trigger({}, silent, { deployment: direct })).rejects.toMatchObject({
     code: 'workflow-missing',
-    hint: 'add dataproc to reseal:engines, then run `npm run bundle` and `pulumi up`, or leave --via workflow out',
+    hint: 'add dataproc or bigquery to reseal:engines, then run `npm run bundle` and `pulumi up`, or leave --via workflow out',
   });
   await expect(
     without(`projects/${box.deployment.project}/locations/l/workflows/gone`),

@@ -48,7 +48,7 @@ let ids = 0;
 
 beforeAll(async () => {
   const fields = JSON.stringify([{ name: 'email' }, { name: 'phone', dek: 'dek' }]);
-  box = await testSandbox({ fields, storePlaintext: 'false' }, 'direct');
+  box = await testSandbox({ fields, storePlaintext: 'false', engines: '["direct","dataproc"]' }, 'direct');
   await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
   await patch({ schema: { fields: NAMES.map((name) => ({ name, type: COLUMNS[name].type })) } });
 }, 300_000);

@@ -196,6 +196,41 @@ describe('an execution of a stack without batches', () => {
     expect((await executions()).length).toBe(before + 1);
   });
 
+  it('follows the execution that it has started, whatever befalls its call or its looks', async () => {
+    await load('53', '54');
+    await box.faults(
+      { kind: 'unavailable', service: 'run', method: 'jobs.run', count: 1, when: 'after' },
+      { kind: 'internal', service: 'run', method: 'executions.get', count: 1 },
+      // Long enough for a second execution, should there be one, to meet the first at work.
+      { kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 2_000 },
+    );
+    const { result, error, entries } = await workflow.execute({ run_id: 'followed' });
+    expect(error).toBeUndefined();
+    expect(result).toMatchObject({ state: 'succeeded', merged: '2' });
+    expect(entries.map(({ json }) => json.reseal)).toMatchObject([{ event: 'run.succeeded' }]);
+  });
+
+  it('ends with a run whose execution somebody cancels, also one that had not begun', async () => {
+    await load('55');
+    await box.faults({ kind: 'latency', service: 'run', method: 'executions.get', ms: 300 });
+    const before = new Set((await executions()).map(({ name }) => name));
+    const running = workflow.execute({ run_id: 'cancelled-early' });
+    let mine: string | undefined;
+    while (mine === undefined) {
+      mine = (await executions()).map(({ name }) => name).find((name) => !before.has(name));
+      await sleep(10);
+    }
+    const cancelled = await fetch(`${box.sandbox.owner.run}/v2/${mine}:cancel`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${box.sandbox.owner.accessToken}` },
+    });
+    expect(cancelled.status).toBe(200);
+    expect((await running).error).toMatchObject({ error_code: 'cancelled' });
+    await box.faults();
+    expect(await ledger('cancelled-early')).toMatchObject({ state: 'cancelled', owner: null, merged: null });
+    expect(await workflow.execute({ run_id: 'cancelled-early' })).toMatchObject({ result: { merged: '1' } });
+  });
+
   it('leaves alone a run whose job has lost it to somebody else', async () => {
     await load('60');
     await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 3_000 });
@@ -247,20 +282,41 @@ describe('`--via workflow`', () => {
     });
   });
 
-  it('ends the job, too, when it is interrupted', async () => {
-    await load('72');
-    await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 5_000 });
+  it.each(['interrupted-one', 'begun-by-hand-again'])(
+    'ends the job, too, when %s is interrupted',
+    async (runId) => {
+      await load(runId === 'interrupted-one' ? '72' : '73');
+      if (runId !== 'interrupted-one') {
+        const crash = beforeStep('stage', () => Promise.reject(new Error('power cut')));
+        await expect(box.run({ runId, engine: 'bigquery' }, crash)).rejects.toThrow('power cut');
+      }
+      await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 5_000 });
+      const interrupt = new AbortController();
+      const running = trigger(runId, 'auto', interrupt.signal);
+      await drivenByJob(runId);
+      interrupt.abort();
+      await expect(running).rejects.toMatchObject({ code: 'cancelled' });
+      expect(await ledger(runId)).toMatchObject({ state: 'cancelled', owner: null });
+      // The job may be at work yet, but nothing that it does comes through.
+      await box.faults();
+      while (await isAtWork()) await sleep(100);
+      expect(await box.sql('SELECT COUNT(*) AS n FROM data_keys')).toEqual([{ n: '0' }]);
+      expect(await ledger(runId)).toMatchObject({ state: 'cancelled', merged: null });
+      expect(await trigger(runId)).toMatchObject({ state: 'succeeded', merged: 1 });
+    },
+  );
+
+  it('ends no job that another execution of the workflow has handed its run to', async () => {
+    await load('74');
+    await box.faults({ kind: 'latency', service: 'kms', method: 'cryptoKeys.decrypt', ms: 3_000 });
+    const other = workflow.execute({ run_id: 'of-another' });
+    await drivenByJob('of-another');
     const interrupt = new AbortController();
-    const running = trigger('interrupted-one', 'auto', interrupt.signal);
-    await drivenByJob('interrupted-one');
+    const running = trigger('of-another', 'auto', interrupt.signal);
+    await sleep(300);
     interrupt.abort();
-    await expect(running).rejects.toMatchObject({ code: 'cancelled' });
-    expect(await ledger('interrupted-one')).toMatchObject({ state: 'cancelled', owner: null });
-    // The job may be at work yet, but nothing that it does comes through.
-    await box.faults();
-    while (await isAtWork()) await sleep(100);
-    expect(await ledger('interrupted-one')).toMatchObject({ state: 'cancelled', merged: null });
-    expect(await trigger('interrupted-one')).toMatchObject({ state: 'succeeded', merged: 1 });
+    await expect(running).rejects.toThrow();
+    expect(await other).toMatchObject({ result: { state: 'succeeded', merged: '1' } });
   });
 });
 

@@ -210,7 +210,7 @@ describe('a batch', () => {
     const runId = randomUUID();
     const message = `${parent()}/batches/reseal-${runId}--4 failed: Batch failed: the sandbox was asked for a failing batch.`;
     const { error, entries } = await workflow.execute({}, runId);
-    expect(error).toEqual({ error_code: 'batch-failed', message });
+    expect(error).toEqual({ error_code: 'batch-failed', message, account: 'workflow' });
     const failed = { event: 'run.failed', run_id: runId, state: 'failed', code: 'batch-failed' };
     expect(entries).toEqual([{ severity: 'ERROR', json: { reseal: failed } }]);
     expect(await batches(runId)).toHaveLength(4);
@@ -241,7 +241,7 @@ describe('a batch', () => {
     const output = `Spark says something.\n${JSON.stringify(said)}\nSpark says more.\n`;
     await box.faults({ kind: 'batch-failed', service: 'dataproc', count: 1000, output });
     const { error } = await workflow.execute({}, runId);
-    expect(error).toEqual({ error_code: said.code, message: said.message });
+    expect(error).toEqual({ error_code: said.code, message: said.message, account: 'workflow' });
     expect(await ledger(runId)).toMatchObject({
       state: 'failed',
       error_code: said.code,
@@ -262,7 +262,7 @@ describe('a batch', () => {
     }
     await dataproc(`${batch.operation}:cancel`, 'POST');
     const message = `${batch.name} was cancelled`;
-    expect((await execution).error).toEqual({ error_code: 'batch-cancelled', message });
+    expect((await execution).error).toEqual({ error_code: 'batch-cancelled', message, account: 'workflow' });
     expect(await batches(runId)).toEqual([`reseal-${runId} CANCELLED`]);
     expect(await ledger(runId)).toMatchObject({ state: 'cancelled', error_code: 'batch-cancelled' });
     expect(await users('id = 40')).toEqual(pending('40'));
@@ -276,6 +276,7 @@ describe('a batch', () => {
     await box.faults({ kind: 'batch-stuck', service: 'dataproc', state: 'PENDING' });
     const { error } = await workflow.execute({}, runId);
     expect(error).toEqual({
+      account: 'workflow',
       error_code: 'batch-stuck',
       message: `${parent()}/batches/reseal-${runId} was PENDING for longer than any batch of this stack should be`,
     });
@@ -313,6 +314,7 @@ it('that has been taken over stops at its next look, and leaves batch and ledger
   // It is no failure of the run, and no metric or alert is to count it as one.
   expect(await execution).toEqual({
     error: {
+      account: 'workflow',
       error_code: 'run-taken-over',
       message: `run ${runId} is driven by job:another-host:1:-0 now`,
     },
