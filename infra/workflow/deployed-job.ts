@@ -35,10 +35,10 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
     handOverArguments({ run: mark('run_id'), from: mark('owner'), acceptRejected: mark('allowed') }),
   );
   return {
-    params: ['run_id', 'owner', 'mine', 'accept_rejected', 'driver'],
+    params: ['run_id', 'owner', 'handed_to', 'accept_rejected', 'driver'],
     steps: [
       { expect_no_more: assign({ allowed: 'no' }) },
-      { is_at_work: choose({ 'text.match_regex(driver, mine)': 'follow_driver' }) },
+      { is_at_work: choose({ 'text.match_regex(driver, handed_to)': 'follow_driver' }) },
       { may_reject: choose({ 'not(accept_rejected)': 'start_job' }) },
       { allow_rejected: assign({ allowed: 'yes' }) },
       {
@@ -56,7 +56,7 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
                     },
                     'operation',
                   ),
-                  // Any other failure leaves open whether an execution has started.
+                  // Whatever fails may have started one all the same: the lease lets one of them through.
                   retry: expression('http.default_retry_non_idempotent'),
                 },
               },
@@ -67,7 +67,11 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
             steps: [
               { read_code: assign({ code: expression('default(map.get(e, "code"), 0)'), final: 'no' }) },
               ...reasonOf('e', 'start_failed'),
-              { is_refused: choose({ 'code < 400 or code >= 500 or code == 429': 'fail_start' }) },
+              {
+                may_pass: choose({
+                  'code < 400 or code >= 500 or code == 408 or code == 409 or code == 429': 'fail_start',
+                }),
+              },
               // The same would happen again.
               { expect_no_better: assign({ final: 'yes' }) },
               {
@@ -112,7 +116,7 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
       },
       { read_run: runRow },
       { read_holder: assign({ driver: expression('default(map.get(row, "owner"), "")') }) },
-      ...judge(),
+      ...JUDGE,
       // It ended without a word: out of memory, cancelled, or never begun.
       {
         take_back: query(sql.takeLease, {
@@ -160,36 +164,34 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
 }
 
 /** What the ledger says of a run whose job has ended. */
-const judge = (): Step[] => [
+const JUDGE: readonly Step[] = [
   {
     how_ended: choose({
       'row.state == "succeeded"': 'return_run',
       'row.state == "abandoned"': 'fail_abandoned',
       'driver == owner or text.match_regex(driver, "^cloud-run:" + id + ":")': 'take_back',
       // Cloud Run has started another, whose start nobody has heard of.
-      'text.match_regex(driver, mine)': 'follow_driver',
+      'text.match_regex(driver, handed_to)': 'follow_driver',
       'driver != ""': 'fail_taken_over',
-      [`text.match_regex(default(map.get(row, "error_code"), ""), "^(${PASSING.join('|')})$")`]:
-        'fail_for_now',
     }),
   },
   {
-    fail_for_good: {
-      raise: {
-        error_code: expression('default(map.get(row, "error_code"), "job-failed")'),
-        final: 'yes',
-        account: 'job',
-        message: expression('default(map.get(row, "error"), "its job let go of it: " + execution)'),
-      },
-    },
+    keep_code: assign({
+      code: expression('default(map.get(row, "error_code"), "job-failed")'),
+      final: 'yes',
+    }),
   },
   {
-    fail_for_now: {
+    is_for_good: choose({ [`not(text.match_regex(code, "^(${PASSING.join('|')})$"))`]: 'fail_as_job_said' }),
+  },
+  { may_pass_by: assign({ final: 'no' }) },
+  {
+    fail_as_job_said: {
       raise: {
-        error_code: expression('row.error_code'),
-        final: 'no',
+        error_code: expression('code'),
+        final: expression('final'),
         account: 'job',
-        message: expression('row.error'),
+        message: expression('default(map.get(row, "error"), execution + " let go of it")'),
       },
     },
   },

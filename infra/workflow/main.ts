@@ -33,8 +33,9 @@ const IS_RUN_ID = `len(run_id) >= ${RUN_ID.least} and len(run_id) <= ${RUN_ID.mo
 /**
  * One run, tried again after a failure: the batch's id derives from the run's, every statement may be
  * repeated, and each attempt finds in the ledger what the one before it has done. Arguments, all optional: run_id, mode,
- * engine (auto, or one that the stack's workflow has), limit (a number of rows; 0 for all), wave_deks (data keys a wave; 0 for all at once), accept_rejected (true merges however many values are rejected), take_over
- * (true goes on with the run in the place of whoever still drives it).
+ * engine (auto, or one that the stack's workflow has), limit (a number of rows; 0 for all), wave_deks (data keys a wave; 0 for
+ * all at once), accept_rejected (true merges however many values are rejected), take_over (true goes on with the run in the
+ * place of whoever still drives it).
  */
 export function mainWorkflow(d: Deployment): Subworkflow {
   const choices = ['auto', ...workflowEngines(d)];

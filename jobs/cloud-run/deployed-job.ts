@@ -4,13 +4,13 @@ import { onInterrupt } from '../cli/interrupt.ts';
 import { plainWatcher } from '../cli/watch.ts';
 import { handedOver } from '../run/handed-over.ts';
 import { deployedContext } from './deployed-context.ts';
-import { handOver } from './hand-over.ts';
+import { parseHandOver } from './hand-over.ts';
 
 // Cloud Run ends a cancelled execution by SIGTERM, and ten seconds later by SIGKILL.
 // https://cloud.google.com/run/docs/container-contract#jobs-shutdown
 const interrupt = onInterrupt(false);
 try {
-  const { run, from, acceptRejected } = handOver(process.argv.slice(2));
+  const { run, from, acceptRejected } = parseHandOver(process.argv.slice(2));
   interrupt.begun({ message: `run ${run} was left as it stands; its end was not waited for` });
   const context = await deployedContext(process.env, from, interrupt.signal);
   const watcher = plainWatcher((line) => process.stdout.write(line));

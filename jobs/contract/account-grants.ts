@@ -58,7 +58,12 @@ export const JOB_GRANTS: readonly (AccountGrant & Pick<Grant, 'why'>)[] = [
   ...JOB_USER_GRANTS.filter(
     ({ when, on }) =>
       (when === 'every run' || when === '--engine direct or bigquery') && !DONE_BEFORE.includes(on),
-  ).map(({ role, on, why }) => ({ account: 'job' as const, role, on, why })),
+  ).map(({ role, on, why }) => ({
+    account: 'job' as const,
+    role,
+    on,
+    why: role.endsWith('EncrypterViaDelegation') ? 'BigQuery wraps the keyset of a try on its behalf.' : why,
+  })),
   {
     account: 'job',
     role: 'roles/bigquery.dataViewer',

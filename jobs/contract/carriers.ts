@@ -1,4 +1,4 @@
-import { deploysJob } from './cloud-run.ts';
+import { deploysJob, type EngineSettings } from './cloud-run.ts';
 
 /** What carries out runs of a stack where nobody sits: batches, the job of Cloud Run, both or neither. */
 export interface Carriers {
@@ -12,7 +12,7 @@ export interface Carriers {
  * @example
  * carriersOf({ engines: ['direct', 'bigquery'] }); // { batches: false, job: true }
  */
-export const carriersOf = (settings: Parameters<typeof deploysJob>[0]): Carriers => ({
+export const carriersOf = (settings: EngineSettings): Carriers => ({
   batches: settings.engines.includes('dataproc'),
   job: deploysJob(settings),
 });

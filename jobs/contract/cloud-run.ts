@@ -1,4 +1,3 @@
-import type { Deployment } from './deployment.ts';
 import type { EngineName } from './settings/choices.ts';
 
 /**
@@ -64,11 +63,15 @@ export const jobImage = (location: string): string =>
 /** What one task has: unwrapping is its only work of any size, and the bundle's files count as memory. */
 export const TASK = { cpu: '1', memory: '1Gi', timeoutSeconds: 24 * 3600 } as const;
 
-/** Whether a stack deploys the job: a jar of the user's own runs in batches alone. */
-export const deploysJob = (settings: {
+/** The settings by which a stack has what carries runs out. */
+export interface EngineSettings {
   readonly engines: readonly EngineName[];
   readonly jarFile?: string | null | undefined;
-}): boolean => settings.engines.includes('bigquery') && (settings.jarFile ?? null) === null;
+}
+
+/** Whether a stack deploys the job: a jar of the user's own runs in batches alone. */
+export const deploysJob = (settings: EngineSettings): boolean =>
+  settings.engines.includes('bigquery') && (settings.jarFile ?? null) === null;
 
 /**
  * The id of a stack's Cloud Run job within project and region.
@@ -127,13 +130,3 @@ export const handOverArguments = ({ run, from, acceptRejected }: HandOver): stri
   `--from=${from}`,
   `--accept-rejected=${acceptRejected}`,
 ];
-
-/** How long the keys of a run may take to open for the workflow to have the run done inside BigQuery: ten minutes. */
-const FEW_KEYS_SECONDS = 600;
-
-/**
- * How many distinct data keys are few: the workflow has such a run done inside BigQuery, where the stack allows it, and
- * takes a batch for more, where the stack allows that.
- */
-export const fewKeys = ({ batch }: Pick<Deployment, 'batch'>): number =>
-  FEW_KEYS_SECONDS * batch.kmsCallsPerSecond;

@@ -27,7 +27,7 @@ export const DECIDED = ['cancelled', 'batch-cancelled', 'workflow-cancelled'] as
 export const endState = (code: string): 'cancelled' | 'failed' =>
   DECIDED.some((decided) => decided === code) ? 'cancelled' : 'failed';
 
-/** Codes of ends that may not come again: the workflow tries a run of the deployed job once more after them. */
+/** Codes of ends that may not come again: the workflow goes on trying a run of the deployed job after them. */
 export const PASSING = [
   'bigquery',
   'bigquery-busy',

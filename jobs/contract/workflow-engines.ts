@@ -1,4 +1,3 @@
-import { fewKeys } from './cloud-run.ts';
 import type { Deployment } from './deployment.ts';
 
 /** Where the workflow can have a run's values sealed: in a batch, or inside BigQuery by the job that is deployed. */
@@ -20,6 +19,16 @@ export const workflowEngines = ({
     : []),
   ...(cloudRunJob !== null ? (['bigquery'] as const) : []),
 ];
+
+/** How long the keys of a run may take to open for the workflow to have the run done inside BigQuery: ten minutes. */
+const FEW_KEYS_SECONDS = 600;
+
+/**
+ * How many distinct data keys are few: the workflow has such a run done inside BigQuery, where the stack allows it, and
+ * takes a batch for more, where the stack allows that.
+ */
+export const fewKeys = ({ batch }: Pick<Deployment, 'batch'>): number =>
+  FEW_KEYS_SECONDS * batch.kmsCallsPerSecond;
 
 /**
  * The engine that the workflow takes for a run with so many distinct data keys, where it is left to it: inside BigQuery no

@@ -223,8 +223,9 @@ async function outcome(context: RunContext, runId: string, execution: Execution)
     const cancellation = new ResealError('workflow-cancelled', `somebody cancelled ${execution.name}`, {
       hint: ERROR_CODES['workflow-cancelled'].remedy,
     });
-    // It can no longer let go of the run by itself; if this does not come through, its lease runs out.
-    await endedByUs(context, runId, ownerOf(execution), cancellation).catch(() => {});
+    // It can no longer let go of the run by itself, and the job that it may have started goes on unless this comes through.
+    const ended = await endedByUs(context, runId, ownerOf(execution), cancellation).catch(() => null);
+    if (ended?.state === 'succeeded') return ended;
     throw cancellation;
   }
   if (state !== 'SUCCEEDED') {
@@ -281,10 +282,9 @@ async function cancelled(
   try {
     run = await endedByUs(context, runId, owner, cancellation);
   } catch (error) {
-    const what = alive === null ? 'was cancelled' : `may go on: its execution ${alive}`;
     throw new ResealError(
       cancellation.code,
-      `run ${runId} ${what}, ${alive === null ? 'but' : 'and'} the ledger does not say so`,
+      `run ${runId} may go on: its execution ${alive ?? 'was cancelled'}, but the ledger does not say so`,
       {
         hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow --take-over`,
         cause: cause ?? error,
@@ -292,7 +292,8 @@ async function cancelled(
     );
   }
   if (run?.state === 'succeeded') return run;
-  if (alive !== null && (run === null || run.owner === owner))
+  // Between two tries of an execution that goes on a run is nobody's.
+  if (alive !== null && run?.state !== 'cancelled')
     throw new ResealError(cancellation.code, `run ${runId} may still begin: its execution ${alive}`, {
       hint: `\`gcloud workflows executions cancel ${nameOf(execution)}\` ends it; \`npm run reseal -- history\` shows whether it has begun`,
       cause,

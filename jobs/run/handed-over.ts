@@ -1,4 +1,5 @@
 import { ResealError } from '../contract/errors.ts';
+import { TAKEN_OVER } from '../google/bounds.ts';
 import type { Allowed, HeldContext, Watcher } from './context.ts';
 import { endRun } from './recorded-run.ts';
 import type { Report } from './report.ts';
@@ -20,7 +21,9 @@ export async function handedOver(
   try {
     return await resume(context, runId, watcher, { ...allowed, handedOverBy: from });
   } catch (error) {
-    const failure = context.signal.aborted
+    if (error instanceof ResealError && error.code === TAKEN_OVER) throw error;
+    const isUnsaid = context.signal.aborted && !(error instanceof ResealError);
+    const failure = isUnsaid
       ? new ResealError('cancelled', `run ${runId} was cancelled before it was taken over`)
       : asFailure(error);
     // Of a run that has been ended by now, or is somebody else's, nothing is changed.

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { jobOwner } from '../contract/cloud-run.ts';
 import { ResealError } from '../contract/errors.ts';
 import { HEARTBEAT_SECONDS, LEASE_SECONDS } from '../contract/lease-terms.ts';
 import { CLOSED, type LedgerRow } from '../contract/ledger.ts';
@@ -32,17 +33,18 @@ export async function takeLease(
 
 /**
  * The same for a run that its owner hands over to `context.owner`: no other owner loses it, and one that has been ended
- * meanwhile stays so. What fails on the way changes nothing of whose the run is.
+ * meanwhile stays so. What fails on the way may leave the run this process's.
  *
  * @throws ResealError `run-taken-over` for a run that is not that owner's any more
  */
 export async function takeHandedOver(
-  { bigquery, sql, owner, ...context }: HeldContext,
+  context: HeldContext,
   { run_id: runId }: LedgerRow,
   from: string,
 ): Promise<LedgerRow> {
+  const { bigquery, sql, owner } = context;
   await bigquery.query(sql.takeHandedOver, { run_id: runId, owner, from_owner: from });
-  const run = await knownRun({ bigquery, sql, ...context }, runId);
+  const run = await knownRun(context, runId);
   if (run.owner === owner || isClosed(run)) return run;
   throw takenOver(runId, run.owner);
 }
@@ -117,7 +119,7 @@ export async function checkHeld({ bigquery, sql, owner }: HeldContext, runId: st
 
 /** The renewals of a lease. */
 export interface Heartbeat {
-  /** Given with the error `run-taken-over` once the run has another owner, or with `cancelled` once it was cancelled in this one's place. */
+  /** Given with the error `run-taken-over` once the run has another owner, or with `cancelled` where this is a job's. */
   readonly lost: AbortSignal;
   /** Ends the renewals, and resolves once none is under way, or seconds after one was cancelled that does not answer. */
   stop(): Promise<void>;
@@ -136,8 +138,8 @@ export function heartbeat(context: RunContext, runId: string, owner: string): He
     await bigquery.query(sql.renewLease, { run_id: runId, owner }, RENEWAL_MS, stopped.signal);
     const [lease] = await bigquery.query(sql.readLease, { run_id: runId }, RENEWAL_MS, stopped.signal);
     if (lease === undefined || lease.owner === owner) return;
-    // Ended by whoever waited for it, and nobody's: what it has at work is for this process to end.
-    const isCancelled = lease.owner == null && lease.state === 'cancelled';
+    // Whoever waits for a job ends its run in its place: what it has at work is for the job to end.
+    const isCancelled = jobOwner(owner) !== null && lease.owner == null && lease.state === 'cancelled';
     lost.abort(isCancelled ? cancelledElsewhere(runId) : takenOver(runId, lease.owner ?? null));
   };
   const every = context.heartbeatMs ?? HEARTBEAT_SECONDS * 1000;

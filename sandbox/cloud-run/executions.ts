@@ -89,13 +89,17 @@ export class Executions {
     await new Promise((resolve) => setImmediate(resolve));
     const { execution, task } = work;
     const { iam, origin } = this.#place;
-    const outcome = await carryOut({
-      ...work,
-      folder: join(this.#folder, 'tasks'),
-      origin: origin(),
-      token: iam.token(`serviceAccount:${task.account}`),
-      save: () => this.#save(),
-    });
+    const carried = async (): Promise<Outcome> =>
+      carryOut({
+        ...work,
+        folder: join(this.#folder, 'tasks'),
+        origin: origin(),
+        token: iam.token(`serviceAccount:${task.account}`),
+        save: () => this.#save(),
+      });
+    const outcome = await carried().catch(
+      (error: unknown): Outcome => ({ count: 'failedCount', message: String(error) }),
+    );
     complete(execution, this.#closed ? STOPPED : outcome);
     this.#running.delete(execution.name);
     this.#save();

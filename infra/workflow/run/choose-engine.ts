@@ -1,6 +1,5 @@
-import { fewKeys } from '../../../jobs/contract/cloud-run.ts';
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
-import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
+import { fewKeys, workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
 import { assign, choose, type Step } from '../steps.ts';
 
 /** Decides where the run's values are sealed, where its caller has left that open: `workflowEngine` in steps. */

@@ -16,7 +16,7 @@ import {
   unmarked,
 } from '../steps.ts';
 import { settingsChanged } from './settings-changed.ts';
-import { ID, OWN } from './values.ts';
+import { handsOver, ID, OWN } from './values.ts';
 
 /**
  * Makes this execution the run's owner, as the job does, and goes on from where the run stands. From here on the
@@ -35,8 +35,8 @@ export function hold(d: Deployment, sql: Statements): Step[] {
           [`row.keying != "${d.keying}" or row.source_format != "${d.sourceFormat}" or default(map.get(row, "settings"), settings) != settings`]:
             'list_settings',
           // An earlier try of this execution has handed it over.
-          ...(workflowEngines(d).includes('bigquery') && {
-            'text.match_regex(default(map.get(row, "owner"), ""), mine)': 'hand_over',
+          ...(handsOver(d) && {
+            'text.match_regex(default(map.get(row, "owner"), ""), handed_to)': 'hand_over',
           }),
           'not(take_over)': 'take_lease',
         },
@@ -79,7 +79,7 @@ export function hold(d: Deployment, sql: Statements): Step[] {
           'row.state == "abandoned"': 'fail_abandoned',
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
           // Without a value there is nothing that only the job could do.
-          ...(workflowEngines(d).includes('bigquery') && {
+          ...(handsOver(d) && {
             'row.engine == "bigquery" and row.selected != "0"': 'hand_over',
           }),
           'row.state == "verified"': 'renew_before_merge',
@@ -108,14 +108,14 @@ export function hold(d: Deployment, sql: Statements): Step[] {
 
 /** The job that is deployed does the rest of a run inside BigQuery, all its waves. */
 const handOver = (d: Deployment): Step[] =>
-  workflowEngines(d).includes('bigquery')
+  handsOver(d)
     ? [
         {
           hand_over: {
             ...call(
               'deployed_job',
               {
-                ...expressions(['run_id', 'owner', 'mine', 'accept_rejected']),
+                ...expressions(['run_id', 'owner', 'handed_to', 'accept_rejected']),
                 driver: expression('default(map.get(row, "owner"), "")'),
               },
               'row',

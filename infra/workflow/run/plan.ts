@@ -3,12 +3,11 @@ import { ownersFrom } from '../../../jobs/contract/cloud-run.ts';
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import { keptSettings } from '../../../jobs/contract/kept-settings.ts';
 import { allIds, rewraps, type Statements, WHOLE } from '../../../jobs/contract/sql/index.ts';
-import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
 import { counted } from '../counting.ts';
 import { runRow } from '../run-row.ts';
 import { assign, call, choose, expression, mark, query, raise, type Step, unmarked } from '../steps.ts';
 import { chooseEngine } from './choose-engine.ts';
-import { hasJar, OWN } from './values.ts';
+import { handsOver, hasJar, OWN } from './values.ts';
 
 /** `WHOLE` as expressions. */
 const ALL_WAVES = { wave: `"${WHOLE.wave}"`, waves: `"${WHOLE.waves}"` };
@@ -38,7 +37,7 @@ export function plan(d: Deployment, sql: Statements): Step[] {
       seen_nobody: assign({
         from_owner: '',
         settings: keptSettings(d),
-        ...(workflowEngines(d).includes('bigquery') && { mine: unmarked(ownersFrom(mark('owner'))) }),
+        ...(handsOver(d) && { handed_to: unmarked(ownersFrom(mark('owner'))) }),
       }),
     },
     { is_known_run: choose({ '"run_id" in row': 'may_go_on' }) },

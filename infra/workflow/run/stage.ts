@@ -1,9 +1,8 @@
 import type { Deployment } from '../../../jobs/contract/deployment.ts';
 import { allIds, type Statements } from '../../../jobs/contract/sql/index.ts';
-import { workflowEngines } from '../../../jobs/contract/workflow-engines.ts';
 import { counted } from '../counting.ts';
 import { assign, call, choose, expression, query, type Step } from '../steps.ts';
-import { ATTEMPT } from './values.ts';
+import { ATTEMPT, takesBatches } from './values.ts';
 
 /** Has a batch seal the values of the wave at hand, where it has any. */
 export const stage = (d: Deployment, sql: Statements): Step[] => [
@@ -36,8 +35,6 @@ export const stage = (d: Deployment, sql: Statements): Step[] => [
   },
   ...(takesBatches(d) ? [RUN_BATCH] : []),
 ];
-
-const takesBatches = (d: Deployment): boolean => workflowEngines(d).includes('dataproc');
 
 const RUN_BATCH: Step = {
   run_batch: call(
