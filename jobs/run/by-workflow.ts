@@ -282,9 +282,12 @@ async function cancelled(
   try {
     run = await endedByUs(context, runId, owner, cancellation);
   } catch (error) {
+    // A job that it has handed the run to merges all the same.
+    const mayGoOn = alive !== null || workflowEngines(context.deployment).includes('bigquery');
+    const what = mayGoOn ? `may go on: its execution ${alive ?? 'was cancelled'}` : 'was cancelled';
     throw new ResealError(
       cancellation.code,
-      `run ${runId} may go on: its execution ${alive ?? 'was cancelled'}, but the ledger does not say so`,
+      `run ${runId} ${what}, ${alive === null ? 'but' : 'and'} the ledger does not say so`,
       {
         hint: `look at it with \`npm run reseal -- history\`, then go on with --resume ${runId} --via workflow --take-over`,
         cause: cause ?? error,

@@ -36,6 +36,7 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   'gcloud scheduler jobs delete': ['--location', '--project'],
   'gcloud workflows delete': ['--location', '--project'],
   'gcloud run jobs delete': ['--region', '--project'],
+  'gcloud run jobs describe': [],
   'gcloud workflows run': ['--location', '--data', '--project'],
   'gcloud workflows execute': ['--location', '--data', '--project'],
   'gcloud beta monitoring channels list': ['--project', '--format'],
