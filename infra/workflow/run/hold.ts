@@ -77,6 +77,10 @@ export function hold(d: Deployment, sql: Statements): Step[] {
         {
           'row.state == "succeeded"': 'return_result',
           'row.state == "abandoned"': 'fail_abandoned',
+          // The same, where the job has taken the run over only just now.
+          ...(handsOver(d) && {
+            'text.match_regex(default(map.get(row, "owner"), ""), handed_to)': 'hand_over',
+          }),
           'default(map.get(row, "owner"), "") != owner': 'read_lease',
           // Without a value there is nothing that only the job could do.
           ...(handsOver(d) && {
