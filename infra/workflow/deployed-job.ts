@@ -1,4 +1,4 @@
-import { handOverArguments } from '../../jobs/contract/cloud-run.ts';
+import { handOverArguments, ownersOf } from '../../jobs/contract/cloud-run.ts';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
 import { statements } from '../../jobs/contract/sql/index.ts';
 import { PASSING } from '../../jobs/contract/verdict.ts';
@@ -102,7 +102,7 @@ export function deployedJobSubworkflow(d: Deployment): Subworkflow {
         begin_polling: assign({
           wait: WAIT.first,
           why: 'no reason given',
-          id: expression('text.split(execution, "/")[7]'),
+          its_owners: unmarked(ownersOf(mark('text.split(execution, "/")[7]'))),
         }),
       },
       { poll_execution: request('get', { url: expression(`"${API}/" + execution`) }, 'seen') },
@@ -169,7 +169,7 @@ const JUDGE: readonly Step[] = [
     how_ended: choose({
       'row.state == "succeeded"': 'return_run',
       'row.state == "abandoned"': 'fail_abandoned',
-      'driver == owner or text.match_regex(driver, "^cloud-run:" + id + ":")': 'take_back',
+      'driver == owner or text.match_regex(driver, its_owners)': 'take_back',
       // Cloud Run has started another, whose start nobody has heard of.
       'text.match_regex(driver, handed_to)': 'follow_driver',
       'driver != ""': 'fail_taken_over',

@@ -1,6 +1,5 @@
 import { stringify } from 'yaml';
 import type { Deployment } from '../../jobs/contract/deployment.ts';
-import { workflowEngines } from '../../jobs/contract/workflow-engines.ts';
 import { batchSubworkflow } from './batch.ts';
 import { bigqueryFailedSubworkflow } from './bigquery-failed.ts';
 import { countingSubworkflow } from './counting.ts';
@@ -8,6 +7,7 @@ import { deployedJobSubworkflow } from './deployed-job.ts';
 import { driverOutputSubworkflow } from './driver-output.ts';
 import { mainWorkflow, worthRetryingSubworkflow } from './main.ts';
 import { querySubworkflow } from './query.ts';
+import { handsOver, takesBatches } from './run/values.ts';
 import { runSubworkflow } from './run.ts';
 import { runRowSubworkflow } from './run-row.ts';
 import { sourceTableSubworkflow } from './source-table.ts';
@@ -22,7 +22,6 @@ const MAX_SOURCE_BYTES = 128 * 1024;
  * Workflows stores in the clear. https://cloud.google.com/workflows/docs/use-cmek
  */
 export function workflowSource(d: Deployment): string {
-  const engines = workflowEngines(d);
   const source = stringify(
     {
       main: mainWorkflow(d),
@@ -34,11 +33,11 @@ export function workflowSource(d: Deployment): string {
       run_row: runRowSubworkflow(d),
       query: querySubworkflow(d),
       bigquery_failed: bigqueryFailedSubworkflow(d),
-      ...(engines.includes('dataproc') && {
+      ...(takesBatches(d) && {
         batch: batchSubworkflow(d),
         driver_output: driverOutputSubworkflow,
       }),
-      ...(engines.includes('bigquery') && { deployed_job: deployedJobSubworkflow(d) }),
+      ...(handsOver(d) && { deployed_job: deployedJobSubworkflow(d) }),
     },
     // Its readers go by YAML 1.1, where a bare `no` is false. Lists are not indented: that would take a twentieth of the room.
     { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1', indentSeq: false },
@@ -46,7 +45,7 @@ export function workflowSource(d: Deployment): string {
   const size = Buffer.byteLength(source);
   if (size > MAX_SOURCE_BYTES)
     throw new RangeError(
-      `the workflow has ${size} bytes; Workflows takes ${MAX_SOURCE_BYTES}: name fewer fields, or ${engines.length > 1 ? 'one of dataproc and bigquery alone in reseal:engines' : 'shorter columns'}`,
+      `the workflow has ${size} bytes; Workflows takes ${MAX_SOURCE_BYTES}: name fewer fields, or ${takesBatches(d) && handsOver(d) ? 'one of dataproc and bigquery alone in reseal:engines' : 'shorter columns'}`,
     );
   return source;
 }

@@ -38,7 +38,7 @@ export async function trigger(asked: TriggerOptions, given: readonly string[]): 
     const { engine, via, mode, limit = null, wave: waveDeks = null } = options;
     if (via === 'workflow') {
       const { checkWorkflow } = await import('../run/by-workflow.ts');
-      await checkWorkflow(context, { runId: options.resume ?? options.runId ?? fresh, engine });
+      checkWorkflow(context, engine);
     }
     if (options.plan)
       return await job.showPlan(

@@ -117,6 +117,9 @@ export function jobOwner(owner: string): JobOwner | null {
 /** A regular expression, for RE2, of the owners that one has handed a run to. The workflow passes the mark of its variable. */
 export const ownersFrom = (from: string): string => `^cloud-run:[^:]+:[^:]+:${from}$`;
 
+/** The same of the owners that the processes of an execution are. */
+export const ownersOf = (execution: string): string => `^cloud-run:${execution}:`;
+
 /** What an execution is started with: the run, the owner that hands it over, and `yes` where it may merge whatever is rejected. */
 export interface HandOver {
   readonly run: string;

@@ -30,7 +30,7 @@ export async function runByWorkflow(
     const run = await watcher.step(
       'run',
       async (progress) => {
-        await checkWorkflow(context, options);
+        await checkRun(context, options);
         const execution = await startExecution(client, workflow, options, allowed, context.signal);
         const ended = await followed(client, execution, progress, context).catch((error: unknown) => {
           if (!context.signal.aborted) throw error;
@@ -57,42 +57,42 @@ export const startWorkflow = (
   endpoints?: Endpoints,
 ): Promise<string> =>
   withExecutions(context, endpoints, async (client, workflow) => {
-    await checkWorkflow(context, options);
+    await checkRun(context, options);
     return nameOf(await startExecution(client, workflow, options, allowed, context.signal));
   });
 
 /**
- * Whether the stack's workflow can carry the run out.
+ * Whether the stack has a workflow, with that engine.
  *
- * @throws ResealError `workflow-missing`, or `option-engine` for an engine that it does not have, be it asked for or the
- * run's own
+ * @throws ResealError `workflow-missing`, `option-engine`
  */
-export async function checkWorkflow(
-  context: RunContext,
-  { runId, engine }: Pick<RunOptions, 'runId' | 'engine'>,
-): Promise<void> {
+export function checkWorkflow(context: Pick<RunContext, 'deployment'>, engine: EngineChoice): void {
   workflowOf(context);
-  const able = workflowEngines(context.deployment);
-  const hasNot = (name: EngineChoice): boolean => name !== 'auto' && !able.some((one) => one === name);
-  const { remedy } = ERROR_CODES['option-engine'];
-  if (hasNot(engine))
-    throw new ResealError('option-engine', `the workflow of this stack has no engine ${engine}`, {
-      hint: remedy,
-    });
+  if (!hasNot(context, engine)) return;
+  throw otherEngine(`the workflow of this stack has no engine ${engine}`);
+}
+
+/** The same, for a run that may have begun with an engine already. */
+async function checkRun(context: RunContext, { runId, engine }: RunOptions): Promise<void> {
+  checkWorkflow(context, engine);
   const found = await readRun(context, runId);
-  if (found === null || isClosed(found) || !hasNot(found.engine)) return;
-  throw new ResealError(
-    'option-engine',
+  if (found === null || isClosed(found) || !hasNot(context, found.engine)) return;
+  throw otherEngine(
     `run ${runId} goes on by engine ${found.engine}, as it began, which the workflow of this stack does not have`,
-    { hint: remedy },
   );
 }
+
+const hasNot = ({ deployment }: Pick<RunContext, 'deployment'>, engine: EngineChoice): boolean =>
+  engine !== 'auto' && !workflowEngines(deployment).some((one) => one === engine);
+
+const otherEngine = (message: string): ResealError =>
+  new ResealError('option-engine', message, { hint: ERROR_CODES['option-engine'].remedy });
 
 /** The connection is closed in good order within this time, or left to the end of the process. */
 const CLOSE_MS = 1_000;
 
 /** The workflow's resource name. Throws ResealError `workflow-missing`. */
-function workflowOf({ deployment: { workflow, stack, engines } }: RunContext): string {
+function workflowOf({ deployment: { workflow, stack, engines } }: Pick<RunContext, 'deployment'>): string {
   if (workflow !== null) return workflow;
   const deploys = 'run `npm run bundle` and `pulumi up`, or leave --via workflow out';
   throw new ResealError('workflow-missing', `stack ${stack} deploys no workflow`, {

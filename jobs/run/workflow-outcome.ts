@@ -1,6 +1,6 @@
 import { accountId } from '../contract/account-grants.ts';
 import { jobOwner } from '../contract/cloud-run.ts';
-import { ERROR_CODES } from '../contract/error-codes.ts';
+import { ERROR_CODES, knownCode } from '../contract/error-codes.ts';
 import { ResealError } from '../contract/errors.ts';
 import type { LedgerRow } from '../contract/ledger.ts';
 import { workflowEngines } from '../contract/workflow-engines.ts';
@@ -10,9 +10,6 @@ import type { RunContext } from './context.ts';
 import { endRun, readRun } from './recorded-run.ts';
 import { untouched } from './waves.ts';
 import { type Execution, nameOf, ownerOf } from './workflow-execution.ts';
-
-const isCode = (code: string | undefined): code is keyof typeof ERROR_CODES =>
-  code !== undefined && code in ERROR_CODES;
 
 /** The merged run's row of the ledger. Throws for an execution that ended in another way. */
 export async function outcome(context: RunContext, runId: string, execution: Execution): Promise<LedgerRow> {
@@ -33,10 +30,11 @@ export async function outcome(context: RunContext, runId: string, execution: Exe
     if (fault !== null)
       throw new ResealError(fault.code, message, fault.hint === undefined ? {} : { hint: fault.hint });
     // A code of Reseal's is the run's own, whoever drives it: exit code and remedy derive from it.
-    const code = isCode(own) ? own : 'workflow-failed';
+    const code = own !== undefined && knownCode(own) !== undefined ? own : 'workflow-failed';
     const whose = `the ${account}'s account, ${accountId(context.deployment.stack, account)}`;
     const grant = grantHint(message, whose);
-    throw new ResealError(code, message, { hint: grant ?? ERROR_CODES[code].remedy });
+    const hint = grant ?? knownCode(code)?.remedy;
+    throw new ResealError(code, message, hint === undefined ? {} : { hint });
   }
   const run = await readRun(context, runId);
   if (run?.state === 'succeeded') return run;

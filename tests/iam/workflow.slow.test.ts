@@ -1,45 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { newRunId } from '../../jobs/contract/ids.ts';
-import { runByWorkflow } from '../../jobs/run/by-workflow.ts';
-import { importKek } from '../../sandbox/users/load.ts';
-import { Application } from '../support/application.ts';
-import { silent, type TestSandbox, testSandbox } from '../support/sandbox.ts';
-import { type Emulator, emulator } from '../support/workflow/emulator.ts';
-import { executionsApi } from '../support/workflow/executions-api.ts';
+import { type ByWorkflow, byWorkflow } from './by-workflow.ts';
 import { accountOf, bindingsOf, judge, without } from './taken-away.ts';
 
 /** The workflow's bindings, each taken away once; an execution of the emulator takes some seconds. */
-const application = new Application('gcm');
-const key = application.newKey();
-let box: TestSandbox;
-let workflow: Emulator;
-let api: Awaited<ReturnType<typeof executionsApi>>;
-
+let there: ByWorkflow;
 beforeAll(async () => {
-  const columnPolicyTag = 'projects/p/locations/us-central1/taxonomies/1/policyTags/2';
-  box = await testSandbox({ columnPolicyTag, engines: '["direct","dataproc"]' }, 'direct');
-  workflow = await emulator(box);
-  api = await executionsApi(workflow, box);
-  await importKek(box.sandbox.owner, box.deployment, application.writeKek(box.folder));
+  there = await byWorkflow(['direct', 'dataproc'], 'direct');
 }, 600_000);
-afterAll(async () => {
-  await api?.close();
-  await workflow?.close();
-  await box?.close();
-});
-
-let rows = 0;
-/** A run over a row that waits for it, and one that is rejected. */
-async function run() {
-  rows += 1;
-  const cipherText = key.encrypt(`${rows}@example.com`);
-  await box.sql(
-    `INSERT INTO users (id, cipher_text, dek) VALUES (${rows}, '${cipherText}', '${key.dek}'), (${-rows}, 'no base64', '${key.dek}')`,
-  );
-  const endpoints = { ...box.sandbox.endpoints, workflows: api.origin };
-  const options = { runId: newRunId(), mode: 'pending', engine: 'auto', limit: null } as const;
-  return runByWorkflow(box.context, options, { rejected: true }, silent, endpoints);
-}
+afterAll(() => there?.close());
+const run = () => there.run();
 
 /** Granted all the same, for the reason given; without it a run goes through in the sandbox. */
 const KEPT: Readonly<Record<string, string>> = {
@@ -50,13 +19,13 @@ const KEPT: Readonly<Record<string, string>> = {
 };
 
 it("a run without a role of the workflow's account", async () => {
-  const account = accountOf(box, 'gcp:workflows/workflow:Workflow');
-  const bindings = await bindingsOf(box, `serviceAccount:${account}`);
+  const account = accountOf(there.box, 'gcp:workflows/workflow:Workflow');
+  const bindings = await bindingsOf(there.box, `serviceAccount:${account}`);
   expect(bindings.length).toBeGreaterThan(10);
   // Without a keyset the first one must make one.
   const first = ({ role }: { role: string }): number => (role.endsWith('EncrypterViaDelegation') ? 0 : 1);
   for (const binding of bindings.toSorted((a, b) => first(a) - first(b))) {
-    const outcome = await without(box, binding, run);
+    const outcome = await without(there.box, binding, run);
     if (binding.role in KEPT) expect(outcome.error, KEPT[binding.role]).toBeUndefined();
     if (binding.role === 'roles/storage.objectViewer')
       expect(outcome.denied).toContainEqual(
